@@ -1,0 +1,1 @@
+"""DPEFormer, from raw data to tables: one module per stage of the workflow."""

@@ -1,0 +1,58 @@
+"""Run a stage from the command line: its signature is its interface."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import InputError
+
+
+def _converter(hint: Any) -> Callable[[str], Any]:
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint.model_validate_json
+    return hint
+
+
+def _add_argument(parser: argparse.ArgumentParser, name: str, hint: Any, default: Any) -> None:
+    options: dict[str, Any] = {"required": default is inspect.Parameter.empty}
+    if default is not inspect.Parameter.empty:
+        options["default"] = default
+    if isinstance(hint, types.UnionType):  # `Path | None`
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is list:
+        hint, options["nargs"] = typing.get_args(hint)[0], "*"
+    parser.add_argument(f"--{name.replace('_', '-')}", type=_converter(hint), **options)
+
+
+def stage_parser(stage: Callable[..., None]) -> argparse.ArgumentParser:
+    """A parser with one option per parameter of `stage`; a pydantic section is given as JSON."""
+    parser = argparse.ArgumentParser(description=(stage.__doc__ or "").split("\n")[0])
+    hints = typing.get_type_hints(stage)
+    for name, parameter in inspect.signature(stage).parameters.items():
+        _add_argument(parser, name, hints[name], parameter.default)
+    return parser
+
+
+def run_stage(stage: Callable[..., None], arguments: list[str] | None = None) -> None:
+    """Call `stage` with the command line's values; bad input ends in one line, not a traceback.
+
+    Exits with status 1 on `InputError`, on a section that does not validate and on an
+    operating-system error such as a full disk.
+    """
+    try:
+        stage(**vars(stage_parser(stage).parse_args(arguments)))
+    except (InputError, ValidationError) as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(f"error: {error.strerror or error}{where}: nothing half-written was kept")
+
+
