@@ -1,0 +1,1 @@
+"""Drawn people, objects, scenes and cameras: the data of the embedded default run."""
