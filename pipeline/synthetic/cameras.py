@@ -198,12 +198,12 @@ def _background(rng: np.random.Generator) -> Image.Image:
     canvas.paste(texture(rng, (height - horizon, width), 12), (0, horizon))
     pen = ImageDraw.Draw(canvas)
     for _ in range(rng.integers(3, 8)):
-        x, y = rng.integers(0, width), rng.integers(0, horizon + 20)
-        box = (x, y, x + rng.integers(15, 80), y + rng.integers(20, 120))
+        x, y = int(rng.integers(0, width)), int(rng.integers(0, horizon + 20))
+        box = (x, y, x + int(rng.integers(15, 80)), y + int(rng.integers(20, 120)))
         pen.rectangle(box, fill=any_colour(rng, 40, 220))
     for _ in range(rng.integers(2, 7)):
-        x = rng.integers(-width // 2, width)
-        line = (x, horizon, x + rng.integers(-200, 200), height)
+        x, slant = int(rng.integers(-width // 2, width)), int(rng.integers(-200, 200))
+        line = (x, horizon, x + slant, height)
         pen.line(line, fill=any_colour(rng, 60, 230), width=int(rng.integers(1, 6)))
     return canvas
 

@@ -1,13 +1,21 @@
-"""Several objects before a background, with their instance masks: training scenes for SAM."""
+"""Several objects before a background, with instance masks; stage: a folder of such scenes.
+
+SAM is trained on them and cuts occluders out of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from tqdm import tqdm
 
+from pipeline.cli import run_stage
+from pipeline.config import SceneOptions
+from pipeline.files import atomic_folder
 from pipeline.synthetic.colour import any_colour, texture, vary
 from pipeline.synthetic.objects import ASPECT, KINDS, draw_object
 
@@ -52,6 +60,21 @@ def draw_scene(rng: np.random.Generator, size: int = 256, hard: bool = False) ->
         instances[mask] = len(kinds)
         areas.append(int(mask.sum()))
     return Scene(_photograph(canvas, rng), instances, tuple(kinds))
+
+
+def draw_scenes(images: Path, options: SceneOptions) -> None:
+    """Write `options.count` scenes, every second one hard, as PNG files in the folder `images`.
+
+    They are named `scene_00000.png` onwards and have the same bytes on every run.
+    """
+    with atomic_folder(images) as partial:
+        for index in tqdm(
+            range(options.count), "drawing scenes", mininterval=5, dynamic_ncols=True
+        ):
+            rng = np.random.default_rng([options.seed, index])
+            scene = draw_scene(rng, options.size, hard=index % 2 == 1)
+            Image.fromarray(scene.image).save(partial / f"scene_{index:05d}.png", compress_level=1)
+    print(f"{options.count} scenes in {images}")
 
 
 def _sprite(
@@ -171,13 +194,13 @@ def _clutter(canvas: Image.Image, rng: np.random.Generator) -> Image.Image:
     size, horizon = canvas.width, _add_ground(canvas, rng)
     pen, unit = ImageDraw.Draw(canvas), size / _REFERENCE
     for _ in range(rng.integers(2, 6)):
-        x, y = rng.integers(0, size), rng.integers(0, horizon)
-        box = (x, y, x + rng.integers(3, 20) * unit, y + rng.integers(5, 30) * unit)
-        pen.rectangle(box, fill=_background_colour(rng))
+        x, y = int(rng.integers(0, size)), int(rng.integers(0, horizon))
+        width, height = int(rng.integers(3, 20) * unit), int(rng.integers(5, 30) * unit)
+        pen.rectangle((x, y, x + width, y + height), fill=_background_colour(rng))
     for _ in range(rng.integers(2, 6)):
-        x = rng.integers(-size // 2, size)
-        line = (x, horizon, x + rng.integers(-size, size), size)
+        x, slant = int(rng.integers(-size // 2, size)), int(rng.integers(-size, size))
         width = max(1, int(rng.integers(1, 4) * unit))
+        line = (x, horizon, x + slant, size)
         pen.line(line, fill=_background_colour(rng), width=width)
     return canvas
 
@@ -203,3 +226,7 @@ _STRUCTURES: tuple[Callable[[Image.Image, np.random.Generator], Image.Image], ..
     _grain,
     _horizon,
 )
+
+
+if __name__ == "__main__":
+    run_stage(draw_scenes)
