@@ -1,0 +1,1 @@
+"""DPEFormer (arXiv 2402.10435): vision transformer, token selection, feature blending."""

@@ -1,0 +1,177 @@
+"""The backbone: any timm vision transformer that has a class token, read from a local file."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import timm
+import torch
+from safetensors import SafetensorError
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor, nn
+
+from pipeline.config import BackboneOptions, ImageOptions
+from pipeline.errors import InputError
+from pipeline.files import sha256
+
+State = dict[str, Tensor]
+
+
+def create_backbone(
+    options: BackboneOptions, image: ImageOptions, pretrained: bool = True
+) -> nn.Module:
+    """A timm ViT without classifier for images of `image.height` x `image.width` pixels.
+
+    With `pretrained`, the weights are those of the file `options.weights`; without, or where no
+    file is given, timm's random initialisation, drawn from torch's global generator.
+    Raises InputError for a name that timm does not know, a network that is no ViT with a class
+    token, and a file that is missing, has another hash or does not fit.
+    """
+    backbone = _build(options, image)
+    if pretrained and options.weights is not None:
+        _load(backbone, Path(options.weights), options.sha256)
+    return backbone
+
+
+def encode(backbone: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Class token (B, D) and patch tokens (B, N, D), row by row, after the final norm.
+
+    `images` (B, 3, H, W) are normalised. Other prefix tokens (registers, distillation) are dropped.
+    """
+    tokens = backbone.forward_features(images)  # (B, prefix + N, D)
+    return tokens[:, 0], tokens[:, backbone.num_prefix_tokens :]
+
+
+def _build(options: BackboneOptions, image: ImageOptions) -> nn.Module:
+    if not timm.is_model(options.name):
+        raise InputError(
+            f"config: backbone.name: timm knows no model {options.name!r}: "
+            "timm.list_models('vit_*') has the names"
+        )
+    sizes = options.model_dump(include={"embed_dim", "depth", "num_heads", "mlp_ratio"})
+    arguments: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+    try:
+        backbone = timm.create_model(
+            options.name,
+            pretrained=False,
+            num_classes=0,
+            global_pool="",  # average pooling would move the final norm behind the pooling
+            img_size=(image.height, image.width),
+            patch_size=options.patch_size,
+            drop_path_rate=options.drop_path,
+            **arguments,
+        )
+    except (AssertionError, TypeError, ValueError) as error:
+        raise InputError(
+            f"config: backbone: timm cannot build {options.name} with patch_size "
+            f"{options.patch_size} and {arguments}: {error}"
+        ) from error
+    if getattr(backbone, "cls_token", None) is None:
+        raise InputError(
+            f"config: backbone.name: {options.name} has no class token, which DPEFormer needs: "
+            "choose a vision transformer with one, such as vit_base_patch16_224"
+        )
+    return backbone
+
+
+def _load(backbone: nn.Module, path: Path, expected_hash: str | None) -> None:
+    """Fill `backbone` with the weights in `path`, all of them or none."""
+    state = _read(path, expected_hash)
+    try:
+        state = _convert(backbone, state)
+    except (KeyError, RuntimeError, AssertionError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be converted to {type(backbone).__name__} ({error}): give weights of "
+            "the model that backbone.name names"
+        ) from error
+    unmatched = _unmatched(backbone.state_dict(), state)
+    if unmatched:
+        raise InputError(
+            f"{path}: does not fit the backbone of the configuration: {'; '.join(unmatched)}. "
+            "Give weights of this model, or correct backbone"
+        )
+    backbone.load_state_dict(state)
+
+
+def _read(path: Path, expected_hash: str | None) -> State:
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; backbone.weights must name a local file of weights"
+        )
+    found = sha256(path) if expected_hash else None
+    if found != expected_hash:
+        raise InputError(
+            f"{path}: its SHA-256 is {found}, but backbone.sha256 is {expected_hash}: get the file "
+            "again, or correct the hash if the file is the one you mean"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise InputError(
+            f"{path}: cannot be read as weights ({error}): give a safetensors file or a state dict "
+            "saved by torch"
+        ) from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds a {type(state).__name__}, not a state dict of weights")
+    return state
+
+
+def _convert(backbone: nn.Module, state: State) -> State:
+    """The checkpoint in this backbone's layout: names, patch size, position grid, no classifier."""
+    positions = _resampled_oblong(backbone, state.get("pos_embed"))
+    if positions is not None:
+        state = {name: value for name, value in state.items() if name != "pos_embed"}
+    family = sys.modules[type(backbone).__module__]  # timm converts per family of models
+    if hasattr(family, "checkpoint_filter_fn"):
+        state = family.checkpoint_filter_fn(state, backbone)
+    if positions is not None:
+        state = state | {"pos_embed": positions}
+    names = backbone.pretrained_cfg.get("classifier") or "head"
+    classifiers = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+    return {name: value for name, value in state.items() if not name.startswith(classifiers)}
+
+
+def _resampled_oblong(backbone: nn.Module, positions: Tensor | None) -> Tensor | None:
+    """Position embeddings of a grid that is oblong like the backbone's, resampled to its size.
+
+    None where there is nothing to do or timm does it: timm takes every other grid for a square.
+    """
+    own = backbone.pos_embed
+    if positions is None or own is None or positions.shape[1] == own.shape[1]:
+        return None
+    prefix = 0 if getattr(backbone, "no_embed_class", False) else backbone.num_prefix_tokens
+    count = positions.shape[1] - prefix
+    if math.isqrt(count) ** 2 == count:
+        return None
+    rows, columns = backbone.patch_embed.grid_size
+    old_rows = round(math.sqrt(count * rows / columns))
+    old_columns = round(math.sqrt(count * columns / rows))
+    if old_rows * old_columns != count:
+        raise ValueError(
+            f"{count} position embeddings are neither a square nor a grid like {rows} x {columns}"
+        )
+    return resample_abs_pos_embed(
+        positions, [rows, columns], [old_rows, old_columns], num_prefix_tokens=prefix
+    )
+
+
+def _unmatched(own: State, given: State) -> list[str]:
+    """What keeps `given` from filling `own`, one entry for each parameter, sorted by name."""
+    problems = []
+    for name in sorted(own.keys() | given.keys()):
+        if name not in given:
+            problems.append(f"{name} is missing")
+        elif name not in own:
+            problems.append(f"{name} is unexpected")
+        elif own[name].shape != given[name].shape:
+            problems.append(
+                f"{name} has shape {tuple(given[name].shape)}, expected {tuple(own[name].shape)}"
+            )
+    return problems

@@ -1,0 +1,1 @@
+"""Training: two views of each image, losses, memory bank, optimiser and the loop."""
