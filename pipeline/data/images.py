@@ -1,0 +1,63 @@
+"""Decode image files into RGB arrays."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import InputError
+
+# The decoders that may see foreign bytes: some of Pillow's others start outside programs.
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+SUFFIXES = frozenset({"jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"})
+_EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"})
+
+
+def decode_image(data: bytes, name: str) -> np.ndarray:
+    """The pixels of an encoded image, (H, W, 3) uint8 RGB.
+
+    Grey, palette and CMYK images are converted, transparency is dropped, and 16-bit greys are scaled to
+    8 bits. Raises InputError that names `name` for bytes that are empty, cut off or not an image.
+    """
+    if not data:
+        raise InputError(f"{name}: expected an image, found an empty file: fetch it again")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            image.load()  # reads every pixel: opening alone accepts a truncated file
+            return _rgb(image)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    # Pillow's plugins raise SyntaxError, ValueError and others on damaged bytes.
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        KeyError,
+        Image.DecompressionBombError,
+    ) as error:
+        reason = "not in a known format" if _unidentified(error) else str(error)
+        raise InputError(
+            f"{name}: expected a whole {', '.join(FORMATS)} image, found {len(data)} bytes that do "
+            f"not decode ({reason}): fetch it again"
+        ) from None
+
+
+def _unidentified(error: BaseException) -> bool:
+    # its own message shows the address of a buffer, not the file
+    return type(error).__name__ == "UnidentifiedImageError"
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255, which turns all but the darkest pixels white
+        grey = np.asarray(image).astype(np.uint32)
+        eight = ((grey * 255 + 32767) // 65535).astype(np.uint8)
+        return np.repeat(eight[:, :, None], 3, axis=2)
+    if image.mode not in _EIGHT_BIT:
+        raise InputError(
+            f"expected 8 or 16 bits a channel, found Pillow's mode {image.mode}: convert the image"
+        )
+    return np.array(image.convert("RGB"))

@@ -1,0 +1,56 @@
+"""The manifest: one row an image, the contract between ingest and the shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.errors import InputError
+from pipeline.files import atomic_file
+
+SPLITS = ("train", "query", "gallery")
+COLUMNS = {
+    "path": "str",
+    "identity": "int64",
+    "camera": "int64",
+    "split": "str",
+    "width": "int64",
+    "height": "int64",
+    "sha256": "str",
+}
+
+
+def sort_manifest(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows by split (train, query, gallery), identity and path: the same order on every machine."""
+    rank = table["split"].map({split: i for i, split in enumerate(SPLITS)})
+    ordered = table.assign(_rank=rank).sort_values(["_rank", "identity", "path"], kind="stable")
+    return ordered[list(COLUMNS)].reset_index(drop=True)
+
+
+def write_manifest(path: Path, table: pd.DataFrame) -> None:
+    """Write the rows in order; the same rows give the same bytes whatever order they came in."""
+    with atomic_file(path) as partial:
+        sort_manifest(table).to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """The manifest's rows, in its order, with the columns and types of `COLUMNS`.
+
+    Raises InputError for missing columns, values of the wrong type and unknown splits.
+    """
+    try:
+        table = pd.read_csv(path, dtype=COLUMNS, keep_default_na=False)
+    except ValueError as error:
+        raise InputError(f"{path}: expected a manifest, found {error}: run ingest again") from None
+    if list(table.columns) != list(COLUMNS):
+        raise InputError(
+            f"{path}: expected the columns {','.join(COLUMNS)}, found "
+            f"{','.join(table.columns)}: run ingest again"
+        )
+    unknown = sorted(set(table["split"]) - set(SPLITS))
+    if unknown:
+        raise InputError(
+            f"{path}: expected the splits {', '.join(SPLITS)}, found {', '.join(unknown)}"
+        )
+    return table

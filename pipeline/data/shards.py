@@ -1,0 +1,241 @@
+"""WebDataset shards with an index: streamed by stock webdataset, or read at random.
+
+A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs. Beside the
+tars, index.csv gives the place of every image inside its tar, and shards.json the tars' hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import mmap
+import tarfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.cli import run_stage
+from pipeline.data.images import SUFFIXES, decode_image
+from pipeline.data.manifest import SPLITS, read_manifest
+from pipeline.errors import InputError
+from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
+
+INDEX = "index.csv"
+HASHES = "shards.json"
+_PLACE = {"shard": "str", "key": "str", "suffix": "str", "offset": "int64", "size": "int64"}
+
+
+class Sample(NamedTuple):
+    """One image on its way into a shard."""
+
+    key: str
+    suffix: str
+    data: bytes
+    meta: dict[str, int | float | str]
+
+
+def write_shards(
+    folder: Path, name: str, samples: Iterable[Sample], per_shard: int = 1000
+) -> list[dict[str, Any]]:
+    """Write `samples` into tars `<name>-000000.tar`, ... in an existing folder.
+
+    Returns the rows of the index: shard, key, suffix, offset and size (bytes, of the image's data inside
+    the tar) and the sample's meta. The same samples give the same bytes. Raises InputError for keys
+    that are empty, hold `.` or `/`, or repeat. The folder is the caller's to make atomic.
+    """
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    stream = iter(samples)
+    number = 0
+    while batch := list(islice(stream, per_shard)):
+        shard = f"{name}-{number:06d}.tar"
+        with tarfile.open(folder / shard, "w", format=tarfile.GNU_FORMAT) as tar:
+            for sample in batch:
+                _check(sample, seen, shard)
+                offset = _add(tar, f"{sample.key}.{sample.suffix}", sample.data)
+                meta = json.dumps(sample.meta, sort_keys=True, ensure_ascii=False)
+                _add(tar, f"{sample.key}.json", meta.encode())
+                place = (shard, sample.key, sample.suffix, offset, len(sample.data))
+                rows.append(dict(zip(_PLACE, place, strict=True)) | sample.meta)
+        number += 1
+    return rows
+
+
+def _check(sample: Sample, seen: set[str], shard: str) -> None:
+    where = f"{shard}: key {sample.key!r}"
+    if not sample.key or set(sample.key) & set("./\\"):
+        raise InputError(f"{where}: expected a name without dots and slashes: rename the file")
+    if sample.key in seen:
+        raise InputError(f"{where}: expected keys to be unique, found it twice: rename one file")
+    if sample.suffix not in SUFFIXES:
+        allowed = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"{where}: expected one of {allowed}, found suffix {sample.suffix!r}")
+    if set(sample.meta) & set(_PLACE):
+        raise InputError(f"{where}: meta may not use the index's names {', '.join(_PLACE)}")
+    seen.add(sample.key)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
+    """Append a member with a fixed header; returns where its data begins in the tar."""
+    member = tarfile.TarInfo(name)  # time 0, owner 0, mode 0644
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+    padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    return tar.offset - padded
+
+
+def write_index(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write index.csv (one line per image) and shards.json: {tar: {sha256, bytes, samples}}."""
+    table = pd.DataFrame(rows)
+    with atomic_file(folder / INDEX) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
+    counts = table["shard"].value_counts().to_dict() if rows else {}
+    write_json(folder / HASHES, {tar: _facts(folder / tar, n) for tar, n in counts.items()})
+
+
+def _facts(tar: Path, samples: int) -> dict[str, Any]:
+    return {"sha256": sha256(tar), "bytes": tar.stat().st_size, "samples": int(samples)}
+
+
+def verify(folder: Path) -> None:
+    """Check every tar of `folder` against shards.json: present, of the right length and hash.
+
+    Raises InputError that names the first tar (or list) that is not as it was written.
+    """
+    if not (folder / HASHES).is_file() or not (folder / INDEX).is_file():
+        raise InputError(f"{folder}: expected {INDEX} and {HASHES}: make the shards again")
+    for name, facts in sorted(read_json(folder / HASHES).items()):
+        tar = folder / name
+        if not tar.is_file():
+            raise InputError(f"{tar}: listed in {HASHES} but missing: make the shards again")
+        size = tar.stat().st_size
+        if size != facts["bytes"]:
+            raise InputError(
+                f"{tar}: expected {facts['bytes']} bytes, found {size}: make the shards again"
+            )
+        found = sha256(tar)
+        if found != facts["sha256"]:
+            raise InputError(
+                f"{tar}: expected SHA-256 {facts['sha256']}, found {found}: its bytes have changed, "
+                "make the shards again"
+            )
+
+
+def _read_index(folder: Path, name: str) -> pd.DataFrame:
+    """The rows of `<name>-*.tar`, in the order they were written; the shards are verified first."""
+    verify(folder)
+    table = pd.read_csv(folder / INDEX, dtype=_PLACE, keep_default_na=False)
+    table = table[table["shard"].str.rpartition("-")[0] == name].reset_index(drop=True)
+    if table.empty:
+        raise InputError(f"{folder}: expected shards named {name}-*.tar, found none in {INDEX}")
+    facts = read_json(folder / HASHES)
+    for shard, rows in table.groupby("shard"):
+        known = facts.get(shard, {"samples": 0, "bytes": 0})
+        beyond = (rows["offset"] + rows["size"]).max() > known["bytes"]
+        if len(rows) != known["samples"] or beyond:
+            raise InputError(
+                f"{folder / INDEX}: its rows of {shard} do not fit {HASHES}: make the shards again"
+            )
+    return table
+
+
+class ShardReader:
+    """Reads the images of one split at random, straight from the tars, without unpacking them.
+
+    `index` is the split's part of index.csv, in order: shard, key, suffix, offset, size and the meta
+    columns. Opening checks the tars' hashes and raises InputError when one is missing or changed. The
+    tars are memory-mapped on first use in each process, so a reader can be sent to workers.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.index = _read_index(folder, name)
+        self._maps: dict[str, mmap.mmap] = {}
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_maps": {}}  # maps belong to a process
+
+    def read(self, i: int) -> bytes:
+        """The encoded bytes of image `i`, as they were ingested."""
+        row = self.index.iloc[i]
+        start = int(row["offset"])
+        return self._map(row["shard"])[start : start + int(row["size"])]
+
+    def image(self, i: int) -> np.ndarray:
+        """The pixels of image `i`, (H, W, 3) uint8 RGB."""
+        row = self.index.iloc[i]
+        return decode_image(self.read(i), f"{row['shard']}: {row['key']}.{row['suffix']}")
+
+    def _map(self, shard: str) -> mmap.mmap:
+        if shard not in self._maps:
+            with open(self.folder / shard, "rb") as file:
+                self._maps[shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._maps[shard]
+
+
+def stream(folder: Path, name: str) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
+    """Stream one split in order through stock webdataset: key, (H, W, 3) uint8 RGB, meta.
+
+    webdataset's default decoders unpickle what a tar tells them to, so members are decoded here, and only
+    images and JSON. Raises InputError as `ShardReader` does, and for any other kind of member.
+    """
+    import webdataset  # slow to import, and needed by no one else
+
+    tars = [str(folder / shard) for shard in _read_index(folder, name)["shard"].unique()]
+    for raw in webdataset.WebDataset(tars, shardshuffle=False):
+        yield _decode(raw)
+
+
+def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
+    key, where = raw["__key__"], f"{raw['__url__']}: {raw['__key__']}"
+    members = {suffix: data for suffix, data in raw.items() if not suffix.startswith("__")}
+    meta = json.loads(members.pop("json", b"{}"))
+    if len(members) != 1 or not set(members) <= SUFFIXES:
+        found = ", ".join(members) or "none"
+        raise InputError(f"{where}: expected one image and its json, found {found}")
+    [(suffix, data)] = members.items()
+    return key, decode_image(data, f"{where}.{suffix}"), meta
+
+
+def shard(images: Path, manifest: Path, shards: Path) -> None:
+    """Pack the images of a manifest into shards named train, query and gallery.
+
+    The images of an identity lie side by side; meta is identity and camera; keys are file stems. Raises
+    InputError when an image is missing or no longer the one that was ingested.
+    """
+    table = read_manifest(manifest)
+    rows: list[dict[str, Any]] = []
+    with atomic_folder(shards) as folder:
+        for split in SPLITS:
+            part = table[table["split"] == split].sort_values(["identity", "path"])
+            rows += write_shards(folder, split, _samples(images, part))
+        write_index(folder, rows)
+    tars = len({row["shard"] for row in rows})
+    print(f"{shards}: {len(rows)} images in {tars} shards")
+
+
+def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
+    for row in table.itertuples():
+        path = images / row.path
+        if not path.is_file():
+            raise InputError(f"{path}: named by the manifest but missing: run ingest again")
+        data = path.read_bytes()
+        found = hashlib.sha256(data).hexdigest()
+        if found != row.sha256:
+            raise InputError(
+                f"{path}: expected SHA-256 {row.sha256}, found {found}: run ingest again"
+            )
+        meta = {"identity": int(row.identity), "camera": int(row.camera)}
+        yield Sample(path.stem, path.suffix.lower().lstrip("."), data, meta)
+
+
+if __name__ == "__main__":
+    run_stage(shard)
