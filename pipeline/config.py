@@ -162,7 +162,7 @@ class ModelOptions(Section):
     similarity: Literal["dot", "cosine"] = "dot"
     proxy: Literal["patch", "class"] = "patch"
     """Scores are taken from the patch nearest to the class token (paper), or from the class token."""
-    k_min: Positive = 24
+    k_min: Positive = 48
     """At least so many tokens are kept."""
     fusion: Literal["none", "fbm"] = "fbm"
     """Whether the class token is blended into each part."""

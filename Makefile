@@ -1,0 +1,26 @@
+# Three commands: `make run` (the main job), `make test`, `make ui`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: run test ui lint
+
+run: .venv/installed
+	snakemake --cores all
+
+test: .venv/installed
+	python -m pytest
+
+ui: .venv/installed
+	mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000
+
+lint: .venv/installed
+	ruff check . && ruff format --check . && mypy
+	snakefmt --check Snakefile workflow && snakemake --lint
+
+.venv/installed: pyproject.toml envs/constraints.txt
+	$(PYTHON) -m venv .venv
+	pip install --quiet --disable-pip-version-check -c envs/constraints.txt -e '.[dev]'
+	touch $@

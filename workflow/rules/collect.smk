@@ -1,0 +1,162 @@
+FIGURES = "results/{dataset}/figures"
+# the runs that pictures of single images show: the last variant that selects patches, and the first
+SHOWN = f"results/{DATASET}/{[*CONFIG.compare, *selecting_variants()][-1]}/seed{CONFIG.seeds[0]}"
+BASELINE = f"results/{DATASET}/{CONFIG.compare[0]}/seed{CONFIG.seeds[0]}"
+
+
+rule tabulate:
+    input:
+        metrics=runs("metrics.json"),
+    output:
+        csv="results/{dataset}/tables/{table}.csv",
+        markdown="results/{dataset}/tables/{table}.md",
+        latex="results/{dataset}/tables/{table}.tex",
+        runs="results/{dataset}/tables/{table}_runs.csv",
+    log:
+        "results/logs/{dataset}/tabulate_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        variants=",".join(CONFIG.compare),
+        code=code_hash("pipeline.reporting.tables"),
+    shell:
+        "python -m pipeline.reporting.tables --metrics {input.metrics} --csv {output.csv}"
+        " --markdown {output.markdown} --latex {output.latex} --runs {output.runs}"
+        " --variants {params.variants} 2>&1 | tee {log}"
+
+
+rule benchmark_sheet:
+    input:
+        shards="results/{dataset}/shards",
+    output:
+        figure=f"{FIGURES}/benchmark.png",
+    log:
+        "results/logs/{dataset}/benchmark_sheet.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.reporting.benchmark_sheet"),
+    shell:
+        "python -m pipeline.reporting.benchmark_sheet --shards {input.shards}"
+        " --figure {output.figure} 2>&1 | tee {log}"
+
+
+rule bank_sheet:
+    input:
+        bank="results/occluders/bank",
+    output:
+        figure=f"{FIGURES}/bank.png",
+    log:
+        "results/logs/{dataset}/bank_sheet.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.reporting.bank_sheet"),
+    shell:
+        "python -m pipeline.reporting.bank_sheet --bank {input.bank} --figure {output.figure}"
+        " 2>&1 | tee {log}"
+
+
+rule views_sheet:
+    input:
+        shards="results/{dataset}/shards",
+        bank="results/occluders/bank",
+    output:
+        figure=f"{FIGURES}/views.png",
+    log:
+        "results/logs/{dataset}/views_sheet.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        options=lambda wildcards: CONFIG.run_options(pasting_variants()[0]).model_dump_json(),
+        code=code_hash("pipeline.reporting.views_sheet"),
+    shell:
+        "python -m pipeline.reporting.views_sheet --shards {input.shards} --bank {input.bank}"
+        " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
+
+
+rule curves:
+    input:
+        histories=runs("history.csv"),
+        records=runs("run.json"),
+    output:
+        figure=f"{FIGURES}/curves.png",
+    log:
+        "results/logs/{dataset}/curves.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.reporting.curves"),
+    shell:
+        "python -m pipeline.reporting.curves --histories {input.histories}"
+        " --figure {output.figure} 2>&1 | tee {log}"
+
+
+rule ranks:
+    input:
+        shards="results/{dataset}/shards",
+        baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
+        variant=multiext(f"{SHOWN}/", "queries.csv", "features.npz", "run.json"),
+    output:
+        figure=f"{FIGURES}/ranks.png",
+    log:
+        "results/logs/{dataset}/ranks.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        baseline=BASELINE,
+        variant=SHOWN,
+        code=code_hash("pipeline.reporting.ranks"),
+    shell:
+        "python -m pipeline.reporting.ranks --shards {input.shards} --baseline {params.baseline}"
+        " --variant {params.variant} --figure {output.figure} 2>&1 | tee {log}"
+
+
+rule patches:
+    input:
+        shards="results/{dataset}/shards",
+        weights=f"{SHOWN}/weights.safetensors",
+        record=f"{SHOWN}/run.json",
+    output:
+        figure=f"{FIGURES}/patches.png",
+    log:
+        "results/logs/{dataset}/patches.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.reporting.patches"),
+    shell:
+        "python -m pipeline.reporting.patches --shards {input.shards} --weights {input.weights}"
+        " --record {input.record} --figure {output.figure} 2>&1 | tee {log}"
+
+
+rule publish:
+    input:
+        files=[
+            runs(file)
+            for file in (
+                "weights.safetensors",
+                "history.csv",
+                "run.json",
+                "metrics.json",
+                "queries.csv",
+            )
+        ],
+        tables=multiext(
+            f"results/{{dataset}}/tables/{CONFIG.table}", ".csv", ".md", ".tex", "_runs.csv"
+        ),
+        figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
+    output:
+        receipt="results/{dataset}/published.json",
+    log:
+        "results/logs/{dataset}/publish.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        runs=runs(""),
+        database="results/mlflow.db",
+        code=code_hash("pipeline.reporting.publish"),
+    shell:
+        "python -m pipeline.reporting.publish --database {params.database}"
+        " --receipt {output.receipt} --runs {params.runs} --tables {input.tables}"
+        " --figures {input.figures} 2>&1 | tee {log}"

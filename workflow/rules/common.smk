@@ -1,0 +1,60 @@
+"""What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
+
+from pipeline.provenance import code_hash
+
+RUN_FOLDER = "results/{dataset}/{variant}/seed{seed}"
+
+
+def runs(file: str) -> list[str]:
+    """One path for each run of the comparison, in the order of the table."""
+    return expand(
+        f"{RUN_FOLDER}/{file}", dataset=DATASET, variant=CONFIG.compare, seed=CONFIG.seeds
+    )
+
+
+def archive(wildcards) -> str:
+    """The dataset's archive: the user's file, or the drawn one."""
+    return CONFIG.data.archive or f"results/{wildcards.dataset}/archive.zip"
+
+
+def occluder_images(wildcards) -> str:
+    """The folder that occluders are cut out of: the user's, or drawn scenes."""
+    return CONFIG.occluders.images or "results/occluders/scenes"
+
+
+def run_options(wildcards) -> str:
+    """The training section of a variant; its change reruns that variant and nothing else."""
+    return CONFIG.run_options(wildcards.variant).model_dump_json()
+
+
+def pretrained(wildcards) -> list[str]:
+    """The weights that a variant starts from."""
+    weights = CONFIG.run_options(wildcards.variant).backbone.weights
+    return [weights] if weights else []
+
+
+def bank(wildcards) -> list[str]:
+    """The occluder bank, for the variants that paste occluders."""
+    return ["results/occluders/bank"] if wildcards.variant in pasting_variants() else []
+
+
+def pasting_variants() -> list[str]:
+    """The variants of the comparison whose training images get occluders from the bank."""
+    return [name for name in CONFIG.compare if CONFIG.run_options(name).augment.occlusion == "roa"]
+
+
+def selecting_variants() -> list[str]:
+    """The variants of the comparison that select patches."""
+    return [name for name in CONFIG.compare if CONFIG.run_options(name).model.selection == "dpsm"]
+
+
+def figures() -> list[str]:
+    """The pictures that the comparison allows."""
+    names = ["benchmark", "curves"]
+    if pasting_variants():
+        names += ["bank", "views"]
+    if len(CONFIG.compare) > 1:
+        names += ["ranks"]
+    if selecting_variants():
+        names += ["patches"]
+    return names

@@ -1,0 +1,49 @@
+rule draw_benchmark:
+    output:
+        archive="results/synthetic/archive.zip",
+        truth="results/synthetic/truth.npz",
+    log:
+        "results/logs/draw_benchmark.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        options=CONFIG.benchmark.model_dump_json(),
+        code=code_hash("pipeline.synthetic.benchmark"),
+    shell:
+        "python -m pipeline.synthetic.benchmark --archive {output.archive} --truth {output.truth}"
+        " --options {params.options:q} 2>&1 | tee {log}"
+
+
+rule ingest:
+    input:
+        archive=archive,
+    output:
+        images=directory("results/{dataset}/images"),
+        manifest="results/{dataset}/manifest.csv",
+    log:
+        "results/logs/{dataset}/ingest.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        options=CONFIG.ingest_options().model_dump_json(),
+        code=code_hash("pipeline.data.ingest"),
+    shell:
+        "python -m pipeline.data.ingest --archive {input.archive} --images {output.images}"
+        " --manifest {output.manifest} --options {params.options:q} 2>&1 | tee {log}"
+
+
+rule shard:
+    input:
+        images="results/{dataset}/images",
+        manifest="results/{dataset}/manifest.csv",
+    output:
+        shards=directory("results/{dataset}/shards"),
+    log:
+        "results/logs/{dataset}/shard.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.data.shards"),
+    shell:
+        "python -m pipeline.data.shards --images {input.images} --manifest {input.manifest}"
+        " --shards {output.shards} 2>&1 | tee {log}"

@@ -1,0 +1,57 @@
+rule draw_scenes:
+    output:
+        images=directory("results/occluders/scenes"),
+    log:
+        "results/logs/occluders/draw_scenes.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        options=CONFIG.occluders.scenes.model_dump_json(),
+        code=code_hash("pipeline.synthetic.scenes"),
+    shell:
+        "python -m pipeline.synthetic.scenes --images {output.images}"
+        " --options {params.options:q} 2>&1 | tee {log}"
+
+
+rule segment:
+    input:
+        images=occluder_images,
+        checkpoint=CONFIG.occluders.sam.checkpoint,
+    output:
+        masks="results/occluders/masks.jsonl",
+    log:
+        "results/logs/occluders/segment.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=4000,
+        gpu=1,
+    params:
+        sam=CONFIG.occluders.sam.model_dump_json(),
+        generator=CONFIG.occluders.generator.model_dump_json(),
+        compute=CONFIG.compute.model_dump_json(),
+        code=code_hash("pipeline.occluders.segment"),
+    shell:
+        "python -m pipeline.occluders.segment --images {input.images} --masks {output.masks}"
+        " --sam {params.sam:q} --generator {params.generator:q} --compute {params.compute:q}"
+        " 2>&1 | tee {log}"
+
+
+rule select:
+    input:
+        images=occluder_images,
+        masks="results/occluders/masks.jsonl",
+    output:
+        bank=directory("results/occluders/bank"),
+    log:
+        "results/logs/occluders/select.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        filters=CONFIG.occluders.filters.model_dump_json(),
+        minimum=CONFIG.occluders.minimum,
+        code=code_hash("pipeline.occluders.select"),
+    shell:
+        "python -m pipeline.occluders.select --images {input.images} --masks {input.masks}"
+        " --bank {output.bank} --filters {params.filters:q} --minimum {params.minimum}"
+        " 2>&1 | tee {log}"
