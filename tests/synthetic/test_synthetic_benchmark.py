@@ -170,3 +170,12 @@ def test_options_that_cannot_be_met_are_named(tmp_path: Path, changed: dict[str,
     with pytest.raises(InputError, match=f"benchmark.{key}"):
         draw_benchmark(tmp_path / "a.zip", tmp_path / "t.npz", BenchmarkOptions(**changed))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_camera_whose_obstacle_hides_too_little_is_named(tmp_path: Path):
+    options = BenchmarkOptions(
+        seed=2, obstacles_per_camera=1, train_identities=2, person_occluders=0.0, test_identities=20
+    )
+    with pytest.raises(InputError, match=r"no obstacle of camera \d.*obstacles_per_camera"):
+        draw_benchmark(tmp_path / "a.zip", tmp_path / "t.npz", options)
+    assert not list(tmp_path.iterdir())
