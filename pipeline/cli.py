@@ -16,9 +16,16 @@ from pipeline.errors import InputError
 
 
 def _converter(hint: Any) -> Callable[[str], Any]:
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return hint.model_validate_json
-    return hint
+    if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        return hint
+
+    def parse(text: str) -> BaseModel:
+        try:
+            return hint.model_validate_json(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
 
 
 def _add_argument(parser: argparse.ArgumentParser, name: str, hint: Any, default: Any) -> None:
@@ -44,15 +51,13 @@ def stage_parser(stage: Callable[..., None]) -> argparse.ArgumentParser:
 def run_stage(stage: Callable[..., None], arguments: list[str] | None = None) -> None:
     """Call `stage` with the command line's values; bad input ends in one line, not a traceback.
 
-    Exits with status 1 on `InputError`, on a section that does not validate and on an
-    operating-system error such as a full disk.
+    Exits with status 1 on `InputError` and on an operating-system error such as a full disk, with
+    status 2 on arguments that do not fit.
     """
     try:
         stage(**vars(stage_parser(stage).parse_args(arguments)))
-    except (InputError, ValidationError) as error:
+    except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         sys.exit(f"error: {error.strerror or error}{where}: nothing half-written was kept")
-
-

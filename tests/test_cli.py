@@ -1,0 +1,63 @@
+"""A stage's signature is its command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import run_stage
+from pipeline.config import ModelOptions
+from pipeline.errors import InputError
+
+
+def test_arguments_arrive_with_their_types():
+    seen = {}
+
+    def stage(
+        parts: list[Path],
+        options: ModelOptions,
+        seed: int,
+        bank: Path | None = None,
+        name: str = "x",
+    ) -> None:
+        """A stage."""
+        seen.update(parts=parts, options=options, seed=seed, bank=bank, name=name)
+
+    run_stage(
+        stage, ["--parts", "a", "b", "--options", '{"k_min": 7}', "--seed", "3", "--bank", "c"]
+    )
+    assert seen == {
+        "parts": [Path("a"), Path("b")],
+        "options": ModelOptions(k_min=7),
+        "seed": 3,
+        "bank": Path("c"),
+        "name": "x",
+    }
+
+
+def test_bad_input_ends_in_one_line():
+    def stage() -> None:
+        raise InputError("photo.jpg: truncated")
+
+    with pytest.raises(SystemExit, match=r"^error: photo.jpg: truncated$"):
+        run_stage(stage, [])
+
+
+def test_a_section_that_does_not_validate_names_the_key(capsys):
+    def stage(options: ModelOptions) -> None:
+        raise AssertionError("not reached")
+
+    with pytest.raises(SystemExit):
+        run_stage(stage, ["--options", '{"k_mim": 7}'])
+    message = capsys.readouterr().err
+    assert "--options" in message
+    assert "k_mim" in message
+
+
+def test_an_operating_system_error_names_the_file(tmp_path):
+    def stage() -> None:
+        (tmp_path / "missing" / "x").read_bytes()
+
+    with pytest.raises(SystemExit, match=r"^error: No such file or directory \(.*missing/x\)"):
+        run_stage(stage, [])

@@ -1,0 +1,81 @@
+"""The configuration stops on the first wrong key, in words that name it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import Config, RunOptions, json_schema, load_config
+from pipeline.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def values():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def put(values, key, value):
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values[section]
+    values[last] = value
+
+
+def test_the_shipped_configuration_is_valid_and_says_every_key(values):
+    config = load_config(values)
+    assert set(values) == set(Config.model_fields)
+    assert config.compare[0] == "baseline"
+    for name in ("benchmark", "image", "backbone", "model", "augment", "loss", "training"):
+        assert set(values[name]) == set(type(getattr(config, name)).model_fields), name
+
+
+def test_the_schema_in_the_repository_is_the_one_of_the_code():
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == json_schema()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("modle", {}, ["modle: no such key", "model, "]),
+        ("model.k_mim", 3, ["model.k_mim: no such key", "k_min"]),
+        ("occluders.filters.min_aera", 0.1, ["occluders.filters.min_aera", "min_area"]),
+        ("training.epochs", "ten", ["training.epochs", "valid integer", "'ten'"]),
+        ("training.epochs", 0, ["training.epochs", "greater than 0", "found 0"]),
+        ("training.lr", "3e-4", ["training.lr", "valid number", "'3e-4'"]),
+        ("model.order", "height", ["model.order", "'score', 'raster' or 'stripe'", "'height'"]),
+        ("data.dataset", "duke", ["data.dataset", "'market1501'", "'duke'"]),
+        ("data.dataset", "market1501", ["data.archive", "give the path"]),
+        ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
+        ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
+        ("model.parts", 3, ["model.parts: found 3", "divisor of 16"]),
+        ("variants.dpsm.mdoel", {}, ["variants.dpsm.mdoel: no such section", "model"]),
+        ("variants.dpsm.model", {"k_min": 500}, ["variants.dpsm.model.k_min: found 500"]),
+        ("variants.dpsm.model", {"fusio": "fbm"}, ["variants.dpsm.model.fusio", "fusion"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(values, key, value, said):
+    put(values, key, value)
+    with pytest.raises(InputError) as error:
+        load_config(values)
+    message = str(error.value)
+    assert all(part in message for part in said), message
+    assert message.startswith("config: ")
+
+
+def test_a_variant_patches_only_what_it_names(values):
+    config = load_config(values)
+    base, patched = config.run_options("dpeformer"), config.run_options("dpsm")
+    assert patched.model.fusion == "none"
+    assert patched.model.k_min == base.model.k_min == 48
+    assert patched.training == base.training
+    assert base == RunOptions.model_validate_json(base.model_dump_json())
+
+
+def test_ingest_expects_what_the_benchmark_draws(values):
+    counts = load_config(values).ingest_options().expected
+    assert (counts["train"].identities, counts["train"].images) == (150, 1500)
+    assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
+    values["benchmark"]["distractor_images"] = 0
+    assert load_config(values).ingest_options().expected["gallery"].identities == 250

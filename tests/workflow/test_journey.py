@@ -1,0 +1,118 @@
+"""One run of everything, from nothing to tables in MLflow, and what reruns after a change."""
+
+import csv
+import json
+import os
+
+import pytest
+
+from pipeline.files import read_json, sha256
+
+RUNS = [(variant, seed) for variant in ("baseline", "dpeformer") for seed in (0, 1)]
+
+
+@pytest.fixture
+def results(finished):
+    return finished.folder / "results" / "synthetic"
+
+
+def test_the_table_has_a_row_for_each_variant_and_feature(results):
+    with open(results / "tables/components.csv") as file:
+        rows = list(csv.DictReader(file))
+    features = {(row["variant"], row["feature"]) for row in rows}
+    assert {("baseline", "coarse"), ("baseline", "global")} <= features
+    assert {("dpeformer", "blended"), ("dpeformer", "blended_global")} <= features
+    assert ("baseline", "blended") not in features
+    assert all(row["seeds"] == "2" for row in rows)
+
+
+def test_each_cell_is_the_mean_of_its_runs(results):
+    with open(results / "tables/components.csv") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        files = [results / row["variant"] / f"seed{seed}" / "metrics.json" for seed in (0, 1)]
+        values = [read_json(file)["features"][row["feature"]]["map"] for file in files]
+        assert float(row["map_mean"]) == pytest.approx(sum(values) / 2, abs=1e-3)
+
+
+def test_every_run_says_where_it_came_from(results):
+    for variant, seed in RUNS:
+        folder = results / variant / f"seed{seed}"
+        record = read_json(folder / "run.json")
+        assert (record["variant"], record["seed"]) == (variant, seed)
+        assert record["hashes"]["weights"] == sha256(folder / "weights.safetensors")
+        assert record["hashes"]["shards"] == sha256(results / "shards" / "shards.json")
+        assert (record["hashes"]["bank"] is None) == (variant == "baseline")
+        assert read_json(folder / "metrics.json")["run"] == sha256(folder / "run.json")
+        assert not (folder / "state.pt").exists()
+
+
+def test_the_pictures_are_there(results):
+    names = {path.stem for path in (results / "figures").glob("*.png")}
+    assert names == {"benchmark", "bank", "views", "curves", "ranks", "patches"}
+
+
+def test_every_run_is_in_mlflow_once(finished, results):
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{finished.folder}/results/mlflow.db")
+    experiment = client.get_experiment_by_name("synthetic")
+    names = sorted(run.info.run_name for run in client.search_runs([experiment.experiment_id]))
+    assert names == ["baseline-seed0", "baseline-seed1", "dpeformer-seed0", "dpeformer-seed1"] + [
+        "tables"
+    ]
+    receipt = json.loads((results / "published.json").read_text())
+    assert len(receipt) == len(names)
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    done = finished.snakemake("all")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_touching_a_module_reruns_nothing(finished):
+    os.utime(finished.folder / "pipeline/evaluation/metrics.py")
+    os.utime(finished.folder / "pipeline/model/dpsm.py")
+    assert finished.planned() == set()
+
+
+def test_changing_a_module_reruns_the_stages_that_import_it(finished):
+    module = finished.folder / "pipeline/evaluation/metrics.py"
+    before = module.read_bytes()
+    module.write_bytes(before + b"\n# changed\n")
+    try:
+        planned = finished.planned()
+    finally:
+        module.write_bytes(before)
+    assert "score" in planned
+    assert "tabulate" in planned
+    assert not planned & {"train", "embed", "segment", "ingest", "draw_benchmark"}
+
+
+def test_changing_one_variant_reruns_that_variant_only(finished):
+    finished.configure(variants={"dpeformer": {"model": {"k_min": 9}}})
+    try:
+        plan = finished.snakemake("--dry-run").stdout
+    finally:
+        finished.configure()
+    assert "results/synthetic/dpeformer/seed0/weights.safetensors" in plan
+    assert "output: results/synthetic/baseline" not in plan
+    assert "rule shard" not in plan
+    assert "rule segment" not in plan
+
+
+def test_one_file_can_be_asked_for(finished):
+    wanted = "results/synthetic/baseline/seed1/metrics.json"
+    assert finished.planned("--forcerun", "score", wanted) == {"score"}
+
+
+def test_a_wrong_key_stops_before_any_job(finished):
+    finished.configure(model={"k_mim": 9})
+    try:
+        done = finished.snakemake("all")
+    finally:
+        finished.configure()
+    assert done.returncode != 0
+    assert "config: model.k_mim: no such key" in done.stdout
+    assert "Traceback" not in done.stdout
