@@ -1,8 +1,8 @@
 """The configuration: typed, frozen, checked before any job starts.
 
-`load_config` turns the mapping that Snakemake read into a `Config`; each stage gets the one section that
-it needs. A variant is a small patch on the sections of a training run. `python -m pipeline.config`
-prints the JSON schema that editors use.
+`load_config` turns the mapping that Snakemake read into a `Config`; each stage gets the one section
+that it needs. A variant is a small patch on the sections of a training run. `python -m
+pipeline.config` prints the JSON schema that editors use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 class Section(BaseModel):
     """A part of the configuration: unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class SplitCounts(Section):
@@ -48,8 +50,9 @@ class DataOptions(Section):
 class BenchmarkOptions(Section):
     """The synthetic pedestrians: like Occluded-Duke, every query is occluded."""
 
-    seed: int = 0
-    cameras: Annotated[int, Field(ge=2)] = 6
+    seed: Annotated[int, Field(ge=0)] = 0
+    cameras: Annotated[int, Field(ge=2, le=9)] = 6
+    """Market-1501's file names have one digit for the camera."""
     obstacles: Positive = 8
     """Standing objects in all; most of them stand in several cameras."""
     obstacles_per_camera: Positive = 3
@@ -75,7 +78,7 @@ class SceneOptions(Section):
     count: Positive = 240
     size: Positive = 256
     """Width and height in pixels."""
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0)] = 1
 
 
 class SamOptions(Section):
@@ -145,7 +148,7 @@ class BackboneOptions(Section):
     mlp_ratio: float | None = None
     drop_path: Share = 0.1
     weights: str | None = None
-    """A local file: safetensors, or a timm state dict that `torch.load(weights_only=True)` reads."""
+    """A local file: safetensors, or a timm state dict without pickled objects."""
     sha256: Sha256 | None = None
 
 
@@ -156,12 +159,12 @@ class ModelOptions(Section):
     selection: Literal["none", "all", "dpsm"] = "dpsm"
     """Tokens of the patch-aware branch: none (no such branch), all of them, or chosen by DPSM."""
     order: Literal["score", "raster", "stripe"] = "score"
-    """Kept tokens are pooled by falling score (paper), in raster order, or each in its own stripe."""
+    """Kept tokens are pooled by falling score (paper), in raster order, or in their own stripe."""
     threshold: Literal["drop", "otsu"] = "drop"
     """Where to cut the sorted scores: before the largest drop (paper), or Otsu's two classes."""
     similarity: Literal["dot", "cosine"] = "dot"
     proxy: Literal["patch", "class"] = "patch"
-    """Scores are taken from the patch nearest to the class token (paper), or from the class token."""
+    """Tokens are compared with the patch nearest to the class token (paper), or with that."""
     k_min: Positive = 48
     """At least so many tokens are kept."""
     fusion: Literal["none", "fbm"] = "fbm"
@@ -250,7 +253,7 @@ class Config(RunOptions):
     """Name of the table that compares the variants."""
     compare: list[str] = Field(default=["baseline", "dpeformer"], min_length=1)
     """The variants to train, in the order of the table."""
-    seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0, 1, 2], min_length=1)
     """Each variant is trained once for each seed."""
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Each a patch on image, backbone, model, augment, loss or training."""
@@ -269,9 +272,7 @@ class Config(RunOptions):
     def ingest_options(self) -> IngestOptions:
         """What ingest checks; the synthetic benchmark's counts follow from how it is drawn."""
         expected = _drawn_counts(self.benchmark) if self.data.dataset == "synthetic" else None
-        return IngestOptions(
-            dataset=self.data.dataset, checks=self.data.checks, expected=expected
-        )
+        return IngestOptions(dataset=self.data.dataset, checks=self.data.checks, expected=expected)
 
 
 def _drawn_counts(drawn: BenchmarkOptions) -> dict[str, SplitCounts]:

@@ -54,7 +54,7 @@ def source_files(module: str) -> list[Path]:
 
 @cache
 def code_hash(module: str) -> str:
-    """SHA-256 over the sources that `module` is made of: names and bytes, so a touch changes nothing."""
+    """SHA-256 over the sources that `module` is made of, names and bytes: a touch changes none."""
     digest = hashlib.sha256()
     for source in source_files(module):
         digest.update(f"{source.relative_to(ROOT)}\0".encode())
