@@ -1,0 +1,113 @@
+"""The Market-1501 protocol (Zheng et al., ICCV 2015): what a ranking of the gallery is worth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.errors import InputError
+
+JUNK = -1
+DISTRACTOR = 0
+TOP = 10
+CMC_RANKS = (1, 5, 10, 20)
+METRICS = (*(f"rank{rank}" for rank in CMC_RANKS), "map", "minp")
+QUERIES_AT_ONCE = 256  # bounds the similarity matrix: 20 MB against Market-1501's gallery
+
+
+class Labels(NamedTuple):
+    """Who is in each image, and which camera saw them: both (M,) int64."""
+
+    identities: np.ndarray
+    cameras: np.ndarray
+
+
+class Ranking(NamedTuple):
+    """What each of Q queries found; ranks count from 1 in what the protocol leaves of a gallery."""
+
+    matches: np.ndarray
+    """(Q,) int64: gallery images that show the query's identity under another camera."""
+    average_precision: np.ndarray
+    """(Q,) float64 in 0..1: mean of the precision at each match; NaN without a match."""
+    inverse_negative_penalty: np.ndarray
+    """(Q,) float64 in 0..1: matches over the rank of the last one; NaN without a match."""
+    first_match: np.ndarray
+    """(Q,) int64: rank of the first match; 0 without a match."""
+    top: np.ndarray
+    """(Q, T) int64: gallery indices of the T <= 10 best, best first; -1 where nothing is left."""
+
+
+def l2_normalise(features: np.ndarray) -> np.ndarray:
+    """Rows of unit length, (M, F) float32; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return (features / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def rank_similarities(similarity: np.ndarray, query: Labels, gallery: Labels) -> Ranking:
+    """Rank the gallery for each query by falling `similarity` (Q, G), ties in gallery order.
+
+    Left out for a query: images of its identity under its own camera, and junk. Distractors stay.
+    """
+    size = similarity.shape[1]
+    same_identity = query.identities[:, None] == gallery.identities  # (Q, G)
+    same_camera = query.cameras[:, None] == gallery.cameras
+    dropped = (same_identity & same_camera) | (gallery.identities == JUNK)
+    # What is dropped goes to the end, so that the kept images have their ranks without gaps.
+    order = np.argsort(np.where(dropped, np.inf, -similarity), axis=1, kind="stable")
+    hits = np.take_along_axis(same_identity & ~dropped, order, axis=1)
+
+    matches = hits.sum(axis=1)
+    some = matches > 0
+    precision = np.cumsum(hits, axis=1) / np.arange(1, size + 1)
+    last_match = size - np.argmax(hits[:, ::-1], axis=1)
+    share = np.where(some, 1 / np.maximum(matches, 1), np.nan)  # of one match; NaN without any
+    kept = np.arange(size) < size - dropped.sum(axis=1, keepdims=True)
+    return Ranking(
+        matches=matches,
+        average_precision=(precision * hits).sum(axis=1) * share,
+        inverse_negative_penalty=np.where(some, matches / last_match, np.nan),
+        first_match=np.where(some, np.argmax(hits, axis=1) + 1, 0),
+        top=np.where(kept, order, -1)[:, :TOP],
+    )
+
+
+def rank_gallery(
+    query_features: np.ndarray, query: Labels, gallery_features: np.ndarray, gallery: Labels
+) -> Ranking:
+    """Rank the gallery by cosine similarity: the order of Euclidean distance between unit vectors.
+
+    Features are (Q, F) and (G, F) float32 of any length. Raises InputError when a feature is not
+    finite or a query shows nobody (junk or a distractor).
+    """
+    if not (np.isfinite(query_features).all() and np.isfinite(gallery_features).all()):
+        raise InputError("expected finite features, found NaN or infinity: train the run again")
+    if (query.identities <= DISTRACTOR).any():
+        raise InputError(
+            f"a query must show a person, found one with the identity {query.identities.min()}: "
+            "only the gallery may hold distractors (0) and junk (-1)"
+        )
+    queries, others = l2_normalise(query_features), l2_normalise(gallery_features)
+    chunks = []
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        rows = slice(start, start + QUERIES_AT_ONCE)
+        labels = Labels(query.identities[rows], query.cameras[rows])
+        chunks.append(rank_similarities(queries[rows] @ others.T, labels, gallery))
+    return Ranking(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
+
+
+def summarise(ranking: Ranking) -> dict[str, float]:
+    """CMC, mAP and mINP in percent over the queries that have a match; keys are `METRICS`.
+
+    Raises InputError when no query has a match.
+    """
+    some = ranking.matches > 0
+    if not some.any():
+        raise InputError(
+            f"none of the {len(some)} queries has a match under another camera in the "
+            "gallery: check the identities and cameras in the manifest"
+        )
+    shares = [(ranking.first_match[some] <= rank).mean() for rank in CMC_RANKS]
+    shares.append(ranking.average_precision[some].mean())
+    shares.append(ranking.inverse_negative_penalty[some].mean())
+    return {name: 100 * float(share) for name, share in zip(METRICS, shares, strict=True)}

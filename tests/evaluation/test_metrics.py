@@ -1,0 +1,132 @@
+"""The Market-1501 protocol against plain loops, scikit-learn and an example by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import Labels, rank_gallery, rank_similarities, summarise
+
+
+def random_case(seed: int, ties: bool) -> tuple[np.ndarray, Labels, Labels]:
+    """Few identities and cameras, so that junk, distractors, own cameras and no match all occur."""
+    rng = np.random.default_rng(seed)
+    queries, size = 30, 60
+    similarity = rng.integers(0, 9, (queries, size)) if ties else rng.permuted(
+        np.tile(np.arange(size), (queries, 1)), axis=1
+    )
+    query = Labels(rng.integers(1, 12, queries), rng.integers(1, 4, queries))
+    gallery = Labels(rng.integers(-1, 10, size), rng.integers(1, 4, size))
+    return similarity / 64.0, query, gallery
+
+
+def kept_in_order(similarity: np.ndarray, i: int, query: Labels, gallery: Labels) -> list[int]:
+    """The gallery as the protocol leaves it to query `i`, best first, with a plain loop."""
+    kept = []
+    for j in range(similarity.shape[1]):
+        own = gallery.identities[j] == query.identities[i]
+        if gallery.identities[j] == -1 or (own and gallery.cameras[j] == query.cameras[i]):
+            continue
+        kept.append(j)
+    return sorted(kept, key=lambda j: (-similarity[i, j], j))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_ranking_equals_a_plain_loop(seed: int, ties: bool) -> None:
+    similarity, query, gallery = random_case(seed, ties)
+    ranking = rank_similarities(similarity, query, gallery)
+    assert (ranking.matches == 0).any()
+    assert (ranking.matches > 1).any()
+    for i in range(len(similarity)):
+        kept = kept_in_order(similarity, i, query, gallery)
+        ranks = [r for r, j in enumerate(kept, 1) if gallery.identities[j] == query.identities[i]]
+        assert [j for j in ranking.top[i] if j >= 0] == kept[:10]
+        assert ranking.matches[i] == len(ranks)
+        if not ranks:
+            assert np.isnan(ranking.average_precision[i])
+            assert np.isnan(ranking.inverse_negative_penalty[i])
+            assert ranking.first_match[i] == 0
+            continue
+        precisions = [found / rank for found, rank in enumerate(ranks, 1)]
+        assert ranking.average_precision[i] == pytest.approx(sum(precisions) / len(ranks))
+        assert ranking.inverse_negative_penalty[i] == pytest.approx(len(ranks) / ranks[-1])
+        assert ranking.first_match[i] == ranks[0]
+
+
+def test_average_precision_equals_scikit_learn() -> None:
+    similarity, query, gallery = random_case(7, ties=False)
+    ranking = rank_similarities(similarity, query, gallery)
+    for i in np.flatnonzero(ranking.matches):
+        kept = kept_in_order(similarity, i, query, gallery)
+        truth = gallery.identities[kept] == query.identities[i]
+        expected = average_precision_score(truth, similarity[i, kept])
+        assert ranking.average_precision[i] == pytest.approx(expected)
+
+
+def test_example_by_hand() -> None:
+    """Query of person 1, camera 1. Best first: own camera, junk, distractor, match, other, match."""
+    similarity = np.array([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
+    gallery = Labels(np.array([1, -1, 0, 1, 2, 1]), np.array([1, 2, 2, 2, 2, 3]))
+    ranking = rank_similarities(similarity, Labels(np.array([1]), np.array([1])), gallery)
+    assert ranking.matches.tolist() == [2]
+    assert ranking.first_match.tolist() == [2]
+    assert ranking.average_precision == pytest.approx([(1 / 2 + 2 / 4) / 2])
+    assert ranking.inverse_negative_penalty == pytest.approx([2 / 4])
+    assert ranking.top.tolist() == [[2, 3, 4, 5, -1, -1]]
+    assert summarise(ranking) == pytest.approx(
+        {"rank1": 0, "rank5": 100, "rank10": 100, "rank20": 100, "map": 50, "minp": 50}
+    )
+
+
+def test_summary_leaves_out_queries_without_a_match() -> None:
+    similarity, query, gallery = random_case(3, ties=True)
+    some = rank_similarities(similarity, query, gallery).matches > 0
+    matched = Labels(query.identities[some], query.cameras[some])
+    with_all = summarise(rank_similarities(similarity, query, gallery))
+    assert with_all == pytest.approx(summarise(rank_similarities(similarity[some], matched, gallery)))
+
+
+def test_gallery_order_does_not_depend_on_chunks_or_lengths() -> None:
+    """Features on a grid have exact products; the lengths of the vectors must not matter."""
+    rng = np.random.default_rng(0)
+    queries, size = 600, 40  # more queries than are ranked at once
+    directions = np.eye(16, dtype=np.float32)
+    features = directions[rng.integers(0, 16, queries)] * rng.uniform(1, 9, (queries, 1))
+    others = directions[rng.integers(0, 16, size)] * rng.uniform(1, 9, (size, 1))
+    query = Labels(rng.integers(1, 5, queries), rng.integers(1, 3, queries))
+    gallery = Labels(rng.integers(0, 5, size), rng.integers(1, 3, size))
+    ranking = rank_gallery(features, query, others, gallery)
+    same = features.argmax(axis=1)[:, None] == others.argmax(axis=1)
+    expected = rank_similarities(same.astype(float), query, gallery)
+    for found, wanted in zip(ranking, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_cosine_order_is_the_euclidean_order_of_unit_vectors() -> None:
+    rng = np.random.default_rng(1)
+    features, others = rng.normal(size=(1, 8)), rng.normal(size=(30, 8))
+    query = Labels(np.array([1]), np.array([1]))
+    gallery = Labels(np.arange(30), np.full(30, 2))
+    unit, units = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (features, others))
+    expected = np.argsort(np.linalg.norm(units - unit, axis=1))
+    assert rank_gallery(features, query, others, gallery).top[0].tolist() == expected[:10].tolist()
+
+
+def test_no_query_with_a_match_is_an_error() -> None:
+    query, gallery = Labels(np.array([1]), np.array([1])), Labels(np.array([1, 2]), np.array([1, 2]))
+    ranking = rank_similarities(np.ones((1, 2)), query, gallery)
+    with pytest.raises(InputError, match="none of the 1 queries"):
+        summarise(ranking)
+
+
+@pytest.mark.parametrize(
+    ("value", "identity", "message"),
+    [(np.nan, 1, "finite"), (1.0, 0, "identity 0"), (1.0, -1, "identity -1")],
+)
+def test_wrong_features_are_refused(value: float, identity: int, message: str) -> None:
+    labels = Labels(np.array([identity]), np.array([1]))
+    with pytest.raises(InputError, match=message):
+        rank_gallery(np.array([[value, 1.0]]), labels, np.ones((1, 2)), labels)

@@ -1,0 +1,107 @@
+"""From a features file to metrics and the table of queries."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.evaluation.score import score
+from pipeline.files import sha256, write_json
+
+HIGH = np.float32([[1, 0], [0, 1], [1, 1]])
+
+
+def write_run(folder: Path, **changes: np.ndarray) -> tuple[Path, Path]:
+    """Three queries (the last has no match) and four gallery images; returns features and record.
+
+    `coarse` finds the first query's match first and the second one's third; `global` the reverse.
+    """
+    arrays = {
+        "query_keys": np.array(["q1", "q2", "q3"]),
+        "query_identities": np.array([1, 2, 3]),
+        "query_cameras": np.array([1, 1, 1]),
+        "query_coarse": np.float32([[10, 0], [10, 0.1], [0, 1]]),
+        "query_global": np.float32([[0, 1], [0, 1], [0, 1]]),
+        "gallery_keys": np.array(["a", "b", "c", "d"]),
+        "gallery_identities": np.array([1, 0, 2, 3]),
+        "gallery_cameras": np.array([2, 2, 2, 1]),
+        "gallery_coarse": np.float32([[1, 0], [1, 0.2], [0, 1], [-1, 0]]),
+        "gallery_global": np.float32([[0, -1], [1, 0.5], [0, 1], [1, 0]]),
+    } | changes
+    np.savez(folder / "features.npz", **arrays)
+    write_json(folder / "run.json", {"dataset": "synthetic", "variant": "baseline", "seed": 3})
+    return folder / "features.npz", folder / "run.json"
+
+
+def run_score(folder: Path, **changes: np.ndarray) -> tuple[dict, list[dict[str, str]]]:
+    features, record = write_run(folder, **changes)
+    score(features, record, folder / "metrics.json", folder / "queries.csv")
+    with open(folder / "queries.csv", newline="") as file:
+        return json.loads((folder / "metrics.json").read_text()), list(csv.DictReader(file))
+
+
+def test_metrics_of_each_feature(tmp_path: Path) -> None:
+    metrics, _ = run_score(tmp_path)
+    assert (metrics["dataset"], metrics["variant"], metrics["seed"]) == ("synthetic", "baseline", 3)
+    assert metrics["run"] == sha256(tmp_path / "run.json")
+    assert (metrics["queries"], metrics["gallery"]) == (3, 4)
+    assert set(metrics["features"]) == {"coarse", "global", "coarse_global"}
+    # coarse: ranks 1 and 3; global: q1 finds c, b, d, a and q2 finds c first
+    coarse, global_ = metrics["features"]["coarse"], metrics["features"]["global"]
+    assert (coarse["rank1"], coarse["map"]) == (50, round(100 * (1 + 1 / 3) / 2, 4))
+    assert (global_["rank1"], global_["map"]) == (50, round(100 * (1 / 4 + 1) / 2, 4))
+
+
+def test_joined_feature_weighs_both_parts_alike(tmp_path: Path) -> None:
+    """q1's coarse feature is ten times longer than its global one, and must not drown it."""
+    _, rows = run_score(tmp_path)
+    joined = next(row for row in rows if (row["feature"], row["query"]) == ("coarse_global", "q1"))
+    # cosines: a (1 - 1) / 2, b (0.98 + 0.45) / 2, c (0 + 1) / 2, d (-1 + 0) / 2
+    assert joined["top10"] == "b c a d"
+
+
+def test_blended_has_its_own_rows(tmp_path: Path) -> None:
+    blended = {"query_blended": HIGH, "gallery_blended": np.float32([[1, 0], [1, 1], [0, 1], [1, 1]])}
+    metrics, rows = run_score(tmp_path, **blended)
+    assert set(metrics["features"]) == {
+        *("blended", "coarse", "global"),
+        *("blended_global", "coarse_global"),
+    }
+    assert metrics["features"]["blended"]["rank1"] == 100
+    assert len(rows) == 5 * 3
+
+
+def test_query_without_a_match_is_reported(tmp_path: Path) -> None:
+    metrics, rows = run_score(tmp_path)
+    assert metrics["queries_without_match"] == ["q3"]
+    lost = [row for row in rows if row["query"] == "q3"]
+    assert len(lost) == 3
+    for row in lost:
+        assert (row["matches"], row["ap"], row["inp"], row["first_match"]) == ("0", "", "", "")
+        assert "d" not in row["top10"].split()  # its only image is of its own camera
+
+
+def test_query_rows_average_to_the_metrics(tmp_path: Path) -> None:
+    metrics, rows = run_score(tmp_path)
+    for feature, values in metrics["features"].items():
+        own = [float(row["ap"]) for row in rows if row["feature"] == feature and row["ap"]]
+        assert 100 * np.mean(own) == pytest.approx(values["map"], abs=1e-3)
+
+
+def test_same_bytes_again(tmp_path: Path) -> None:
+    run_score(tmp_path)
+    before = [(tmp_path / name).read_bytes() for name in ("metrics.json", "queries.csv")]
+    run_score(tmp_path)
+    assert before == [(tmp_path / name).read_bytes() for name in ("metrics.json", "queries.csv")]
+
+
+def test_errors_name_the_file_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"features\.npz: none of the 3 queries"):
+        run_score(tmp_path, gallery_cameras=np.array([1, 1, 1, 1]))
+    assert not (tmp_path / "metrics.json").exists()
+    assert not (tmp_path / "queries.csv").exists()
