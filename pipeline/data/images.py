@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import InputError
 
+# What Pillow's plugins raise on damaged bytes.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, Image.DecompressionBombError)
 # The decoders that may see foreign bytes: some of Pillow's others start outside programs.
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SUFFIXES = frozenset({"jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"})
@@ -18,8 +20,9 @@ _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK"
 def decode_image(data: bytes, name: str) -> np.ndarray:
     """The pixels of an encoded image, (H, W, 3) uint8 RGB.
 
-    Grey, palette and CMYK images are converted, transparency is dropped, and 16-bit greys are scaled to
-    8 bits. Raises InputError that names `name` for bytes that are empty, cut off or not an image.
+    Grey, palette and CMYK images are converted, transparency is dropped, and 16-bit greys are
+    scaled to 8 bits. Raises InputError that names `name` for bytes that are empty, cut off or not
+    an image.
     """
     if not data:
         raise InputError(f"{name}: expected an image, found an empty file: fetch it again")
@@ -29,25 +32,14 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
             return _rgb(image)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    # Pillow's plugins raise SyntaxError, ValueError and others on damaged bytes.
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        KeyError,
-        Image.DecompressionBombError,
-    ) as error:
-        reason = "not in a known format" if _unidentified(error) else str(error)
+    except _DAMAGE as error:
+        # the message of an unidentified image shows the address of a buffer, not the file
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "not in a known format" if unknown else str(error)
         raise InputError(
             f"{name}: expected a whole {', '.join(FORMATS)} image, found {len(data)} bytes that do "
             f"not decode ({reason}): fetch it again"
         ) from None
-
-
-def _unidentified(error: BaseException) -> bool:
-    # its own message shows the address of a buffer, not the file
-    return type(error).__name__ == "UnidentifiedImageError"
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

@@ -1,7 +1,7 @@
 """WebDataset shards with an index: streamed by stock webdataset, or read at random.
 
-A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs. Beside the
-tars, index.csv gives the place of every image inside its tar, and shards.json the tars' hashes.
+A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs.
+Beside the tars, index.csv gives the place of every image in its tar, and shards.json the hashes.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write `samples` into tars `<name>-000000.tar`, ... in an existing folder.
 
-    Returns the rows of the index: shard, key, suffix, offset and size (bytes, of the image's data inside
-    the tar) and the sample's meta. The same samples give the same bytes. Raises InputError for keys
-    that are empty, hold `.` or `/`, or repeat. The folder is the caller's to make atomic.
+    Returns the rows of the index: shard, key, suffix, offset and size (bytes, of the image's data
+    inside the tar) and the sample's meta. The same samples give the same bytes. Raises InputError
+    for keys that are empty, hold `.` or `/`, or repeat. The caller makes the folder atomic.
     """
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -121,8 +121,8 @@ def verify(folder: Path) -> None:
         found = sha256(tar)
         if found != facts["sha256"]:
             raise InputError(
-                f"{tar}: expected SHA-256 {facts['sha256']}, found {found}: its bytes have changed, "
-                "make the shards again"
+                f"{tar}: expected SHA-256 {facts['sha256']}, found {found}: its bytes have "
+                "changed, make the shards again"
             )
 
 
@@ -147,9 +147,10 @@ def _read_index(folder: Path, name: str) -> pd.DataFrame:
 class ShardReader:
     """Reads the images of one split at random, straight from the tars, without unpacking them.
 
-    `index` is the split's part of index.csv, in order: shard, key, suffix, offset, size and the meta
-    columns. Opening checks the tars' hashes and raises InputError when one is missing or changed. The
-    tars are memory-mapped on first use in each process, so a reader can be sent to workers.
+    `index` is the split's part of index.csv, in order: shard, key, suffix, offset, size and the
+    meta columns. Opening checks the tars' hashes and raises InputError when one is missing or
+    changed. The tars are memory-mapped on first use in each process, so a reader can be sent to
+    workers.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -184,8 +185,8 @@ class ShardReader:
 def stream(folder: Path, name: str) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     """Stream one split in order through stock webdataset: key, (H, W, 3) uint8 RGB, meta.
 
-    webdataset's default decoders unpickle what a tar tells them to, so members are decoded here, and only
-    images and JSON. Raises InputError as `ShardReader` does, and for any other kind of member.
+    webdataset's default decoders unpickle what a tar tells them to, so members are decoded here,
+    and only images and JSON. Raises InputError as `ShardReader` does, and for other members.
     """
     import webdataset  # slow to import, and needed by no one else
 
@@ -208,8 +209,8 @@ def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
 def shard(images: Path, manifest: Path, shards: Path) -> None:
     """Pack the images of a manifest into shards named train, query and gallery.
 
-    The images of an identity lie side by side; meta is identity and camera; keys are file stems. Raises
-    InputError when an image is missing or no longer the one that was ingested.
+    The images of an identity lie side by side; meta is identity and camera; keys are file stems.
+    Raises InputError when an image is missing or no longer the one that was ingested.
     """
     table = read_manifest(manifest)
     rows: list[dict[str, Any]] = []
