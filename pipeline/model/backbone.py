@@ -6,7 +6,7 @@ import math
 import pickle
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import timm
@@ -20,6 +20,7 @@ from pipeline.errors import InputError
 from pipeline.files import sha256
 
 State = dict[str, Tensor]
+Precision = Literal["float32", "bfloat16"]
 
 
 def create_backbone(
@@ -38,13 +39,26 @@ def create_backbone(
     return backbone
 
 
-def encode(backbone: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+def encode(
+    backbone: nn.Module, images: Tensor, precision: Precision = "float32"
+) -> tuple[Tensor, Tensor]:
     """Class token (B, D) and patch tokens (B, N, D), row by row, after the final norm.
 
     `images` (B, 3, H, W) are normalised. Other prefix tokens (registers, distillation) are dropped.
+    With `precision` bfloat16 the backbone runs under autocast; the tokens are float32 all the same.
     """
-    tokens = backbone.forward_features(images)  # (B, prefix + N, D)
+    half = precision == "bfloat16"
+    _use_fused_attention(backbone, not (half and images.device.type == "cpu"))
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+        tokens = backbone.forward_features(images).to(images.dtype)  # (B, prefix + N, D)
     return tokens[:, 0], tokens[:, backbone.num_prefix_tokens :]
+
+
+def _use_fused_attention(backbone: nn.Module, fused: bool) -> None:
+    """Let timm write the attention out on a CPU, where bfloat16's fused one is slow backwards."""
+    for module in backbone.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = fused
 
 
 def _build(options: BackboneOptions, image: ImageOptions) -> nn.Module:

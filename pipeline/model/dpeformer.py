@@ -1,0 +1,138 @@
+"""DPEFormer: a vision transformer with a coarse and a patch-aware branch (arXiv 2402.10435)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.config import ModelOptions, RunOptions
+from pipeline.model.backbone import Precision, create_backbone, encode
+from pipeline.model.dpsm import Selection, pool_parts, select_tokens
+from pipeline.model.fbm import FeatureBlending
+
+
+class Features(NamedTuple):
+    """What the network says of B images, float32; the patch-aware branch may be absent (None)."""
+
+    global_: Tensor
+    """(B, D): the class token after its batch norm."""
+    coarse: Tensor
+    """(B, P D): the stripes of all patch tokens, after batch norm."""
+    parts: Tensor | None
+    """(B, P, D): the blended parts, after batch norm."""
+    blended: Tensor | None
+    """(B, P D): the blended parts side by side: the feature to test with."""
+    selection: Selection | None
+    """The patch tokens that DPSM kept."""
+
+
+class Logits(NamedTuple):
+    """Scores of the C training identities."""
+
+    global_: Tensor
+    """(B, C)"""
+    coarse: Tensor
+    """(B, C)"""
+    parts: Tensor | None
+    """(B, P, C): each part's own."""
+    blended: Tensor | None
+    """(B, C)"""
+
+
+class BatchNormNeck(nn.BatchNorm1d):
+    """Batch norm between a feature and its classifier; its bias is frozen at zero (BNNeck)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.bias.requires_grad_(False)
+
+
+class IdentityClassifier(nn.Linear):
+    """A linear classifier without bias that starts near zero."""
+
+    def __init__(self, width: int, identities: int) -> None:
+        super().__init__(width, identities, bias=False)
+        nn.init.normal_(self.weight, std=0.001)
+
+
+class DPEFormer(nn.Module):
+    """The network; an image's features do not depend on its batch in eval mode."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        options: ModelOptions,
+        identities: int,
+        precision: Precision = "float32",
+    ) -> None:
+        """Put the branches on a `backbone` of `create_backbone`.
+
+        `precision` is the backbone's; all after it is float32.
+        Raises InputError where the width of the backbone does not suit the fusion.
+        """
+        super().__init__()
+        self.backbone = backbone
+        self.options = options
+        self.precision: Precision = precision
+        width, parts = backbone.num_features, options.parts
+        self.global_neck = BatchNormNeck(width)
+        self.global_classifier = IdentityClassifier(width, identities)
+        # batch norm is per channel, so one over all parts side by side is one per part
+        self.coarse_neck = BatchNormNeck(parts * width)
+        self.coarse_classifier = IdentityClassifier(parts * width, identities)
+        if options.selection == "none":
+            return
+        if options.fusion == "fbm":
+            self.blending = nn.ModuleList(FeatureBlending(width) for _ in range(parts))
+        self.blended_neck = BatchNormNeck(parts * width)
+        self.blended_classifier = IdentityClassifier(parts * width, identities)
+        self.part_classifiers = nn.ModuleList(
+            IdentityClassifier(width, identities) for _ in range(parts)
+        )
+
+    def forward(self, images: Tensor) -> Features:
+        """Features of normalised images (B, 3, H, W)."""
+        class_token, patch_tokens = encode(self.backbone, images, self.precision)
+        rows = self.backbone.patch_embed.grid_size[0]
+        stripes = pool_parts(patch_tokens, None, self.options, rows)  # (B, P, D)
+        global_ = self.global_neck(class_token)
+        coarse = self.coarse_neck(stripes.flatten(1))  # (B, P D)
+        if self.options.selection == "none":
+            return Features(global_, coarse, None, None, None)
+        selection, parts = None, stripes
+        if self.options.selection == "dpsm":
+            selection = select_tokens(class_token, patch_tokens, self.options)
+            parts = pool_parts(patch_tokens, selection, self.options, rows)
+        blended = self.blended_neck(self._fuse(parts, class_token).flatten(1))
+        return Features(global_, coarse, blended.view_as(parts), blended, selection)
+
+    def classify(self, features: Features) -> Logits:
+        """Identity logits of each feature that is there."""
+        global_ = self.global_classifier(features.global_)
+        coarse = self.coarse_classifier(features.coarse)
+        if features.parts is None:
+            return Logits(global_, coarse, None, None)
+        each = zip(self.part_classifiers, features.parts.unbind(1), strict=True)
+        parts = torch.stack([classifier(part) for classifier, part in each], dim=1)  # (B, P, C)
+        return Logits(global_, coarse, parts, self.blended_classifier(features.blended))
+
+    def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
+        """Parts (B, P, D), with the class token (B, D) blended in where that is asked for."""
+        if self.options.fusion == "none":
+            return parts
+        each = zip(self.blending, parts.unbind(1), strict=True)
+        return torch.stack([blend(part, class_token) for blend, part in each], dim=1)
+
+
+def build_model(
+    options: RunOptions, identities: int, pretrained: bool, precision: Precision = "float32"
+) -> DPEFormer:
+    """The network of a run, with a classifier for `identities` training identities.
+
+    With `pretrained` its backbone starts from `options.backbone.weights`; all else is drawn from
+    torch's global generator. Raises InputError where the backbone cannot be made or filled.
+    """
+    backbone = create_backbone(options.backbone, options.image, pretrained)
+    return DPEFormer(backbone, options.model, identities, precision)

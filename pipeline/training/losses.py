@@ -1,0 +1,64 @@
+"""The training loss: identities of every branch, and contrast with the memory bank.
+
+DPEFormer, arXiv 2402.10435.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.config import LossOptions
+from pipeline.model.dpeformer import Features, Logits
+from pipeline.training.memory import MemoryBank
+
+
+def training_loss(
+    clean: Features,
+    occluded: Features,
+    clean_logits: Logits,
+    occluded_logits: Logits,
+    labels: Tensor,
+    memory: MemoryBank,
+    options: LossOptions,
+    second_is_occluded: bool,
+) -> dict[str, Tensor]:
+    """The loss of two views of B images with labels (B,) int64: its "total" and its parts.
+
+    total = mean of identity_coarse and identity_blended + `options.global_weight` identity_global
+    + identity_parts + contrast_clean + w contrast_second, where w is `options.occluded_contrast`,
+    or 1 where the second view is a clean one too. Each identity term is the mean cross-entropy over
+    both views (and over the parts). Terms of branches that are absent are left out. Scalars.
+    """
+    losses = _identity_losses((clean_logits, occluded_logits), labels, options.label_smoothing)
+    losses["contrast_clean"] = memory.loss(clean.coarse, labels)
+    losses["contrast_second"] = memory.loss(occluded.coarse, labels)
+    whole = [losses[name] for name in ("identity_coarse", "identity_blended") if name in losses]
+    total = torch.stack(whole).mean() + options.global_weight * losses["identity_global"]
+    if "identity_parts" in losses:
+        total = total + losses["identity_parts"]
+    second_weight = options.occluded_contrast if second_is_occluded else 1.0
+    total = total + losses["contrast_clean"] + second_weight * losses["contrast_second"]
+    return {"total": total} | losses
+
+
+def _identity_losses(
+    views: tuple[Logits, Logits], labels: Tensor, smoothing: float
+) -> dict[str, Tensor]:
+    """identity_<branch>: mean cross-entropy over the views, of each branch that is there."""
+    losses = {}
+    for branch in Logits._fields:
+        logits = [getattr(view, branch) for view in views]
+        if logits[0] is not None:
+            terms = [_cross_entropy(view, labels, smoothing) for view in logits]
+            losses[f"identity_{branch.rstrip('_')}"] = torch.stack(terms).mean()
+    return losses
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Mean over the images, and over the parts of (B, P, C)."""
+    if logits.ndim == 3:
+        labels = labels.repeat_interleave(logits.shape[1])
+        logits = logits.flatten(0, 1)  # (B P, C)
+    return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
