@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 
 MAX_RATIO = 200
-"""Unpacked bytes for each byte of the archive; images hardly compress, bombs go into the thousands."""
+"""Unpacked bytes for each byte of the archive: images hardly compress, bombs do 1000 times."""
 MAX_BYTES = 200 * 10**9
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # general purpose flags, PKWARE APPNOTE 4.4.4
@@ -27,20 +27,21 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip into `folder`, which is replaced as a whole or not at all.
 
     Files that operating systems leave behind (Thumbs.db, .DS_Store, desktop.ini, __MACOSX/) are
-    skipped. Raises InputError, before anything is written, for names that leave the folder, links and
-    devices, names that are equal or differ in case only, encrypted members, names that are not
-    UTF-8 and totals beyond `MAX_RATIO` or `MAX_BYTES`; and for an archive that is cut off or corrupt.
+    skipped. Raises InputError, before anything is written, for names that leave the folder, links
+    and devices, names that are equal or differ in case only, encrypted members, names that are
+    not UTF-8 and totals beyond `MAX_RATIO` or `MAX_BYTES`; and for an archive that is cut off or
+    corrupt.
     """
     if not archive.is_file():
         raise InputError(f"{archive}: expected a zip archive, found no such file")
-    with _open(archive) as opened, atomic_folder(folder) as target:
+    with _open(archive) as opened:
         members = opened.infolist()
         _check_members(archive, members)
         wanted = [m for m in members if not _SYSTEM_FILES & set(PurePosixPath(m.filename).parts)]
-        for member in tqdm(
-            wanted, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True
-        ):
-            _extract(archive, opened, member, target)
+        progress = tqdm(wanted, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True)
+        with atomic_folder(folder) as target:
+            for member in progress:
+                _extract(archive, opened, member, target)
 
 
 def _open(archive: Path) -> zipfile.ZipFile:
@@ -62,7 +63,8 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         problem = _problem(member)
         if problem:
             raise InputError(
-                f"{archive}: refused, nothing was unpacked: member {member.orig_filename!r} {problem}"
+                f"{archive}: refused, nothing was unpacked: member {member.orig_filename!r} "
+                f"{problem}"
             )
     _check_collisions(archive, members)
     size, packed = sum(member.file_size for member in members), archive.stat().st_size

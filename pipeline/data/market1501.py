@@ -1,7 +1,7 @@
 """Market-1501: layout, file names and published facts.
 
-Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015; counts from the readme inside
-Market-1501-v15.09.15.zip.
+Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, and the readme of the
+archive, Market-1501-v15.09.15.zip.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ JUNK = -1
 DISTRACTOR = 0
 """Identity of gallery images of nobody who is searched for: they stay in the gallery."""
 
-# Of the 19,732 files of bounding_box_test, 3,819 are junk. The gallery's identities are the 750 of the
-# queries and the distractors, 2,798 images.
+# Of the 19,732 images of bounding_box_test, 3,819 are junk. The gallery's identities are the 750 of
+# the queries and the distractors, 2,798 images.
 COUNTS = {
     "train": SplitCounts(identities=751, images=12936),
     "query": SplitCounts(identities=750, images=3368),
@@ -45,7 +45,7 @@ class Label(NamedTuple):
 def parse_name(name: str) -> Label | None:
     """Identity and camera of `0002_c1s1_000451_03.jpg`; None for a name of another form.
 
-    The cameras count from 1, as the names do. The stem may not hold dots: it becomes the shard's key.
+    Cameras count from 1, as in the names. The stem may not hold dots: it becomes the shard's key.
     """
     match = _NAME.fullmatch(name)
     return Label(int(match[1]), int(match[2])) if match else None

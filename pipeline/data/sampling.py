@@ -13,10 +13,10 @@ def epoch_batches(
     """Image indices of an epoch's batches, (steps, batch_identities * images) int64.
 
     `identities` (M,) holds the identity of each image, in any order. A batch holds
-    `batch_identities` identities, each with `images` neighbouring entries: different images where the
-    identity has that many, otherwise all of them in turn until the places are full. Every identity
-    comes once an epoch, but for those left over when the last batch cannot be filled. The order
-    follows from `seed` and `epoch` alone, so neither workers nor a restart change it. Raises
+    `batch_identities` identities, each with `images` neighbouring entries: different images where
+    the identity has that many, otherwise all of them in turn until the places are full. Every
+    identity comes once an epoch, but for those left over when the last batch cannot be filled. The
+    order follows from `seed` and `epoch` alone, so neither workers nor a restart change it. Raises
     InputError when there are fewer identities than a batch needs.
     """
     order = np.argsort(identities, kind="stable")

@@ -11,7 +11,7 @@ import io
 import json
 import mmap
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ class Sample(NamedTuple):
     key: str
     suffix: str
     data: bytes
-    meta: dict[str, int | float | str]
+    meta: Mapping[str, int | float | str]
 
 
 def write_shards(
@@ -58,10 +58,10 @@ def write_shards(
             for sample in batch:
                 _check(sample, seen, shard)
                 offset = _add(tar, f"{sample.key}.{sample.suffix}", sample.data)
-                meta = json.dumps(sample.meta, sort_keys=True, ensure_ascii=False)
+                meta = json.dumps(dict(sample.meta), sort_keys=True, ensure_ascii=False)
                 _add(tar, f"{sample.key}.json", meta.encode())
                 place = (shard, sample.key, sample.suffix, offset, len(sample.data))
-                rows.append(dict(zip(_PLACE, place, strict=True)) | sample.meta)
+                rows.append({**dict(zip(_PLACE, place, strict=True)), **sample.meta})
         number += 1
     return rows
 
@@ -156,6 +156,8 @@ class ShardReader:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.index = _read_index(folder, name)
+        places = self.index[["shard", "offset", "size"]]
+        self._places = list(places.itertuples(index=False, name=None))
         self._maps: dict[str, mmap.mmap] = {}
 
     def __len__(self) -> int:
@@ -166,9 +168,8 @@ class ShardReader:
 
     def read(self, i: int) -> bytes:
         """The encoded bytes of image `i`, as they were ingested."""
-        row = self.index.iloc[i]
-        start = int(row["offset"])
-        return self._map(row["shard"])[start : start + int(row["size"])]
+        shard, offset, size = self._places[i]
+        return self._map(shard)[offset : offset + size]
 
     def image(self, i: int) -> np.ndarray:
         """The pixels of image `i`, (H, W, 3) uint8 RGB."""
