@@ -1,0 +1,102 @@
+"""Training curves of all variants in one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.files import read_json
+from pipeline.reporting.sheets import (
+    BLACK,
+    BLUE,
+    DPI,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    checked_folder,
+    save_figure,
+)
+
+COLOURS = (BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE)
+DASHES = ("-", "--", ":", "-.")
+"""A second set of colours differs by its dashes."""
+PANELS = {"loss": "Training loss", "lr": "Learning rate"}
+
+
+def read_histories(histories: list[Path]) -> pd.DataFrame:
+    """The history of every run in one frame, with the columns `variant` and `seed` of its run.json.
+
+    Variants stay in the order in which they are first given. Raises InputError when there is no
+    history, when one is empty, lacks a column that is drawn, or has no run.json beside it.
+    """
+    if not histories:
+        raise InputError("histories: expected the history.csv of at least one run, found none")
+    frames = []
+    for path in histories:
+        checked_folder(path.parent, path.name, "run.json")
+        record, frame = read_json(path.parent / "run.json"), pd.read_csv(path)
+        missing = [name for name in ("epoch", *PANELS) if name not in frame]
+        if missing or frame.empty:
+            raise InputError(
+                f"{path}: expected a line an epoch with the columns epoch, {', '.join(PANELS)}; "
+                f"found {len(frame)} lines, without {', '.join(missing) or 'any gap'}: train again"
+            )
+        frames.append(frame.assign(variant=record["variant"], seed=record["seed"]))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str) -> None:
+    """The mean over seeds as a line, from the least to the most as a band."""
+    for number, (variant, run) in enumerate(runs.groupby("variant", sort=False)):
+        colour = COLOURS[number % len(COLOURS)]
+        dash = DASHES[number // len(COLOURS) % len(DASHES)]
+        curve = run.groupby("epoch")[column].agg(["mean", "min", "max"])
+        axes.plot(curve.index, curve["mean"], dash, color=colour, lw=1.5, label=str(variant))
+        axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.15, lw=0)
+    axes.set_title(PANELS[column], size=9, loc="left", weight="bold")
+    axes.set_xlabel("epoch", size=8)
+    axes.tick_params(labelsize=7)
+    axes.grid(axis="y", color="#DDDDDD", lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=0)
+
+
+def curves_figure(runs: pd.DataFrame) -> Figure:
+    """Loss and learning rate per epoch of the runs of `read_histories`."""
+    figure = Figure(figsize=(8, 3.6), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, len(PANELS), width_ratios=(3, 2))
+    for axes, column in zip(panels, PANELS, strict=True):
+        _draw_panel(axes, runs, column)
+    seeds = runs["seed"].nunique()
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(6, runs["variant"].nunique()),
+        fontsize=7,
+        frameon=False,
+        title=f"Mean of {seeds} seeds, band from the least to the most. "
+        "A variant's loss sums the terms of its own branches.",
+        title_fontsize=7,
+    )
+    return figure
+
+
+def draw_curves(histories: list[Path], figure: Path) -> None:
+    """Draw the loss and the learning rate per epoch of all variants to a PNG.
+
+    `histories` are history.csv files beside their run.json. Raises InputError when one is not.
+    """
+    save_figure(curves_figure(read_histories(histories)), figure)
+
+
+if __name__ == "__main__":
+    run_stage(draw_curves)
