@@ -1,0 +1,73 @@
+"""The resumable state of a run: whole or absent, and taken up only by the very same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn, optim
+
+from pipeline.files import atomic_file
+
+History = list[dict[str, int | float | str]]
+_log = logging.getLogger(__name__)
+
+
+def fingerprint(values: dict[str, Any]) -> str:
+    """SHA-256 of what decides a run's result (JSON values): a state of another run does not fit."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+class Checkpoint:
+    """Saves and restores the model, the memory bank, the optimiser and the history after an epoch.
+
+    Random generators need no saving: what an epoch draws is a function of (seed, epoch).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: str,
+        model: nn.Module,
+        memory: nn.Module,
+        optimizer: optim.Optimizer,
+    ) -> None:
+        self._path = path
+        self._run = run
+        self._parts: dict[str, Any] = {"model": model, "memory": memory, "optimizer": optimizer}
+
+    def save(self, history: History) -> None:
+        """Write the state after as many epochs as `history` has rows."""
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        with atomic_file(self._path) as partial:
+            torch.save({"run": self._run, "history": history, **parts}, partial)
+
+    def restore(self, device: torch.device) -> History:
+        """Load the state, where it is this run's, and return its history; else an empty one."""
+        if not self._path.is_file():
+            return []
+        try:
+            state = torch.load(self._path, map_location=device, weights_only=True)
+            fits = state["run"] == self._run
+        except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError):
+            _log.warning("%s: cannot be read as a state: training starts anew", self._path)
+            return []
+        if not fits:
+            _log.warning(
+                "%s: is of a run with other options, seed, data or code: training starts anew",
+                self._path,
+            )
+            return []
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+        _log.warning("%s: resuming after epoch %d", self._path, len(state["history"]))
+        return state["history"]
+
+    def remove(self) -> None:
+        """Delete the state of a run that is complete."""
+        self._path.unlink(missing_ok=True)

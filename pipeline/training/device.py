@@ -1,0 +1,54 @@
+"""Which device and which precision a run uses."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import torch
+
+from pipeline.config import ComputeOptions
+from pipeline.errors import InputError
+
+
+def choose_device(compute: ComputeOptions) -> torch.device:
+    """The device that is asked for; `auto` takes the GPU where there is one.
+
+    Raises InputError when a GPU is asked for and torch sees none.
+    """
+    available = torch.cuda.is_available()
+    if compute.device == "cuda" and not available:
+        raise InputError(
+            "config: compute.device: found cuda, but torch sees no CUDA device here: "
+            "give cpu or auto, or check the driver"
+        )
+    if compute.device == "auto":
+        return torch.device("cuda" if available else "cpu")
+    return torch.device(compute.device)
+
+
+def choose_precision(
+    compute: ComputeOptions, device: torch.device
+) -> Literal["float32", "bfloat16"]:
+    """`float32` or `bfloat16`; `auto` takes bfloat16 where the device multiplies it in hardware."""
+    if compute.precision != "auto":
+        return compute.precision
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_amx()
+    return "bfloat16" if fast else "float32"
+
+
+def _cpu_has_amx() -> bool:
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Ask for repeatable kernels; those that have no such version warn on a GPU.
+
+    Must come before the first CUDA kernel. Denormals are flushed on the CPU, where they are slow.
+    """
+    torch.set_flush_denormal(True)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)

@@ -1,0 +1,170 @@
+"""The training loop: steps, epochs and what is noted of them."""
+
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn, optim
+from tqdm import tqdm
+
+from pipeline.config import RunOptions
+from pipeline.errors import InputError
+from pipeline.files import atomic_file
+from pipeline.model.dpeformer import DPEFormer
+from pipeline.training.checkpoint import History
+from pipeline.training.losses import training_loss
+from pipeline.training.memory import MemoryBank
+from pipeline.training.optimizer import learning_rate, set_rate
+from pipeline.training.views import Batch, TrainingImages, normalise
+
+Row = dict[str, int | float | str]
+_ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
+
+
+def of_rows(values: Any, rows: slice) -> Any:
+    """The images `rows` of a tensor, of None, or of a named tuple of these."""
+    if values is None:
+        return None
+    if isinstance(values, Tensor):
+        return values[rows]
+    return type(values)(*(of_rows(value, rows) for value in values))
+
+
+@torch.no_grad()
+def coarse_features(
+    model: DPEFormer, images: TrainingImages, options: RunOptions, device: torch.device
+) -> Tensor:
+    """`coarse` (M, F) of all images as they are, without augmentation, in eval mode."""
+    model.eval()
+    batch = 2 * options.training.identities * options.training.images
+    features = []
+    for start in range(0, len(images), batch):
+        rows = range(start, min(start + batch, len(images)))
+        pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
+        features.append(model(normalise(pixels.to(device), options.image)).coarse)
+    return torch.cat(features)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model in training and what changes along with it."""
+
+    model: DPEFormer
+    memory: MemoryBank
+    optimizer: optim.Optimizer
+    options: RunOptions
+    device: torch.device
+
+    def step(self, batch: Batch, rate: float) -> tuple[dict[str, float], list[int]]:
+        """One update from both views of a batch, in one forward pass.
+
+        Returns the losses by name, and how many tokens DPSM kept in each clean view (empty without
+        selection). Raises NonFiniteError before the weights are touched.
+        """
+        set_rate(self.optimizer, rate)
+        labels = batch.labels.to(self.device, non_blocking=True)
+        pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
+        features = self.model(normalise(pixels, self.options.image))
+        logits = self.model.classify(features)
+        clean, second = slice(None, len(labels)), slice(len(labels), None)
+        losses = training_loss(
+            of_rows(features, clean),
+            of_rows(features, second),
+            of_rows(logits, clean),
+            of_rows(logits, second),
+            labels,
+            self.memory,
+            self.options.loss,
+            self.options.augment.occlusion != "none",
+        )
+        values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
+        named = dict(zip(losses, values, strict=True))
+        _check_finite(named)
+        self._update(losses["total"])
+        self.memory.update(features.coarse[clean].detach(), labels)
+        selection = features.selection
+        return named, [] if selection is None else selection.k[clean].tolist()
+
+    def _update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.options.training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.options.training.clip_norm)
+        self.optimizer.step()
+
+
+class NonFiniteError(Exception):
+    """A loss, or the weights, are infinite or not a number."""
+
+
+def _check_finite(losses: dict[str, float]) -> None:
+    parts = sorted(losses, key=lambda name: name == "total")  # the sum is never the culprit
+    for name in parts:
+        if not math.isfinite(losses[name]):
+            raise NonFiniteError(f"the loss {name} is {losses[name]}")
+
+
+def _check_weights(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise NonFiniteError(f"the weights {name} are not finite after the last step")
+
+
+def run_epoch(
+    learner: Learner, batches: Iterator[Batch], epoch: int, steps: int, progress: tqdm
+) -> Row:
+    """Train for `steps` batches; returns the epoch's row of the history.
+
+    Losses are means over the steps, k_median is over all clean views (empty without selection), and
+    images_per_second counts each image once, not its two views. Raises InputError with the epoch,
+    the step and the culprit when something is no longer finite.
+    """
+    learner.model.train()
+    options = learner.options.training
+    started, kept, sums, rate = time.perf_counter(), [], dict[str, float](), 0.0
+    step = 0
+    try:
+        for step in range(steps):
+            rate = learning_rate(epoch * steps + step, steps, options)
+            losses, k = learner.step(next(batches), rate)
+            kept += k
+            sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+            progress.set_postfix(loss=f"{losses['total']:.3f}", refresh=False)
+            progress.update()
+        _check_weights(learner.model)
+    except NonFiniteError as error:
+        raise InputError(
+            f"training: epoch {epoch + 1} of {options.epochs}, step {step + 1} of {steps}: "
+            f"{error}, expected finite numbers: {_ADVICE.format(lr=options.lr)}"
+        ) from None
+    seconds = time.perf_counter() - started
+    means = {name: value / steps for name, value in sums.items()}
+    return {
+        "epoch": epoch + 1,
+        "lr": rate,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(steps * options.identities * options.images / seconds, 1),
+        "k_median": statistics.median(kept) if kept else "",
+        "loss": means.pop("total"),
+        **means,
+    }
+
+
+def write_history(path: Path, history: History) -> None:
+    """Write history.csv, one row per epoch."""
+    with (
+        atomic_file(path) as partial,
+        open(partial, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)

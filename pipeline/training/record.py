@@ -1,0 +1,86 @@
+"""What a run was: its options, data, code, environment and results' hashes."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import RunOptions
+from pipeline.data.shards import HASHES
+from pipeline.files import sha256
+from pipeline.provenance import ROOT, code_hash
+
+PACKAGES = ("torch", "timm", "numpy", "pillow", "webdataset")
+
+
+def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -> dict[str, Any]:
+    """All that decides a run's result: options, seed, code, and the hashes of what it reads.
+
+    The hashes of the bank and of the pretrained weights are None where there are none.
+    """
+    pretrained = options.backbone.weights
+    return {
+        "options": options.model_dump(mode="json"),
+        "seed": seed,
+        "code": code_hash("pipeline.training.train"),
+        "hashes": {
+            "shards": sha256(shards / HASHES),
+            "bank": sha256(bank / HASHES) if bank else None,
+            "pretrained": sha256(Path(pretrained)) if pretrained else None,
+        },
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Installed versions of the packages that decide a result; None for one that is missing."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def commit(root: Path = ROOT) -> tuple[str | None, bool | None]:
+    """The checked-out commit and whether files differ from it; (None, None) outside of git."""
+    head = _git(root, "rev-parse", "HEAD")
+    if head is None:
+        return None, None
+    changes = _git(root, "status", "--porcelain")
+    return head.strip(), None if changes is None else bool(changes.strip())
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout
+
+
+def peak_memory_mib() -> float:
+    """Largest resident size of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return round(peak * unit / 2**20, 1)
+
+
+def environment() -> dict[str, Any]:
+    """Where the run took place: versions, Python, platform, commit."""
+    head, dirty = commit()
+    return {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "commit": head,
+        "dirty": dirty,
+    }

@@ -1,0 +1,135 @@
+"""Stage: train one variant with one seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.config import ComputeOptions, RunOptions
+from pipeline.data.shards import ShardReader
+from pipeline.files import atomic_file, sha256, write_json
+from pipeline.model.backbone import Precision
+from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.occluders.bank import load_bank
+from pipeline.training.checkpoint import Checkpoint, fingerprint
+from pipeline.training.device import choose_device, choose_precision, make_deterministic
+from pipeline.training.loop import Learner, Row, coarse_features, run_epoch, write_history
+from pipeline.training.memory import MemoryBank
+from pipeline.training.occlusion import Occluder, make_occluder
+from pipeline.training.optimizer import make_optimizer
+from pipeline.training.record import environment, peak_memory_mib, run_facts
+from pipeline.training.views import Batch, Places, TrainingImages, TwoViews, load_batches
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def train(
+    shards: Path,
+    weights: Path,
+    history: Path,
+    record: Path,
+    state: Path,
+    options: RunOptions,
+    compute: ComputeOptions,
+    dataset: str,
+    variant: str,
+    seed: int,
+    bank: Path | None = None,
+) -> None:
+    """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
+
+    Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
+    record (JSON). `state` is written after every epoch; a run that was stopped resumes from it and
+    ends with the same weights as one that was not; it is deleted at the end. `bank` is read only
+    where augment.occlusion is roa. The weights after the last epoch are the result.
+    Raises InputError for shards or a bank that are damaged, for fewer identities than a batch holds
+    and when a loss or the weights are no longer finite.
+    """
+    started, clock = _now(), time.perf_counter()
+    device = choose_device(compute)
+    precision = choose_precision(compute, device)
+    make_deterministic(device)
+    bank = bank if options.augment.occlusion == "roa" else None
+    images = TrainingImages(ShardReader(shards, "train"), options.image)
+    views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
+    learner = _make_learner(images, options, seed, precision, device)
+    facts = run_facts(shards, bank, options, seed)
+    checkpoint = Checkpoint(
+        state, fingerprint(facts), learner.model, learner.memory, learner.optimizer
+    )
+    rows = checkpoint.restore(device)
+    places = Places(images.labels, options.training, seed, first_epoch=len(rows))
+    batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
+    for row in _epochs(learner, batches, places):
+        rows.append(row)
+        write_history(history, rows)
+        checkpoint.save(rows)
+    _save_weights(learner.model, weights)
+    facts["hashes"]["weights"] = sha256(weights)
+    seconds = round(time.perf_counter() - clock, 3)
+    facts |= {"dataset": dataset, "variant": variant}
+    facts |= {"identities": images.identities, "train_images": len(images)}
+    facts |= {"compute": compute.model_dump(mode="json"), "device": str(device)}
+    facts |= {"precision": precision, "peak_memory_mib": peak_memory_mib()}
+    facts |= {"started": started, "finished": _now(), "seconds": seconds}
+    write_json(record, facts | environment())
+    checkpoint.remove()
+    print(f"{weights}: {variant}, seed {seed}, {len(rows)} epochs in {seconds:.1f} s")
+
+
+def _make_learner(
+    images: TrainingImages,
+    options: RunOptions,
+    seed: int,
+    precision: Precision,
+    device: torch.device,
+) -> Learner:
+    """The model before its first step; what is random in it follows from `seed`."""
+    torch.manual_seed(seed)
+    model = build_model(options, images.identities, pretrained=True, precision=precision)
+    model.to(device)
+    coarse = coarse_features(model, images, options, device)
+    memory = MemoryBank(images.identities, coarse.shape[1], options.loss).to(device)
+    memory.start(coarse, torch.from_numpy(images.labels).to(device))
+    return Learner(model, memory, make_optimizer(model, options.training), options, device)
+
+
+def _make_occluder(
+    options: RunOptions, bank: Path | None, images: TrainingImages
+) -> Occluder | None:
+    cut_outs = [] if bank is None else load_bank(bank)
+    return make_occluder(options.augment.occlusion, cut_outs, images)
+
+
+def _epochs(learner: Learner, batches: Iterator[Batch], places: Places) -> Iterator[Row]:
+    """Train from the first epoch of `places` on; yields the row of each epoch when it is over."""
+    first, last, steps = places.first_epoch, learner.options.training.epochs, places.steps()
+    with tqdm(
+        total=last * steps, initial=first * steps, mininterval=5, dynamic_ncols=True
+    ) as progress:
+        for epoch in range(first, last):
+            progress.set_description(f"train, epoch {epoch + 1} of {last}")
+            # drop-path draws from torch's global generator: its state follows from the epoch alone
+            state = np.random.SeedSequence([places.seed, epoch]).generate_state(1)
+            torch.manual_seed(int(state[0]))
+            yield run_epoch(learner, batches, epoch, steps, progress)
+
+
+def _save_weights(model: DPEFormer, weights: Path) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_file(weights) as partial:
+        save_file(tensors, partial)
+
+
+if __name__ == "__main__":
+    run_stage(train)
