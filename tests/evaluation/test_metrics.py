@@ -14,8 +14,10 @@ def random_case(seed: int, ties: bool) -> tuple[np.ndarray, Labels, Labels]:
     """Few identities and cameras, so that junk, distractors, own cameras and no match all occur."""
     rng = np.random.default_rng(seed)
     queries, size = 30, 60
-    similarity = rng.integers(0, 9, (queries, size)) if ties else rng.permuted(
-        np.tile(np.arange(size), (queries, 1)), axis=1
+    similarity = (
+        rng.integers(0, 9, (queries, size))
+        if ties
+        else rng.permuted(np.tile(np.arange(size), (queries, 1)), axis=1)
     )
     query = Labels(rng.integers(1, 12, queries), rng.integers(1, 4, queries))
     gallery = Labels(rng.integers(-1, 10, size), rng.integers(1, 4, size))
@@ -67,7 +69,7 @@ def test_average_precision_equals_scikit_learn() -> None:
 
 
 def test_example_by_hand() -> None:
-    """Query of person 1, camera 1. Best first: own camera, junk, distractor, match, other, match."""
+    """Person 1, camera 1. Best first: own camera, junk, distractor, match, other, match."""
     similarity = np.array([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
     gallery = Labels(np.array([1, -1, 0, 1, 2, 1]), np.array([1, 2, 2, 2, 2, 3]))
     ranking = rank_similarities(similarity, Labels(np.array([1]), np.array([1])), gallery)
@@ -86,7 +88,9 @@ def test_summary_leaves_out_queries_without_a_match() -> None:
     some = rank_similarities(similarity, query, gallery).matches > 0
     matched = Labels(query.identities[some], query.cameras[some])
     with_all = summarise(rank_similarities(similarity, query, gallery))
-    assert with_all == pytest.approx(summarise(rank_similarities(similarity[some], matched, gallery)))
+    assert with_all == pytest.approx(
+        summarise(rank_similarities(similarity[some], matched, gallery))
+    )
 
 
 def test_gallery_order_does_not_depend_on_chunks_or_lengths() -> None:
@@ -116,7 +120,10 @@ def test_cosine_order_is_the_euclidean_order_of_unit_vectors() -> None:
 
 
 def test_no_query_with_a_match_is_an_error() -> None:
-    query, gallery = Labels(np.array([1]), np.array([1])), Labels(np.array([1, 2]), np.array([1, 2]))
+    query, gallery = (
+        Labels(np.array([1]), np.array([1])),
+        Labels(np.array([1, 2]), np.array([1, 2])),
+    )
     ranking = rank_similarities(np.ones((1, 2)), query, gallery)
     with pytest.raises(InputError, match="none of the 1 queries"):
         summarise(ranking)

@@ -66,7 +66,10 @@ def test_joined_feature_weighs_both_parts_alike(tmp_path: Path) -> None:
 
 
 def test_blended_has_its_own_rows(tmp_path: Path) -> None:
-    blended = {"query_blended": HIGH, "gallery_blended": np.float32([[1, 0], [1, 1], [0, 1], [1, 1]])}
+    blended = {
+        "query_blended": HIGH,
+        "gallery_blended": np.float32([[1, 0], [1, 1], [0, 1], [1, 1]]),
+    }
     metrics, rows = run_score(tmp_path, **blended)
     assert set(metrics["features"]) == {
         *("blended", "coarse", "global"),

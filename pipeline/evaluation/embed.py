@@ -1,0 +1,139 @@
+"""Embed the query and the gallery: stream the shards through a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.config import ComputeOptions, ImageOptions, RunOptions
+from pipeline.data.shards import stream
+from pipeline.errors import InputError
+from pipeline.files import atomic_file, read_json, sha256
+from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.training.device import choose_device, make_deterministic
+from pipeline.training.views import normalise, resize
+
+BATCH = 128
+SPLITS = ("query", "gallery")
+
+
+class Batch(NamedTuple):
+    """Consecutive images of a split."""
+
+    images: torch.Tensor
+    """(B, 3, H, W) uint8."""
+    keys: list[str]
+    identities: list[int]
+    cameras: list[int]
+
+
+def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
+    """The network of a run in evaluation mode on the CPU, and the options it was trained with.
+
+    It computes in float32 whatever the run was trained in: in bfloat16 a feature depends on the
+    batch that it is computed in by far more than the rounding of float32.
+    Raises InputError when the weights are not those of the record or do not fit the network.
+    """
+    run = read_json(record)
+    found, expected = sha256(weights), run["hashes"]["weights"]
+    if found != expected:
+        raise InputError(
+            f"{weights}: expected SHA-256 {expected}, as {record} says, found {found}: "
+            "the file is not what the run wrote, train it again"
+        )
+    options = RunOptions.model_validate(run["options"])
+    model = build_model(options, run["identities"], pretrained=False, precision="float32")
+    try:
+        model.load_state_dict(load_file(weights))
+    except RuntimeError as error:
+        raise InputError(f"{weights}: does not fit the network of {record}: {error}") from None
+    return model.eval(), options
+
+
+def read_batches(
+    shards: Path, split: str, image: ImageOptions, size: int = BATCH
+) -> Iterator[Batch]:
+    """The images of a split at the network's size, in the order of the shards."""
+    batch: list[tuple[str, np.ndarray, dict[str, Any]]] = []
+    for key, pixels, meta in tqdm(stream(shards, split), desc=split, mininterval=5):
+        batch.append((key, resize(pixels, (image.width, image.height)), meta))
+        if len(batch) == size:
+            yield _collate(batch)
+            batch = []
+    if batch:
+        yield _collate(batch)
+
+
+def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> Batch:
+    keys, images, metas = zip(*samples, strict=True)
+    return Batch(
+        torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),  # (B, 3, H, W), channels last
+        list(keys),
+        [meta["identity"] for meta in metas],
+        [meta["camera"] for meta in metas],
+    )
+
+
+def embed_batch(
+    model: DPEFormer, images: torch.Tensor, image: ImageOptions
+) -> dict[str, np.ndarray]:
+    """Features of uint8 `images` (B, 3, H, W): global (B, D), coarse and blended (B, P*D) float32.
+
+    `blended` is absent where the network has no such branch. The features are not normalised.
+    """
+    features = model(normalise(images, image))
+    named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
+    return {name: value.cpu().numpy() for name, value in named.items() if value is not None}
+
+
+def embed_split(
+    model: DPEFormer, batches: Iterator[Batch], split: str, image: ImageOptions
+) -> dict[str, np.ndarray]:
+    """The arrays of a split: `<split>_keys`, `_identities`, `_cameras` and one per feature."""
+    columns: dict[str, list[Any]] = {"keys": [], "identities": [], "cameras": []}
+    parts: dict[str, list[np.ndarray]] = {}
+    device = next(model.parameters()).device
+    for batch in batches:
+        for name, values in columns.items():
+            values.extend(getattr(batch, name))
+        for name, value in embed_batch(model, batch.images.to(device), image).items():
+            parts.setdefault(name, []).append(value)
+    labels = {name: np.array(columns[name], np.int64) for name in ("identities", "cameras")}
+    arrays = {"keys": np.array(columns["keys"], np.str_)} | labels
+    arrays |= {name: np.concatenate(chunks) for name, chunks in parts.items()}
+    return {f"{split}_{name}": array for name, array in arrays.items()}
+
+
+@torch.inference_mode()
+def embed(
+    weights: Path, record: Path, shards: Path, features: Path, compute: ComputeOptions
+) -> None:
+    """Embed the query and gallery images of `shards` with the weights of a run.
+
+    Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
+    `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
+    and, where the network has the branch, `<split>_blended` (M, F) float32.
+    Raises InputError for weights that are not those of `record`, and for damaged shards.
+    """
+    device = choose_device(compute)
+    make_deterministic(device)
+    torch.backends.cudnn.allow_tf32 = False  # float32 as on the CPU, see `load_trained`
+    model, options = load_trained(weights, record)
+    model.to(device)
+    arrays: dict[str, np.ndarray] = {}
+    for split in SPLITS:
+        batches = read_batches(shards, split, options.image)
+        arrays |= embed_split(model, batches, split, options.image)
+    with atomic_file(features) as partial, open(partial, "wb") as file:
+        np.savez(file, **arrays)
+
+
+if __name__ == "__main__":
+    run_stage(embed)

@@ -1,0 +1,172 @@
+"""Features of real shards by a small, untrained network."""
+
+from __future__ import annotations
+
+import io
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from pipeline.config import (
+    BackboneOptions,
+    ComputeOptions,
+    ImageOptions,
+    ModelOptions,
+    RunOptions,
+)
+from pipeline.data.shards import Sample, write_index, write_shards
+from pipeline.errors import InputError
+from pipeline.evaluation.embed import embed, embed_split, load_trained, read_batches
+from pipeline.evaluation.score import score
+from pipeline.files import read_json, sha256, write_json
+from pipeline.model.dpeformer import build_model
+
+CPU = ComputeOptions(device="cpu")
+QUERIES, GALLERY = 4, 9
+
+
+def options_with(selection: str) -> RunOptions:
+    backbone = BackboneOptions(
+        name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
+    )
+    model = ModelOptions.model_validate({"selection": selection, "k_min": 4})
+    return RunOptions(image=ImageOptions(height=32, width=16), backbone=backbone, model=model)
+
+
+def samples(seed: int, count: int) -> list[Sample]:
+    """Smooth random images, every other one larger than the network's input."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i in range(count):
+        size = (16, 32) if i % 2 else (20, 48)
+        pixels = Image.fromarray(rng.integers(0, 256, (4, 2, 3), dtype=np.uint8))
+        data = io.BytesIO()
+        pixels.resize(size, Image.Resampling.BICUBIC).save(data, "png")
+        meta = {"identity": 1 + i % 3, "camera": seed + i % 2}
+        found.append(Sample(f"s{seed}_{i}", "png", data.getvalue(), meta))
+    return found
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    rows = write_shards(folder, "query", samples(1, QUERIES))
+    # two tars, so that a batch spans them
+    rows += write_shards(folder, "gallery", samples(2, GALLERY), per_shard=5)
+    write_index(folder, rows)
+    return folder
+
+
+def write_run(folder: Path, selection: str) -> tuple[Path, Path]:
+    """Weights and record of an untrained run; its BatchNorm statistics are no longer the first."""
+    torch.manual_seed(0)
+    options = options_with(selection)
+    model = build_model(options, identities=5, pretrained=False)
+    model.train()
+    for _ in range(3):
+        model(torch.randn(16, 3, 32, 16))
+    save_file(model.state_dict(), folder / "weights.safetensors")
+    write_record(folder, options)
+    return folder / "weights.safetensors", folder / "run.json"
+
+
+def write_record(folder: Path, options: RunOptions) -> None:
+    head = {"dataset": "synthetic", "variant": "tiny", "seed": 0, "identities": 5}
+    hashes = {"weights": sha256(folder / "weights.safetensors")}
+    write_json(
+        folder / "run.json",
+        head | {"options": options.model_dump(), "precision": "bfloat16", "hashes": hashes},
+    )
+
+
+def run_embed(folder: Path, shards: Path, selection: str = "dpsm") -> dict[str, np.ndarray]:
+    weights, record = write_run(folder, selection)
+    embed(weights, record, shards, folder / "features.npz", CPU)
+    with np.load(folder / "features.npz") as arrays:
+        return dict(arrays)
+
+
+def test_arrays_follow_the_shards(tmp_path: Path, shards: Path) -> None:
+    arrays = run_embed(tmp_path, shards)
+    for split, seed, count in (("query", 1, QUERIES), ("gallery", 2, GALLERY)):
+        expected = samples(seed, count)
+        assert arrays[f"{split}_keys"].tolist() == [sample.key for sample in expected]
+        for column, name in (("identities", "identity"), ("cameras", "camera")):
+            found = arrays[f"{split}_{column}"]
+            assert found.dtype == np.int64
+            assert found.tolist() == [sample.meta[name] for sample in expected]
+        for name, width in (("global", 32), ("coarse", 128), ("blended", 128)):
+            feature = arrays[f"{split}_{name}"]
+            assert feature.shape == (count, width)
+            assert feature.dtype == np.float32
+            assert np.ptp(feature, axis=0).min() > 0  # every image has features of its own
+
+
+def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
+    run_embed(tmp_path, shards)
+    before = (tmp_path / "features.npz").read_bytes()
+    run_embed(tmp_path, shards)
+    assert before == (tmp_path / "features.npz").read_bytes()
+
+
+def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
+    arrays = run_embed(tmp_path, shards, "none")
+    assert {name.split("_", 1)[1] for name in arrays} == {
+        *("keys", "identities", "cameras"),
+        *("global", "coarse"),
+    }
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_a_feature_does_not_depend_on_its_batch(tmp_path: Path, shards: Path, size: int) -> None:
+    together = run_embed(tmp_path, shards)
+    model, options = load_trained(tmp_path / "weights.safetensors", tmp_path / "run.json")
+    with torch.inference_mode():
+        batches = read_batches(shards, "gallery", options.image, size)
+        apart = embed_split(model, batches, "gallery", options.image)
+        batches = reversed(list(read_batches(shards, "gallery", options.image, 1)))
+        turned = embed_split(model, chain(batches), "gallery", options.image)
+    for name in ("gallery_global", "gallery_coarse", "gallery_blended"):
+        np.testing.assert_allclose(apart[name], together[name], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(turned[name][::-1], together[name], rtol=0, atol=1e-5)
+
+
+def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
+    weights, record = write_run(tmp_path, "dpsm")
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    with pytest.raises(InputError, match=r"weights\.safetensors: expected SHA-256"):
+        embed(weights, record, shards, tmp_path / "features.npz", CPU)
+    assert not (tmp_path / "features.npz").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    weights, record = write_run(tmp_path, "dpsm")
+    state = load_file(weights)
+    lost = sorted(state)[0]
+    save_file({name: value for name, value in state.items() if name != lost}, weights)
+    write_record(tmp_path, options_with("dpsm"))
+    with pytest.raises(InputError, match=rf"(?s)does not fit the network.*{lost}"):
+        load_trained(weights, record)
+
+
+def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:
+    run_embed(tmp_path, shards)
+    score(
+        tmp_path / "features.npz",
+        tmp_path / "run.json",
+        tmp_path / "metrics.json",
+        tmp_path / "queries.csv",
+    )
+    metrics = read_json(tmp_path / "metrics.json")
+    assert list(metrics["features"]) == sorted(
+        ["blended", "coarse", "global", "blended_global", "coarse_global"]
+    )
+    assert all(0 <= value["map"] <= 100 for value in metrics["features"].values())
