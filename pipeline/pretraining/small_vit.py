@@ -1,0 +1,150 @@
+"""Training of the small ViT on drawn people: its supervision is what the renderer knows of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from timm.layers import build_sincos2d_pos_embed, set_fused_attn
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.config import BackboneOptions, ImageOptions
+from pipeline.files import atomic_file
+from pipeline.model.backbone import create_backbone, encode
+from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
+from pipeline.pretraining.vit_people import PATCH, People, draw_people
+
+_WIDTH = 96
+IMAGE = ImageOptions(height=128, width=64)
+BACKBONE = BackboneOptions(
+    name="vit_tiny_patch16_224",
+    patch_size=PATCH,
+    embed_dim=_WIDTH,
+    depth=4,
+    num_heads=3,
+    mlp_ratio=3.0,
+    drop_path=0.0,
+)
+"""The network whose weights are shipped."""
+
+_GRID = (IMAGE.height // PATCH, IMAGE.width // PATCH)
+_BATCH = 32
+_LR, _WEIGHT_DECAY, _CLIP_NORM = 1e-3, 0.03, 3.0
+_WARMUP = 0.05  # share of the steps with a rising learning rate
+_SNAPSHOT = 1000  # steps
+_POSITION_SCALE, _POSITION_PERIOD = 0.7, 100.0
+
+
+class Trainer:
+    """The backbone, its heads and the optimiser."""
+
+    def __init__(self, steps: int, seed: int) -> None:
+        # On a CPU the backward pass of the fused attention is several times slower in bfloat16.
+        set_fused_attn(False)
+        self.steps, self.step = steps, 0
+        self.generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)  # timm's initialisation takes no generator
+            self.backbone = create_backbone(BACKBONE, IMAGE, pretrained=False).train()
+            self.heads = Heads(_WIDTH)
+        set_positions(self.backbone)
+        self.parameters = [*self.backbone.parameters(), *self.heads.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
+        )
+
+    def update(self, batch: Batch) -> Losses:
+        """One step of the optimiser."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = _LR * schedule(self.step / self.steps)
+        with torch.autocast("cpu", torch.bfloat16):
+            class_token, patches = encode(self.backbone, batch.images)
+        losses = batch_losses(
+            class_token.float(), patches.float(), self.heads, batch, self.generator
+        )
+        self.optimizer.zero_grad()
+        losses.total.backward()
+        nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
+        self.optimizer.step()
+        self.step += 1
+        return losses
+
+
+def schedule(progress: float) -> float:
+    """Share of the highest learning rate: a linear rise, then half a cosine to 0."""
+    if progress < _WARMUP:
+        return max(progress / _WARMUP, 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
+
+
+def set_positions(backbone: nn.Module) -> None:
+    """Start from the sine and cosine of row and column: few images teach no positions."""
+    waves = build_sincos2d_pos_embed(
+        list(_GRID), _WIDTH, temperature=_POSITION_PERIOD, interleave_sin_cos=True
+    )
+    positions = backbone.get_parameter("pos_embed")  # (1, 1 + N, D)
+    with torch.no_grad():
+        positions.zero_()
+        positions[0, 1:] = _POSITION_SCALE * waves
+
+
+def draw_batch(people: People, generator: torch.Generator, size: int = _BATCH) -> Batch:
+    """`size` random images, each mirrored or not, its colours changed a little."""
+    rows = torch.randint(len(people.images), (size,), generator=generator)
+    mirrored = torch.rand(size, generator=generator) < 0.5
+    shares = people.shares[rows].float() / PATCH**2
+    grid = shares.unflatten(1, _GRID)  # (B, 16, 8, parts)
+    shares = torch.where(mirrored[:, None, None], grid.flip(2).flatten(1, 2), shares)
+    images = normalised(people.images[rows])
+    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    gain = 0.85 + 0.3 * torch.rand(size, 3, 1, 1, generator=generator)
+    light = 0.2 * torch.rand(size, 1, 1, 1, generator=generator) - 0.1
+    return Batch(
+        images * gain + light,
+        shares,
+        people.attributes[rows],
+        people.seen[rows],
+        people.occlusion[rows],
+    )
+
+
+def normalised(images: Tensor) -> Tensor:
+    """uint8 -> float32 in [-1, 1], which is what mean = std = 0.5 gives."""
+    return images.float() / 127.5 - 1
+
+
+def train_small_vit(
+    weights: Path, seed: int = 0, steps: int = 17_000, identities: int = 20_000
+) -> None:
+    """Train the small ViT on three images of each of `identities` people; write a timm state dict.
+
+    The weights so far are kept beside `weights`, as `<name>.snapshot.safetensors`, until the end.
+    """
+    torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
+    people = draw_people("train", seed, identities)
+    trainer = Trainer(steps, seed)
+    snapshot = weights.with_suffix(f".snapshot{weights.suffix}")
+    means = torch.zeros(len(Losses._fields))
+    for step in (bar := tqdm(range(steps), desc="small ViT", mininterval=5)):
+        losses = trainer.update(draw_batch(people, trainer.generator))
+        means += (torch.stack(losses).detach() - means) / min(step + 1, 200)
+        shown = zip(Losses._fields, means.tolist(), strict=True)
+        bar.set_postfix({name: f"{value:.3f}" for name, value in shown}, refresh=False)
+        if (step + 1) % _SNAPSHOT == 0:
+            _save(trainer.backbone, snapshot)
+    _save(trainer.backbone, weights)
+    snapshot.unlink(missing_ok=True)
+    print(f"{weights}: small ViT after {steps} steps, mean loss {means[0]:.3f}")
+
+
+def _save(model: nn.Module, path: Path) -> None:
+    with atomic_file(path) as partial:
+        save_file(model.state_dict(), partial)
+
+
+if __name__ == "__main__":
+    run_stage(train_small_vit)

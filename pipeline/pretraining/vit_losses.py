@@ -1,0 +1,119 @@
+"""Losses of the small ViT's pretraining: what covers a patch, what the person wears, who is it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.pretraining.vit_people import PERSON, person_shares
+from pipeline.synthetic.people import ATTRIBUTE_PART, ATTRIBUTES, OCCLUDER, PARTS
+
+_SIZES = list(ATTRIBUTES.values())
+_PART_OF = [ATTRIBUTE_PART[name] for name in ATTRIBUTES]
+_MIN_SHARE = 0.15  # of an attribute's part in a patch that is asked for the attribute
+_TEMPERATURE = 0.1
+_RANKED_TOKENS = 64  # of the patches, drawn for each batch: all pairs of all patches are slow
+_CLASS_OBJECTNESS = 0.1  # weight of "the class token is a person's"
+
+
+class Heads(nn.Module):
+    """Linear heads that read class token and patch tokens alike; thrown away after pretraining."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attributes = nn.Linear(width, sum(_SIZES))
+        self.parts = nn.Linear(width, len(PARTS))
+        self.person = nn.Linear(width, 1)
+
+
+class Batch(NamedTuple):
+    """images (B, 3, 128, 64) float32; shares (B, 128, 8) float32, the rest as in `People`."""
+
+    images: Tensor
+    shares: Tensor
+    attributes: Tensor
+    seen: Tensor
+    occlusion: Tensor
+
+
+class Losses(NamedTuple):
+    """Scalars; `total` is the sum of the others."""
+
+    total: Tensor
+    class_attributes: Tensor
+    patch_attributes: Tensor
+    parts: Tensor
+    person: Tensor
+    ranking: Tensor
+
+
+def batch_losses(
+    class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch, generator: torch.Generator
+) -> Losses:
+    """Losses of a batch from its class tokens (B, D) and patch tokens (B, N, D)."""
+    attributes = heads.attributes(patches)  # (B, N, sum of classes)
+    covers = batch.shares[..., _PART_OF]  # (B, N, 13)
+    covers = covers * (covers > _MIN_SHARE)
+    terms = (
+        attribute_loss(heads.attributes(class_token), batch.attributes, batch.seen.float()),
+        attribute_loss(attributes, batch.attributes[:, None], covers),
+        F.cross_entropy(heads.parts(patches).flatten(0, 1), batch.shares.flatten(0, 1)),
+        _person_loss(class_token, patches, heads, batch),
+        _token_ranking(class_token, patches, person_shares(batch.shares), generator),
+    )
+    return Losses(torch.stack(terms).sum(), *terms)
+
+
+def attribute_loss(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+    """Mean over the attributes of the weighted mean cross-entropy of each.
+
+    `logits` (..., 83) holds the classes of all attributes side by side; `classes` (..., 13) may be
+    -1 where an attribute does not apply: such an entry has no weight. `weights` (..., 13) >= 0.
+    """
+    losses = []
+    for index, scores in enumerate(logits.split(_SIZES, -1)):
+        target = classes[..., index].expand(scores.shape[:-1])
+        weight = weights[..., index] * (target >= 0)
+        loss = torch.logsumexp(scores, -1) - _picked(scores, target.clamp(min=0))
+        losses.append((loss * weight).sum() / weight.sum().clamp(min=1e-6))
+    return torch.stack(losses).mean()
+
+
+def _picked(scores: Tensor, index: Tensor) -> Tensor:
+    return scores.gather(-1, index[..., None])[..., 0]
+
+
+def _person_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:
+    """Share of the person in each patch; patches of another person in front are left out."""
+    other = (batch.occlusion == PERSON)[:, None] & (batch.shares[..., OCCLUDER] > 0.2)
+    patch = F.binary_cross_entropy_with_logits(
+        heads.person(patches)[..., 0], person_shares(batch.shares), weight=(~other).float()
+    )
+    return patch + _CLASS_OBJECTNESS * F.softplus(-heads.person(class_token)).mean()
+
+
+def _token_ranking(
+    class_token: Tensor, patches: Tensor, person: Tensor, generator: torch.Generator
+) -> Tensor:
+    """`ranking_loss` of the similarity to the class token and to one of the person's patches."""
+    patches = F.normalize(patches, dim=-1)
+    inside, outside = person > 0.5, person < 0.1  # (B, N)
+    anchor = torch.multinomial(inside + 1e-6, 1, generator=generator)[:, 0]
+    queries = (F.normalize(class_token, dim=-1), patches[torch.arange(len(patches)), anchor])
+    scores = torch.einsum("qbd,bnd->qbn", torch.stack(queries), patches)
+    some = torch.randperm(scores.shape[-1], generator=generator)[:_RANKED_TOKENS]
+    inside, outside = inside[:, some].expand(2, -1, -1), outside[:, some].expand(2, -1, -1)
+    return 2 * ranking_loss(scores[..., some], inside, outside)
+
+
+def ranking_loss(scores: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
+    """Mean of -log sigmoid((s_i - s_j) / 0.1) over all pairs of a token i inside and j outside.
+
+    `scores` (..., N) float; `inside` and `outside` (..., N) bool. 0 where there is no pair.
+    """
+    margin = (scores[..., :, None] - scores[..., None, :]) / _TEMPERATURE
+    pairs = inside[..., :, None] & outside[..., None, :]
+    return (F.softplus(-margin) * pairs).sum() / pairs.sum().clamp(min=1)

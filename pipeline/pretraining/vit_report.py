@@ -1,0 +1,182 @@
+"""What the small ViT knows, on drawn people that it never saw: a check of the shipped weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.files import sha256, write_json
+from pipeline.model.backbone import create_backbone, encode
+from pipeline.pretraining.small_vit import BACKBONE, IMAGE, normalised
+from pipeline.pretraining.vit_people import NONE, PATCH, People, draw_people, person_shares
+from pipeline.synthetic.people import ATTRIBUTES
+
+_STRIPES = 4
+_PROBE_STEPS, _PROBE_LR = 300, 0.05
+
+
+class Tokens(NamedTuple):
+    """class_token (M, D) and patches (M, N, D), float32."""
+
+    class_token: Tensor
+    patches: Tensor
+
+
+def report_vit(
+    checkpoint: Path, report: Path, seed: int = 0, identities: int = 1000, probe: int = 3000
+) -> None:
+    """Write the figures of `checkpoint` (a timm state dict) as JSON.
+
+    proxy AUC: how well DPSM's scores (arXiv 2402.10435) tell a person's patches from the rest in
+    partly hidden images; attributes: accuracy of a linear probe on the class token, trained on
+    `probe` other people; retrieval: mAP in percent of hidden queries among unhidden images.
+    """
+    options = BACKBONE.model_copy(update={"weights": str(checkpoint)})
+    backbone = create_backbone(options, IMAGE).eval()
+    people = draw_people("held_out", seed, identities)
+    tokens = _encode(backbone, people.images)
+    others = draw_people("probe", seed, probe)
+    classifier = fit_probe(_encode(backbone, others.images).class_token, others, seed)
+    aucs = _token_aucs(tokens, people)
+    accuracy = _attribute_accuracy(classifier, tokens.class_token, people, others)
+    result = {
+        "checkpoint_sha256": sha256(checkpoint),
+        "identities": identities,
+        "images": len(people.images),
+        "proxy_auc": aucs,
+        "attributes": accuracy,
+        "retrieval_map": _retrieval(tokens, people),
+    }
+    write_json(report, result)
+    print(
+        f"{report}: proxy AUC {aucs['patch_dot']:.3f}, attribute accuracy "
+        f"{accuracy['mean']['all']:.3f}"
+    )
+
+
+@torch.inference_mode()
+def _encode(backbone: nn.Module, images: Tensor) -> Tokens:
+    batches = [
+        encode(backbone, normalised(batch))
+        for batch in tqdm(images.split(128), desc="tokens", mininterval=5)
+    ]
+    return Tokens(*(torch.cat(part).clone() for part in zip(*batches, strict=True)))
+
+
+def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Probability that a positive scores higher than another, ties counting half; (N,) each."""
+    above = scores[positive][:, None] - scores[~positive][None]
+    return float(((above > 0) + 0.5 * (above == 0)).mean())
+
+
+def _token_aucs(tokens: Tokens, people: People) -> dict[str, float]:
+    """Mean over the hidden images, for scores from the proxy patch and from the class token."""
+    hidden = people.occlusion != NONE
+    inside = (person_shares(people.shares[hidden].float() / PATCH**2) > 0.5).numpy()
+    aucs = {}
+    for similarity in ("dot", "cosine"):
+        class_token, patches = tokens.class_token[hidden], tokens.patches[hidden]
+        if similarity == "cosine":
+            class_token, patches = F.normalize(class_token, dim=-1), F.normalize(patches, dim=-1)
+        by_class = torch.einsum("md,mnd->mn", class_token, patches)
+        proxy = patches[torch.arange(len(patches)), by_class.argmax(1)]
+        by_patch = torch.einsum("md,mnd->mn", proxy, patches)
+        for name, scores in (("class", by_class.numpy()), ("patch", by_patch.numpy())):
+            values = [area_under_curve(*row) for row in zip(scores, inside, strict=True)]
+            aucs[f"{name}_{similarity}"] = float(np.mean(values))
+    return aucs
+
+
+class Probe(nn.Module):
+    """One linear layer per attribute on standardised features (B, D) -> (B, sum of classes)."""
+
+    def __init__(self, features: Tensor) -> None:
+        super().__init__()
+        self.mean, self.scale = features.mean(0), features.std(0) + 1e-6
+        self.linear = nn.Linear(features.shape[1], sum(ATTRIBUTES.values()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.linear((features - self.mean) / self.scale)
+
+
+def fit_probe(features: Tensor, people: People, seed: int) -> Probe:
+    """A linear probe of the attributes that can be seen, trained on all of `people` at once."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        probe = Probe(features)
+    optimizer = torch.optim.Adam(probe.parameters(), lr=_PROBE_LR, weight_decay=1e-4)
+    target = people.attributes.where(people.seen, -1)
+    for _ in range(_PROBE_STEPS):
+        parts = probe(features).split(list(ATTRIBUTES.values()), 1)
+        loss = torch.stack(
+            [
+                F.cross_entropy(part, target[:, index], ignore_index=-1)
+                for index, part in enumerate(parts)
+            ]
+        ).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return probe
+
+
+@torch.inference_mode()
+def _attribute_accuracy(
+    probe: Probe, features: Tensor, people: People, others: People
+) -> dict[str, dict[str, float]]:
+    """For each attribute and on average: accuracy on all images, on hidden ones, and by chance.
+
+    Only images that show the attribute count. Chance is always to say the class that is most
+    frequent among the people of the probe.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    parts = probe(features).split(list(ATTRIBUTES.values()), 1)
+    for index, (name, part) in enumerate(zip(ATTRIBUTES, parts, strict=True)):
+        seen, hidden = people.seen[:, index], people.occlusion != NONE
+        truth = people.attributes[:, index]
+        right = part.argmax(1) == truth
+        usual = others.attributes[others.seen[:, index], index].mode().values
+        rows[name] = {
+            "all": right[seen].float().mean().item(),
+            "hidden": right[seen & hidden].float().mean().item(),
+            "chance": (truth[seen] == usual).float().mean().item(),
+        }
+    columns = ("all", "hidden", "chance")
+    rows["mean"] = {c: float(np.mean([row[c] for row in rows.values()])) for c in columns}
+    return rows
+
+
+def _retrieval(tokens: Tokens, people: People) -> dict[str, float]:
+    """mAP in percent without any training, for class token and for averaged stripes."""
+    stripes = tokens.patches.unflatten(1, (_STRIPES, -1)).mean(2).flatten(1)  # (M, 4 D)
+    hidden = people.occlusion != NONE
+    features = {"class": tokens.class_token, "stripes": stripes}
+    return {
+        name: 100
+        * mean_average_precision(
+            F.normalize(feature[hidden], dim=1) @ F.normalize(feature[~hidden], dim=1).T,
+            people.identity[hidden][:, None] == people.identity[~hidden],
+        )
+        for name, feature in features.items()
+    }
+
+
+def mean_average_precision(scores: Tensor, matches: Tensor) -> float:
+    """Mean over the queries (rows) that have a match; both (queries, gallery)."""
+    precisions = []
+    for score, match in zip(scores, matches, strict=True):
+        ranks = torch.nonzero(match[score.argsort(descending=True, stable=True)])[:, 0] + 1
+        if len(ranks):
+            precisions.append((torch.arange(1, len(ranks) + 1) / ranks).mean().item())
+    return float(np.mean(precisions))
+
+
+if __name__ == "__main__":
+    run_stage(report_vit)
