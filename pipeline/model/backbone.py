@@ -6,7 +6,7 @@ import math
 import pickle
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import safetensors.torch
 import timm
@@ -20,7 +20,6 @@ from pipeline.errors import InputError
 from pipeline.files import sha256
 
 State = dict[str, Tensor]
-Precision = Literal["float32", "bfloat16"]
 
 
 def create_backbone(
@@ -40,12 +39,13 @@ def create_backbone(
 
 
 def encode(
-    backbone: nn.Module, images: Tensor, precision: Precision = "float32"
+    backbone: nn.Module, images: Tensor, precision: str = "float32"
 ) -> tuple[Tensor, Tensor]:
     """Class token (B, D) and patch tokens (B, N, D), row by row, after the final norm.
 
     `images` (B, 3, H, W) are normalised. Other prefix tokens (registers, distillation) are dropped.
-    With `precision` bfloat16 the backbone runs under autocast; the tokens are float32 all the same.
+    With `precision` bfloat16 (not float32) the backbone runs under autocast; the tokens keep the
+    type of the images all the same.
     """
     half = precision == "bfloat16"
     _use_fused_attention(backbone, not (half and images.device.type == "cpu"))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config import ModelOptions, RunOptions
-from pipeline.model.backbone import Precision, create_backbone, encode
+from pipeline.model.backbone import create_backbone, encode
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 
@@ -65,17 +65,17 @@ class DPEFormer(nn.Module):
         backbone: nn.Module,
         options: ModelOptions,
         identities: int,
-        precision: Precision = "float32",
+        precision: str = "float32",
     ) -> None:
         """Put the branches on a `backbone` of `create_backbone`.
 
-        `precision` is the backbone's; all after it is float32.
+        `precision` (float32 or bfloat16) is the backbone's; all after it is float32.
         Raises InputError where the width of the backbone does not suit the fusion.
         """
         super().__init__()
         self.backbone = backbone
         self.options = options
-        self.precision: Precision = precision
+        self.precision = precision
         width, parts = backbone.num_features, options.parts
         self.global_neck = BatchNormNeck(width)
         self.global_classifier = IdentityClassifier(width, identities)
@@ -127,7 +127,7 @@ class DPEFormer(nn.Module):
 
 
 def build_model(
-    options: RunOptions, identities: int, pretrained: bool, precision: Precision = "float32"
+    options: RunOptions, identities: int, pretrained: bool, precision: str = "float32"
 ) -> DPEFormer:
     """The network of a run, with a classifier for `identities` training identities.
 

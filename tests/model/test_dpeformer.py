@@ -1,0 +1,153 @@
+"""The whole network with a tiny ViT: an image is judged by itself, each component counts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.config import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.errors import InputError
+from pipeline.model.backbone import encode
+from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, Features, build_model
+
+VARIANTS: dict[str, dict] = {
+    "baseline": {"selection": "none"},
+    "all": {"selection": "all"},
+    "dpeformer": {},
+    "raster": {"order": "raster", "threshold": "otsu"},
+    "stripe": {"order": "stripe", "threshold": "otsu", "similarity": "cosine", "proxy": "class"},
+    "no_fusion": {"fusion": "none"},
+    "all_no_fusion": {"selection": "all", "fusion": "none"},
+    "two_parts": {"parts": 2},
+}
+
+
+def make(precision: str = "float32", **values: object) -> DPEFormer:
+    torch.manual_seed(0)
+    options = RunOptions(
+        image=ImageOptions(height=64, width=32),
+        backbone=BackboneOptions(
+            name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=2, num_heads=2
+        ),
+        model=ModelOptions(**({"k_min": 6} | values)),
+    )
+    model = build_model(options, 11, pretrained=False, precision=precision)
+    for module in model.modules():
+        if isinstance(module, BatchNormNeck):
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    return model.eval()
+
+
+def images(count: int = 5) -> Tensor:
+    return torch.randn(count, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+
+
+def tensors(features: Features) -> dict[str, Tensor]:
+    named = {name: value for name, value in features._asdict().items() if name != "selection"}
+    if features.selection is not None:
+        named |= features.selection._asdict()
+    return {name: value for name, value in named.items() if value is not None}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.no_grad()
+def test_features_do_not_depend_on_the_batch(variant: str) -> None:
+    model, batch = make(**VARIANTS[variant]), images()
+    together = tensors(model(batch))
+    order = torch.tensor([3, 0, 4, 2, 1])
+    permuted = tensors(model(batch[order]))
+    alone = [tensors(model(image[None])) for image in batch]
+    for name, values in together.items():
+        for other in (torch.cat([one[name] for one in alone]), permuted[name][order.argsort()]):
+            assert torch.allclose(values.double(), other.double(), atol=1e-5, rtol=0), name
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shapes_and_absent_branches(variant: str) -> None:
+    model = make(**VARIANTS[variant])
+    features, parts = model(images()), model.options.parts
+    logits = model.classify(features)
+    assert features.global_.shape == (5, 32)
+    assert features.coarse.shape == (5, parts * 32)
+    assert logits.global_.shape == logits.coarse.shape == (5, 11)
+    assert (features.selection is not None) == (model.options.selection == "dpsm")
+    if model.options.selection == "none":
+        assert features.parts is features.blended is logits.parts is logits.blended is None
+        return
+    assert torch.equal(features.parts.flatten(1), features.blended)
+    assert logits.parts.shape == (5, parts, 11)
+    assert logits.blended.shape == (5, 11)
+    own = torch.stack([model.part_classifiers[p](features.parts[:, p]) for p in range(parts)], 1)
+    assert torch.equal(logits.parts, own)
+
+
+@torch.no_grad()
+def test_the_global_feature_is_the_class_token() -> None:
+    model = make()
+    tokens = model.backbone.forward_features(images())
+    assert torch.equal(model(images()).global_, model.global_neck(tokens[:, 0]))
+    stripes = tokens[:, 1:].unflatten(1, (4, -1)).mean(dim=2).flatten(1)
+    assert torch.allclose(model(images()).coarse, model.coarse_neck(stripes), atol=1e-5)
+
+
+@torch.no_grad()
+def test_blending_sees_the_class_token_before_its_batch_norm() -> None:
+    model = make(selection="all")
+    class_token, patches = encode(model.backbone, images())
+    stripes = patches.unflatten(1, (4, -1)).mean(dim=2)
+    blended = torch.stack([model.blending[p](stripes[:, p], class_token) for p in range(4)], 1)
+    expected = model.blended_neck(blended.flatten(1))
+    assert torch.allclose(model(images()).blended, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"selection": "all"},
+        {"fusion": "none"},
+        {"k_min": 20},
+        {"order": "raster"},
+        {"order": "stripe"},
+        {"proxy": "class"},
+        {"threshold": "otsu"},
+    ],
+)
+@torch.no_grad()
+def test_each_component_changes_the_blended_feature(change: dict) -> None:
+    model, other = make(), make(**change)
+    other.load_state_dict(model.state_dict(), strict=False)
+    assert torch.equal(model(images()).coarse, other(images()).coarse)
+    assert not torch.allclose(model(images()).blended, other(images()).blended, atol=1e-3)
+
+
+def test_without_a_branch_there_are_no_weights_of_it() -> None:
+    names = " ".join(make(selection="none").state_dict())
+    assert "blend" not in names
+    assert "part" not in names
+    assert "blending" not in " ".join(make(fusion="none").state_dict())
+
+
+def test_batch_norm_biases_are_frozen_at_zero() -> None:
+    necks = [module for module in make().modules() if isinstance(module, BatchNormNeck)]
+    assert len(necks) == 3
+    for neck in necks:
+        assert not neck.bias.requires_grad
+        assert not neck.bias.any()
+        assert neck.weight.requires_grad
+
+
+def test_heads_are_float32_after_a_bfloat16_backbone() -> None:
+    low, high = make(precision="bfloat16")(images()), make()(images())
+    for name, values in tensors(low).items():
+        assert values.dtype in (torch.float32, torch.int64, torch.bool), name
+    assert 0 < (low.coarse - high.coarse).abs().max() < 0.2
+
+
+def test_a_width_that_fbm_cannot_cut_is_refused() -> None:
+    backbone = BackboneOptions(name="vit_tiny_patch16_224", embed_dim=24, depth=1, num_heads=2)
+    with pytest.raises(InputError, match="width is 24"):
+        build_model(RunOptions(backbone=backbone), 3, pretrained=False)
+    plain = RunOptions(backbone=backbone, model=ModelOptions(fusion="none"))
+    assert build_model(plain, 3, pretrained=False).blended_neck.num_features == 96

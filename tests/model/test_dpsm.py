@@ -1,0 +1,181 @@
+"""DPSM against plain loops over one image, and the paper's rule where code is easily wrong."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.config import ModelOptions
+from pipeline.model.dpsm import Selection, pool_parts, select_tokens
+
+ROWS, COLUMNS, WIDTH = 8, 4, 6
+COUNT = ROWS * COLUMNS
+RULES = list(itertools.product(["drop", "otsu"], ["dot", "cosine"], ["patch", "class"]))
+
+
+def draw(seed: int, images: int = 5, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    class_token = torch.randn(images, WIDTH, generator=generator, dtype=dtype)
+    return class_token, torch.randn(images, COUNT, WIDTH, generator=generator, dtype=dtype)
+
+
+def count_above(falling: list[float], threshold: str) -> int:
+    if threshold == "drop":
+        drops = [a - b for a, b in itertools.pairwise(falling)]
+        return drops.index(max(drops)) + 1
+    rest, variances = falling[1:], []
+    for j in range(1, len(rest)):
+        upper, lower = rest[:j], rest[j:]
+        gap = sum(upper) / len(upper) - sum(lower) / len(lower)
+        variances.append(len(upper) * len(lower) * gap**2)
+    return variances.index(max(variances)) + 2
+
+
+def select_one(g: Tensor, x: Tensor, options: ModelOptions) -> tuple[list[int], list[float], int]:
+    """Kept tokens by falling score, all scores, and the proxy of one image."""
+
+    def similarity(a: Tensor, b: Tensor) -> float:
+        scale = a.norm() * b.norm() if options.similarity == "cosine" else 1
+        return float(a @ b / scale)
+
+    nearest = [similarity(g, token) for token in x]
+    proxy = nearest.index(max(nearest))
+    query = g if options.proxy == "class" else x[proxy]
+    scores = [similarity(query, token) for token in x]
+    order = sorted(range(len(x)), key=lambda i: -scores[i])  # sorted is stable
+    k = max(count_above([scores[i] for i in order], options.threshold), options.k_min)
+    return order[: min(k, len(x))], scores, proxy
+
+
+def pool_one(x: Tensor, kept: list[int], options: ModelOptions) -> Tensor:
+    parts = []
+    for p in range(options.parts):
+        if options.order == "stripe":
+            height = ROWS // options.parts
+            stripe = [i for i in range(len(x)) if i // COLUMNS // height == p]
+            own = [i for i in stripe if i in kept]
+            chosen = own if len(own) >= 4 else stripe
+        else:
+            ordered = kept if options.order == "score" else sorted(kept)
+            start = math.floor(p * len(kept) / options.parts)
+            chosen = ordered[start : math.ceil((p + 1) * len(kept) / options.parts)]
+        parts.append(sum(x[i] for i in chosen) / len(chosen))
+    return torch.stack(parts)
+
+
+@pytest.mark.parametrize(("threshold", "similarity", "proxy"), RULES)
+@pytest.mark.parametrize("k_min", [1, 5, COUNT])
+def test_every_rule_equals_a_plain_loop(
+    threshold: str, similarity: str, proxy: str, k_min: int
+) -> None:
+    for seed, order, parts in itertools.product(
+        range(2), ["score", "raster", "stripe"], [1, 2, 4, 8]
+    ):
+        options = ModelOptions(
+            threshold=threshold,
+            similarity=similarity,
+            proxy=proxy,
+            k_min=k_min,
+            order=order,
+            parts=parts,
+        )
+        class_token, patches = draw(seed)
+        selection = select_tokens(class_token, patches, options)
+        pooled = pool_parts(patches, selection, options, ROWS)
+        for i in range(len(patches)):
+            kept, scores, nearest = select_one(class_token[i], patches[i], options)
+            assert selection.kept[i].nonzero().flatten().tolist() == sorted(kept)
+            assert selection.k[i] == len(kept)
+            assert selection.proxy[i] == nearest
+            assert torch.allclose(selection.scores[i], torch.tensor(scores), atol=1e-5)
+            assert torch.allclose(pooled[i], pool_one(patches[i], kept, options), atol=1e-5)
+
+
+def tokens_with_scores(*scores: float) -> tuple[Tensor, Tensor]:
+    """One image whose tokens have just these scores: a class token of (1, 0), tokens of (s, 0)."""
+    values = torch.tensor(scores)
+    return torch.tensor([[1.0, 0.0]]), torch.stack([values, torch.zeros_like(values)], 1)[None]
+
+
+def test_the_tokens_before_the_largest_drop_are_kept() -> None:
+    class_token, patches = tokens_with_scores(0.1, 0.9, 0.2, 1.0, 0.8)
+    selection = select_tokens(class_token, patches, ModelOptions(k_min=1))
+    assert selection.kept[0].tolist() == [False, True, False, True, True]
+    assert selection.k.tolist() == [3]
+    assert selection.proxy.tolist() == [3]
+
+
+def test_equal_scores_are_kept_in_raster_order() -> None:
+    class_token, patches = tokens_with_scores(1.0, 2.0, 1.0, 1.0, 1.0)
+    selection = select_tokens(class_token, patches, ModelOptions(k_min=3))
+    assert selection.kept[0].tolist() == [True, True, True, False, False]
+
+
+def test_each_image_keeps_its_own_number_of_tokens() -> None:
+    class_token, patches = draw(3, images=40)
+    options = ModelOptions(threshold="otsu", k_min=4)
+    together = select_tokens(class_token, patches, options)
+    assert len(together.k.unique()) > 3
+    assert torch.equal(together.kept.sum(dim=1), together.k)
+    for i in range(len(patches)):
+        alone = select_tokens(class_token[i : i + 1], patches[i : i + 1], options)
+        assert torch.equal(alone.kept[0], together.kept[i])
+
+
+@pytest.mark.parametrize("order", ["score", "raster"])
+def test_pooling_is_adaptive_average_pooling_of_the_kept_tokens(order: str) -> None:
+    options = ModelOptions(order=order, k_min=7)
+    class_token, patches = draw(4)
+    selection = select_tokens(class_token, patches, options)
+    pooled = pool_parts(patches, selection, options, ROWS)
+    for i in range(len(patches)):
+        kept = selection.kept[i].nonzero().flatten()
+        if order == "score":
+            kept = kept[selection.scores[i, kept].argsort(descending=True, stable=True)]
+        expected = nn.functional.adaptive_avg_pool1d(patches[i, kept].t()[None], 4)[0].t()
+        assert torch.allclose(pooled[i], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("parts", "rows"), [(1, 8), (2, 8), (4, 8), (8, 8), (4, 16)])
+def test_without_a_selection_the_parts_are_the_stripes(parts: int, rows: int) -> None:
+    _, patches = draw(5)
+    pooled = pool_parts(patches, None, ModelOptions(parts=parts), rows)
+    assert torch.allclose(pooled, patches.unflatten(1, (parts, -1)).mean(dim=2), atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["score", "raster"])
+def test_gradients_flow_through_kept_tokens_only(order: str) -> None:
+    options = ModelOptions(order=order, k_min=6)
+    class_token, patches = (token.requires_grad_() for token in draw(6))
+    selection = select_tokens(class_token, patches, options)
+    pool_parts(patches, selection, options, ROWS).square().sum().backward()
+    assert class_token.grad is None
+    assert torch.equal(patches.grad.abs().sum(dim=2) > 0, selection.kept)
+
+
+@pytest.mark.parametrize("order", ["score", "raster", "stripe"])
+def test_the_gradient_of_pooling_is_right(order: str) -> None:
+    options = ModelOptions(order=order, k_min=9)
+    class_token, patches = draw(7, images=2, dtype=torch.float64)
+    selection = select_tokens(class_token, patches, options)
+
+    def pool(tokens: Tensor) -> Tensor:
+        return pool_parts(tokens, selection, options, ROWS)
+
+    assert torch.autograd.gradcheck(pool, patches.requires_grad_())
+
+
+def test_a_stripe_with_few_kept_tokens_is_averaged_whole() -> None:
+    _, patches = draw(8, images=1)
+    kept = torch.zeros(1, COUNT, dtype=torch.bool)
+    kept[0, :3] = kept[0, 8:12] = True  # three tokens of the first stripe, four of the second
+    scores = kept.float()
+    selection = Selection(kept, kept.sum(dim=1), scores, torch.zeros(1, dtype=torch.long))
+    parts = pool_parts(patches, selection, ModelOptions(order="stripe"), ROWS)[0]
+    assert torch.allclose(parts[0], patches[0, :8].mean(dim=0), atol=1e-6)
+    assert torch.allclose(parts[1], patches[0, 8:12].mean(dim=0), atol=1e-6)
+    assert torch.allclose(parts[2], patches[0, 16:24].mean(dim=0), atol=1e-6)

@@ -1,0 +1,108 @@
+"""The training loss against its formula written out in numpy, and what it trains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.config import BackboneOptions, ImageOptions, LossOptions, ModelOptions, RunOptions
+from pipeline.model.dpeformer import DPEFormer, Features, Logits, build_model
+from pipeline.training.losses import training_loss
+from pipeline.training.memory import MemoryBank
+
+B, P, C, F = 4, 4, 5, 6
+LABELS = torch.tensor([0, 3, 3, 1])
+
+
+def make_logits(generator: torch.Generator, branch: bool) -> Logits:
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    return Logits(draw(B, C), draw(B, C), *((draw(B, P, C), draw(B, C)) if branch else (None,) * 2))
+
+
+def make_views(branch: bool) -> tuple[Features, Features, Logits, Logits, MemoryBank]:
+    generator = torch.Generator().manual_seed(0)
+    features = [
+        Features(torch.zeros(B, 1), torch.randn(B, F, generator=generator), None, None, None)
+        for _ in range(2)
+    ]
+    memory = MemoryBank(C, F, LossOptions())
+    memory.start(torch.randn(C, F, generator=generator), torch.arange(C))
+    return *features, make_logits(generator, branch), make_logits(generator, branch), memory
+
+
+def cross_entropy(logits: Tensor, smoothing: float) -> float:
+    """Mean over images (and parts) of the cross-entropy with smoothed targets."""
+    terms = []
+    for row, label in zip(logits.double().numpy(), LABELS.tolist(), strict=True):
+        for scores in np.atleast_2d(row):
+            log_p = scores - np.log(np.exp(scores).sum())
+            terms.append(-(1 - smoothing) * log_p[label] - smoothing * log_p.mean())
+    return float(np.mean(terms))
+
+
+@pytest.mark.parametrize("branch", [True, False])
+@pytest.mark.parametrize("second_is_occluded", [True, False])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothing: float) -> None:
+    clean, second, clean_logits, second_logits, memory = make_views(branch)
+    options = LossOptions(label_smoothing=smoothing)
+    losses = training_loss(
+        clean, second, clean_logits, second_logits, LABELS, memory, options, second_is_occluded
+    )
+    names = ["global", "coarse"] + (["parts", "blended"] if branch else [])
+    expected = {}
+    for name in names:
+        field = "global_" if name == "global" else name
+        views = (getattr(clean_logits, field), getattr(second_logits, field))
+        expected[f"identity_{name}"] = np.mean([cross_entropy(v, smoothing) for v in views])
+    expected["contrast_clean"] = memory.loss(clean.coarse, LABELS).item()
+    expected["contrast_second"] = memory.loss(second.coarse, LABELS).item()
+    coarse = expected["identity_coarse"]
+    whole = (coarse + expected["identity_blended"]) / 2 if branch else coarse
+    weight = 0.3 if second_is_occluded else 1.0
+    expected["total"] = (
+        whole
+        + 2 * expected["identity_global"]
+        + expected.get("identity_parts", 0)
+        + expected["contrast_clean"]
+        + weight * expected["contrast_second"]
+    )
+    assert losses.keys() == expected.keys()
+    for name, value in losses.items():
+        assert value.item() == pytest.approx(expected[name], rel=1e-5), name
+
+
+def tiny_model(**values: object) -> DPEFormer:
+    torch.manual_seed(0)
+    options = RunOptions(
+        image=ImageOptions(height=64, width=32),
+        backbone=BackboneOptions(
+            name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
+        ),
+        model=ModelOptions(**({"k_min": 6} | values)),
+    )
+    return build_model(options, C, pretrained=False)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"selection": "none"}, {"fusion": "none"}, {"order": "stripe"}]
+)
+def test_every_weight_is_trained_but_the_frozen_biases(values: dict) -> None:
+    model = tiny_model(**values).train()
+    views = [model(torch.randn(B, 3, 64, 32)) for _ in range(2)]
+    logits = [model.classify(view) for view in views]
+    memory = MemoryBank(C, views[0].coarse.shape[1], LossOptions())
+    memory.start(torch.randn(C, memory.centres.shape[1]), torch.arange(C))
+    losses = training_loss(*views, *logits, LABELS, memory, LossOptions(), True)
+    losses["total"].backward()
+    idle = {name for name, weight in model.named_parameters() if weight.grad is None}
+    assert idle == {
+        f"{neck}_neck.bias"
+        for neck in ("global", "coarse", "blended")
+        if hasattr(model, f"{neck}_neck")
+    }
+    assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
