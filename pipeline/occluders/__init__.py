@@ -1,0 +1,1 @@
+"""Occluders: objects that SAM cuts out of scenes, filtered into a bank."""

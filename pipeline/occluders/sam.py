@@ -1,0 +1,152 @@
+"""The Segment Anything Model by name, with its weights checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from segment_anything import sam_model_registry
+from segment_anything.modeling import (
+    ImageEncoderViT,
+    MaskDecoder,
+    PromptEncoder,
+    Sam,
+    TwoWayTransformer,
+)
+from torch import Tensor, nn
+
+from pipeline.config import SamOptions
+from pipeline.errors import InputError
+from pipeline.files import sha256
+
+SMALL_SIDE = 128
+"""Width and height in pixels of the small SAM's input."""
+_PATCH = 16
+_WIDTH = 64  # channels of the image embedding and of the decoder
+
+_OFFICIAL = {
+    "vit_b": ("sam_vit_b_01ec64.pth", "01ec64d29a2fca3f0661936605ae66f8"),
+    "vit_l": ("sam_vit_l_0b3195.pth", "0b3195507c641ddb6910d2bb5adee89c"),
+    "vit_h": ("sam_vit_h_4b8939.pth", "4b8939a88964f0f4ff5f5b2642c598a6"),
+}
+"""File name and published MD5 of the checkpoints in segment-anything's README."""
+
+
+def small_sam() -> Sam:
+    """An untrained SAM of 0.66 M parameters for scenes of a few large objects.
+
+    Same parts and interface as segment-anything's models: input of 128 px, an image embedding of
+    (64, 8, 8) and low-resolution masks of (32, 32).
+    """
+    grid = SMALL_SIDE // _PATCH
+    encoder = ImageEncoderViT(
+        img_size=SMALL_SIDE,
+        patch_size=_PATCH,
+        embed_dim=96,
+        depth=4,
+        num_heads=3,
+        mlp_ratio=3,
+        out_chans=_WIDTH,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=4,
+        global_attn_indexes=(1, 3),
+    )
+    prompts = PromptEncoder(
+        embed_dim=_WIDTH,
+        image_embedding_size=(grid, grid),
+        input_image_size=(SMALL_SIDE, SMALL_SIDE),
+        mask_in_chans=16,
+    )
+    decoder = MaskDecoder(
+        transformer_dim=_WIDTH,
+        transformer=TwoWayTransformer(depth=2, embedding_dim=_WIDTH, mlp_dim=128, num_heads=4),
+        num_multimask_outputs=3,
+        iou_head_depth=3,
+        iou_head_hidden_dim=_WIDTH,
+    )
+    mean, std = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+    return Sam(encoder, prompts, decoder, pixel_mean=mean, pixel_std=std)
+
+
+BUILDERS: dict[str, Callable[[], Sam]] = {
+    "small": small_sam,
+    **{name: sam_model_registry[name] for name in _OFFICIAL},
+}
+"""Builders of untrained models by the names that the configuration knows."""
+
+
+def build_sam(options: SamOptions) -> Sam:
+    """The model of that name with the weights of its checkpoint, in eval mode on the CPU.
+
+    Raises InputError where the file is missing, has another hash or does not fit the model.
+    """
+    path = Path(options.checkpoint)
+    _check_file(path, options)
+    model = BUILDERS[options.model]()
+    state = _read_state(path)
+    _check_shapes(path, options.model, model.state_dict(), state)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _check_file(path: Path, options: SamOptions) -> None:
+    name, md5 = _OFFICIAL.get(options.model, (None, None))
+    if not path.is_file():
+        source = (
+            f"get {name} from the model checkpoints of "
+            "https://github.com/facebookresearch/segment-anything and give its path"
+            if name
+            else "restore it from the repository or make it with `snakemake demo_weights`"
+        )
+        raise InputError(f"occluders.sam.checkpoint: there is no file {path}: {source}")
+    if options.sha256 is not None and (found := sha256(path)) != options.sha256:
+        raise InputError(
+            f"{path}: expected SHA-256 {options.sha256} (occluders.sam.sha256), found {found}: "
+            "get the file again, or correct the option if the new file is meant"
+        )
+    if md5 is not None and (found := _md5(path)) != md5:
+        raise InputError(
+            f"{path}: expected the MD5 {md5} of the official {name}, found {found}: "
+            "download it again, or set occluders.sam.model to the model that it belongs to"
+        )
+
+
+def _md5(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a file of weights that can be read ({reason}): get it again"
+        ) from None
+
+
+def _check_shapes(
+    path: Path, name: str, expected: dict[str, Tensor], found: dict[str, Tensor]
+) -> None:
+    problems = [f"{key} is missing" for key in sorted(expected.keys() - found.keys())]
+    problems += [f"{key} is unknown" for key in sorted(found.keys() - expected.keys())]
+    problems += [
+        f"{key} is {tuple(found[key].shape)} for {tuple(expected[key].shape)}"
+        for key in sorted(expected.keys() & found.keys())
+        if found[key].shape != expected[key].shape
+    ]
+    if problems:
+        raise InputError(
+            f"{path}: these are not the weights of the SAM {name!r} (occluders.sam.model): "
+            + "; ".join(problems)
+        )

@@ -1,0 +1,1 @@
+"""Training of the small weights that are shipped with the workflow."""

@@ -1,0 +1,128 @@
+"""Drawn scenes with point prompts: what the small SAM is trained and measured on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from segment_anything.utils.transforms import ResizeLongestSide
+from torch import Tensor
+from tqdm import tqdm
+
+from pipeline.occluders.sam import SMALL_SIDE
+from pipeline.synthetic.scenes import Scene, draw_scene
+
+TRAINING, HELD_OUT = 71_001, 71_002
+"""First numbers of the scenes' seeds: the two families and the bank's scenes share no seed."""
+DRAWN_SIDE = 256
+"""Scenes are drawn as large as the bank's and reduced as SAM reduces them."""
+_MAX_OBJECTS = 5
+_MIN_AREA = 80  # pixels at SMALL_SIDE: a smaller object is no target
+_BACKGROUND_POINTS = 0.2  # share of the prompts, which teach the quality head to reject
+
+
+def numbered_scene(family: int, seed: int, index: int) -> Scene:
+    """Scene `index` of a family, 256 px; odd ones are hard."""
+    rng = np.random.default_rng([family, seed, index])
+    return draw_scene(rng, DRAWN_SIDE, hard=index % 2 == 1)
+
+
+class Scenes(NamedTuple):
+    """Many scenes at the small SAM's size S."""
+
+    images: Tensor
+    """(M, 3, S, S) uint8."""
+    instances: Tensor
+    """(M, S, S) uint8: 0 background, 1..5 objects."""
+    boxes: Tensor
+    """(M, 6, 4) float32 of each instance: centre x, y in -1..1, width, height in 0..2."""
+    targets: Tensor
+    """(M, 6) bool: objects that are large enough to be asked for."""
+
+
+class Batch(NamedTuple):
+    """Images with `points` prompts each: n = B * points."""
+
+    images: Tensor
+    """(B, 3, S, S) float32 in 0..255."""
+    instances: Tensor
+    """(B, S, S) int64."""
+    boxes: Tensor
+    """(B, 6, 4)."""
+    points: Tensor
+    """(n, 2) float32: x, y in pixels; the prompts of an image are neighbours."""
+    masks: Tensor
+    """(n, 1, S/4, S/4) float32: share of each cell that the prompted object covers."""
+    background: Tensor
+    """(n,) bool: prompts on no object, whose masks are empty."""
+
+
+def training_scenes(seed: int, count: int) -> Scenes:
+    """Draw `count` scenes of the training family, half of them hard."""
+    images = torch.empty(count, 3, SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
+    instances = torch.empty(count, SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
+    reduce = ResizeLongestSide(SMALL_SIDE)
+    for index in tqdm(range(count), desc="scenes", mininterval=5):
+        scene = numbered_scene(TRAINING, seed, index)
+        images[index] = torch.from_numpy(reduce.apply_image(scene.image)).permute(2, 0, 1)
+        small = Image.fromarray(scene.instances).resize(
+            (SMALL_SIDE, SMALL_SIDE), Image.Resampling.NEAREST
+        )
+        instances[index] = torch.from_numpy(np.array(small))
+    return Scenes(images, instances, *_boxes_and_targets(instances))
+
+
+def _boxes_and_targets(instances: Tensor) -> tuple[Tensor, Tensor]:
+    boxes = torch.zeros(len(instances), _MAX_OBJECTS + 1, 4)
+    targets = torch.zeros(len(instances), _MAX_OBJECTS + 1, dtype=torch.bool)
+    side = instances.shape[-1]
+    for scene, number in np.ndindex(len(instances), _MAX_OBJECTS):
+        rows, columns = torch.nonzero(instances[scene] == number + 1, as_tuple=True)
+        if not len(rows):
+            continue
+        left, right, top, bottom = columns.min(), columns.max(), rows.min(), rows.max()
+        box = torch.stack([left + right, top + bottom, 2 * (right - left), 2 * (bottom - top)])
+        boxes[scene, number + 1] = box / side - torch.tensor([1, 1, 0, 0])
+        targets[scene, number + 1] = len(rows) >= _MIN_AREA
+    return boxes, targets
+
+
+def draw_batch(scenes: Scenes, rng: np.random.Generator, images: int, points: int) -> Batch:
+    """`images` random scenes with `points` random prompts each, flipped half of the time."""
+    chosen = torch.from_numpy(rng.integers(0, len(scenes.images), images))
+    pixels, instances = scenes.images[chosen].float(), scenes.instances[chosen].long()
+    boxes = scenes.boxes[chosen]
+    if rng.random() < 0.5:
+        pixels, instances = pixels.flip(3), instances.flip(2)
+        boxes = boxes * torch.tensor([-1, 1, 1, 1])
+    prompts = [
+        _prompt(instances[row], scenes.targets[scene], rng)
+        for row, scene in enumerate(chosen.tolist())
+        for _ in range(points)
+    ]
+    wanted = torch.tensor([number for number, _ in prompts])  # (n,)
+    same = instances.repeat_interleave(points, 0) == wanted[:, None, None]  # (n, S, S)
+    masks = F.avg_pool2d((same & (wanted > 0)[:, None, None]).float()[:, None], 4)
+    places = torch.tensor([place for _, place in prompts], dtype=torch.float32)
+    return Batch(_vary_light(pixels, rng), instances, boxes, places, masks, wanted == 0)
+
+
+def _prompt(
+    instances: Tensor, targets: Tensor, rng: np.random.Generator
+) -> tuple[int, tuple[int, int]]:
+    """Number of an object (0: none) and a random pixel (x, y) of it."""
+    objects = torch.nonzero(targets)[:, 0].tolist()
+    number = 0 if not objects or rng.random() < _BACKGROUND_POINTS else int(rng.choice(objects))
+    pixels = np.flatnonzero((instances == number).numpy())
+    y, x = divmod(int(rng.choice(pixels)), instances.shape[-1])
+    return number, (x, y)
+
+
+def _vary_light(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Another gain for each channel and another offset for each image (B, 3, S, S)."""
+    gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(images), 3, 1, 1)).astype(np.float32))
+    offset = torch.from_numpy(rng.uniform(-12, 12, (len(images), 1, 1, 1)).astype(np.float32))
+    return (images * gain + offset).clamp(0, 255)

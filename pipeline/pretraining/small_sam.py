@@ -1,0 +1,131 @@
+"""Training of the small SAM on drawn scenes: its supervision is the renderer's own masks."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.files import atomic_file
+from pipeline.occluders.sam import small_sam
+from pipeline.pretraining.sam_losses import Losses, batch_losses
+from pipeline.pretraining.sam_scenes import Batch, draw_batch, training_scenes
+
+_LR, _WEIGHT_DECAY, _CLIP_NORM = 2e-3, 0.02, 1.0
+_WARMUP = 0.03  # share of the steps with a rising learning rate
+_SOFT = 1 / 3  # share of the steps until the mask loss is focal
+_AVERAGE = 0.998  # of the weights that are kept
+_IMAGES, _POINTS = 8, 4
+_SNAPSHOT = 1000  # steps
+
+
+class Trainer:
+    """The model, its outline head, the optimiser and the running average of the weights."""
+
+    def __init__(self, steps: int, seed: int) -> None:
+        self.steps, self.step = steps, 0
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)  # the layers of segment-anything take no generator
+            self.model = initialised(small_sam()).train()
+            self.outline = nn.Conv2d(self.model.mask_decoder.transformer_dim, 36, 1)
+        self.average = copy.deepcopy(self.model).eval()
+        self.parameters = [*self.model.parameters(), *self.outline.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
+        )
+
+    def update(self, batch: Batch) -> Losses:
+        """One step of the optimiser."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = _LR * schedule(self.step / self.steps)
+        sharpness = min(1.0, self.step / (_SOFT * self.steps))
+        losses = batch_losses(self.model, self.outline, batch, sharpness)
+        self.optimizer.zero_grad()
+        losses.total.backward()
+        nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
+        self.optimizer.step()
+        self.step += 1
+        # A short memory at first, or the average would remember the initial weights.
+        keep = min(_AVERAGE, self.step / (self.step + 9))
+        torch._foreach_lerp_(_values(self.average), _values(self.model), 1 - keep)
+        return losses
+
+
+def _values(model: nn.Module) -> list[Tensor]:
+    return [parameter.data for parameter in model.parameters()]
+
+
+def schedule(progress: float) -> float:
+    """Share of the highest learning rate: a linear rise, then half a cosine to 0."""
+    if progress < _WARMUP:
+        return max(progress / _WARMUP, 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
+
+
+def initialised(model: Sam) -> Sam:
+    """Let attention start by position: without this a short training finds no object.
+
+    The decoder's cross-attentions get equal query and key projections, so that a prompt first
+    looks at its own place, and the encoder's positions are a two-dimensional sine and cosine.
+    """
+    transformer = model.mask_decoder.transformer
+    attentions = [transformer.final_attn_token_to_image]
+    for layer in transformer.layers:
+        attentions += [layer.cross_attn_token_to_image, layer.cross_attn_image_to_token]
+    with torch.no_grad():
+        for attention in attentions:
+            attention.q_proj.weight.mul_(3)
+            attention.k_proj.weight.copy_(attention.q_proj.weight)
+        positions = model.image_encoder.pos_embed  # (1, G, G, D)
+        positions.copy_(0.5 * _sincos(positions.shape[1], positions.shape[3]))
+    return model
+
+
+def _sincos(side: int, channels: int) -> Tensor:
+    """(1, side, side, channels): a quarter each for sine and cosine of y and of x."""
+    frequency = 100 ** -(torch.arange(channels // 4) / (channels // 4))
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    waves = [
+        wave(place[..., None] * frequency) for place in (y, x) for wave in (torch.sin, torch.cos)
+    ]
+    return torch.cat(waves, -1)[None]
+
+
+def train_small_sam(
+    weights: Path, seed: int = 0, steps: int = 22_000, scenes: int = 10_000
+) -> None:
+    """Train the small SAM on `scenes` drawn scenes and write its averaged weights (safetensors).
+
+    The average so far is kept beside `weights`, as `<name>.snapshot.safetensors`, until the end.
+    """
+    torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
+    data = training_scenes(seed, scenes)
+    trainer, rng = Trainer(steps, seed), np.random.default_rng(seed)
+    snapshot = weights.with_suffix(f".snapshot{weights.suffix}")
+    iou = 0.0
+    for step in (bar := tqdm(range(steps), desc="small SAM", mininterval=5)):
+        losses = trainer.update(draw_batch(data, rng, _IMAGES, _POINTS))
+        iou += (losses.best_iou.item() - iou) / min(step + 1, 200)
+        bar.set_postfix(loss=f"{losses.total.item():.3f}", iou=f"{iou:.3f}", refresh=False)
+        if (step + 1) % _SNAPSHOT == 0:
+            _save(trainer.average, snapshot)
+    _save(trainer.average, weights)
+    snapshot.unlink(missing_ok=True)
+    print(f"{weights}: small SAM after {steps} steps, training IoU {iou:.3f}")
+
+
+def _save(model: nn.Module, path: Path) -> None:
+    with atomic_file(path) as partial:
+        save_file(model.state_dict(), partial)
+
+
+if __name__ == "__main__":
+    run_stage(train_small_sam)

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.config import FilterOptions
+from pipeline.errors import InputError
+from pipeline.occluders.bank import load_bank
+from pipeline.occluders.select import border_share, decode_rle, judge, measure, select
+
+FILTERS = FilterOptions()
+HEIGHT, WIDTH = 60, 80
+
+
+def rectangle(x: int, y: int, width: int, height: int) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[y : y + height, x : x + width] = True
+    return mask
+
+
+def annotate(mask: np.ndarray, predicted_iou: float = 0.9, stability: float = 0.9) -> dict:
+    counts = [len(list(run)) for _, run in groupby(mask.T.ravel().tolist())]
+    if mask.T.ravel()[0]:
+        counts.insert(0, 0)
+    segmentation = {"size": list(mask.shape), "counts": counts}
+    scores = {"predicted_iou": predicted_iou, "stability_score": stability}
+    return {"segmentation": segmentation, **scores}
+
+
+GOOD = rectangle(10, 10, 20, 20)
+CASES: dict[str, dict[str, Any]] = {
+    "min_area": annotate(rectangle(40, 40, 6, 7)),
+    "max_area": annotate(rectangle(1, 1, 70, 50)),
+    "max_aspect": annotate(rectangle(2, 50, 70, 3)),
+    "max_border": annotate(rectangle(50, 0, 20, 20)),
+    "predicted_iou": annotate(rectangle(40, 30, 20, 20), predicted_iou=0.7),
+    "stability": annotate(rectangle(40, 30, 20, 20), stability=0.6),
+    "duplicate_iou": annotate(rectangle(11, 10, 20, 20), predicted_iou=0.85),
+}
+LOOSER = {
+    "min_area": 0.0,
+    "max_area": 1.0,
+    "max_aspect": 100.0,
+    "max_border": 1.0,
+    "predicted_iou": 0.0,
+    "stability": 0.0,
+    "duplicate_iou": 1.0,
+}
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "images" / "scene.png")
+    return tmp_path / "images"
+
+
+def write_masks(path: Path, annotations: list[dict], width: int = WIDTH) -> Path:
+    facts = {"image_id": 0, "width": width, "height": HEIGHT, "file_name": "scene.png"}
+    path.write_text(json.dumps({"image": facts, "annotations": annotations}) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_filter_drops_its_case_and_its_option_lets_it_pass(name: str) -> None:
+    masks = [measure(annotation) for annotation in (CASES[name], annotate(GOOD))]
+    assert judge(masks, FILTERS) == [name, "kept"]
+    looser = FILTERS.model_copy(update={name: LOOSER[name]})
+    assert judge(masks, looser) == ["kept", "kept"]
+
+
+def test_the_better_of_two_duplicates_is_kept_wherever_it_stands() -> None:
+    worse, better = annotate(GOOD, 0.85), annotate(rectangle(10, 10, 20, 21), 0.95)
+    for masks, verdicts in (
+        ([worse, better], ["duplicate_iou", "kept"]),
+        ([better, worse], ["kept", "duplicate_iou"]),
+    ):
+        assert judge([measure(mask) for mask in masks], FILTERS) == verdicts
+
+
+def test_a_mask_that_was_dropped_has_no_duplicates() -> None:
+    unstable, good = annotate(GOOD, 0.95, stability=0.1), annotate(GOOD, 0.85)
+    assert judge([measure(unstable), measure(good)], FILTERS) == ["stability", "kept"]
+
+
+def test_an_empty_mask_is_never_kept() -> None:
+    empty = measure(annotate(np.zeros((HEIGHT, WIDTH), bool)))
+    assert judge([empty], FILTERS.model_copy(update={"min_area": 0.0})) == ["min_area"]
+
+
+def test_border_share_is_that_of_a_plain_walk_along_the_outline() -> None:
+    mask = rectangle(0, 40, 30, 20) | rectangle(20, 30, 25, 15)
+    outline = border = 0
+    for y, x in np.argwhere(mask):
+        around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+        outside = [not (0 <= b < HEIGHT and 0 <= a < WIDTH) for b, a in around]
+        free = [out or not mask[place] for out, place in zip(outside, around, strict=True)]
+        outline, border = outline + any(free), border + any(outside)
+    assert border_share(mask) == border / outline
+    assert border_share(GOOD) == 0
+
+
+@pytest.mark.parametrize("corner", [False, True])
+def test_run_lengths_decode_to_the_mask(corner: bool) -> None:
+    mask = np.random.default_rng(1).random((HEIGHT, WIDTH)) < 0.5
+    mask[0, 0] = corner
+    np.testing.assert_array_equal(decode_rle(annotate(mask)["segmentation"]), mask)
+
+
+def test_the_bank_holds_what_the_masks_cut_out(images: Path, tmp_path: Path) -> None:
+    disc = np.hypot(*np.indices((HEIGHT, WIDTH)) - np.array([30, 60])[:, None, None]) < 12
+    masks = write_masks(tmp_path / "masks", [annotate(GOOD), CASES["stability"], annotate(disc)])
+    select(images, masks, tmp_path / "bank", FILTERS, minimum=2)
+    pixels = np.asarray(Image.open(images / "scene.png"))
+    cut_outs = load_bank(tmp_path / "bank")
+    assert len(cut_outs) == 2
+    for cut_out, mask in zip(cut_outs, (GOOD, disc), strict=True):
+        box = np.ix_(mask.any(1), mask.any(0))
+        np.testing.assert_array_equal(cut_out[..., 3], mask[box] * 255)
+        np.testing.assert_array_equal(cut_out[mask[box], :3], pixels[mask])
+    table = pd.read_csv(tmp_path / "bank" / "table.csv")
+    assert table["verdict"].tolist() == ["kept", "stability", "kept"]
+    assert table["area"].tolist() == [400, 400, int(disc.sum())]
+    index = pd.read_csv(tmp_path / "bank" / "index.csv")
+    assert index["key"].tolist() == table["key"][table["verdict"] == "kept"].tolist()
+    row = table.iloc[0]
+    assert row[["image", "x", "y", "width", "height"]].tolist() == ["scene.png", 10, 10, 20, 20]
+
+
+def test_the_same_masks_give_the_same_bank(images: Path, tmp_path: Path) -> None:
+    masks = write_masks(tmp_path / "masks", [annotate(GOOD), *CASES.values()])
+    content = []
+    for name in ("one", "two"):
+        select(images, masks, tmp_path / name, FILTERS, minimum=1)
+        files = sorted((tmp_path / name).iterdir())
+        content.append({file.name: file.read_bytes() for file in files})
+    assert content[0] == content[1]
+
+
+def test_too_few_says_what_each_filter_dropped_and_leaves_the_old_bank(
+    images: Path, tmp_path: Path
+) -> None:
+    bank = tmp_path / "bank"
+    select(images, write_masks(tmp_path / "m", [annotate(GOOD)]), bank, FILTERS, minimum=1)
+    before = {file.name: file.read_bytes() for file in bank.iterdir()}
+    small = CASES["min_area"]
+    masks = write_masks(tmp_path / "masks", [small, small, CASES["stability"], annotate(GOOD)])
+    with pytest.raises(
+        InputError, match=r"at least 3 .* found 1 .*min_area 2, stability 1.*loosen"
+    ):
+        select(images, masks, bank, FILTERS, minimum=3)
+    assert {file.name: file.read_bytes() for file in bank.iterdir()} == before
+    assert not list(tmp_path.glob(".partial*"))
+
+
+@pytest.mark.parametrize("annotations", [[], [CASES["stability"]]])
+def test_an_empty_bank_is_an_error(images: Path, tmp_path: Path, annotations: list) -> None:
+    masks = write_masks(tmp_path / "masks", annotations)
+    with pytest.raises(InputError, match=r"found 0"):
+        select(images, masks, tmp_path / "bank", FILTERS, minimum=1)
+    assert not (tmp_path / "bank").exists()
+
+
+def test_masks_of_other_images_are_refused(images: Path, tmp_path: Path) -> None:
+    masks = write_masks(tmp_path / "masks", [annotate(GOOD)], width=WIDTH + 1)
+    with pytest.raises(InputError, match=r"scene\.png: expected 81 x 60 .* found 80 x 60"):
+        select(images, masks, tmp_path / "bank", FILTERS, minimum=1)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"segmentation": {"size": [2, 2], "counts": [1, 2]}},
+        {"segmentation": {"size": [2, 2], "counts": "0cWn1"}},
+        {"bbox": [0, 0, 1, 1]},
+    ],
+)
+def test_a_line_that_is_no_record_is_named(images: Path, tmp_path: Path, broken: dict) -> None:
+    masks = write_masks(tmp_path / "masks", [broken | {"predicted_iou": 1, "stability_score": 1}])
+    with pytest.raises(InputError, match="masks: line 1"):
+        select(images, masks, tmp_path / "bank", FILTERS, minimum=1)
+
+
+def test_a_missing_or_emptied_bank_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        load_bank(tmp_path)
+    (tmp_path / "shards.json").write_text("{}")
+    with pytest.raises(InputError, match="found no object"):
+        load_bank(tmp_path)
