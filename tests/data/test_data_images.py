@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.data.images import decode_image
+from pipeline.errors import InputError
+
+
+def _save(image: Image.Image, file_format: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])
+def test_lossless_formats_give_back_their_pixels(file_format: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8)
+    found = decode_image(_save(Image.fromarray(pixels), file_format), "x")
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, pixels)
+
+
+@pytest.mark.parametrize(
+    ("mode", "file_format"),
+    [("CMYK", "JPEG"), ("L", "JPEG"), ("L", "PNG"), ("1", "PNG"), ("LA", "PNG"), ("RGBA", "PNG")],
+)
+def test_other_modes_are_converted(mode: str, file_format: str) -> None:
+    flat = Image.new("RGB", (4, 6), (255, 255, 255)).convert(mode)
+    found = decode_image(_save(flat, file_format), "x")
+    assert found.shape == (6, 4, 3)
+    assert found.dtype == np.uint8
+    assert found.min() >= 250
+
+
+def test_palette_gives_its_colours() -> None:
+    image = Image.new("RGB", (4, 4), (200, 30, 90)).quantize(4)
+    np.testing.assert_array_equal(
+        decode_image(_save(image, "PNG"), "x"), np.full((4, 4, 3), (200, 30, 90), np.uint8)
+    )
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_not_clipped(file_format: str) -> None:
+    deep = np.array([[0, 257, 128 * 257], [255, 60000, 65535]], dtype=np.uint16)
+    found = decode_image(_save(Image.fromarray(deep), file_format), "x")
+    np.testing.assert_array_equal(found[:, :, 0], [[0, 1, 128], [1, 233, 255]])
+    assert (found == found[:, :, :1]).all()
+
+
+def test_float_pixels_are_refused() -> None:
+    image = Image.fromarray(np.zeros((3, 3), np.float32))
+    with pytest.raises(InputError, match=r"deep\.tif.*8 or 16 bits"):
+        decode_image(_save(image, "TIFF"), "deep.tif")
+
+
+@pytest.mark.parametrize("missing", [1, 2, 50, 400])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP"])
+def test_cut_off_images_are_refused(encode, missing: int, file_format: str) -> None:
+    data = encode(0, file_format)
+    if file_format == "PNG":
+        missing += 24  # the checksums and the end marker hold no pixels
+    with pytest.raises(InputError, match=r"0002_c1\.jpg: expected a whole"):
+        decode_image(data[:-missing], "0002_c1.jpg")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"not an image", pickle.dumps([1, 2]), b"\x00" * 4000, b"\xff\xd8\xff\xe0", b"%!PS-Adobe"],
+)
+def test_other_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"a/b\.jpg: expected a whole") as error:
+        decode_image(data, "a/b.jpg")
+    assert "BytesIO" not in str(error.value)
+
+
+def test_empty_file_is_named() -> None:
+    with pytest.raises(InputError, match=r"a/b\.jpg: expected an image, found an empty file"):
+        decode_image(b"", "a/b.jpg")

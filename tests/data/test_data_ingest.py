@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import IngestOptions, SplitCounts
+from pipeline.data.ingest import ingest
+from pipeline.data.manifest import read_manifest
+from pipeline.data.market1501 import COUNTS, parse_name
+from pipeline.errors import InputError
+
+
+def _run(archive: Path, options: IngestOptions) -> None:
+    ingest(archive, archive.parent / "images", archive.parent / "manifest.csv", options)
+
+
+def _refused(archive: Path, options: IngestOptions, *reasons: str) -> str:
+    """Ingest says why and leaves neither images nor manifest nor anything half-written."""
+    before = sorted(archive.parent.iterdir())
+    with pytest.raises(InputError) as error:
+        _run(archive, options)
+    for reason in reasons:
+        assert reason in str(error.value)
+    assert str(archive) in str(error.value)
+    assert sorted(archive.parent.iterdir()) == before
+    return str(error.value)
+
+
+@pytest.mark.parametrize("top", ["", "Market-1501-v15.09.15/"])
+def test_archive_becomes_images_and_manifest(
+    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, top: str, capsys
+) -> None:
+    extra = {"readme.txt": b"facts", "query/Thumbs.db": b"x"}
+    _run(make_zip(files | extra, top), options)
+    table = read_manifest(tmp_path / "manifest.csv")
+    listed = {top + name for name in files if "/-1_" not in name}
+    assert set(table["path"]) == listed
+    for row in table.itertuples():
+        data = files[row.path.removeprefix(top)]
+        assert (tmp_path / "images" / row.path).read_bytes() == data
+        assert row.sha256 == hashlib.sha256(data).hexdigest()
+        assert (row.width, row.height) == (16, 32)
+        name = row.path.rpartition("/")[2]
+        assert name.startswith(f"{row.identity:04d}_c{row.camera}s")
+    assert table["split"].value_counts().to_dict() == {"train": 9, "query": 2, "gallery": 6}
+    assert (table["identity"] == 0).sum() == 2
+    printed = capsys.readouterr()
+    assert "gallery 6 images of 3 identities; 2 junk images (-1) dropped" in printed.out
+    assert "warning" not in printed.err
+
+
+def test_manifest_does_not_depend_on_the_order_of_folders(
+    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, monkeypatch
+) -> None:
+    _run(make_zip(files), options)
+    first = (tmp_path / "manifest.csv").read_bytes()
+    listing = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listing(path), reverse=True)))
+    _run(make_zip(dict(reversed(files.items()))), options)
+    assert (tmp_path / "manifest.csv").read_bytes() == first
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listing(path))))
+    _run(make_zip(files), options)
+    assert (tmp_path / "manifest.csv").read_bytes() == first
+
+
+def test_names() -> None:
+    assert parse_name("0002_c1s1_000451_03.jpg") == (2, 1)
+    assert parse_name("-1_c3s2_000451_03.jpg") == (-1, 3)
+    assert parse_name("0001_c2_f0046182.jpg") == (1, 2)
+    assert parse_name("0000_c12s1.png") == (0, 12)
+    for name in ("readme.txt", "_c1.jpg", "2-_c1.jpg", "0002_cx.jpg", "0002_c1.txt", "1_c1.a.jpg"):
+        assert parse_name(name) is None
+
+
+def test_names_that_do_not_parse_are_named_together(
+    files: dict, make_zip: Callable, options: IngestOptions
+) -> None:
+    odd = {f"query/odd{i:02d}.jpg": b"x" for i in range(12)}
+    message = _refused(make_zip(files | odd), options, "12 others", "query/odd09.jpg, and 2 more")
+    assert "odd10" not in message
+
+
+def test_bad_images_are_named_together(
+    files: dict, make_zip: Callable, options: IngestOptions, encode: Callable
+) -> None:
+    bad = {
+        "query/0001_c4s1_a.jpg": b"",
+        "query/0001_c5s1_b.jpg": encode(0)[:-40],
+        "bounding_box_train/0002_c6s1_c.jpg": b"plain text",
+    }
+    _refused(make_zip(files | bad), options, "3 images cannot be read", "empty file", *bad)
+
+
+def test_bad_images_stop_it_with_checks_on_warn(
+    files: dict, make_zip: Callable, options: IngestOptions
+) -> None:
+    lenient = options.model_copy(update={"checks": "warn"})
+    _refused(make_zip(files | {"query/0001_c4.jpg": b"x"}), lenient, "1 images cannot be read")
+    _refused(make_zip(files | {"query/odd.jpg": b"x"}), lenient, "query/odd.jpg")
+
+
+def test_junk_need_not_decode(
+    files: dict, make_zip: Callable, options: IngestOptions, capsys
+) -> None:
+    _run(make_zip(files | {"bounding_box_test/-1_c1s9.jpg": b"x"}), options)
+    assert "3 junk images (-1) dropped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L"])
+def test_other_colour_modes_are_accepted(
+    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, encode, mode: str
+) -> None:
+    name = "query/0001_c1s1_000151_00.jpg"
+    _run(make_zip(files | {name: encode(0, "JPEG", mode)}), options)
+    assert len(read_manifest(tmp_path / "manifest.csv")) == 17
+
+
+def test_counts(files: dict, make_zip: Callable, options: IngestOptions, capsys) -> None:
+    archive = make_zip(files | {"query/0001_c2s1.jpg": files["query/0001_c1s1_000151_00.jpg"]})
+    _refused(archive, options, "query: expected 2 images of 2 identities, found 3 of 2")
+    _run(archive, options.model_copy(update={"checks": "warn"}))
+    assert "warning: " in (warned := capsys.readouterr().err)
+    assert "query: expected 2 images of 2 identities, found 3 of 2" in warned
+
+
+def test_market_counts_are_the_default_of_market(files: dict, make_zip: Callable, capsys) -> None:
+    market = IngestOptions(dataset="market1501")
+    found = ("train: expected 12936 images of 751", "gallery: expected 15913 images of 751")
+    _refused(make_zip(files), market, *found)
+    assert COUNTS["query"] == SplitCounts(identities=750, images=3368)
+    warned = capsys.readouterr().err
+    assert "65005ab7d12ec1c44de4eeafe813e68a" in warned
+    assert hashlib.md5(make_zip(files).read_bytes()).hexdigest() in warned
+
+
+def test_single_image_of_a_training_identity(
+    files: dict, make_zip: Callable, encode: Callable, capsys
+) -> None:
+    archive = make_zip(files | {"bounding_box_train/0500_c1s1.jpg": encode(0)})
+    reason = "found 1 with one: 500"
+    _refused(archive, IngestOptions(dataset="synthetic"), reason)
+    _run(archive, IngestOptions(dataset="synthetic", checks="warn"))
+    assert reason in capsys.readouterr().err
+
+
+def test_person_in_training_and_test(files: dict, make_zip: Callable, encode: Callable) -> None:
+    archive = make_zip(files | {"bounding_box_test/0007_c1s1.jpg": encode(0)})
+    for checks in ("error", "warn"):
+        options = IngestOptions(dataset="synthetic", checks=checks)
+        _refused(archive, options, "different people in training and test", "in both: 7")
+
+
+def test_query_of_nobody_in_the_gallery_is_a_warning(
+    files: dict, make_zip: Callable, encode: Callable, capsys
+) -> None:
+    archive = make_zip(files | {"query/0900_c1s1.jpg": encode(0)})
+    _run(archive, IngestOptions(dataset="synthetic"))
+    assert "1 query identities are not in the gallery: 900" in capsys.readouterr().err
+
+
+def test_missing_and_empty_folders(files: dict, make_zip: Callable) -> None:
+    options = IngestOptions(dataset="synthetic")
+    without = {name: data for name, data in files.items() if not name.startswith("query")}
+    _refused(make_zip(without), options, "expected the folders", "found bounding_box_test")
+    _refused(make_zip(without | {"query/": b""}), options, "found none in query")
+
+
+def test_failure_keeps_the_last_result(
+    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions
+) -> None:
+    _run(make_zip(files), options)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".zip"}
+    with pytest.raises(InputError):
+        _run(make_zip(files | {"query/0001_c1s2.jpg": b""}), options)
+    after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".zip"}
+    assert after == before

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import webdataset
+
+from pipeline.config import IngestOptions
+from pipeline.data.images import decode_image
+from pipeline.data.ingest import ingest
+from pipeline.data.manifest import read_manifest
+from pipeline.data.shards import (
+    Sample,
+    ShardReader,
+    shard,
+    stream,
+    verify,
+    write_index,
+    write_shards,
+)
+from pipeline.errors import InputError
+
+
+@pytest.fixture
+def ingested(tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions) -> Path:
+    """A folder with images/ and manifest.csv."""
+    ingest(make_zip(files), tmp_path / "images", tmp_path / "manifest.csv", options)
+    return tmp_path
+
+
+@pytest.fixture
+def shards(ingested: Path) -> Path:
+    shard(ingested / "images", ingested / "manifest.csv", ingested / "shards")
+    return ingested / "shards"
+
+
+@pytest.fixture
+def samples(encode: Callable) -> list[Sample]:
+    """Seven JPEGs, so that shards of three are three."""
+    return [Sample(f"{i:04d}_c1", "jpg", encode(i), {"identity": i, "note": "é"}) for i in range(7)]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_shards_have_the_same_bytes_twice(ingested: Path, shards: Path) -> None:
+    first = _contents(shards)
+    os.utime(ingested / "images/query", (0, 0))
+    shard(ingested / "images", ingested / "manifest.csv", shards)
+    assert _contents(shards) == first
+    assert sorted(first) == [
+        "gallery-000000.tar",
+        "index.csv",
+        "query-000000.tar",
+        "shards.json",
+        "train-000000.tar",
+    ]
+
+
+def test_tar_headers_are_fixed(shards: Path) -> None:
+    with tarfile.open(shards / "train-000000.tar") as tar:
+        for member in tar:
+            fixed = (member.mtime, member.uid, member.gid, member.uname, member.gname, member.mode)
+            assert fixed == (0, 0, 0, "", "", 0o644)
+
+
+@pytest.mark.parametrize("split", ["train", "query", "gallery"])
+def test_stock_webdataset_reads_them(ingested: Path, shards: Path, split: str) -> None:
+    table = read_manifest(ingested / "manifest.csv")
+    rows = {Path(row.path).stem: row for row in table.itertuples() if row.split == split}
+    url = str(shards / f"{split}-000000.tar")
+    found = list(webdataset.WebDataset(url, shardshuffle=False))
+    assert sorted(sample["__key__"] for sample in found) == sorted(rows)
+    for sample in found:
+        row = rows[sample["__key__"]]
+        assert sample["jpg"] == (ingested / "images" / row.path).read_bytes()
+        assert json.loads(sample["json"]) == {"identity": row.identity, "camera": row.camera}
+
+
+def test_images_of_an_identity_lie_side_by_side(shards: Path) -> None:
+    for split in ("train", "query", "gallery"):
+        identities = ShardReader(shards, split).index["identity"].to_numpy()
+        assert np.count_nonzero(np.diff(identities)) == len(np.unique(identities)) - 1
+
+
+def test_reader_equals_the_tars(tmp_path: Path, samples: list[Sample]) -> None:
+    long = Sample("x" * 150, "jpg", samples[0].data, samples[0].meta)  # takes extra headers
+    write_index(tmp_path, write_shards(tmp_path, "query", [*samples, long], per_shard=3))
+    reader = ShardReader(tmp_path, "query")
+    assert len(reader) == 8
+    assert list(reader.index["shard"].unique()) == [f"query-00000{i}.tar" for i in range(3)]
+    for i, row in enumerate(reader.index.itertuples()):
+        with tarfile.open(tmp_path / row.shard) as tar:
+            member = tar.getmember(f"{row.key}.{row.suffix}")
+            assert (row.offset, row.size) == (member.offset_data, member.size)
+            data = tar.extractfile(member).read()
+        assert reader.read(i) == data == [*samples, long][i].data
+        np.testing.assert_array_equal(reader.image(i), decode_image(data, "x"))
+
+
+def test_reader_knows_its_split_alone(tmp_path: Path, samples: list[Sample]) -> None:
+    rows = write_shards(tmp_path, "query", samples[:2]) + write_shards(tmp_path, "a-b", samples[2:])
+    write_index(tmp_path, rows)
+    assert list(ShardReader(tmp_path, "a-b").index["key"]) == [s.key for s in samples[2:]]
+    with pytest.raises(InputError, match=r"train-\*\.tar, found none"):
+        ShardReader(tmp_path, "train")
+
+
+def test_reader_survives_pickling(shards: Path) -> None:
+    reader = ShardReader(shards, "train")
+    first = reader.read(0)
+    copy = pickle.loads(pickle.dumps(reader))
+    assert copy.read(0) == first
+    np.testing.assert_array_equal(copy.image(4), reader.image(4))
+
+
+def test_stream_equals_reader(tmp_path: Path, samples: list[Sample]) -> None:
+    write_index(tmp_path, write_shards(tmp_path, "gallery", samples, per_shard=3))
+    reader = ShardReader(tmp_path, "gallery")
+    found = list(stream(tmp_path, "gallery"))
+    assert [key for key, _, _ in found] == [sample.key for sample in samples]
+    assert [meta for _, _, meta in found] == [sample.meta for sample in samples]
+    for i, (_, image, _) in enumerate(found):
+        np.testing.assert_array_equal(image, reader.image(i))
+
+
+class _Trap:
+    """Unpickling it leaves a trace."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+def test_stream_never_unpickles(tmp_path: Path, encode: Callable) -> None:
+    trap = pickle.dumps(_Trap(tmp_path / "trace"))
+    sample = Sample("0001_c1", "jpg", encode(0), {"identity": 1})
+    rows = write_shards(tmp_path, "query", [sample])
+    with tarfile.open(tmp_path / "query-000000.tar", "a") as tar:
+        (tmp_path / "0001_c1.pyd").write_bytes(trap)
+        tar.add(tmp_path / "0001_c1.pyd", "0001_c1.pyd")
+    write_index(tmp_path, rows)
+    with pytest.raises(InputError, match="0001_c1: expected one image and its json"):
+        list(stream(tmp_path, "query"))
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("key", ["", "a.b", "a/b", "..", "a\\b"])
+def test_bad_keys(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError, match="without dots and slashes"):
+        write_shards(tmp_path, "query", [Sample(key, "jpg", b"x", {})])
+
+
+def test_repeated_key_other_suffix_and_reserved_meta(tmp_path: Path) -> None:
+    sample = Sample("a", "jpg", b"x", {})
+    for bad, reason in [
+        ([sample, sample], "found it twice"),
+        ([sample._replace(suffix="pkl")], "found suffix 'pkl'"),
+        ([sample._replace(meta={"offset": 1})], "may not use the index's names"),
+    ]:
+        with pytest.raises(InputError, match=reason):
+            write_shards(tmp_path, "query", bad, per_shard=1)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[700] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (_flip, "expected SHA-256"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-512]), "bytes, found"),
+        (Path.unlink, "missing"),
+    ],
+)
+def test_harmed_shard_is_named(shards: Path, harm: Callable, reason: str) -> None:
+    verify(shards)
+    harm(shards / "query-000000.tar")
+    for check in (
+        lambda: verify(shards),
+        lambda: ShardReader(shards, "query"),
+        lambda: list(stream(shards, "query")),
+    ):
+        with pytest.raises(InputError, match=rf"query-000000\.tar: .*{reason}"):
+            check()
+
+
+def test_index_that_does_not_fit_the_shards(shards: Path) -> None:
+    index = (shards / "index.csv").read_text().splitlines(keepends=True)
+    (shards / "index.csv").write_text("".join(index[:-1]))  # gallery comes last
+    ShardReader(shards, "train")
+    with pytest.raises(InputError, match=r"rows of gallery-000000\.tar do not fit"):
+        ShardReader(shards, "gallery")
+    (shards / "index.csv").unlink()
+    with pytest.raises(InputError, match="make the shards again"):
+        ShardReader(shards, "train")
+
+
+def test_image_that_changed_since_ingest(ingested: Path) -> None:
+    name = "query/0001_c1s1_000151_00.jpg"
+    (ingested / "images" / name).write_bytes(b"other")
+    with pytest.raises(InputError, match=rf"{name}: expected SHA-256"):
+        shard(ingested / "images", ingested / "manifest.csv", ingested / "shards")
+    (ingested / "images" / name).unlink()
+    with pytest.raises(InputError, match=rf"{name}: named by the manifest but missing"):
+        shard(ingested / "images", ingested / "manifest.csv", ingested / "shards")
+    assert sorted(path.name for path in ingested.iterdir()) == [
+        "archive.zip",
+        "images",
+        "manifest.csv",
+    ]
+
+
+def test_manifest_of_another_form(ingested: Path) -> None:
+    manifest = ingested / "manifest.csv"
+    text = manifest.read_text()
+    for harmed, reason in [
+        (text.replace("identity", "person", 1), "expected the columns"),
+        (text.replace(",train,", ",val,"), "found val"),
+        (text.replace(",16,32,", ",wide,32,", 1), "expected a manifest"),
+        ("", "expected a manifest"),
+    ]:
+        manifest.write_text(harmed)
+        with pytest.raises(InputError, match=reason):
+            read_manifest(manifest)
+
+
+SHARD = ["shards", "--images", "images", "--manifest", "manifest.csv", "--shards", "made"]
+INGEST = ["ingest", "--archive", "archive.zip", "--images", "made", "--manifest", "made.csv"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "limit"),  # bytes that a file may grow to
+    [(SHARD, 8192), ([*INGEST, "--options", '{"dataset": "synthetic"}'], 256)],
+)
+def test_full_disk_leaves_nothing(ingested: Path, stage: list[str], limit: int) -> None:
+    before = sorted(ingested.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", f"pipeline.data.{stage[0]}", *stage[1:]],
+        cwd=ingested,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "nothing half-written was kept" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(ingested.iterdir()) == before
