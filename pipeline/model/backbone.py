@@ -6,25 +6,27 @@ import math
 import pickle
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import safetensors.torch
 import timm
 import torch
 from safetensors import SafetensorError
 from timm.layers import resample_abs_pos_embed
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.config import BackboneOptions, ImageOptions
 from pipeline.errors import InputError
 from pipeline.files import sha256
 
 State = dict[str, Tensor]
+Backbone: TypeAlias = Any
+"""An `nn.Module`: timm's vision transformers share attributes, but no class that has them."""
 
 
 def create_backbone(
     options: BackboneOptions, image: ImageOptions, pretrained: bool = True
-) -> nn.Module:
+) -> Backbone:
     """A timm ViT without classifier for images of `image.height` x `image.width` pixels.
 
     With `pretrained`, the weights are those of the file `options.weights`; without, or where no
@@ -38,9 +40,7 @@ def create_backbone(
     return backbone
 
 
-def encode(
-    backbone: nn.Module, images: Tensor, precision: str = "float32"
-) -> tuple[Tensor, Tensor]:
+def encode(backbone: Backbone, images: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:
     """Class token (B, D) and patch tokens (B, N, D), row by row, after the final norm.
 
     `images` (B, 3, H, W) are normalised. Other prefix tokens (registers, distillation) are dropped.
@@ -54,14 +54,14 @@ def encode(
     return tokens[:, 0], tokens[:, backbone.num_prefix_tokens :]
 
 
-def _use_fused_attention(backbone: nn.Module, fused: bool) -> None:
+def _use_fused_attention(backbone: Backbone, fused: bool) -> None:
     """Let timm write the attention out on a CPU, where bfloat16's fused one is slow backwards."""
     for module in backbone.modules():
         if hasattr(module, "fused_attn"):
             module.fused_attn = fused
 
 
-def _build(options: BackboneOptions, image: ImageOptions) -> nn.Module:
+def _build(options: BackboneOptions, image: ImageOptions) -> Backbone:
     if not timm.is_model(options.name):
         raise InputError(
             f"config: backbone.name: timm knows no model {options.name!r}: "
@@ -93,7 +93,7 @@ def _build(options: BackboneOptions, image: ImageOptions) -> nn.Module:
     return backbone
 
 
-def _load(backbone: nn.Module, path: Path, expected_hash: str | None) -> None:
+def _load(backbone: Backbone, path: Path, expected_hash: str | None) -> None:
     """Fill `backbone` with the weights in `path`, all of them or none."""
     state = _read(path, expected_hash)
     try:
@@ -137,7 +137,7 @@ def _read(path: Path, expected_hash: str | None) -> State:
     return state
 
 
-def _convert(backbone: nn.Module, state: State) -> State:
+def _convert(backbone: Backbone, state: State) -> State:
     """The checkpoint in this backbone's layout: names, patch size, position grid, no classifier."""
     positions = _resampled_oblong(backbone, state.get("pos_embed"))
     if positions is not None:
@@ -152,7 +152,7 @@ def _convert(backbone: nn.Module, state: State) -> State:
     return {name: value for name, value in state.items() if not name.startswith(classifiers)}
 
 
-def _resampled_oblong(backbone: nn.Module, positions: Tensor | None) -> Tensor | None:
+def _resampled_oblong(backbone: Backbone, positions: Tensor | None) -> Tensor | None:
     """Position embeddings of a grid that is oblong like the backbone's, resampled to its size.
 
     None where there is nothing to do or timm does it: timm takes every other grid for a square.

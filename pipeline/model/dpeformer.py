@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config import ModelOptions, RunOptions
-from pipeline.model.backbone import create_backbone, encode
+from pipeline.model.backbone import Backbone, create_backbone, encode
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 
@@ -60,9 +60,11 @@ class IdentityClassifier(nn.Linear):
 class DPEFormer(nn.Module):
     """The network; an image's features do not depend on its batch in eval mode."""
 
+    backbone: Backbone
+
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         options: ModelOptions,
         identities: int,
         precision: str = "float32",

@@ -46,7 +46,8 @@ def select_tokens(class_token: Tensor, patch_tokens: Tensor, options: ModelOptio
     scores = _similarity(patch_tokens, class_token)
     proxy = scores.argmax(dim=1)
     if options.proxy == "patch":
-        scores = _similarity(patch_tokens, patch_tokens[torch.arange(len(proxy)), proxy])
+        images = torch.arange(len(proxy), device=proxy.device)
+        scores = _similarity(patch_tokens, patch_tokens[images, proxy])
     falling = scores.sort(dim=1, descending=True).values
     above = _before_largest_drop(falling) if options.threshold == "drop" else _otsu(falling)
     k = above.clamp(min=options.k_min, max=scores.shape[1])
