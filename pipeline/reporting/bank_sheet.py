@@ -52,10 +52,15 @@ def _draw_verdicts(figure: Figure, counts: pd.Series) -> None:
     axes.barh(range(len(counts)), counts.to_numpy(), color=colours, height=0.7)
     for y, count in enumerate(counts):
         axes.text(count, y, f" {count}", va="center", size=7)
-    axes.set_yticks(range(len(counts)), [str(v).replace("_", " ") for v in counts.index], size=7)
+    axes.set_yticks(range(len(counts)), counts.index, size=7)
     axes.invert_yaxis()
     axes.set_xticks([])
-    axes.set_title("What became of each mask", size=8, loc="left", color=GREY)
+    axes.set_title(
+        "What became of each mask: kept, or dropped by the filter of this name",
+        size=8,
+        loc="left",
+        color=GREY,
+    )
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
 

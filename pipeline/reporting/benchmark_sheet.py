@@ -18,12 +18,12 @@ from pipeline.reporting.sheets import (
     save_figure,
 )
 
-COLUMNS = 10
-TRAINED, ASKED = 3, 4
+COLUMNS = 13
+TRAINED, ASKED = 3, 6
 """Identities shown of the training split and of the queries."""
-QUERIES = 3
-"""Queries shown of an identity at most."""
-LAYOUT = Layout(height=160, width=80, label=130)
+QUERIES, GALLERY = 2, 4
+"""Images shown at most of an identity that is asked for; two such identities fill a row."""
+LAYOUT = Layout(height=144, width=72, label=112)
 
 
 def _tiles(reader: ShardReader, rows: pd.DataFrame, word: str, frame: str | None) -> list[Tile]:
@@ -46,21 +46,27 @@ def _spread(reader: ShardReader, chosen: int) -> list[int]:
     return [identities[i] for i in evenly(len(identities), chosen)]
 
 
-def _search_row(query: ShardReader, gallery: ShardReader, identity: int) -> Row:
+def _search(query: ShardReader, gallery: ShardReader, identity: int) -> list[Tile | None]:
+    """Queries of an identity, then its gallery, in as many cells whatever there is."""
     asked = _tiles(query, _of(query, identity, QUERIES), "query ", BLUE)
-    found = _tiles(gallery, _of(gallery, identity, COLUMNS - len(asked)), "", None)
-    return Row(f"query and gallery\nidentity {identity}", [*asked, *found])
+    tiles = [*asked, *_tiles(gallery, _of(gallery, identity, GALLERY), "", None)]
+    return [*tiles, *[None] * (QUERIES + GALLERY - len(tiles))]
 
 
 def benchmark_rows(train: ShardReader, query: ShardReader, gallery: ShardReader) -> list[Row]:
-    """Rows of training identities, then of queries (blue) with their gallery, then distractors."""
+    """Rows of training identities, of queries (blue) with their gallery, and of distractors."""
     rows = [
         Row(
             f"training\nidentity {identity}", _tiles(train, _of(train, identity, COLUMNS), "", None)
         )
         for identity in _spread(train, TRAINED)
     ]
-    rows += [_search_row(query, gallery, identity) for identity in _spread(query, ASKED)]
+    asked = _spread(query, ASKED)
+    for pair in (asked[i : i + 2] for i in range(0, len(asked), 2)):
+        cells = [_search(query, gallery, identity) for identity in pair]
+        label = "test identities" if len(pair) > 1 else "test identity"
+        row = [*cells[0], None, *cells[1]] if len(pair) > 1 else cells[0]
+        rows.append(Row(f"{label}\n{', '.join(map(str, pair))}", row))
     distractors = _of(gallery, 0, COLUMNS)
     if len(distractors):
         rows.append(Row("gallery\ndistractors", _tiles(gallery, distractors, "", None)))
@@ -78,8 +84,8 @@ def draw_benchmark_sheet(shards: Path, figure: Path) -> None:
         f"{len(gallery)} gallery images"
     )
     subtitle = (
-        "Identities spread evenly over the sorted list. Below each image its camera; "
-        "queries have a blue frame."
+        "Identities spread evenly over the sorted list. Below each image its camera. "
+        "Blue frames: queries; to their right, the same identity in the gallery."
     )
     rows = benchmark_rows(train, query, gallery)
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from pipeline.cli import run_stage
-from pipeline.config import RunOptions
+from pipeline.config import ImageOptions
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
+from pipeline.evaluation.embed import load_trained
 from pipeline.files import read_json
-from pipeline.model.dpeformer import build_model
+from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.dpsm import Selection
 from pipeline.reporting.sheets import (
     ORANGE,
@@ -51,25 +51,11 @@ def dim_dropped(image: np.ndarray, kept: np.ndarray, proxy: int) -> np.ndarray:
     return shown
 
 
-def select(
-    weights: Path, record: Path, options: RunOptions, pictures: np.ndarray
-) -> tuple[Selection, tuple[int, int]]:
-    """What a trained network selects of `pictures` (B, H, W, 3) uint8, and its grid of patches.
-
-    Raises InputError when the variant selects no patches.
-    """
-    if options.model.selection != "dpsm":
-        raise InputError(
-            f"{record}: expected model.selection dpsm, found {options.model.selection}: this "
-            "variant drops no patches, draw another one"
-        )
-    model = build_model(options, read_json(record)["identities"], pretrained=False)
-    model.load_state_dict(load_file(weights))
+def _select(model: DPEFormer, pictures: np.ndarray, options: ImageOptions) -> Selection:
+    """What a network in evaluation mode selects of `pictures` (B, H, W, 3) uint8."""
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
     with torch.inference_mode():
-        selection = model.eval()(normalise(images, options.image)).selection
-    patch = options.backbone.patch_size
-    return selection, (options.image.height // patch, options.image.width // patch)
+        return model(normalise(images, options)).selection
 
 
 def _pairs(
@@ -91,16 +77,23 @@ def draw_patches(shards: Path, weights: Path, record: Path, figure: Path, images
     """
     for path in (weights, record):
         checked_folder(path.parent, path.name)
-    run = read_json(record)
-    options = RunOptions.model_validate(run["options"])
+    model, options = load_trained(weights, record)
+    if options.model.selection != "dpsm":
+        raise InputError(
+            f"{record}: expected model.selection dpsm, found {options.model.selection}: this "
+            "variant drops no patches, draw another one"
+        )
     reader = ShardReader(shards, "query")
     size = (options.image.width, options.image.height)
     chosen = evenly(len(reader), images)
     pictures = np.stack([resize(reader.image(i), size) for i in chosen])
     rows = reader.index.iloc[chosen]
     captions = [f"{i}, c{c}" for i, c in zip(rows["identity"], rows["camera"], strict=True)]
-    selection, grid = select(weights, record, options, pictures)
+    patch = options.backbone.patch_size
+    grid = options.image.height // patch, options.image.width // patch
+    selection = _select(model, pictures, options.image)
     tiles = _pairs(pictures, captions, selection, grid)
+    run = read_json(record)
     title = f"Patches that DPSM keeps ({run['variant']}, seed {run['seed']})"
     subtitle = (
         f"Left: queries spread evenly over the list, with identity and camera. Right: the k of "
