@@ -18,6 +18,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _naming(error: OSError, path: Path) -> OSError:
+    """`error` with the file that was being written: a failed write alone does not say which."""
+    if error.filename is None:
+        error.filename = str(path)
+    return error
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """A name to write to beside `path`; it takes the place of `path` when the block ends well.
@@ -32,6 +39,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        raise _naming(error, path) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -48,6 +57,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
+    except OSError as error:
+        raise _naming(error, path) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -62,6 +62,7 @@ run_stage(fill)
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
+    assert str(output) in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
