@@ -62,7 +62,9 @@ def read_batches(
 ) -> Iterator[Batch]:
     """The images of a split at the network's size, in the order of the shards."""
     batch: list[tuple[str, np.ndarray, dict[str, Any]]] = []
-    for key, pixels, meta in tqdm(stream(shards, split), desc=split, mininterval=5):
+    for key, pixels, meta in tqdm(
+        stream(shards, split), desc=split, mininterval=5, dynamic_ncols=True
+    ):
         batch.append((key, resize(pixels, (image.width, image.height)), meta))
         if len(batch) == size:
             yield _collate(batch)
@@ -132,7 +134,7 @@ def embed(
         batches = read_batches(shards, split, options.image)
         arrays |= embed_split(model, batches, split, options.image)
     with atomic_file(features) as partial, open(partial, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

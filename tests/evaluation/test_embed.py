@@ -108,6 +108,20 @@ def test_arrays_follow_the_shards(tmp_path: Path, shards: Path) -> None:
             assert np.ptp(feature, axis=0).min() > 0  # every image has features of its own
 
 
+def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> None:
+    """Whatever the record says of the training, each image alone through the same weights."""
+    arrays = run_embed(tmp_path, shards)
+    model = build_model(options_with("dpsm"), identities=5, pretrained=False).eval()
+    model.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    for i, sample in enumerate(samples(2, GALLERY)):
+        image = Image.open(io.BytesIO(sample.data)).resize((16, 32), Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(image)).float() / 127.5 - 1  # mean and std of 0.5
+        with torch.inference_mode():
+            features = model(pixels.permute(2, 0, 1)[None])
+        for name, value in (("coarse", features.coarse), ("blended", features.blended)):
+            np.testing.assert_allclose(arrays[f"gallery_{name}"][i], value[0], rtol=0, atol=1e-5)
+
+
 def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
     run_embed(tmp_path, shards)
     before = (tmp_path / "features.npz").read_bytes()
