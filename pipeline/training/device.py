@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
 
 import torch
 
@@ -27,9 +26,7 @@ def choose_device(compute: ComputeOptions) -> torch.device:
     return torch.device(compute.device)
 
 
-def choose_precision(
-    compute: ComputeOptions, device: torch.device
-) -> Literal["float32", "bfloat16"]:
+def choose_precision(compute: ComputeOptions, device: torch.device) -> str:
     """`float32` or `bfloat16`; `auto` takes bfloat16 where the device multiplies it in hardware."""
     if compute.precision != "auto":
         return compute.precision

@@ -94,9 +94,12 @@ def _paste(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.nd
     result = image.copy()
     height, width = cut_out.shape[:2]
     window = result[top : top + height, left : left + width]
-    through = 255 - cut_out[..., 3:].astype(np.uint16)
-    # rounded to nearest; at most 255, as a premultiplied colour is at most its alpha
-    window[:] = cut_out[..., :3] + ((window * through + 127) // 255).astype(np.uint8)
+    shaded = window * (255 - cut_out[..., 3:].astype(np.uint16))
+    shaded += 128
+    shaded += shaded >> 8  # with the next line: division by 255, rounded to nearest
+    shaded >>= 8
+    # no overflow: a premultiplied colour is at most its alpha
+    np.add(cut_out[..., :3], shaded, out=window, casting="unsafe")
     return result
 
 

@@ -16,7 +16,6 @@ from pipeline.cli import run_stage
 from pipeline.config import ComputeOptions, RunOptions
 from pipeline.data.shards import ShardReader
 from pipeline.files import atomic_file, sha256, write_json
-from pipeline.model.backbone import Precision
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.occluders.bank import load_bank
 from pipeline.training.checkpoint import Checkpoint, fingerprint
@@ -91,7 +90,7 @@ def _make_learner(
     images: TrainingImages,
     options: RunOptions,
     seed: int,
-    precision: Precision,
+    precision: str,
     device: torch.device,
 ) -> Learner:
     """The model before its first step; what is random in it follows from `seed`."""

@@ -22,7 +22,7 @@ from pipeline.training.occlusion import Occluder
 
 CACHE_BYTES = 512 * 2**20
 """Decoded images are kept while they fit into this."""
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+_GREY = (0.299, 0.587, 0.114)
 
 Place = tuple[int, int, int]
 """Epoch, position in the epoch, index of the image."""
@@ -78,35 +78,30 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def clean_view(image: np.ndarray, options: AugmentOptions, rng: np.random.Generator) -> np.ndarray:
     """Colour jitter, flip, pad with black and random crop; (H, W, 3) uint8 in and out."""
-    jittered = _jitter(image, options.colour_jitter, rng)
-    flipped = jittered[:, ::-1] if rng.random() < options.flip else jittered
-    return _shift(flipped, *rng.integers(-options.pad, options.pad + 1, 2))
+    view = _jitter(Image.fromarray(image), options.colour_jitter, rng)
+    if rng.random() < options.flip:
+        view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    left, top = rng.integers(-options.pad, options.pad + 1, 2).tolist()
+    # what a crop takes from outside of the image is black, so it pads as well
+    return np.asarray(view.crop((left, top, left + view.width, top + view.height)))
 
 
-def _jitter(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def _jitter(image: Image.Image, amount: float, rng: np.random.Generator) -> Image.Image:
     """Brightness, contrast and saturation, each scaled by U[1 - amount, 1 + amount].
 
     The three steps are one affine map of the colour, so they are applied, and clipped, at once.
     """
-    brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3)
-    mean = brightness * float(image.mean((0, 1), dtype=np.float32) @ _GREY)
-    mix = saturation * np.eye(3) + (1 - saturation) * _GREY  # rows: what an output channel reads
-    matrix = (brightness * contrast * mix.T).astype(np.float32)
-    # + 0.5: the cast to uint8 below cuts off the fraction
-    offset = np.float32((1 - contrast) * mean + 0.5)
-    colours = image.reshape(-1, 3).astype(np.float32) @ matrix  # (H * W, 3)
-    colours += offset
-    return colours.clip(0, 255, out=colours).astype(np.uint8).reshape(image.shape)
-
-
-def _shift(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """`image` moved by so many pixels, black where nothing is left: padding and then cropping."""
-    height, width = image.shape[:2]
-    moved = np.zeros_like(image)
-    down, right = np.clip((down, right), (-height, -width), (height, width))
-    target = moved[max(0, down) : height + down, max(0, right) : width + right]
-    target[:] = image[max(0, -down) : height - down, max(0, -right) : width - right]
-    return moved
+    brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3).tolist()
+    shades = image.convert("L").histogram()
+    mean = sum(shade * count for shade, count in enumerate(shades)) / sum(shades)
+    offset = (1 - contrast) * brightness * mean
+    gain = brightness * contrast
+    matrix: list[float] = []
+    for channel in range(3):
+        row = [gain * (1 - saturation) * weight for weight in _GREY]
+        row[channel] += gain * saturation
+        matrix += [*row, offset]
+    return image.convert("RGB", tuple(matrix))
 
 
 def two_views(
@@ -191,4 +186,4 @@ def normalise(images: Tensor, options: ImageOptions) -> Tensor:
     """The network's input, (B, 3, H, W) float32, of uint8 `images` on the same device."""
     mean = torch.tensor(options.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(options.std, device=images.device).view(1, 3, 1, 1)
-    return (images.float() / 255 - mean) / std
+    return images.float().div_(255).sub_(mean).div_(std)

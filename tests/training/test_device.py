@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.config import ComputeOptions
+from pipeline.errors import InputError
+from pipeline.training.device import choose_device, choose_precision
+
+CPU = torch.device("cpu")
+
+
+def test_auto_takes_the_gpu_where_there_is_one() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device(ComputeOptions()).type == expected
+    assert choose_device(ComputeOptions(device="cpu")) == CPU
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"compute\.device: found cuda"):
+        choose_device(ComputeOptions(device="cuda"))
+
+
+def test_precision_is_what_is_asked_for_or_what_is_fast() -> None:
+    assert choose_precision(ComputeOptions(precision="float32"), CPU) == "float32"
+    assert choose_precision(ComputeOptions(precision="bfloat16"), CPU) == "bfloat16"
+    fast = torch.cpu.get_capabilities().get("amx_bf16", False)
+    assert choose_precision(ComputeOptions(), CPU) == ("bfloat16" if fast else "float32")

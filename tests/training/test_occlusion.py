@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.training.occlusion import (
+    CutAndPaste,
+    RealisticOcclusion,
+    make_occluder,
+    random_box,
+    random_erasing,
+)
+
+HEIGHT, WIDTH = 64, 32
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    # even values only: what an occluder pastes below is odd, so every pixel tells where it is from
+    return 2 * np.random.default_rng(5).integers(0, 127, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def bounds(changed: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+
+
+def opaque(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 4), 255, np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(41, 20), (300, 30), (40, 20), (10, 50), (20, 20)])
+def test_roa_pastes_a_corner_of_the_right_size(image: np.ndarray, height: int, width: int) -> None:
+    occluder = RealisticOcclusion([opaque(height, width)])
+    rng = np.random.default_rng(0)
+    places, sizes = set(), set()
+    for _ in range(200):
+        top, left, bottom, right = bounds((occluder(image, rng) == 255).all(2))
+        places.add((top == 0, left == 0, bottom == HEIGHT, right == WIDTH))
+        sizes.add((bottom - top, right - left))
+    if height / width > 2:
+        assert {h for h, _ in sizes} == {HEIGHT}
+        assert {w for _, w in sizes} == set(range(WIDTH // 2, 3 * WIDTH // 4 + 1))
+        assert places == {(True, True, True, False), (True, False, True, True)}
+    else:
+        assert {w for _, w in sizes} == {WIDTH}
+        heights = {h for h, _ in sizes}
+        assert min(heights) >= HEIGHT // 2
+        assert max(heights) <= 3 * HEIGHT // 4
+        assert len(heights) > 10
+        assert places == {(True, True, False, True), (False, True, True, True)}
+
+
+def test_roa_flips_half_of_the_objects(image: np.ndarray) -> None:
+    half_red = opaque(30, 30)
+    half_red[:, 15:, :3] = 1
+    occluder = RealisticOcclusion([half_red])
+    rng = np.random.default_rng(0)
+    red_left = [(occluder(image, rng) == 255).all(2)[:, :8].any() for _ in range(200)]
+    assert 70 < sum(red_left) < 130
+
+
+def test_roa_blends_with_alpha(image: np.ndarray) -> None:
+    """A uniform object of alpha a and colour c: every pixel is a c + (1 - a) x, to the nearest."""
+    cut_out = np.full((30, 30, 4), (200, 100, 0, 77), np.uint8)
+    result = RealisticOcclusion([cut_out])(image, np.random.default_rng(3)).astype(float)
+    alpha = 77 / 255
+    expected = alpha * np.array([200, 100, 0]) + (1 - alpha) * image
+    changed = (result != image).any(2)
+    assert changed.mean() > 0.4
+    assert np.abs(result - expected)[changed].max() <= 1.0
+
+
+def test_roa_leaves_what_is_transparent(image: np.ndarray) -> None:
+    cut_out = np.full((60, 20, 4), 255, np.uint8)
+    cut_out[..., 3] = 0
+    result = RealisticOcclusion([cut_out])(image, np.random.default_rng(0))
+    assert np.array_equal(result, image)
+    assert result is not image
+
+
+def test_random_erasing_changes_one_rectangle_in_half_of_the_images(image: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(300):
+        changed = (random_erasing(image, rng) != image).any(2)
+        if changed.any():
+            top, left, bottom, right = bounds(changed)
+            # random pixels rarely equal the old ones in all three channels
+            assert changed[top:bottom, left:right].mean() > 0.99
+        shares.append(changed.mean())
+    erased = [share for share in shares if share]
+    assert 120 < len(erased) < 180
+    assert min(erased) > 0.01
+    assert max(erased) < 0.42
+
+
+def test_cut_and_paste_takes_pixels_of_another_image(image: np.ndarray) -> None:
+    other = image + 1
+    occluder = CutAndPaste([other])
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        result = occluder(image, rng)
+        changed = result % 2 == 1
+        top, left, bottom, right = bounds(changed.any(2))
+        assert changed[top:bottom, left:right].all()
+        assert not changed.sum() - 3 * (bottom - top) * (right - left)
+        patch = result[top:bottom, left:right]
+        windows = np.lib.stride_tricks.sliding_window_view(other, patch.shape)
+        assert (windows == patch).all((-1, -2, -3)).any()
+
+
+def test_random_boxes_fit_even_into_thin_images() -> None:
+    rng = np.random.default_rng(0)
+    for height, width in ((128, 64), (5, 200), (200, 3), (1, 1)):
+        for _ in range(50):
+            top, left, h, w = random_box(height, width, rng)
+            assert h > 0
+            assert w > 0
+            assert top >= 0
+            assert left >= 0
+            assert top + h <= height
+            assert left + w <= width
+
+
+@pytest.mark.parametrize("name", ["roa", "random_erasing", "cut_and_paste"])
+def test_occluders_share_one_interface(
+    name: str, image: np.ndarray, cut_outs: list[np.ndarray]
+) -> None:
+    occluder = make_occluder(name, cut_outs, [image[::-1]])
+    assert occluder is not None
+    before = image.copy()
+    results = [occluder(image, np.random.default_rng(seed)) for seed in (0, 0, *range(1, 10))]
+    assert np.array_equal(image, before)
+    assert all(result.shape == image.shape for result in results)
+    assert all(result.dtype == np.uint8 for result in results)
+    assert np.array_equal(results[0], results[1])
+    assert len({result.tobytes() for result in results}) > 3
+
+
+def test_none_is_no_occluder_and_roa_needs_objects(image: np.ndarray) -> None:
+    assert make_occluder("none", [], [image]) is None
+    with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
+        make_occluder("roa", [], [image])

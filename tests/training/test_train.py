@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import csv
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.config import ComputeOptions, RunOptions
+from pipeline.errors import InputError
+from pipeline.files import read_json, sha256
+from pipeline.training.train import train
+
+CPU = ComputeOptions(device="cpu", precision="float32")
+Runner = Callable[..., Path]
+
+
+def with_(options: RunOptions, section: str, **values: Any) -> RunOptions:
+    changed = getattr(options, section).model_copy(update=values)
+    return options.model_copy(update={section: changed})
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner:
+    """Train into a folder of tmp_path; returns the folder."""
+
+    def call(
+        name: str,
+        seed: int = 0,
+        options: RunOptions = options,
+        compute: ComputeOptions = CPU,
+        shards: Path = shards,
+        bank: Path | None = bank,
+    ) -> Path:
+        folder = tmp_path / name
+        train(
+            shards,
+            folder / "weights.safetensors",
+            folder / "history.csv",
+            folder / "run.json",
+            folder / "state.pt",
+            options,
+            compute,
+            dataset="toy",
+            variant="tiny",
+            seed=seed,
+            bank=bank,
+        )
+        return folder
+
+    return call
+
+
+def weights(folder: Path) -> str:
+    return sha256(folder / "weights.safetensors")
+
+
+def kill_after_an_epoch(run: Runner, folder: Path, options: RunOptions) -> None:
+    """Train in a child process, which is killed as soon as it has saved a state."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run(folder.name, options=options)
+        finally:
+            os._exit(0)
+    while not (folder / "state.pt").is_file():
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "the child ended before it saved a state"
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "the child ended before it was killed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks a process that uses torch")
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_killed_run_resumes_to_the_same_bits(
+    run: Runner, options: RunOptions, tmp_path: Path, optimizer: str
+) -> None:
+    options = with_(options, "training", epochs=12, optimizer=optimizer)
+    whole = run("whole", options=options)
+    killed = tmp_path / "killed"
+    kill_after_an_epoch(run, killed, options)
+    assert not (killed / "weights.safetensors").exists()
+    done = len(torch.load(killed / "state.pt", weights_only=True)["history"])
+    assert 1 <= done < 12
+    before = rows(killed)[:done]
+    run("killed", options=options)
+    assert weights(killed) == weights(whole)
+    assert rows(killed)[:done] == before
+    assert [row["loss"] for row in rows(killed)] == [row["loss"] for row in rows(whole)]
+    assert not (killed / "state.pt").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks a process that uses torch")
+def test_a_state_of_another_run_is_ignored_with_a_message(
+    run: Runner, options: RunOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kill_after_an_epoch(run, tmp_path / "other", with_(options, "training", epochs=12))
+    other = run("other", options=options)
+    assert "training starts anew" in caplog.text
+    assert weights(other) == weights(run("fresh"))
+
+
+def test_a_damaged_state_is_ignored_with_a_message(
+    run: Runner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for content in (b"", b"not a state", b"PK\x03\x04 cut off"):
+        (tmp_path / "damaged").mkdir(exist_ok=True)
+        (tmp_path / "damaged" / "state.pt").write_bytes(content)
+        damaged = run("damaged")
+        assert "state.pt: cannot be read" in caplog.text
+        caplog.clear()
+    assert weights(damaged) == weights(run("fresh"))
+
+
+def test_the_seed_decides_the_weights(run: Runner) -> None:
+    first = run("first")
+    assert weights(run("again")) == weights(first)
+    assert weights(run("workers", compute=CPU.model_copy(update={"workers": 2}))) == weights(first)
+    assert weights(run("seed", seed=1)) != weights(first)
+
+
+def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
+    run: Runner, options: RunOptions
+) -> None:
+    off = with_(options, "augment", occlusion="none")
+    unused = run("unused", options=off)
+    assert weights(unused) != weights(run("roa"))
+    assert weights(unused) == weights(run("absent", options=off, bank=None))
+    assert read_json(unused / "run.json")["hashes"]["bank"] is None
+
+
+@pytest.mark.parametrize("selection", ["none", "all", "dpsm"])
+def test_training_lowers_the_loss_and_fills_the_history(
+    run: Runner, options: RunOptions, selection: str
+) -> None:
+    options = with_(with_(options, "model", selection=selection), "backbone", drop_path=0.0)
+    options = with_(options, "training", epochs=15, lr=3e-3, head_lr_factor=5.0)
+    history = rows(run("run", options=options))
+    losses = [float(row["loss"]) for row in history]
+    assert losses[-1] < 0.8 * losses[0]
+    assert [int(row["epoch"]) for row in history] == list(range(1, 16))
+    assert float(history[0]["lr"]) < float(history[3]["lr"])
+    assert math.isclose(float(history[-1]["lr"]), 0.002 * 3e-3)
+    parts = ["identity_global", "identity_coarse", "contrast_clean", "contrast_second"]
+    if selection != "none":
+        parts += ["identity_blended", "identity_parts"]
+    first = ["epoch", "lr", "seconds", "images_per_second", "k_median", "loss"]
+    assert list(history[0])[:6] == first
+    assert set(history[0]) == {*first, *parts}
+    assert all((row["k_median"] == "") == (selection != "dpsm") for row in history)
+
+
+def test_the_record_says_what_was_run(
+    run: Runner, options: RunOptions, shards: Path, bank: Path
+) -> None:
+    folder = run("run", seed=3)
+    record = read_json(folder / "run.json")
+    assert RunOptions.model_validate(record["options"]) == options
+    assert ComputeOptions.model_validate(record["compute"]) == CPU
+    expected = {
+        "dataset": "toy",
+        "variant": "tiny",
+        "seed": 3,
+        "device": "cpu",
+        "precision": "float32",
+        "identities": 6,
+        "train_images": 24,
+    }
+    assert record | expected == record
+    assert record["hashes"] == {
+        "shards": sha256(shards / "shards.json"),
+        "bank": sha256(bank / "shards.json"),
+        "pretrained": None,
+        "weights": weights(folder),
+    }
+    assert record["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert record["started"] <= record["finished"]
+    assert record["seconds"] > 0
+    assert record["peak_memory_mib"] > 50
+    names = load_file(folder / "weights.safetensors")
+    assert names["global_classifier.weight"].shape == (6, 32)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_culprit(
+    run: Runner, options: RunOptions, tmp_path: Path
+) -> None:
+    mad = with_(options, "training", lr=1e30, warmup_epochs=0.0)
+    with pytest.raises(
+        InputError, match=r"epoch 1 of 3, step 2 of 2: the loss (identity|contrast)_\w+ is nan"
+    ) as error:
+        run("mad", options=mad)
+    assert "lower training.lr (now 1e+30)" in str(error.value)
+    assert not (tmp_path / "mad" / "weights.safetensors").exists()
+
+
+def test_weights_that_are_not_finite_are_never_a_result(
+    run: Runner, options: RunOptions, tmp_path: Path
+) -> None:
+    """One step only: no later loss can tell."""
+    mad = with_(options, "training", lr=1e38, head_lr_factor=1e3, epochs=1, identities=6)
+    with pytest.raises(InputError, match=r"step 1 of 1: the weights \S+ are not finite"):
+        run("mad", options=with_(mad, "training", warmup_epochs=0.0))
+    assert not (tmp_path / "mad" / "weights.safetensors").exists()
+
+
+def test_bad_input_is_named(run: Runner, options: RunOptions, shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"takes 7 identities, found 6"):
+        run("batch", options=with_(options, "training", identities=7))
+    with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
+        run("bank", bank=None)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for file in shards.iterdir():
+        (damaged / file.name).write_bytes(file.read_bytes()[:-1])
+    (damaged / "shards.json").write_bytes((shards / "shards.json").read_bytes())
+    with pytest.raises(InputError, match=r"train-000000\.tar"):
+        run("shards", shards=damaged)

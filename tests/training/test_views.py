@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import AugmentOptions, ImageOptions, RunOptions
+from pipeline.data.shards import ShardReader
+from pipeline.training.occlusion import make_occluder
+from pipeline.training.views import (
+    Batch,
+    Places,
+    TrainingImages,
+    TwoViews,
+    clean_view,
+    load_batches,
+    normalise,
+    two_views,
+)
+
+STILL = AugmentOptions(colour_jitter=0.0, flip=0.0, pad=0)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(7).integers(1, 256, (32, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def images(shards: Path, options: RunOptions) -> TrainingImages:
+    return TrainingImages(ShardReader(shards, "train"), options.image)
+
+
+def batches(
+    images: TrainingImages,
+    options: RunOptions,
+    cut_outs: list[np.ndarray],
+    seed: int = 0,
+    workers: int = 0,
+    first_epoch: int = 0,
+) -> list[Batch]:
+    occluder = make_occluder(options.augment.occlusion, cut_outs, images)
+    views = TwoViews(images, options.augment, occluder, seed)
+    places = Places(images.labels, options.training, seed, first_epoch)
+    return list(load_batches(views, places, workers, pin=False))
+
+
+def same(first: list[Batch], second: list[Batch]) -> bool:
+    pairs = zip(first, second, strict=True)
+    return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
+
+
+def test_without_augmentation_the_view_is_the_image(image: np.ndarray) -> None:
+    assert np.array_equal(clean_view(image, STILL, np.random.default_rng(0)), image)
+
+
+def test_flip_is_a_mirror(image: np.ndarray) -> None:
+    always = STILL.model_copy(update={"flip": 1.0})
+    assert np.array_equal(clean_view(image, always, np.random.default_rng(0)), image[:, ::-1])
+
+
+def test_pad_and_crop_is_a_black_framed_window(image: np.ndarray) -> None:
+    options = STILL.model_copy(update={"pad": 3})
+    padded = np.pad(image, ((3, 3), (3, 3), (0, 0)))
+    places = {padded[y : y + 32, x : x + 16].tobytes(): (y, x) for y in range(7) for x in range(7)}
+    views = [clean_view(image, options, np.random.default_rng(seed)) for seed in range(400)]
+    assert {places[view.tobytes()] for view in views} == set(places.values())
+
+
+def test_jitter_is_brightness_contrast_and_saturation(image: np.ndarray) -> None:
+    """Against the three steps one by one, without rounding; middling colours need no clipping."""
+    image = image // 4 + 90
+    options = STILL.model_copy(update={"colour_jitter": 0.2})
+    grey = np.array([0.299, 0.587, 0.114])
+    for seed in range(20):
+        b, c, s = np.random.default_rng(seed).uniform(0.8, 1.2, 3)
+        expected = image * b
+        expected = c * expected + (1 - c) * (expected @ grey).mean()
+        expected = s * expected + (1 - s) * (expected @ grey)[..., None]
+        result = clean_view(image, options, np.random.default_rng(seed))
+        assert np.abs(result - expected).max() < 1.0
+
+
+def test_both_views_share_their_geometry_and_colours(image: np.ndarray) -> None:
+    clean, second = two_views(
+        image, AugmentOptions(pad=4), lambda view, rng: view.copy(), np.random.default_rng(1)
+    )
+    assert np.array_equal(clean, second)
+    assert not np.array_equal(clean, image)
+
+
+def test_without_an_occluder_the_second_view_is_another_clean_one(image: np.ndarray) -> None:
+    clean, second = two_views(image, AugmentOptions(pad=4), None, np.random.default_rng(1))
+    assert not np.array_equal(clean, second)
+
+
+def test_occlusion_changes_the_second_view_only(
+    images: TrainingImages, options: RunOptions, cut_outs: list[np.ndarray]
+) -> None:
+    roa = batches(images, options, cut_outs)
+    other = options.model_copy(
+        update={"augment": options.augment.model_copy(update={"occlusion": "random_erasing"})}
+    )
+    erased = batches(images, other, cut_outs)
+    assert all(torch.equal(a.clean, b.clean) for a, b in zip(roa, erased, strict=True))
+    assert not any(torch.equal(a.second, b.second) for a, b in zip(roa, erased, strict=True))
+    hidden = torch.cat([(batch.clean != batch.second).any(1) for batch in roa]).float()
+    assert hidden.mean() > 0.3
+
+
+def test_batches_do_not_depend_on_workers_or_a_restart(
+    images: TrainingImages, options: RunOptions, cut_outs: list[np.ndarray]
+) -> None:
+    here = batches(images, options, cut_outs)
+    assert len(here) == 6  # 6 identities by 3, 3 epochs
+    assert same(here, batches(images, options, cut_outs, workers=2))
+    assert same(here[2:], batches(images, options, cut_outs, first_epoch=1))
+    assert not same(here, batches(images, options, cut_outs, seed=1))
+    assert not torch.equal(here[0].clean, here[2].clean)
+
+
+def test_a_batch_is_what_was_asked_for(
+    images: TrainingImages, options: RunOptions, cut_outs: list[np.ndarray]
+) -> None:
+    batch = batches(images, options, cut_outs)[0]
+    assert batch.clean.shape == batch.second.shape == (6, 3, 32, 16)
+    assert batch.clean.dtype == batch.second.dtype == torch.uint8
+    assert batch.labels.dtype == torch.int64
+    assert sorted(torch.bincount(batch.labels).tolist(), reverse=True)[:3] == [2, 2, 2]
+
+
+def test_labels_index_the_sorted_identities(images: TrainingImages) -> None:
+    assert images.identities == 6
+    assert images.labels.tolist() == [label for label in range(6) for _ in range(4)]
+
+
+def test_images_are_resized_to_the_network(shards: Path) -> None:
+    images = TrainingImages(ShardReader(shards, "train"), ImageOptions(height=24, width=8))
+    assert images[0].shape == (24, 8, 3)
+    assert images[0].dtype == np.uint8
+
+
+def test_normalise_is_share_of_white_minus_mean_over_std() -> None:
+    options = ImageOptions(mean=(0.5, 0.4, 0.3), std=(0.5, 0.25, 0.2))
+    pixels = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 3, 2, 2)
+    for c, (mean, std) in enumerate(zip(options.mean, options.std, strict=True)):
+        expected = (pixels[:, c].double() / 255 - mean) / std
+        assert torch.allclose(normalise(pixels, options)[:, c].double(), expected, atol=1e-6)
