@@ -84,8 +84,8 @@ def draw_benchmark_sheet(shards: Path, figure: Path) -> None:
         f"{len(gallery)} gallery images"
     )
     subtitle = (
-        "Identities spread evenly over the sorted list. Below each image its camera. "
-        "Blue frames: queries; to their right, the same identity in the gallery."
+        "Identities spread evenly over the sorted list; below each image its camera. "
+        "Blue: queries, then their gallery."
     )
     rows = benchmark_rows(train, query, gallery)
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)

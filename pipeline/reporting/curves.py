@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.cli import run_stage
@@ -17,6 +18,7 @@ from pipeline.reporting.sheets import (
     BLUE,
     DPI,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     SKY,
@@ -68,14 +70,24 @@ def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+    axes.yaxis.get_offset_text().set_fontsize(7)
+
+
+def _one_schedule(runs: pd.DataFrame) -> bool:
+    return bool((runs.groupby("epoch")["lr"].nunique() == 1).all())
 
 
 def curves_figure(runs: pd.DataFrame) -> Figure:
     """Loss and learning rate per epoch of the runs of `read_histories`."""
-    figure = Figure(figsize=(8, 3.6), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(8, 3.6), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
     panels = figure.subplots(1, len(PANELS), width_ratios=(3, 2))
     for axes, column in zip(panels, PANELS, strict=True):
         _draw_panel(axes, runs, column)
+    if _one_schedule(runs):
+        for line in panels[1].lines:
+            line.set_color(GREY)
+        panels[1].set_title("Learning rate, the same for all", size=9, loc="left", weight="bold")
     seeds = runs["seed"].nunique()
     figure.legend(
         *panels[0].get_legend_handles_labels(),

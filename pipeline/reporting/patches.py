@@ -96,7 +96,7 @@ def draw_patches(shards: Path, weights: Path, record: Path, figure: Path, images
     run = read_json(record)
     title = f"Patches that DPSM keeps ({run['variant']}, seed {run['seed']})"
     subtitle = (
-        f"Left: queries spread evenly over the list, with identity and camera. Right: the k of "
+        f"Left: evenly chosen queries, with identity and camera. Right: the k of "
         f"{grid[0] * grid[1]} patches that are kept; orange: the proxy."
     )
     lines = [Row("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]

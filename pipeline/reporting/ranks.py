@@ -26,13 +26,14 @@ from pipeline.reporting.sheets import (
     save_figure,
 )
 
-LAYOUT = Layout(height=150, width=75, label=170)
+LAYOUT = Layout(height=132, width=66, label=152, group=2)
 
 
 class RankedRun(NamedTuple):
-    """A scored run: its name, its test feature, that feature's queries and similarities."""
+    """A scored run: its variant, its test feature, that feature's queries and similarities."""
 
     name: str
+    seed: int
     feature: str
     queries: pd.DataFrame
     """Indexed by query: identity, camera, ap in 0..1, top10 (gallery keys)."""
@@ -52,7 +53,7 @@ def read_run(folder: Path) -> RankedRun:
     similarity = pd.DataFrame(query @ gallery.T, arrays["query_keys"], arrays["gallery_keys"])
     record = read_json(folder / "run.json")
     queries = rows[rows["feature"] == feature].set_index("query")
-    return RankedRun(f"{record['variant']}, seed {record['seed']}", feature, queries, similarity)
+    return RankedRun(record["variant"], record["seed"], feature, queries, similarity)
 
 
 def choose_queries(baseline: pd.Series, variant: pd.Series, count: int) -> list[str]:
@@ -97,7 +98,7 @@ def _ranked_row(run: RankedRun, query: str, queries: ShardReader, gallery: Shard
         mark = "✓" if colour == GREEN else "✗"
         caption = f"{mark} c{found['camera']} {run.similarity.loc[query, key]:.2f}"
         tiles.append(Tile(gallery.image(int(found["position"])), caption, colour))
-    return Row(f"{run.name}\n{run.feature}\nAP {100 * row['ap']:.1f} %", tiles)
+    return Row(f"{run.name}\nseed {run.seed}, {run.feature}\nAP {100 * row['ap']:.1f} %", tiles)
 
 
 def draw_ranks(shards: Path, baseline: Path, variant: Path, figure: Path, queries: int = 6) -> None:
@@ -113,12 +114,12 @@ def draw_ranks(shards: Path, baseline: Path, variant: Path, figure: Path, querie
     rows = [_ranked_row(run, query, *readers) for query in chosen for run in runs]
     losses = queries // 2
     title = (
-        f"Ten best of the gallery: the {queries - losses} queries that gain most average "
-        f"precision, then the {losses} that lose most"
+        f"Top ten of two runs: {queries - losses} queries that gain most AP by the second, "
+        f"{losses} that lose most"
     )
     subtitle = (
-        "Green ✓: the query's identity; red ✗: another. Below: camera and cosine similarity. "
-        "Left out, as in the protocol: the query's identity under its own camera."
+        "Chosen by the change in AP alone. Green ✓: same identity, red ✗: another; "
+        "below, camera and cosine similarity."
     )
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)
 

@@ -17,9 +17,13 @@ from pipeline.files import atomic_file
 DPI = 150
 GAP = 6
 """Pixels between cells."""
+GROUP_GAP = 14
+"""Pixels between groups of rows."""
 MARGIN = 16
 CAPTION = 20
 """Pixels of the line of text below a picture."""
+MIN_WIDTH = 960
+"""Pixels that the lines of text at the top need, however few the pictures are."""
 TITLE = 34
 SUBTITLE = 26
 FRAME = 4
@@ -55,6 +59,8 @@ class Layout:
     width: int
     label: int
     captions: bool = True
+    group: int = 1
+    """Rows that belong together: a gap follows each group."""
     bottom: int = 0
 
     @property
@@ -64,14 +70,15 @@ class Layout:
 
     def origin(self, row: int, column: int) -> tuple[int, int]:
         """Top and left pixel of a cell."""
-        top = MARGIN + TITLE + SUBTITLE + row * self.pitch
+        gaps = (row // self.group) * (GROUP_GAP if self.group > 1 else 0)
+        top = MARGIN + TITLE + SUBTITLE + row * self.pitch + gaps
         return top, MARGIN + self.label + column * (self.width + GAP)
 
     def size(self, rows: Sequence[Row]) -> tuple[int, int]:
         """Height and width of the whole sheet."""
         columns = max(len(row.tiles) for row in rows)
         top, left = self.origin(len(rows), columns)
-        return top + self.bottom + MARGIN, left + MARGIN
+        return top + self.bottom + MARGIN, max(left + MARGIN, MIN_WIDTH)
 
 
 def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:

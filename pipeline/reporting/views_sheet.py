@@ -16,7 +16,7 @@ from pipeline.training.views import TrainingImages, two_views
 
 COLUMNS, PAIRS = 12, 3
 """Images in a row; rows of clean views, each with its row of second views."""
-LAYOUT = Layout(height=144, width=72, label=110, captions=False)
+LAYOUT = Layout(height=144, width=72, label=110, captions=False, group=2)
 
 
 def draw_views_sheet(
