@@ -114,8 +114,8 @@ def draw_ranks(shards: Path, baseline: Path, variant: Path, figure: Path, querie
     rows = [_ranked_row(run, query, *readers) for query in chosen for run in runs]
     losses = queries // 2
     title = (
-        f"Top ten of two runs: {queries - losses} queries that gain most AP by the second, "
-        f"{losses} that lose most"
+        f"Top ten of two runs: queries of the largest gain in AP ({queries - losses}) "
+        f"and of the largest loss ({losses})"
     )
     subtitle = (
         "Chosen by the change in AP alone. Green ✓: same identity, red ✗: another; "
