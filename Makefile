@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
 
 .PHONY: run test ui lint
 
@@ -11,10 +12,10 @@ run: .venv/installed
 	snakemake --cores all
 
 test: .venv/installed
-	python -m pytest
+	python -m pytest --cov=pipeline --cov-report=term:skip-covered --cov-fail-under=85
 
 ui: .venv/installed
-	mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000
+	mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 lint: .venv/installed
 	ruff check . && ruff format --check . && mypy

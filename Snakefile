@@ -36,4 +36,6 @@ rule all:
     input:
         expand("results/{dataset}/tables/{table}.csv", dataset=DATASET, table=CONFIG.table),
         expand("results/{dataset}/figures/{figure}.png", dataset=DATASET, figure=figures()),
-        expand("results/{dataset}/published.json", dataset=DATASET),
+        expand(
+            "results/{dataset}/tables/{table}_published.json", dataset=DATASET, table=CONFIG.table
+        ),

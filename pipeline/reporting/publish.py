@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 RUN_FILES = ("weights.safetensors", "run.json", "history.csv", "metrics.json", "queries.csv")
-TABLES_RUN = "tables"
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -108,22 +107,22 @@ def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
     return {"name": name, "run_id": run, "key": key}
 
 
-def _publish_tables(
-    experiment: Experiment, end: int, groups: dict[str, list[Path]]
+def _publish_table(
+    experiment: Experiment, name: str, end: int, groups: dict[str, list[Path]]
 ) -> dict[str, str]:
-    """The run `tables`: files in a folder for each group, the tables' headlines as metrics."""
+    """The run of a table: files in a folder for each group, the tables' headlines as metrics."""
     from mlflow.entities import Metric
 
     content = [(group, path.name, sha256(path)) for group in groups for path in groups[group]]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    run = experiment.published(TABLES_RUN, key)
+    run = experiment.published(name, key)
     if run is None:
         headlines = _headlines(groups["tables"]).items()
-        with experiment.replacing(TABLES_RUN, key, end, end) as run:
-            experiment.log(run, [Metric(name, value, end, 0) for name, value in headlines])
+        with experiment.replacing(name, key, end, end) as run:
+            experiment.log(run, [Metric(label, value, end, 0) for label, value in headlines])
             for group, paths in groups.items():
                 experiment.copy(run, paths, group)
-    return {"name": TABLES_RUN, "run_id": run, "key": key}
+    return {"name": name, "run_id": run, "key": key}
 
 
 def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, Any]]:
@@ -145,6 +144,7 @@ def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, An
 def publish(
     database: Path,
     receipt: Path,
+    table: str,
     runs: list[Path],
     tables: list[Path],
     figures: list[Path],
@@ -153,10 +153,10 @@ def publish(
     """Publish the folders of scored runs, and the tables and figures made of them, to MLflow.
 
     `database` is MLflow's sqlite file, made if need be; artifacts lie in `mlflow_artifacts` beside
-    it. The experiment is the dataset; its runs are `<variant>-seed<n>` and `tables`. A run that was
-    published from the same files is left alone, one published from others is replaced. `receipt`
-    (JSON) lists name, run_id and key of every run. Raises InputError when a file is missing or the
-    runs are of several datasets.
+    it. The experiment is the dataset; its runs are `<variant>-seed<n>` and `table-<table>`. A run
+    that was published from the same files is left alone, one published from others is replaced.
+    `receipt` (JSON) lists name, run_id and key of every run. Raises InputError when a file is
+    missing or the runs are of several datasets.
     """
     groups = {"tables": sorted(tables), "figures": sorted(figures)}
     if bank is not None:
@@ -165,7 +165,7 @@ def publish(
     end = max(milliseconds(record["finished"]) for record in records)
     with open_experiment(database, records[0]["dataset"]) as experiment:
         entries = [_publish_run(experiment, run) for run in tqdm(runs, "publish", mininterval=5)]
-        entries.append(_publish_tables(experiment, end, groups))
+        entries.append(_publish_table(experiment, f"table-{table}", end, groups))
     write_json(receipt, entries)
 
 

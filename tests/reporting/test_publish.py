@@ -81,7 +81,7 @@ class Project:
         receipt = self.folder / "receipt.json"
         chosen = self.runs if runs is None else runs
         database = self.folder / "mlflow.db"
-        publish(database, receipt, chosen, [self.table], [self.figure], self.bank)
+        publish(database, receipt, "components", chosen, [self.table], [self.figure], self.bank)
         return read_json(receipt)
 
     def client(self) -> MlflowClient:
@@ -107,7 +107,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_each_variant_and_seed_is_one_run_and_the_tables_another(project: Project) -> None:
-    names = {f"{variant}-seed{seed}" for variant in VARIANTS for seed in SEEDS} | {"tables"}
+    names = {f"{variant}-seed{seed}" for variant in VARIANTS for seed in SEEDS} | {
+        "table-components"
+    }
     assert set(project.active()) == names
     receipt = read_json(project.folder / "receipt.json")
     assert {entry["name"]: entry["run_id"] for entry in receipt} == project.active()
@@ -148,7 +150,7 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
 def test_the_tables_run_holds_tables_figures_the_banks_table_and_headlines(
     project: Project,
 ) -> None:
-    client, run_id = project.client(), project.active()["tables"]
+    client, run_id = project.client(), project.active()["table-components"]
     metrics = client.get_run(run_id).data.metrics
     assert metrics == {"baseline_coarse_map_mean": 50.5, "baseline_coarse_rank1_mean": 60.0}
     for folder, name in (("tables", "components.csv"), ("figures", "curves.png")):
@@ -217,7 +219,7 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
     record = read_json(run / "run.json") | {"options": {f"key{i}": i for i in range(250)}}
     (run / "run.json").write_text(json.dumps(record))
-    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", [run], [], [])
+    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", "x", [run], [], [])
     run_id = read_json(tmp_path / "receipt.json")[0]["run_id"]
     loss = project.client().get_metric_history(run_id, "loss")
     assert [(metric.step, metric.value) for metric in loss] == [(e, 2 * e) for e in range(700)]

@@ -22,7 +22,7 @@ TINY = {
         "obstacles_per_camera": 1,
         "train_identities": 6,
         "train_images": 4,
-        "test_identities": 5,
+        "test_identities": 8,
         "gallery_only_identities": 1,
         "gallery_images": 3,
         "gallery_occluded": 0.2,
@@ -53,7 +53,7 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run snakemake there as a user does, on the copy's own Python package."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2"]
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": binaries}
         return subprocess.run(

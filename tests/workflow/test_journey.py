@@ -49,7 +49,14 @@ def test_every_run_says_where_it_came_from(results):
 
 def test_the_pictures_are_there(results):
     names = {path.stem for path in (results / "figures").glob("*.png")}
-    assert names == {"benchmark", "bank", "views", "curves", "ranks", "patches"}
+    assert names == {
+        "benchmark",
+        "bank",
+        "views",
+        "components_curves",
+        "components_ranks",
+        "components_patches",
+    }
 
 
 def test_every_run_is_in_mlflow_once(finished, results):
@@ -58,8 +65,10 @@ def test_every_run_is_in_mlflow_once(finished, results):
     client = mlflow.MlflowClient(f"sqlite:///{finished.folder}/results/mlflow.db")
     experiment = client.get_experiment_by_name("synthetic")
     names = sorted(run.info.run_name for run in client.search_runs([experiment.experiment_id]))
-    assert names == sorted(["tables", *(f"{variant}-seed{seed}" for variant, seed in RUNS)])
-    receipt = json.loads((results / "published.json").read_text())
+    assert names == sorted(
+        ["table-components", *(f"{variant}-seed{seed}" for variant, seed in RUNS)]
+    )
+    receipt = json.loads((results / "tables/components_published.json").read_text())
     assert len(receipt) == len(names)
 
 
@@ -102,7 +111,7 @@ def test_changing_one_variant_reruns_that_variant_only(finished):
 
 def test_one_file_can_be_asked_for(finished):
     wanted = "results/synthetic/baseline/seed1/metrics.json"
-    assert finished.planned("--forcerun", "score", wanted) == {"score"}
+    assert finished.planned(wanted, "--forcerun", "score") == {"score"}
 
 
 def test_a_wrong_key_stops_before_any_job(finished):

@@ -80,9 +80,9 @@ rule curves:
         histories=runs("history.csv"),
         records=runs("run.json"),
     output:
-        figure=f"{FIGURES}/curves.png",
+        figure=f"{FIGURES}/{{table}}_curves.png",
     log:
-        "results/logs/{dataset}/curves.log",
+        "results/logs/{dataset}/curves_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -98,9 +98,9 @@ rule ranks:
         baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
         variant=multiext(f"{SHOWN}/", "queries.csv", "features.npz", "run.json"),
     output:
-        figure=f"{FIGURES}/ranks.png",
+        figure=f"{FIGURES}/{{table}}_ranks.png",
     log:
-        "results/logs/{dataset}/ranks.log",
+        "results/logs/{dataset}/ranks_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -118,9 +118,9 @@ rule patches:
         weights=f"{SHOWN}/weights.safetensors",
         record=f"{SHOWN}/run.json",
     output:
-        figure=f"{FIGURES}/patches.png",
+        figure=f"{FIGURES}/{{table}}_patches.png",
     log:
-        "results/logs/{dataset}/patches.log",
+        "results/logs/{dataset}/patches_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -142,21 +142,21 @@ rule publish:
                 "queries.csv",
             )
         ],
-        tables=multiext(
-            f"results/{{dataset}}/tables/{CONFIG.table}", ".csv", ".md", ".tex", "_runs.csv"
-        ),
+        tables=multiext("results/{dataset}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
+        bank=["results/occluders/bank"] if pasting_variants() else [],
     output:
-        receipt="results/{dataset}/published.json",
+        receipt="results/{dataset}/tables/{table}_published.json",
     log:
-        "results/logs/{dataset}/publish.log",
+        "results/logs/{dataset}/publish_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
         runs=runs(""),
         database="results/mlflow.db",
+        bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
         code=code_hash("pipeline.reporting.publish"),
     shell:
         "python -m pipeline.reporting.publish --database {params.database}"
-        " --receipt {output.receipt} --runs {params.runs} --tables {input.tables}"
-        " --figures {input.figures} 2>&1 | tee {log}"
+        " --receipt {output.receipt} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
+        " --figures {input.figures} {params.bank} 2>&1 | tee {log}"

@@ -50,11 +50,11 @@ def selecting_variants() -> list[str]:
 
 def figures() -> list[str]:
     """The pictures that the comparison allows."""
-    names = ["benchmark", "curves"]
+    names = ["benchmark", f"{CONFIG.table}_curves"]
     if pasting_variants():
         names += ["bank", "views"]
     if len(CONFIG.compare) > 1:
-        names += ["ranks"]
+        names += [f"{CONFIG.table}_ranks"]
     if selecting_variants():
-        names += ["patches"]
+        names += [f"{CONFIG.table}_patches"]
     return names

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.occluders.sam import small_sam
+from pipeline.pretraining import small_sam as training
+from pipeline.pretraining.sam_losses import decode, mask_costs, mask_iou
+from pipeline.pretraining.sam_report import report_sam, summarise
+from pipeline.pretraining.sam_scenes import (
+    HELD_OUT,
+    TRAINING,
+    Scenes,
+    draw_batch,
+    numbered_scene,
+    training_scenes,
+)
+from pipeline.pretraining.small_sam import Trainer, initialised, schedule, train_small_sam
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return training_scenes(seed=0, count=6)
+
+
+def test_scenes_are_repeatable_and_the_families_differ() -> None:
+    first = numbered_scene(TRAINING, 0, 3)
+    np.testing.assert_array_equal(first.image, numbered_scene(TRAINING, 0, 3).image)
+    assert not np.array_equal(first.image, numbered_scene(HELD_OUT, 0, 3).image)
+    assert not np.array_equal(first.image, numbered_scene(TRAINING, 1, 3).image)
+
+
+def test_boxes_are_those_of_the_instances(scenes: Scenes) -> None:
+    rows, columns = np.nonzero(scenes.instances[1].numpy() == 1)
+    x, y, width, height = scenes.boxes[1, 1].tolist()
+    assert (x + 1) * 64 - width * 32 == pytest.approx(columns.min())
+    assert (x + 1) * 64 + width * 32 == pytest.approx(columns.max())
+    assert (y + 1) * 64 - height * 32 == pytest.approx(rows.min())
+    assert (y + 1) * 64 + height * 32 == pytest.approx(rows.max())
+
+
+def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
+    rng = np.random.default_rng(0)
+    flipped = set()
+    for _ in range(8):
+        batch = draw_batch(scenes, rng, images=3, points=4)
+        assert batch.masks.shape == (12, 1, 32, 32)
+        for n, (x, y) in enumerate(batch.points.long().tolist()):
+            instances = batch.instances[n // 4]
+            number = int(instances[y, x])
+            assert (number == 0) == bool(batch.background[n])
+            assert float(batch.masks[n].sum()) * 16 == (number > 0) * int(
+                (instances == number).sum()
+            )
+        flipped.add(any(torch.equal(batch.instances[0], s.long()) for s in scenes.instances))
+    assert flipped == {True, False}
+
+
+def test_the_batched_decoder_is_segment_anythings_own() -> None:
+    torch.manual_seed(0)
+    model = initialised(small_sam()).eval()
+    points = torch.tensor([[20.0, 30.0], [90.0, 64.0], [5.0, 100.0], [64.0, 64.0]])[:, None]
+    with torch.no_grad():
+        sparse, dense = model.prompt_encoder((points, torch.ones(4, 1)), None, None)
+        embedding = torch.randn(2, 64, 8, 8)
+        positions = model.prompt_encoder.get_dense_pe()
+        masks, quality = decode(model.mask_decoder, embedding, positions, sparse, dense)
+        for image in range(2):
+            own = slice(2 * image, 2 * image + 2)
+            expected = model.mask_decoder(
+                embedding[image : image + 1], positions, sparse[own], dense[own], True
+            )
+            torch.testing.assert_close(masks[own], expected[0])
+            torch.testing.assert_close(quality[own], expected[1])
+
+
+def test_a_perfect_mask_costs_nothing_and_an_empty_one_most() -> None:
+    target = torch.zeros(1, 1, 32, 32)
+    target[..., 5:20, 8:30] = 1
+    perfect, empty, half = 40 * target - 20, torch.full_like(target, -20), 40 * target - 20
+    half[..., :12, :] = -20
+    logits = torch.cat([perfect, half, empty], 1)
+    for sharpness in (0.0, 0.5, 1.0):
+        costs = mask_costs(logits, target, sharpness)[0]
+        assert costs[0] == pytest.approx(0, abs=1e-3)
+        assert costs[0] < costs[1] < costs[2]
+    assert mask_iou(logits, target)[0].tolist() == pytest.approx([1, 8 / 15, 0])
+
+
+def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
+    trainer = Trainer(steps=100, seed=0)
+    batch = draw_batch(scenes, np.random.default_rng(0), images=2, points=4)
+    losses = [trainer.update(batch).total.item() for _ in range(45)]
+    assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
+
+
+def test_the_rate_rises_and_ends_at_nothing() -> None:
+    rates = [schedule(progress) for progress in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(rates))
+    assert 0 < rates[0] < 0.1
+    assert rates[peak] == pytest.approx(1, abs=1e-3)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+
+
+def test_the_stage_writes_the_same_weights_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_SNAPSHOT", 2)
+    for name in ("one", "two"):
+        train_small_sam(tmp_path / f"{name}.safetensors", seed=1, steps=3, scenes=4)
+    one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert set(one) == set(small_sam().state_dict())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "one.safetensors",
+        "two.safetensors",
+    ]
+
+
+def test_summary_counts_masks_and_objects() -> None:
+    found = [
+        {"masks": [0.9, 0.2], "objects": [0.9, 0.1, 0.5], "points": [0.6]},
+        {"masks": [], "objects": [0.0], "points": [0.2]},
+    ]
+    figures = summarise(found)
+    assert (figures["scenes"], figures["kept"], figures["objects"]) == (2, 2, 4)
+    assert figures["precision"] == 0.5
+    assert figures["mask_iou"] == pytest.approx(0.55)
+    assert figures["recall"] == 0.5
+    assert figures["point_iou"] == pytest.approx(0.4)
+
+
+def test_the_report_of_an_untrained_model_is_written(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_file(small_sam().state_dict(), tmp_path / "sam.safetensors")
+    report_sam(tmp_path / "sam.safetensors", tmp_path / "report.json", scenes=2)
+    figures = json.loads((tmp_path / "report.json").read_text())
+    assert figures["all"]["scenes"] == 2
+    assert figures["all"]["objects"] >= 2
+    assert 0 <= figures["all"]["point_iou"] < 0.5
