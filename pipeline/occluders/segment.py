@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from segment_anything import SamAutomaticMaskGenerator
-from segment_anything.modeling import Sam
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.config import ComputeOptions, GeneratorOptions, SamOptions
 from pipeline.files import atomic_file
+from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, list_images, read_image
 from pipeline.occluders.sam import build_sam
 from pipeline.training.device import choose_device
-
-
-def make_generator(sam: Sam, options: GeneratorOptions) -> SamAutomaticMaskGenerator:
-    """segment-anything's own generator; masks come as uncompressed run lengths."""
-    return SamAutomaticMaskGenerator(
-        sam,
-        points_per_side=options.points_per_side,
-        pred_iou_thresh=options.predicted_iou,
-        stability_score_thresh=options.stability,
-        stability_score_offset=options.stability_offset,
-        box_nms_thresh=options.box_nms,
-        output_mode="uncompressed_rle",
-    )
-
-
-def find_masks(generator: SamAutomaticMaskGenerator, image: np.ndarray) -> list[dict[str, Any]]:
-    """SA-1B annotations of the masks that the generator finds in an image (H, W, 3) uint8.
-
-    The stability of a mask that is empty at both cut-offs is 0 / 0: it counts as unstable.
-    """
-    annotations = generator.generate(image)
-    for annotation in annotations:
-        if math.isnan(annotation["stability_score"]):
-            annotation["stability_score"] = 0.0
-    return annotations
 
 
 def segment(

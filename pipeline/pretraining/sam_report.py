@@ -14,8 +14,8 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.config import OccluderOptions, SamOptions
 from pipeline.files import sha256, write_json
+from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.sam import build_sam
-from pipeline.occluders.segment import find_masks, make_generator
 from pipeline.occluders.select import KEPT, judge, mask_iou, measure
 from pipeline.pretraining.sam_scenes import HELD_OUT, numbered_scene
 from pipeline.synthetic.scenes import Scene
