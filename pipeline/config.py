@@ -107,7 +107,7 @@ class FilterOptions(Section):
     max_area: Share = 0.4
     max_aspect: Annotated[float, Field(ge=1)] = 6.0
     """Longer side over shorter side of the mask's box."""
-    max_border: Share = 0.15
+    max_border: Share = 0.2
     """Share of the mask's outline that lies on the image border: cut-off objects."""
     predicted_iou: Share = 0.8
     stability: Share = 0.7
