@@ -36,8 +36,8 @@ def report_vit(
 
     proxy AUC: how well DPSM's scores (arXiv 2402.10435) tell a person's patches from the rest in
     partly hidden images; attributes: accuracy of a linear probe on the class token, trained on
-    `probe` other people; retrieval: mAP in percent of hidden queries among unhidden images, those of
-    the same camera included.
+    `probe` other people; retrieval: mAP in percent of hidden queries among unhidden images,
+    those of the same camera included.
     """
     options = BACKBONE.model_copy(update={"weights": str(checkpoint)})
     backbone = create_backbone(options, IMAGE).eval()
