@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 from pipeline.config import load_config
 from pipeline.errors import InputError

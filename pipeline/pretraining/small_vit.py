@@ -107,7 +107,6 @@ def draw_batch(people: People, generator: torch.Generator, size: int = _BATCH) -
         images * gain + light,
         shares,
         people.attributes[rows],
-        people.seen[rows],
         people.occlusion[rows],
     )
 

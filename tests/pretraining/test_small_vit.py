@@ -15,7 +15,13 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from pipeline.files import sha256
 from pipeline.model.backbone import create_backbone
 from pipeline.pretraining.small_vit import BACKBONE, IMAGE, Trainer, draw_batch, train_small_vit
-from pipeline.pretraining.vit_losses import attribute_loss, ranking_loss
+from pipeline.pretraining.vit_losses import (
+    Batch,
+    Heads,
+    attribute_loss,
+    batch_losses,
+    ranking_loss,
+)
 from pipeline.pretraining.vit_people import (
     NONE,
     TOKENS,
@@ -129,6 +135,24 @@ def test_attribute_loss_is_the_weighted_cross_entropy_of_each_attribute() -> Non
         start += size
     loss = attribute_loss(logits, classes, weights)
     assert loss.item() == pytest.approx(np.mean(means), rel=1e-5)
+
+
+def test_the_class_token_learns_no_attributes_from_hidden_people(people: People) -> None:
+    """Other attributes on occluded images leave its loss as it is; on clean ones they do not."""
+    generator = torch.Generator().manual_seed(0)
+    class_token = torch.randn(36, 8, generator=generator)
+    patches, heads = torch.randn(36, TOKENS, 8, generator=generator), Heads(8)
+
+    def loss(changed: torch.Tensor) -> float:
+        attributes = people.attributes.clone()
+        attributes[changed] = 0
+        shares = people.shares.float() / 64
+        batch = Batch(people.images, shares, attributes, people.occlusion)
+        return batch_losses(class_token, patches, heads, batch, generator).class_attributes.item()
+
+    nothing = torch.zeros(36, dtype=torch.bool)
+    assert loss(people.occlusion != NONE) == loss(nothing)
+    assert loss(people.occlusion == NONE) != loss(nothing)
 
 
 def test_attribute_without_weight_changes_nothing() -> None:

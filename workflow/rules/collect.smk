@@ -104,8 +104,8 @@ rule ranks:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        baseline=BASELINE,
-        variant=SHOWN,
+        baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
+        variant=lambda wildcards, input: Path(input.variant[0]).parent,
         code=code_hash("pipeline.reporting.ranks"),
     shell:
         "python -m pipeline.reporting.ranks --shards {input.shards} --baseline {params.baseline}"

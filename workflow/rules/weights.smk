@@ -1,9 +1,7 @@
 """The shipped small weights: made again from seeds, and measured. Not a part of `rule all`."""
 
-
-def weights_folder(wildcards) -> str:
-    """Where weights come from: just made (`demo`), or those in the repository (`shipped`)."""
-    return {"demo": "results/demo_weights", "shipped": "workflow/weights"}[wildcards.origin]
+# weights that are measured: just made, or those in the repository
+WEIGHTS = {"demo": "results/demo_weights", "shipped": "workflow/weights"}
 
 
 rule demo_weights:
@@ -50,7 +48,7 @@ rule pretrain_sam:
 
 rule report_vit:
     input:
-        checkpoint=lambda wildcards: f"{weights_folder(wildcards)}/small_vit.safetensors",
+        checkpoint=lambda wildcards: f"{WEIGHTS[wildcards.origin]}/small_vit.safetensors",
     output:
         report="results/{origin}_weights/small_vit.json",
     log:
@@ -66,7 +64,7 @@ rule report_vit:
 
 rule report_sam:
     input:
-        checkpoint=lambda wildcards: f"{weights_folder(wildcards)}/small_sam.safetensors",
+        checkpoint=lambda wildcards: f"{WEIGHTS[wildcards.origin]}/small_sam.safetensors",
     output:
         report="results/{origin}_weights/small_sam.json",
     log:
