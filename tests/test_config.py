@@ -7,6 +7,7 @@ import yaml
 
 from pipeline.config import Config, RunOptions, json_schema, load_config
 from pipeline.errors import InputError
+from pipeline.files import sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,6 +63,12 @@ def test_a_wrong_value_is_named_with_what_is_allowed(values, key, value, said):
     message = str(error.value)
     assert all(part in message for part in said), message
     assert message.startswith("config: ")
+
+
+def test_the_shipped_weights_are_those_that_the_configuration_expects(values):
+    config = load_config(values)
+    assert sha256(ROOT / config.backbone.weights) == config.backbone.sha256
+    assert sha256(ROOT / config.occluders.sam.checkpoint) == config.occluders.sam.sha256
 
 
 def test_a_variant_patches_only_what_it_names(values):

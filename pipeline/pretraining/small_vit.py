@@ -117,7 +117,7 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def train_small_vit(
-    weights: Path, seed: int = 0, steps: int = 10_000, identities: int = 16_000
+    weights: Path, seed: int = 0, steps: int = 6_000, identities: int = 16_000
 ) -> None:
     """Train the small ViT on three images of each of `identities` people; write a timm state dict.
 
