@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from pipeline.files import read_json, sha256
 from pipeline.training.train import train
 
 CPU = ComputeOptions(device="cpu", precision="float32")
+EPOCHS = 40  # enough for a run to be killed among them
 Runner = Callable[..., Path]
 
 
@@ -68,33 +69,43 @@ def weights(folder: Path) -> str:
     return sha256(folder / "weights.safetensors")
 
 
-def kill_after_an_epoch(run: Runner, folder: Path, options: RunOptions) -> None:
-    """Train in a child process, which is killed as soon as it has saved a state."""
-    child = os.fork()
-    if child == 0:
-        try:
-            run(folder.name, options=options)
-        finally:
-            os._exit(0)
+def kill_after_an_epoch(folder: Path, shards: Path, bank: Path, options: RunOptions) -> None:
+    """Run the stage as the workflow does; kill it as soon as it has saved a state."""
+    arguments = {
+        "shards": shards,
+        "weights": folder / "weights.safetensors",
+        "history": folder / "history.csv",
+        "record": folder / "run.json",
+        "state": folder / "state.pt",
+        "options": options.model_dump_json(),
+        "compute": CPU.model_dump_json(),
+        "dataset": "toy",
+        "variant": "tiny",
+        "seed": 0,
+        "bank": bank,
+    }
+    command = [sys.executable, "-m", "pipeline.training.train"]
+    for name, value in arguments.items():
+        command += [f"--{name}", str(value)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (folder / "state.pt").is_file():
-        assert os.waitpid(child, os.WNOHANG) == (0, 0), "the child ended before it saved a state"
+        assert child.poll() is None, "the child ended before it saved a state"
         time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "the child ended before it was killed"
+    child.kill()
+    assert child.wait() == -signal.SIGKILL, "the child ended before it was killed"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks a process that uses torch")
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_killed_run_resumes_to_the_same_bits(
-    run: Runner, options: RunOptions, tmp_path: Path, optimizer: str
+    run: Runner, shards: Path, bank: Path, options: RunOptions, tmp_path: Path, optimizer: str
 ) -> None:
-    options = with_(options, "training", epochs=12, optimizer=optimizer)
+    options = with_(options, "training", epochs=EPOCHS, optimizer=optimizer)
     whole = run("whole", options=options)
     killed = tmp_path / "killed"
-    kill_after_an_epoch(run, killed, options)
+    kill_after_an_epoch(killed, shards, bank, options)
     assert not (killed / "weights.safetensors").exists()
     done = len(torch.load(killed / "state.pt", weights_only=True)["history"])
-    assert 1 <= done < 12
+    assert 1 <= done < EPOCHS
     before = rows(killed)[:done]
     run("killed", options=options)
     assert weights(killed) == weights(whole)
@@ -103,11 +114,16 @@ def test_a_killed_run_resumes_to_the_same_bits(
     assert not (killed / "state.pt").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks a process that uses torch")
 def test_a_state_of_another_run_is_ignored_with_a_message(
-    run: Runner, options: RunOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    run: Runner,
+    shards: Path,
+    bank: Path,
+    options: RunOptions,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    kill_after_an_epoch(run, tmp_path / "other", with_(options, "training", epochs=12))
+    longer = with_(options, "training", epochs=EPOCHS)
+    kill_after_an_epoch(tmp_path / "other", shards, bank, longer)
     other = run("other", options=options)
     assert "training starts anew" in caplog.text
     assert weights(other) == weights(run("fresh"))
