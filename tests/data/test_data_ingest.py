@@ -129,11 +129,12 @@ def test_counts(files: dict, make_zip: Callable, options: IngestOptions, capsys)
 def test_market_counts_are_the_default_of_market(files: dict, make_zip: Callable, capsys) -> None:
     market = IngestOptions(dataset="market1501")
     found = ("train: expected 12936 images of 751", "gallery: expected 15913 images of 751")
-    _refused(make_zip(files), market, *found)
+    archive = make_zip(files)
+    _refused(archive, market, *found)
     assert COUNTS["query"] == SplitCounts(identities=750, images=3368)
     warned = capsys.readouterr().err
     assert "65005ab7d12ec1c44de4eeafe813e68a" in warned
-    assert hashlib.md5(make_zip(files).read_bytes()).hexdigest() in warned
+    assert hashlib.md5(archive.read_bytes()).hexdigest() in warned
 
 
 def test_single_image_of_a_training_identity(
