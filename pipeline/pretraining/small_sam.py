@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.files import atomic_file
+from pipeline.model.weights import save_weights
 from pipeline.occluders.sam import small_sam
 from pipeline.pretraining.sam_losses import Losses, batch_losses
 from pipeline.pretraining.sam_scenes import Batch, draw_batch, training_scenes
@@ -116,15 +115,10 @@ def train_small_sam(
         iou += (losses.best_iou.item() - iou) / min(step + 1, 200)
         bar.set_postfix(loss=f"{losses.total.item():.3f}", iou=f"{iou:.3f}", refresh=False)
         if (step + 1) % _SNAPSHOT == 0:
-            _save(trainer.average, snapshot)
-    _save(trainer.average, weights)
+            save_weights(trainer.average, snapshot)
+    save_weights(trainer.average, weights)
     snapshot.unlink(missing_ok=True)
     print(f"{weights}: small SAM after {steps} steps, training IoU {iou:.3f}")
-
-
-def _save(model: nn.Module, path: Path) -> None:
-    with atomic_file(path) as partial:
-        save_file(model.state_dict(), partial)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from timm.layers import build_sincos2d_pos_embed, set_fused_attn
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.config import BackboneOptions, ImageOptions
-from pipeline.files import atomic_file
 from pipeline.model.backbone import create_backbone, encode
+from pipeline.model.weights import save_weights
 from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, draw_people
 
@@ -134,15 +133,10 @@ def train_small_vit(
         shown = zip(Losses._fields, means.tolist(), strict=True)
         bar.set_postfix({name: f"{value:.3f}" for name, value in shown}, refresh=False)
         if (step + 1) % _SNAPSHOT == 0:
-            _save(trainer.backbone, snapshot)
-    _save(trainer.backbone, weights)
+            save_weights(trainer.backbone, snapshot)
+    save_weights(trainer.backbone, weights)
     snapshot.unlink(missing_ok=True)
     print(f"{weights}: small ViT after {steps} steps, mean loss {means[0]:.3f}")
-
-
-def _save(model: nn.Module, path: Path) -> None:
-    with atomic_file(path) as partial:
-        save_file(model.state_dict(), partial)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import pickle
@@ -44,8 +45,11 @@ class Checkpoint:
     def save(self, history: History) -> None:
         """Write the state after as many epochs as `history` has rows."""
         parts = {name: part.state_dict() for name, part in self._parts.items()}
+        buffer = io.BytesIO()
+        torch.save({"run": self._run, "history": history, **parts}, buffer)
         with atomic_file(self._path) as partial:
-            torch.save({"run": self._run, "history": history, **parts}, partial)
+            # torch's own writer hides a full disk behind an error of its format
+            partial.write_bytes(buffer.getbuffer())
 
     def restore(self, device: torch.device) -> History:
         """Load the state, where it is this run's, and return its history; else an empty one."""

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.config import ComputeOptions, RunOptions
 from pipeline.data.shards import ShardReader
-from pipeline.files import atomic_file, sha256, write_json
-from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.files import sha256, write_json
+from pipeline.model.dpeformer import build_model
+from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.training.checkpoint import Checkpoint, fingerprint
 from pipeline.training.device import choose_device, choose_precision, make_deterministic
@@ -73,7 +73,7 @@ def train(
         rows.append(row)
         write_history(history, rows)
         checkpoint.save(rows)
-    _save_weights(learner.model, weights)
+    save_weights(learner.model, weights)
     facts["hashes"]["weights"] = sha256(weights)
     seconds = round(time.perf_counter() - clock, 3)
     facts |= {"dataset": dataset, "variant": variant}
@@ -122,12 +122,6 @@ def _epochs(learner: Learner, batches: Iterator[Batch], places: Places) -> Itera
             state = np.random.SeedSequence([places.seed, epoch]).generate_state(1)
             torch.manual_seed(int(state[0]))
             yield run_epoch(learner, batches, epoch, steps, progress)
-
-
-def _save_weights(model: DPEFormer, weights: Path) -> None:
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_file(weights) as partial:
-        save_file(tensors, partial)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
+import resource
 import signal
 import subprocess
 import sys
@@ -69,8 +70,8 @@ def weights(folder: Path) -> str:
     return sha256(folder / "weights.safetensors")
 
 
-def kill_after_an_epoch(folder: Path, shards: Path, bank: Path, options: RunOptions) -> None:
-    """Run the stage as the workflow does; kill it as soon as it has saved a state."""
+def command(folder: Path, shards: Path, bank: Path, options: RunOptions) -> list[str]:
+    """The command line by which the workflow runs the stage."""
     arguments = {
         "shards": shards,
         "weights": folder / "weights.safetensors",
@@ -84,10 +85,19 @@ def kill_after_an_epoch(folder: Path, shards: Path, bank: Path, options: RunOpti
         "seed": 0,
         "bank": bank,
     }
-    command = [sys.executable, "-m", "pipeline.training.train"]
+    words = [sys.executable, "-m", "pipeline.training.train"]
     for name, value in arguments.items():
-        command += [f"--{name}", str(value)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words += [f"--{name}", str(value)]
+    return words
+
+
+def kill_after_an_epoch(folder: Path, shards: Path, bank: Path, options: RunOptions) -> None:
+    """Run the stage in a process of its own; kill it as soon as it has saved a state."""
+    child = subprocess.Popen(
+        command(folder, shards, bank, options),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while not (folder / "state.pt").is_file():
         assert child.poll() is None, "the child ended before it saved a state"
         time.sleep(0.001)
@@ -127,6 +137,22 @@ def test_a_state_of_another_run_is_ignored_with_a_message(
     other = run("other", options=options)
     assert "training starts anew" in caplog.text
     assert weights(other) == weights(run("fresh"))
+
+
+def test_a_full_disk_leaves_no_half_of_a_state(
+    shards: Path, bank: Path, options: RunOptions, tmp_path: Path
+) -> None:
+    """A real fault: the process may write no file of more than 20 kB."""
+    done = subprocess.run(
+        command(tmp_path, shards, bank, options),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"({tmp_path / 'state.pt'}): nothing half-written was kept" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
 
 
 def test_a_damaged_state_is_ignored_with_a_message(
