@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import run_stage
-from pipeline.config import ModelOptions
 from pipeline.errors import InputError
+from pipeline.options import ModelOptions
 
 
 def test_arguments_arrive_with_their_types():

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import Config, RunOptions, json_schema, load_config
+from pipeline.config import Config, json_schema, load_config
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.options import RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.config import SplitCounts
 from pipeline.data.manifest import SPLITS
 from pipeline.errors import InputError
+from pipeline.options import SplitCounts
 
 SHOWN = 10
 

@@ -11,7 +11,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import IngestOptions
 from pipeline.data import market1501
 from pipeline.data.archive import unpack
 from pipeline.data.checks import check_dataset, some, warn
@@ -19,6 +18,7 @@ from pipeline.data.images import decode_image
 from pipeline.data.manifest import COLUMNS, SPLITS, write_manifest
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, sha256
+from pipeline.options import IngestOptions
 
 
 class _File(NamedTuple):

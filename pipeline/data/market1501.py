@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.config import SplitCounts
 from pipeline.data.images import SUFFIXES
+from pipeline.options import SplitCounts
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 JUNK = -1

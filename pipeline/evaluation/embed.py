@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import ComputeOptions, ImageOptions, RunOptions
 from pipeline.data.shards import stream
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.options import ComputeOptions, ImageOptions, RunOptions
 from pipeline.training.device import choose_device, make_deterministic
 from pipeline.training.views import normalise, resize
 

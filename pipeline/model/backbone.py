@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
-from pipeline.config import BackboneOptions, ImageOptions
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.options import BackboneOptions, ImageOptions
 
 State = dict[str, Tensor]
 Backbone: TypeAlias = Any

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pipeline.config import ModelOptions, RunOptions
 from pipeline.model.backbone import Backbone, create_backbone, encode
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
+from pipeline.options import ModelOptions, RunOptions
 
 
 class Features(NamedTuple):

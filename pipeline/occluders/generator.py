@@ -11,7 +11,7 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from pipeline.config import GeneratorOptions
+from pipeline.options import GeneratorOptions
 
 
 class ThriftyPredictor(SamPredictor):

@@ -21,9 +21,9 @@ from segment_anything.modeling import (
 )
 from torch import Tensor, nn
 
-from pipeline.config import SamOptions
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.options import SamOptions
 
 SMALL_SIDE = 128
 """Width and height in pixels of the small SAM's input."""

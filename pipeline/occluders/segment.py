@@ -9,11 +9,11 @@ import torch
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import ComputeOptions, GeneratorOptions, SamOptions
 from pipeline.files import atomic_file
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, list_images, read_image
 from pipeline.occluders.sam import build_sam
+from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions
 from pipeline.training.device import choose_device
 
 

@@ -14,11 +14,11 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.cli import run_stage
-from pipeline.config import FilterOptions
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, atomic_folder
 from pipeline.occluders.images import read_image
+from pipeline.options import FilterOptions
 
 BANK = "bank"
 """Name of the shards."""

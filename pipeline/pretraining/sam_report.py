@@ -12,11 +12,11 @@ from segment_anything import SamPredictor
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import OccluderOptions, SamOptions
 from pipeline.files import sha256, write_json
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.sam import build_sam
 from pipeline.occluders.select import KEPT, judge, mask_iou, measure
+from pipeline.options import OccluderOptions, SamOptions
 from pipeline.pretraining.sam_scenes import HELD_OUT, numbered_scene
 from pipeline.synthetic.scenes import Scene
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import BackboneOptions, ImageOptions
 from pipeline.model.backbone import create_backbone, encode
 from pipeline.model.weights import save_weights
+from pipeline.options import BackboneOptions, ImageOptions
 from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, draw_people
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from pipeline.cli import run_stage
-from pipeline.config import ImageOptions
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.evaluation.embed import load_trained
 from pipeline.files import read_json
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.dpsm import Selection
+from pipeline.options import ImageOptions
 from pipeline.reporting.sheets import (
     ORANGE,
     Layout,

@@ -16,9 +16,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import BenchmarkOptions
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
+from pipeline.options import BenchmarkOptions
 from pipeline.synthetic.cameras import (
     HEIGHT,
     WIDTH,

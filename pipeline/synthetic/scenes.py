@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import SceneOptions
 from pipeline.files import atomic_folder
+from pipeline.options import SceneOptions
 from pipeline.synthetic.colour import any_colour, texture, vary
 from pipeline.synthetic.objects import ASPECT, KINDS, draw_object
 

@@ -6,8 +6,8 @@ import os
 
 import torch
 
-from pipeline.config import ComputeOptions
 from pipeline.errors import InputError
+from pipeline.options import ComputeOptions
 
 
 def choose_device(compute: ComputeOptions) -> torch.device:

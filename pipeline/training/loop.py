@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn, optim
 from tqdm import tqdm
 
-from pipeline.config import RunOptions
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.dpeformer import DPEFormer
+from pipeline.options import RunOptions
 from pipeline.training.checkpoint import History
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank

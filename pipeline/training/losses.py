@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.config import LossOptions
 from pipeline.model.dpeformer import Features, Logits
+from pipeline.options import LossOptions
 from pipeline.training.memory import MemoryBank
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.config import LossOptions
+from pipeline.options import LossOptions
 
 
 class MemoryBank(nn.Module):

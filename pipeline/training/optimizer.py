@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn, optim
 
-from pipeline.config import TrainingOptions
+from pipeline.options import TrainingOptions
 
 BACKBONE = "backbone."
 

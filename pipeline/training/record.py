@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RunOptions
 from pipeline.data.shards import HASHES
 from pipeline.files import sha256
+from pipeline.options import RunOptions
 from pipeline.provenance import ROOT, code_hash
 
 PACKAGES = ("torch", "timm", "numpy", "pillow", "webdataset")

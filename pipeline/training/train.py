@@ -12,12 +12,12 @@ import torch
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.config import ComputeOptions, RunOptions
 from pipeline.data.shards import ShardReader
 from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
+from pipeline.options import ComputeOptions, RunOptions
 from pipeline.training.checkpoint import Checkpoint, fingerprint
 from pipeline.training.device import choose_device, choose_precision, make_deterministic
 from pipeline.training.loop import Learner, Row, coarse_features, run_epoch, write_history

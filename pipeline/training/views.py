@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline.config import AugmentOptions, ImageOptions, TrainingOptions
 from pipeline.data.sampling import epoch_batches
 from pipeline.data.shards import ShardReader
+from pipeline.options import AugmentOptions, ImageOptions, TrainingOptions
 from pipeline.training.occlusion import Occluder
 
 CACHE_BYTES = 512 * 2**20

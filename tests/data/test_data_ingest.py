@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import IngestOptions, SplitCounts
 from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest
 from pipeline.data.market1501 import COUNTS, parse_name
 from pipeline.errors import InputError
+from pipeline.options import IngestOptions, SplitCounts
 
 
 def _run(archive: Path, options: IngestOptions) -> None:

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import webdataset
 
-from pipeline.config import IngestOptions
 from pipeline.data.images import decode_image
 from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest, write_manifest
@@ -28,6 +27,7 @@ from pipeline.data.shards import (
     write_shards,
 )
 from pipeline.errors import InputError
+from pipeline.options import IngestOptions
 
 
 @pytest.fixture

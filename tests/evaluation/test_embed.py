@@ -12,19 +12,19 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from pipeline.config import (
-    BackboneOptions,
-    ComputeOptions,
-    ImageOptions,
-    ModelOptions,
-    RunOptions,
-)
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
 from pipeline.evaluation.embed import embed, embed_split, load_trained, read_batches
 from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.dpeformer import build_model
+from pipeline.options import (
+    BackboneOptions,
+    ComputeOptions,
+    ImageOptions,
+    ModelOptions,
+    RunOptions,
+)
 
 CPU = ComputeOptions(device="cpu")
 QUERIES, GALLERY = 4, 9

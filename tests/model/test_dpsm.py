@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.config import ModelOptions
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
+from pipeline.options import ModelOptions
 
 ROWS, COLUMNS, WIDTH = 8, 4, 6
 COUNT = ROWS * COLUMNS

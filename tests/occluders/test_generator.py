@@ -5,9 +5,9 @@ import pytest
 import torch
 from segment_anything import SamAutomaticMaskGenerator
 
-from pipeline.config import GeneratorOptions
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.sam import small_sam
+from pipeline.options import GeneratorOptions
 
 
 @pytest.mark.parametrize("threshold", [0.01, 0.3, 0.99])

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.config import SamOptions
 from pipeline.errors import InputError
 from pipeline.occluders.sam import BUILDERS, build_sam, small_sam
+from pipeline.options import SamOptions
 
 
 @pytest.fixture(scope="module")

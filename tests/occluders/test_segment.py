@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.config import ComputeOptions, GeneratorOptions, SamOptions
 from pipeline.errors import InputError
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
 from pipeline.occluders.select import decode_rle
+from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions
 
 LOOSE = GeneratorOptions(points_per_side=3, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 CPU = ComputeOptions(device="cpu")

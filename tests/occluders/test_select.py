@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.config import FilterOptions
 from pipeline.errors import InputError
 from pipeline.occluders.bank import load_bank
 from pipeline.occluders.select import border_share, decode_rle, judge, measure, select
+from pipeline.options import FilterOptions
 
 FILTERS = FilterOptions()
 HEIGHT, WIDTH = 60, 80

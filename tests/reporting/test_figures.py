@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.config import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.evaluation.score import score
 from pipeline.files import sha256
 from pipeline.model.dpeformer import build_model
+from pipeline.options import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from pipeline.reporting import bank_sheet, benchmark_sheet, curves, patches, ranks, views_sheet
 from pipeline.reporting.sheets import BLUE, FRAME, GREEN, ORANGE, VERMILION, rgb
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config import BenchmarkOptions
 from pipeline.errors import InputError
+from pipeline.options import BenchmarkOptions
 from pipeline.synthetic.benchmark import QUERY, TEST, TRAIN, draw_benchmark, plan_shots
 from pipeline.synthetic.people import OCCLUDER
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config import (
+from pipeline.data.shards import Sample, write_index, write_shards
+from pipeline.options import (
     AugmentOptions,
     BackboneOptions,
     ImageOptions,
@@ -17,7 +18,6 @@ from pipeline.config import (
     RunOptions,
     TrainingOptions,
 )
-from pipeline.data.shards import Sample, write_index, write_shards
 
 HEIGHT, WIDTH = 32, 16
 IDENTITIES, IMAGES = 6, 4

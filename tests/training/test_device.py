@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.config import ComputeOptions
 from pipeline.errors import InputError
+from pipeline.options import ComputeOptions
 from pipeline.training.device import choose_device, choose_precision
 
 CPU = torch.device("cpu")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.config import BackboneOptions, ImageOptions, LossOptions, ModelOptions, RunOptions
 from pipeline.model.dpeformer import DPEFormer, Features, Logits, build_model
+from pipeline.options import BackboneOptions, ImageOptions, LossOptions, ModelOptions, RunOptions
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
 

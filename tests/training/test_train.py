@@ -15,9 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.config import ComputeOptions, RunOptions
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
+from pipeline.options import ComputeOptions, RunOptions
 from pipeline.training.train import train
 
 CPU = ComputeOptions(device="cpu", precision="float32")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import AugmentOptions, ImageOptions, RunOptions
 from pipeline.data.shards import ShardReader
+from pipeline.options import AugmentOptions, ImageOptions, RunOptions
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.views import (
     Batch,
