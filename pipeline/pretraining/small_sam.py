@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from pipeline.model.weights import save_weights
 from pipeline.occluders.sam import small_sam
 from pipeline.pretraining.sam_losses import Losses, batch_losses
 from pipeline.pretraining.sam_scenes import Batch, draw_batch, training_scenes
+from pipeline.pretraining.schedule import warm_cosine
 
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 2e-3, 0.02, 1.0
 _WARMUP = 0.03  # share of the steps with a rising learning rate
@@ -44,7 +44,7 @@ class Trainer:
     def update(self, batch: Batch) -> Losses:
         """One step of the optimiser."""
         for group in self.optimizer.param_groups:
-            group["lr"] = _LR * schedule(self.step / self.steps)
+            group["lr"] = _LR * warm_cosine(self.step / self.steps, _WARMUP)
         sharpness = min(1.0, self.step / (_SOFT * self.steps))
         losses = batch_losses(self.model, self.outline, batch, sharpness)
         self.optimizer.zero_grad()
@@ -60,13 +60,6 @@ class Trainer:
 
 def _values(model: nn.Module) -> list[Tensor]:
     return [parameter.data for parameter in model.parameters()]
-
-
-def schedule(progress: float) -> float:
-    """Share of the highest learning rate: a linear rise, then half a cosine to 0."""
-    if progress < _WARMUP:
-        return max(progress / _WARMUP, 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
 
 def initialised(model: Sam) -> Sam:

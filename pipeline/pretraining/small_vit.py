@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from pipeline.cli import run_stage
 from pipeline.model.backbone import create_backbone, encode
 from pipeline.model.weights import save_weights
 from pipeline.options import BackboneOptions, ImageOptions
+from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, draw_people
 
@@ -59,7 +59,7 @@ class Trainer:
     def update(self, batch: Batch) -> Losses:
         """One step of the optimiser."""
         for group in self.optimizer.param_groups:
-            group["lr"] = _LR * schedule(self.step / self.steps)
+            group["lr"] = _LR * warm_cosine(self.step / self.steps, _WARMUP)
         with torch.autocast("cpu", torch.bfloat16):
             class_token, patches = encode(self.backbone, batch.images)
         losses = batch_losses(
@@ -71,13 +71,6 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         return losses
-
-
-def schedule(progress: float) -> float:
-    """Share of the highest learning rate: a linear rise, then half a cosine to 0."""
-    if progress < _WARMUP:
-        return max(progress / _WARMUP, 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * (progress - _WARMUP) / (1 - _WARMUP)))
 
 
 def set_positions(backbone: nn.Module) -> None:

@@ -20,7 +20,8 @@ from pipeline.pretraining.sam_scenes import (
     numbered_scene,
     training_scenes,
 )
-from pipeline.pretraining.small_sam import Trainer, initialised, schedule, train_small_sam
+from pipeline.pretraining.schedule import warm_cosine
+from pipeline.pretraining.small_sam import Trainer, initialised, train_small_sam
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
 
 
 def test_the_rate_rises_and_ends_at_nothing() -> None:
-    rates = [schedule(progress) for progress in np.linspace(0, 1, 101)]
+    rates = [warm_cosine(progress, 0.03) for progress in np.linspace(0, 1, 101)]
     peak = int(np.argmax(rates))
     assert 0 < rates[0] < 0.1
     assert rates[peak] == pytest.approx(1, abs=1e-3)
