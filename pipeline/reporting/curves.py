@@ -29,7 +29,7 @@ from pipeline.reporting.sheets import (
 
 COLOURS = (BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE)
 DASHES = ("-", "--", ":", "-.")
-"""A second set of colours differs by its dashes."""
+"""Neighbours in the legend differ by their dashes too."""
 PANELS = {"loss": "Training loss", "lr": "Learning rate"}
 
 
@@ -59,9 +59,10 @@ def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str) -> None:
     """The mean over seeds as a line, from the least to the most as a band."""
     for number, (variant, run) in enumerate(runs.groupby("variant", sort=False)):
         colour = COLOURS[number % len(COLOURS)]
-        dash = DASHES[number // len(COLOURS) % len(DASHES)]
+        dash = number % len(DASHES)  # broken lines on top: those that coincide are both seen
         curve = run.groupby("epoch")[column].agg(["mean", "min", "max"])
-        axes.plot(curve.index, curve["mean"], dash, color=colour, lw=1.5, label=str(variant))
+        (line,) = axes.plot(curve.index, curve["mean"], DASHES[dash], color=colour, lw=1.5)
+        line.set(label=str(variant), zorder=2 + dash)
         axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.15, lw=0)
     axes.set_title(PANELS[column], size=9, loc="left", weight="bold")
     axes.set_xlabel("epoch", size=8)
