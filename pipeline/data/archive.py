@@ -51,6 +51,7 @@ def _open(archive: Path) -> zipfile.ZipFile:
         raise InputError(
             f"{archive}: expected member names in UTF-8, found other bytes: pack it again"
         ) from None
+    # zipfile raises NotImplementedError for a file of a later version of the format
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise InputError(
             f"{archive}: expected a whole zip archive, found one that is cut off, corrupt or of "

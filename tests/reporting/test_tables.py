@@ -120,6 +120,7 @@ def test_markdown_and_latex_show_the_csv(tmp_path: Path) -> None:
     assert latex.count(r"\midrule") == 1
 
 
+# LaTeX is no package of Python: where it is missing, the test above still reads what is written
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
 def test_latex_compiles(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path, dataset="occluded_duke"))

@@ -16,6 +16,7 @@ def test_auto_takes_the_gpu_where_there_is_one() -> None:
     assert choose_device(ComputeOptions(device="cpu")) == CPU
 
 
+# the error can only be met where there is no GPU
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_an_error() -> None:
     with pytest.raises(InputError, match=r"compute\.device: found cuda"):
