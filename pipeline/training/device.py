@@ -30,14 +30,16 @@ def choose_precision(compute: ComputeOptions, device: torch.device) -> str:
     """`float32` or `bfloat16`; `auto` takes bfloat16 where the device multiplies it in hardware."""
     if compute.precision != "auto":
         return compute.precision
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_amx()
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bfloat16()
     return "bfloat16" if fast else "float32"
 
 
-def _cpu_has_amx() -> bool:
+def _cpu_has_bfloat16() -> bool:
+    """Intel's matrix units, or the dot products of AVX-512 (AMD too)."""
     if not hasattr(torch.cpu, "get_capabilities"):
         return False
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
 
 
 def make_deterministic(device: torch.device) -> None:

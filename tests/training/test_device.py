@@ -23,8 +23,21 @@ def test_a_gpu_that_is_not_there_is_an_error() -> None:
         choose_device(ComputeOptions(device="cuda"))
 
 
-def test_precision_is_what_is_asked_for_or_what_is_fast() -> None:
+def test_precision_is_what_is_asked_for() -> None:
     assert choose_precision(ComputeOptions(precision="float32"), CPU) == "float32"
     assert choose_precision(ComputeOptions(precision="bfloat16"), CPU) == "bfloat16"
-    fast = torch.cpu.get_capabilities().get("amx_bf16", False)
-    assert choose_precision(ComputeOptions(), CPU) == ("bfloat16" if fast else "float32")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"amx_bf16": True}, "bfloat16"),
+        ({"avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
+        ({"avx512_f": True}, "float32"),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_processor_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, bool], expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert choose_precision(ComputeOptions(), CPU) == expected
