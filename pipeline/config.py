@@ -32,6 +32,8 @@ class Config(RunOptions):
     """Name of the table that compares the variants."""
     compare: list[str] = Field(default=["baseline", "dpeformer"], min_length=1)
     """The variants to train, in the order of the table."""
+    reference: str | None = None
+    """The variant of `compare` that the others are paired with; null: the first."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0, 1, 2], min_length=1)
     """Each variant is trained once for each seed."""
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
@@ -47,6 +49,10 @@ class Config(RunOptions):
         for section, patch in self.variants[variant].items():
             base[section] = base.get(section, {}) | patch
         return RunOptions.model_validate(base)
+
+    def reference_variant(self) -> str:
+        """The variant that the others are paired with."""
+        return self.reference or self.compare[0]
 
     def ingest_options(self) -> IngestOptions:
         """What ingest checks; the synthetic benchmark's counts follow from how it is drawn."""
@@ -138,6 +144,11 @@ def load_config(values: Mapping[str, Any]) -> Config:
         if name not in config.variants:
             known = ", ".join(config.variants) or "none are defined"
             raise InputError(f"config: compare: no variant is named {name!r}; known: {known}")
+    if config.reference_variant() not in config.compare:
+        raise InputError(
+            f"config: reference: found {config.reference!r}, which is not compared: give one of "
+            f"{', '.join(config.compare)}, or null for the first"
+        )
     for name in config.variants:
         _check_variant(config, name)
     if config.data.dataset != "synthetic" and config.data.archive is None:

@@ -50,6 +50,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("data.dataset", "duke", ["data.dataset", "'market1501'", "'duke'"]),
         ("data.dataset", "market1501", ["data.archive", "give the path"]),
         ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
+        ("reference", "dpsm_all", ["reference: found 'dpsm_all'", "one of baseline, "]),
         ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
         ("model.parts", 3, ["model.parts: found 3", "divisor of 16"]),
         ("variants.dpsm.mdoel", {}, ["variants.dpsm.mdoel: no such section", "model"]),
