@@ -36,6 +36,7 @@ rule all:
     default_target: True
     input:
         expand("results/{dataset}/tables/{table}.csv", dataset=DATASET, table=CONFIG.table),
+        expand(paired_tables(), dataset=DATASET, table=CONFIG.table),
         expand("results/{dataset}/figures/{figure}.png", dataset=DATASET, figure=figures()),
         expand(
             "results/{dataset}/tables/{table}_published.json", dataset=DATASET, table=CONFIG.table

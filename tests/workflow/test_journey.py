@@ -35,6 +35,17 @@ def test_each_cell_is_the_mean_of_its_runs(results):
         assert float(row["map_mean"]) == pytest.approx(sum(values) / 2, abs=1e-3)
 
 
+def test_the_paired_difference_is_that_of_the_table(results):
+    with open(results / "tables/components.csv") as file:
+        means = {(row["variant"], row["feature"]): row["map_mean"] for row in csv.DictReader(file)}
+    with open(results / "tables/components_paired.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["variant"], row["reference"], row["seeds"]) == ("dpeformer", "baseline", "2")
+    difference = float(means["dpeformer", "blended"]) - float(means["baseline", "coarse"])
+    assert float(row["map_delta"]) == pytest.approx(difference, abs=1e-3)
+    assert float(row["map_low"]) < float(row["map_delta"]) < float(row["map_high"])
+
+
 def test_every_run_says_where_it_came_from(results):
     for variant, seed in RUNS:
         folder = results / variant / f"seed{seed}"
@@ -54,6 +65,7 @@ def test_the_pictures_are_there(results):
         "bank",
         "views",
         "components_curves",
+        "components_ablation",
         "components_ranks",
         "components_patches",
     }

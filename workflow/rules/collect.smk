@@ -25,6 +25,45 @@ rule tabulate:
         " --variants {params.variants} 2>&1 | tee {log}"
 
 
+rule compare:
+    input:
+        queries=runs("queries.csv"),
+        records=runs("run.json"),
+    output:
+        csv="results/{dataset}/tables/{table}_paired.csv",
+        markdown="results/{dataset}/tables/{table}_paired.md",
+    log:
+        "results/logs/{dataset}/compare_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        variants=",".join(CONFIG.compare),
+        reference=CONFIG.reference_variant(),
+        code=code_hash("pipeline.reporting.compare"),
+    shell:
+        "python -m pipeline.reporting.compare --queries {input.queries} --csv {output.csv}"
+        " --markdown {output.markdown} --variants {params.variants}"
+        " --reference {params.reference} 2>&1 | tee {log}"
+
+
+rule ablation:
+    input:
+        metrics=runs("metrics.json"),
+        records=runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_ablation.png",
+    log:
+        "results/logs/{dataset}/ablation_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        variants=",".join(CONFIG.compare),
+        code=code_hash("pipeline.reporting.ablation"),
+    shell:
+        "python -m pipeline.reporting.ablation --metrics {input.metrics} --figure {output.figure}"
+        " --variants {params.variants} 2>&1 | tee {log}"
+
+
 rule benchmark_sheet:
     input:
         shards="results/{dataset}/shards",
@@ -142,7 +181,10 @@ rule publish:
                 "queries.csv",
             )
         ],
-        tables=multiext("results/{dataset}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
+        tables=[
+            *multiext("results/{dataset}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
+            *paired_tables(),
+        ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
         bank=["results/occluders/bank"] if pasting_variants() else [],
     output:

@@ -48,13 +48,20 @@ def selecting_variants() -> list[str]:
     return [name for name in CONFIG.compare if CONFIG.run_options(name).model.selection == "dpsm"]
 
 
+def paired_tables() -> list[str]:
+    """The paired comparison, where there is something to compare."""
+    if len(CONFIG.compare) == 1:
+        return []
+    return [f"results/{{dataset}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
+
+
 def figures() -> list[str]:
     """The pictures that the comparison allows."""
     names = ["benchmark", f"{CONFIG.table}_curves"]
     if pasting_variants():
         names += ["bank", "views"]
     if len(CONFIG.compare) > 1:
-        names += [f"{CONFIG.table}_ranks"]
+        names += [f"{CONFIG.table}_ranks", f"{CONFIG.table}_ablation"]
     if selecting_variants():
         names += [f"{CONFIG.table}_patches"]
     return names
