@@ -7,11 +7,11 @@ Statistics 1(2), 2007). Identities are drawn, not queries: queries of one person
 seeds S - 1 are drawn, so that the variance of few seeds is not underestimated (J. N. K. Rao and
 C. F. J. Wu, "Resampling inference with complex survey data", JASA 83, 1988).
 
-Simulated (crossed normal effects, 200 identities), the 95 % interval of three seeds covers the
-truth in 98 % of cases where seeds do not matter, in 96 % where they add as much error as the
-queries, in 89 % where they add 2.7 times as much. A test that flips the signs of identities, or of
-each identity and seed, is no substitute: where seeds add as much error as the queries, it finds a
-difference that is not there (p < 0.05) in 14 or 28 % of cases.
+Simulated (tests/reporting/test_compare.py: normal effects of seed, identity and both), the 95 %
+interval of three seeds covers the truth in 98 % of cases where seeds do not matter, in 96 % where
+they add as much error as the queries, in 89 % where they add 2.7 times as much. A test that flips
+the signs of identities, or of each identity and seed, is no substitute: where seeds add as much
+error as the queries, it finds a difference that is not there (p < 0.05) in 14 or 28 % of cases.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from pipeline.reporting.sheets import checked_folder
 DRAWS, SEED = 10_000, 0
 """Resamplings, and the seed of all their random numbers."""
 LEVEL = 0.95
+INTERVAL = f"{LEVEL * 100:.0f} % interval"
 READ = ("feature", "query", "identity", "ap", "first_match")
 
 
@@ -186,7 +187,7 @@ def compare_answers(variant: Answers, reference: Answers, weights: Weights) -> D
     )
 
 
-def _caption(reference: Answers, others: int) -> str:
+def _caption(reference: Answers) -> str:
     seeds, people = len(reference.seeds), len(np.unique(reference.identities))
     covered = (
         "other people to ask for and other seeds to train with; where seeds scatter more than "
@@ -198,15 +199,14 @@ def _caption(reference: Answers, others: int) -> str:
         f"{reference.dataset}: each variant minus `{reference.variant}` (tested by "
         f"{reference.feature}), in points of percent, on the same {len(reference.queries)} queries "
         f"of {people} identities and the same {seeds} {'seeds' if seeds > 1 else 'seed'}. The "
-        f"interval ({LEVEL:.0%}) and p, of a paired bootstrap over identities and seeds, stand for "
-        f"{covered}. They say nothing of another dataset or recipe, and p is not corrected for "
-        f"{others} {'comparisons' if others > 1 else 'comparison'}."
+        f"{INTERVAL} and p, of a paired bootstrap over identities and seeds, stand for {covered}. "
+        "They say nothing of another dataset or recipe, and p is not corrected for the number of "
+        "comparisons."
     )
 
 
 def _markdown_row(variant: Answers, found: Difference) -> str:
-    smallest = 1 / 1000
-    p = f"< {smallest}" if found.p < smallest else f"{found.p:.3f}"
+    p = "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
     cells = (
         *(variant.variant, variant.feature, f"{found.map:+.1f}"),
         *(f"{found.low:+.1f} to {found.high:+.1f}", p, f"{found.rank1:+.1f}"),
@@ -251,8 +251,16 @@ def compare(queries: list[Path], csv: Path, markdown: Path, variants: str, refer
     weights = draw_weights(len(base.seeds), len(np.unique(base.identities)))
     others = [answers[name] for name in names if name != reference]
     found = [(other, compare_answers(other, base, weights)) for other in others]
-    header = ("variant", "feature", "ΔmAP", f"{LEVEL:.0%} interval", "p", "ΔRank-1", "seeds agree")
-    lines = [_caption(base, len(others)), "", f"| {' | '.join(header)} |"]
+    header = (
+        "variant",
+        "feature",
+        "ΔmAP",
+        INTERVAL,
+        "p",
+        "ΔRank-1",
+        "seeds agree",
+    )
+    lines = [_caption(base), "", f"| {' | '.join(header)} |"]
     lines += ["| --- | --- |" + " ---: |" * (len(header) - 2)]
     lines += [_markdown_row(*row) for row in found]
     with atomic_file(markdown) as partial:
