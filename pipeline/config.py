@@ -117,17 +117,22 @@ def _check_variant(config: Config, name: str) -> None:
 
 def _check_tokens(options: RunOptions, where: str) -> None:
     """The patch grid must hold the parts and the tokens that are asked for."""
-    patch, model = options.backbone.patch_size, options.model
-    rows, columns = options.image.height // patch, options.image.width // patch
+    backbone, model = options.backbone, options.model
+    if backbone.stride is not None and backbone.stride > backbone.patch_size:
+        raise InputError(
+            f"{where}backbone.stride: found {backbone.stride}, but patches of "
+            f"{backbone.patch_size} pixels would leave gaps: give at most that"
+        )
+    rows, columns = backbone.grid(options.image)
     if model.k_min > rows * columns:
         raise InputError(
             f"{where}model.k_min: found {model.k_min}, but an image of {options.image.height} x "
             f"{options.image.width} has {rows * columns} tokens: give at most that"
         )
-    if rows % model.parts:
+    if model.parts > rows:
         raise InputError(
-            f"{where}model.parts: found {model.parts}, but the {rows} rows of tokens must fall "
-            f"into stripes of equal height: give a divisor of {rows}"
+            f"{where}model.parts: found {model.parts}, but each part needs a row of tokens and an "
+            f"image of {options.image.height} pixels has {rows}: give at most that"
         )
 
 

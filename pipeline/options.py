@@ -136,20 +136,35 @@ class BackboneOptions(Section):
 
     name: str = "vit_base_patch16_224"
     patch_size: Positive = 16
+    stride: Positive | None = None
+    """Pixels from patch to patch: less than `patch_size` lets patches overlap; null: patch_size."""
     embed_dim: Positive | None = None
     depth: Positive | None = None
     num_heads: Positive | None = None
     mlp_ratio: float | None = None
     drop_path: Share = 0.1
+    camera_embedding: Annotated[float, Field(ge=0)] = 0.0
+    """Strength of what is learned of each camera and added to its images' tokens; 0: off.
+
+    Images of a camera that training did not see then cannot be tested."""
     weights: str | None = None
     """A local file: safetensors, or a timm state dict without pickled objects."""
     sha256: Sha256 | None = None
+
+    def grid(self, image: ImageOptions) -> tuple[int, int]:
+        """Rows and columns of patch tokens of an image; a last patch that is cut off is none."""
+        stride = self.stride or self.patch_size
+        rows, columns = (
+            max(0, (side - self.patch_size) // stride + 1) for side in (image.height, image.width)
+        )
+        return rows, columns
 
 
 class ModelOptions(Section):
     """DPEFormer's branches (arXiv 2402.10435)."""
 
     parts: Positive = 4
+    """Horizontal stripes; where the rows of tokens do not divide by it, neighbours share a row."""
     selection: Literal["none", "all", "dpsm"] = "dpsm"
     """Tokens of the patch-aware branch: none (no such branch), all of them, or chosen by DPSM."""
     order: Literal["score", "raster", "stripe"] = "score"

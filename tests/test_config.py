@@ -52,7 +52,11 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
         ("reference", "dpsm_all", ["reference: found 'dpsm_all'", "one of baseline, "]),
         ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
-        ("model.parts", 3, ["model.parts: found 3", "divisor of 16"]),
+        ("backbone.stride", 9, ["backbone.stride: found 9", "patches of 8 pixels", "at most"]),
+        ("backbone.stride", 0, ["backbone.stride", "greater than 0", "found 0"]),
+        ("backbone.camera_embedding", -1.0, ["backbone.camera_embedding", "found -1.0"]),
+        ("variants.dpsm.backbone", {"stride": 10}, ["variants.dpsm.backbone.stride: found 10"]),
+        ("model.parts", 17, ["model.parts: found 17", "128 pixels has 16", "at most"]),
         ("variants.dpsm.mdoel", {}, ["variants.dpsm.mdoel: no such section", "model"]),
         ("variants.dpsm.model", {"k_min": 500}, ["variants.dpsm.model.k_min: found 500"]),
         ("variants.dpsm.model", {"fusio": "fbm"}, ["variants.dpsm.model.fusio", "fusion"]),
@@ -65,6 +69,17 @@ def test_a_wrong_value_is_named_with_what_is_allowed(values, key, value, said):
     message = str(error.value)
     assert all(part in message for part in said), message
     assert message.startswith("config: ")
+
+
+def test_tokens_are_counted_with_the_stride(values):
+    """31 x 15 tokens, which 4 parts need not divide."""
+    put(values, "backbone.stride", 4)
+    put(values, "model.k_min", 31 * 15)
+    assert load_config(values).backbone.stride == 4
+    for key, value, said in (("k_min", 31 * 15 + 1, "has 465 tokens"), ("parts", 32, "has 31:")):
+        changed = values | {"model": values["model"] | {key: value}}
+        with pytest.raises(InputError, match=f"model.{key}: found {value}, but .*{said}"):
+            load_config(changed)
 
 
 def test_the_shipped_weights_are_those_that_the_configuration_expects(values):

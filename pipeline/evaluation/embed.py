@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,8 @@ def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
             "the file is not what the run wrote, train it again"
         )
     options = RunOptions.model_validate(run["options"])
-    model = build_model(options, run["identities"], pretrained=False, precision="float32")
+    cameras = run.get("cameras", [])  # older records, of runs without camera embedding, lack them
+    model = build_model(options, run["identities"], pretrained=False, cameras=cameras)
     try:
         model.load_state_dict(load_file(weights))
     except RuntimeError as error:
@@ -83,14 +84,28 @@ def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> Batch:
     )
 
 
-def embed_batch(
-    model: DPEFormer, images: torch.Tensor, image: ImageOptions
-) -> dict[str, np.ndarray]:
-    """Features of uint8 `images` (B, 3, H, W): global (B, D), coarse and blended (B, P*D) float32.
+def camera_rows(
+    model: DPEFormer, cameras: Sequence[int], keys: Sequence[str]
+) -> torch.Tensor | None:
+    """What `model` must be told of the cameras of the images `keys`: (B,) int64, on its device.
+
+    Raises InputError for an image of a camera that a model with camera embedding does not know.
+    """
+    if model.camera_embedding is None:
+        return None
+    rows = model.camera_embedding.rows(cameras, keys)
+    return rows.to(model.camera_embedding.table.device)
+
+
+def embed_batch(model: DPEFormer, batch: Batch, image: ImageOptions) -> dict[str, np.ndarray]:
+    """Features of a batch: global (B, D), coarse and blended (B, P*D) float32.
 
     `blended` is absent where the network has no such branch. The features are not normalised.
+    Raises InputError for an image of a camera that the model does not know, but must.
     """
-    features = model(normalise(images, image))
+    device = next(model.parameters()).device
+    cameras = camera_rows(model, batch.cameras, batch.keys)
+    features = model(normalise(batch.images.to(device), image), cameras)
     named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
     return {name: value.cpu().numpy() for name, value in named.items() if value is not None}
 
@@ -101,11 +116,10 @@ def embed_split(
     """The arrays of a split: `<split>_keys`, `_identities`, `_cameras` and one per feature."""
     columns: dict[str, list[Any]] = {"keys": [], "identities": [], "cameras": []}
     parts: dict[str, list[np.ndarray]] = {}
-    device = next(model.parameters()).device
     for batch in batches:
         for name, values in columns.items():
             values.extend(getattr(batch, name))
-        for name, value in embed_batch(model, batch.images.to(device), image).items():
+        for name, value in embed_batch(model, batch, image).items():
             parts.setdefault(name, []).append(value)
     labels = {name: np.array(columns[name], np.int64) for name in ("identities", "cameras")}
     arrays = {"keys": np.array(columns["keys"], np.str_)} | labels
@@ -122,7 +136,8 @@ def embed(
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32.
-    Raises InputError for weights that are not those of `record`, and for damaged shards.
+    Raises InputError for weights that are not those of `record`, for damaged shards and, where the
+    network has a camera embedding, for an image of a camera that its training did not see.
     """
     device = choose_device(compute)
     make_deterministic(device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import pickle
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,8 +14,11 @@ import safetensors.torch
 import timm
 import torch
 from safetensors import SafetensorError
-from timm.layers import resample_abs_pos_embed
-from torch import Tensor
+from timm.layers import PatchEmbed, resample_abs_pos_embed
+from timm.models.beit import Beit
+from timm.models.eva import Eva
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
@@ -29,29 +34,52 @@ def create_backbone(
 ) -> Backbone:
     """A timm ViT without classifier for images of `image.height` x `image.width` pixels.
 
+    Its `patch_embed.grid_size` is `options.grid(image)`, with overlapping patches too.
     With `pretrained`, the weights are those of the file `options.weights`; without, or where no
     file is given, timm's random initialisation, drawn from torch's global generator.
-    Raises InputError for a name that timm does not know, a network that is no ViT with a class
-    token, and a file that is missing, has another hash or does not fit.
+    Raises InputError for a name that timm does not know, a network that is no plain ViT with a
+    class token, and a file that is missing, has another hash or does not fit.
     """
     backbone = _build(options, image)
+    _set_stride(backbone, options.stride or options.patch_size, image)
     if pretrained and options.weights is not None:
         _load(backbone, Path(options.weights), options.sha256)
     return backbone
 
 
-def encode(backbone: Backbone, images: Tensor, precision: str = "float32") -> tuple[Tensor, Tensor]:
+def encode(
+    backbone: Backbone, images: Tensor, precision: str = "float32", shift: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Class token (B, D) and patch tokens (B, N, D), row by row, after the final norm.
 
     `images` (B, 3, H, W) are normalised. Other prefix tokens (registers, distillation) are dropped.
+    `shift` (B, D) is added to every token of its image before the first block.
     With `precision` bfloat16 (not float32) the backbone runs under autocast; the tokens keep the
     type of the images all the same.
     """
     half = precision == "bfloat16"
     _use_fused_attention(backbone, not (half and images.device.type == "cpu"))
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+    with (
+        torch.autocast(images.device.type, torch.bfloat16, enabled=half),
+        _shifted(backbone, shift),
+    ):
         tokens = backbone.forward_features(images).to(images.dtype)  # (B, prefix + N, D)
     return tokens[:, 0], tokens[:, backbone.num_prefix_tokens :]
+
+
+@contextmanager
+def _shifted(backbone: Backbone, shift: Tensor | None) -> Iterator[None]:
+    """Within, `shift` (B, D) is added to every token that enters the first block."""
+    if shift is None:
+        yield
+        return
+    hook = backbone.blocks[0].register_forward_pre_hook(
+        lambda block, inputs: (inputs[0] + shift[:, None], *inputs[1:])
+    )
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _use_fused_attention(backbone: Backbone, fused: bool) -> None:
@@ -62,6 +90,7 @@ def _use_fused_attention(backbone: Backbone, fused: bool) -> None:
 
 
 def _build(options: BackboneOptions, image: ImageOptions) -> Backbone:
+    """A network for the tokens of `image`, in patches that do not overlap yet."""
     if not timm.is_model(options.name):
         raise InputError(
             f"config: backbone.name: timm knows no model {options.name!r}: "
@@ -69,28 +98,54 @@ def _build(options: BackboneOptions, image: ImageOptions) -> Backbone:
         )
     sizes = options.model_dump(include={"embed_dim", "depth", "num_heads", "mlp_ratio"})
     arguments: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+    rows, columns = options.grid(image)
+    patch = options.patch_size
     try:
         backbone = timm.create_model(
             options.name,
             pretrained=False,
             num_classes=0,
-            global_pool="",  # average pooling would move the final norm behind the pooling
-            img_size=(image.height, image.width),
-            patch_size=options.patch_size,
+            # average pooling would move the final norm behind it; distilled DeiT takes "token" only
+            global_pool="token" if "distilled" in options.name else "",
+            img_size=(rows * patch, columns * patch),  # positions of any kind follow the grid
+            patch_size=patch,
             drop_path_rate=options.drop_path,
             **arguments,
         )
     except (AssertionError, TypeError, ValueError) as error:
         raise InputError(
-            f"config: backbone: timm cannot build {options.name} with patch_size "
-            f"{options.patch_size} and {arguments}: {error}"
+            f"config: backbone: timm cannot build {options.name} with patch_size {patch} and "
+            f"{arguments}: {error}"
         ) from error
-    if getattr(backbone, "cls_token", None) is None:
+    refusal = _refusal(backbone)
+    if refusal:
         raise InputError(
-            f"config: backbone.name: {options.name} has no class token, which DPEFormer needs: "
-            "choose a vision transformer with one, such as vit_base_patch16_224"
+            f"config: backbone.name: {options.name} {refusal}: choose a plain vision transformer "
+            "with a class token, such as vit_base_patch16_224"
         )
     return backbone
+
+
+def _refusal(backbone: Backbone) -> str | None:
+    """What a network lacks so that `encode` is right for it; None where it lacks nothing."""
+    if not isinstance(backbone, VisionTransformer | Eva | Beit):
+        # others differ in what is relied on: CaiT's class token skips most blocks, for one
+        return f"is timm's {type(backbone).__name__}, not a VisionTransformer, Eva or Beit"
+    if backbone.cls_token is None:
+        return "has no class token, which DPEFormer needs"
+    if not isinstance(backbone.patch_embed, PatchEmbed):
+        return "makes its tokens by convolutions, not of patches of the image"
+    if isinstance(backbone.norm, nn.Identity):
+        return "does not normalise its tokens after the last block, as DPEFormer needs"
+    return None
+
+
+def _set_stride(backbone: Backbone, stride: int, image: ImageOptions) -> None:
+    """Cut patches every `stride` pixels, of which the backbone was built for the right number."""
+    patches = backbone.patch_embed
+    patches.proj.stride = (stride, stride)
+    patches.img_size = (image.height, image.width)
+    patches.strict_img_size = True  # else some families ask for a multiple of the patch size
 
 
 def _load(backbone: Backbone, path: Path, expected_hash: str | None) -> None:
@@ -139,7 +194,9 @@ def _read(path: Path, expected_hash: str | None) -> State:
 
 def _convert(backbone: Backbone, state: State) -> State:
     """The checkpoint in this backbone's layout: names, patch size, position grid, no classifier."""
-    positions = _resampled_oblong(backbone, state.get("pos_embed"))
+    # DINOv2 as published has another layout, and a square grid: timm converts it
+    own = None if "mask_token" in state else state.get("pos_embed")
+    positions = _resampled_oblong(backbone, own)
     if positions is not None:
         state = {name: value for name, value in state.items() if name != "pos_embed"}
     family = sys.modules[type(backbone).__module__]  # timm converts per family of models
@@ -147,6 +204,8 @@ def _convert(backbone: Backbone, state: State) -> State:
         state = family.checkpoint_filter_fn(state, backbone)
     if positions is not None:
         state = state | {"pos_embed": positions}
+    if "norm.weight" not in state:  # of a network that averaged its tokens before its last norm
+        state = {name.replace("fc_norm.", "norm."): value for name, value in state.items()}
     names = backbone.pretrained_cfg.get("classifier") or "head"
     classifiers = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
     return {name: value for name, value in state.items() if not name.startswith(classifiers)}
@@ -157,7 +216,7 @@ def _resampled_oblong(backbone: Backbone, positions: Tensor | None) -> Tensor | 
 
     None where there is nothing to do or timm does it: timm takes every other grid for a square.
     """
-    own = backbone.pos_embed
+    own = backbone.pos_embed  # None where positions are rotary or relative only
     if positions is None or own is None or positions.shape[1] == own.shape[1]:
         return None
     prefix = 0 if getattr(backbone, "no_embed_class", False) else backbone.num_prefix_tokens

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.model.backbone import Backbone, create_backbone, encode
+from pipeline.model.cameras import CameraEmbedding
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 from pipeline.options import ModelOptions, RunOptions
@@ -68,16 +70,19 @@ class DPEFormer(nn.Module):
         options: ModelOptions,
         identities: int,
         precision: str = "float32",
+        camera_embedding: CameraEmbedding | None = None,
     ) -> None:
         """Put the branches on a `backbone` of `create_backbone`.
 
-        `precision` (float32 or bfloat16) is the backbone's; all after it is float32.
+        `precision` (float32 or bfloat16) is the backbone's; all after it is float32. With a
+        `camera_embedding` the network must be told the camera of each image.
         Raises InputError where the width of the backbone does not suit the fusion.
         """
         super().__init__()
         self.backbone = backbone
         self.options = options
         self.precision = precision
+        self.camera_embedding = camera_embedding
         width, parts = backbone.num_features, options.parts
         self.global_neck = BatchNormNeck(width)
         self.global_classifier = IdentityClassifier(width, identities)
@@ -94,9 +99,13 @@ class DPEFormer(nn.Module):
             IdentityClassifier(width, identities) for _ in range(parts)
         )
 
-    def forward(self, images: Tensor) -> Features:
-        """Features of normalised images (B, 3, H, W)."""
-        class_token, patch_tokens = encode(self.backbone, images, self.precision)
+    def forward(self, images: Tensor, cameras: Tensor | None = None) -> Features:
+        """Features of normalised images (B, 3, H, W).
+
+        `cameras` (B,) int64 are rows of the camera embedding; without one they are not looked at.
+        """
+        shift = None if self.camera_embedding is None else self.camera_embedding(cameras)
+        class_token, patch_tokens = encode(self.backbone, images, self.precision, shift)
         rows = self.backbone.patch_embed.grid_size[0]
         stripes = pool_parts(patch_tokens, None, self.options, rows)  # (B, P, D)
         global_ = self.global_neck(class_token)
@@ -129,12 +138,19 @@ class DPEFormer(nn.Module):
 
 
 def build_model(
-    options: RunOptions, identities: int, pretrained: bool, precision: str = "float32"
+    options: RunOptions,
+    identities: int,
+    pretrained: bool,
+    precision: str = "float32",
+    cameras: Sequence[int] = (),
 ) -> DPEFormer:
     """The network of a run, with a classifier for `identities` training identities.
 
+    `cameras` are the numbers of the training cameras, for `options.backbone.camera_embedding`.
     With `pretrained` its backbone starts from `options.backbone.weights`; all else is drawn from
     torch's global generator. Raises InputError where the backbone cannot be made or filled.
     """
     backbone = create_backbone(options.backbone, options.image, pretrained)
-    return DPEFormer(backbone, options.model, identities, precision)
+    strength = options.backbone.camera_embedding
+    embedding = CameraEmbedding(cameras, backbone.num_features, strength) if strength else None
+    return DPEFormer(backbone, options.model, identities, precision, embedding)

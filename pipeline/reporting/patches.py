@@ -10,7 +10,7 @@ import torch
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.embed import load_trained
+from pipeline.evaluation.embed import camera_rows, load_trained
 from pipeline.files import read_json
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.dpsm import Selection
@@ -37,25 +37,29 @@ LAYOUT = Layout(height=256, width=128, label=0)
 def dim_dropped(image: np.ndarray, kept: np.ndarray, proxy: int) -> np.ndarray:
     """Darken the patches that were dropped and frame the proxy in orange.
 
+    The grid of patches is laid over the whole image: of patches that overlap, their middles show.
     `image` is (H, W, 3) uint8, `kept` (rows, columns) bool, `proxy` an index in raster order.
     """
     rows, columns = kept.shape
-    height, width = image.shape[0] // rows, image.shape[1] // columns
-    pixels = np.kron(kept, np.ones((height, width), bool))  # (H, W)
-    shown = np.where(pixels[..., None], image, (image * DIMMED).astype(np.uint8))
-    top, left = proxy // columns * height, proxy % columns * width
-    window = shown[top : top + height, left : left + width]
+    row = np.arange(image.shape[0]) * rows // image.shape[0]  # (H,): each pixel's row of the grid
+    column = np.arange(image.shape[1]) * columns // image.shape[1]
+    shown = np.where(kept[row][:, column, None], image, (image * DIMMED).astype(np.uint8))
+    top, bottom = np.searchsorted(row, [proxy // columns, proxy // columns + 1])
+    left, right = np.searchsorted(column, [proxy % columns, proxy % columns + 1])
+    window = shown[top:bottom, left:right]
     inside = window[2:-2, 2:-2].copy()
     window[:] = rgb(ORANGE)
     window[2:-2, 2:-2] = inside
     return shown
 
 
-def _select(model: DPEFormer, pictures: np.ndarray, options: ImageOptions) -> Selection:
+def _select(
+    model: DPEFormer, pictures: np.ndarray, cameras: torch.Tensor | None, options: ImageOptions
+) -> Selection:
     """What a network in evaluation mode selects of `pictures` (B, H, W, 3) uint8."""
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
     with torch.inference_mode():
-        return model(normalise(images, options)).selection
+        return model(normalise(images, options), cameras).selection
 
 
 def _pairs(
@@ -89,9 +93,9 @@ def draw_patches(shards: Path, weights: Path, record: Path, figure: Path, images
     pictures = np.stack([resize(reader.image(i), size) for i in chosen])
     rows = reader.index.iloc[chosen]
     captions = [f"{i}, c{c}" for i, c in zip(rows["identity"], rows["camera"], strict=True)]
-    patch = options.backbone.patch_size
-    grid = options.image.height // patch, options.image.width // patch
-    selection = _select(model, pictures, options.image)
+    grid = options.backbone.grid(options.image)
+    cameras = camera_rows(model, rows["camera"].tolist(), rows["key"].tolist())
+    selection = _select(model, pictures, cameras, options.image)
     tiles = _pairs(pictures, captions, selection, grid)
     run = read_json(record)
     title = f"Patches that DPSM keeps ({run['variant']}, seed {run['seed']})"

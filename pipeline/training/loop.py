@@ -50,7 +50,8 @@ def coarse_features(
     for start in range(0, len(images), batch):
         rows = range(start, min(start + batch, len(images)))
         pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
-        features.append(model(normalise(pixels.to(device), options.image)).coarse)
+        cameras = torch.from_numpy(images.cameras[rows.start : rows.stop]).to(device)
+        features.append(model(normalise(pixels.to(device), options.image), cameras).coarse)
     return torch.cat(features)
 
 
@@ -73,7 +74,8 @@ class Learner:
         set_rate(self.optimizer, rate)
         labels = batch.labels.to(self.device, non_blocking=True)
         pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
-        features = self.model(normalise(pixels, self.options.image))
+        cameras = batch.cameras.repeat(2).to(self.device, non_blocking=True)
+        features = self.model(normalise(pixels, self.options.image), cameras)
         logits = self.model.classify(features)
         clean, second = slice(None, len(labels)), slice(len(labels), None)
         losses = training_loss(

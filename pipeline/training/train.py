@@ -78,6 +78,7 @@ def train(
     seconds = round(time.perf_counter() - clock, 3)
     facts |= {"dataset": dataset, "variant": variant}
     facts |= {"identities": images.identities, "train_images": len(images)}
+    facts |= {"cameras": images.camera_numbers}
     facts |= {"compute": compute.model_dump(mode="json"), "device": str(device)}
     facts |= {"precision": precision, "peak_memory_mib": peak_memory_mib()}
     facts |= {"started": started, "finished": _now(), "seconds": seconds}
@@ -95,7 +96,13 @@ def _make_learner(
 ) -> Learner:
     """The model before its first step; what is random in it follows from `seed`."""
     torch.manual_seed(seed)
-    model = build_model(options, images.identities, pretrained=True, precision=precision)
+    model = build_model(
+        options,
+        images.identities,
+        pretrained=True,
+        precision=precision,
+        cameras=images.camera_numbers,
+    )
     model.to(device)
     coarse = coarse_features(model, images, options, device)
     memory = MemoryBank(images.identities, coarse.shape[1], options.loss).to(device)

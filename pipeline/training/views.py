@@ -29,23 +29,32 @@ Place = tuple[int, int, int]
 
 
 class View(NamedTuple):
-    """The two views of one image, each (H, W, 3) uint8, and its label."""
+    """The two views of one image, each (H, W, 3) uint8, its label and the row of its camera."""
 
     clean: np.ndarray
     second: np.ndarray
     label: int
+    camera: int
 
 
 class Batch(NamedTuple):
-    """Views `clean` and `second` (B, 3, H, W) uint8 of the same images, and `labels` (B,) int64."""
+    """Views `clean` and `second` (B, 3, H, W) uint8 of the same images.
+
+    `labels` and `cameras` (B,) int64 are those of `TrainingImages`.
+    """
 
     clean: Tensor
     second: Tensor
     labels: Tensor
+    cameras: Tensor
 
 
 class TrainingImages:
-    """The training split at the network's size; `labels` (M,) int64 index the sorted identities."""
+    """The training split at the network's size.
+
+    `labels` (M,) int64 index the sorted identities, `cameras` (M,) int64 the sorted
+    `camera_numbers`.
+    """
 
     def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
         self._reader = reader
@@ -55,6 +64,9 @@ class TrainingImages:
         identities, labels = np.unique(reader.index["identity"].to_numpy(), return_inverse=True)
         self.identities = len(identities)
         self.labels = labels.astype(np.int64)
+        numbers, cameras = np.unique(reader.index["camera"].to_numpy(), return_inverse=True)
+        self.camera_numbers: list[int] = numbers.tolist()
+        self.cameras = cameras.astype(np.int64)
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -130,7 +142,8 @@ class TwoViews(Dataset[View]):
         # + 1: (seed, epoch, 0) is the stream of (seed, epoch), which draws the batches
         rng = np.random.default_rng([self._seed, epoch, position + 1])
         views = two_views(self._images[index], self._options, self._occluder, rng)
-        return View(*views, int(self._images.labels[index]))
+        label, camera = self._images.labels[index], self._images.cameras[index]
+        return View(*views, int(label), int(camera))
 
 
 class Places:
@@ -174,8 +187,8 @@ def load_batches(views: TwoViews, places: Places, workers: int, pin: bool) -> It
 
 
 def _collate(views: list[View]) -> Batch:
-    clean, second, labels = zip(*views, strict=True)
-    return Batch(_stack(clean), _stack(second), torch.tensor(labels))
+    clean, second, labels, cameras = zip(*views, strict=True)
+    return Batch(_stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras))
 
 
 def _stack(images: tuple[np.ndarray, ...]) -> Tensor:

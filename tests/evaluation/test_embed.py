@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.embed import embed, embed_split, load_trained, read_batches
 from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
-from pipeline.model.dpeformer import build_model
+from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options import (
     BackboneOptions,
     ComputeOptions,
@@ -25,14 +25,20 @@ from pipeline.options import (
     ModelOptions,
     RunOptions,
 )
+from pipeline.training.views import normalise
 
 CPU = ComputeOptions(device="cpu")
 QUERIES, GALLERY = 4, 9
 
 
-def options_with(selection: str) -> RunOptions:
+def options_with(selection: str, strength: float = 0.0) -> RunOptions:
     backbone = BackboneOptions(
-        name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
+        name="vit_tiny_patch16_224",
+        patch_size=8,
+        embed_dim=32,
+        depth=1,
+        num_heads=2,
+        camera_embedding=strength,
     )
     model = ModelOptions.model_validate({"selection": selection, "k_min": 4})
     return RunOptions(image=ImageOptions(height=32, width=16), backbone=backbone, model=model)
@@ -169,6 +175,43 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     write_record(tmp_path, options_with("dpsm"))
     with pytest.raises(InputError, match=rf"(?s)does not fit the network.*{lost}"):
         load_trained(weights, record)
+
+
+def write_camera_run(folder: Path, cameras: list[int]) -> tuple[DPEFormer, Path, Path]:
+    """An untrained run with camera embedding whose training saw `cameras`."""
+    torch.manual_seed(0)
+    options = options_with("dpsm", strength=3.0)
+    model = build_model(options, identities=5, pretrained=False, cameras=cameras).eval()
+    weights, record = folder / "weights.safetensors", folder / "run.json"
+    save_file(model.state_dict(), weights)
+    write_record(folder, options)
+    write_json(record, read_json(record) | {"cameras": cameras})
+    return model, weights, record
+
+
+def test_each_image_is_embedded_with_its_camera(tmp_path: Path, shards: Path) -> None:
+    """The cameras are 1 and 2 in the query, 2 and 3 in the gallery."""
+    model, weights, record = write_camera_run(tmp_path, [1, 2, 3, 7])
+    embed(weights, record, shards, tmp_path / "features.npz", CPU)
+    with np.load(tmp_path / "features.npz") as arrays:
+        found, cameras = arrays["gallery_blended"], arrays["gallery_cameras"]
+    image = ImageOptions(height=32, width=16)
+    batch = next(read_batches(shards, "gallery", image))
+    assert cameras.tolist() == [2, 3, 2, 3, 2, 3, 2, 3, 2]
+    with torch.inference_mode():
+        right, wrong = (
+            model(normalise(batch.images, image), torch.tensor(rows)).blended
+            for rows in (cameras - 1, 4 - cameras)
+        )
+    np.testing.assert_allclose(found, right, rtol=0, atol=1e-5)
+    assert (np.abs(found - wrong.numpy()).max(axis=1) > 1e-4).all()
+
+
+def test_a_camera_that_training_did_not_see_is_refused(tmp_path: Path, shards: Path) -> None:
+    _, weights, record = write_camera_run(tmp_path, [1, 2])
+    with pytest.raises(InputError, match=r"image s2_1: found camera 3, .*\(1, 2\): train with"):
+        embed(weights, record, shards, tmp_path / "features.npz", CPU)
+    assert not (tmp_path / "features.npz").exists()
 
 
 def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:

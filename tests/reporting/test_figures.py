@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -195,13 +195,17 @@ def test_queries_are_those_with_the_largest_gain_and_the_largest_loss() -> None:
         ranks.choose_queries(baseline, variant.drop("a"), 2)
 
 
-def make_trained_run(folder: Path, options: RunOptions) -> tuple[Path, Path]:
+def make_trained_run(
+    folder: Path, options: RunOptions, cameras: Sequence[int] = (1, 2)
+) -> tuple[Path, Path]:
     torch.manual_seed(0)
     weights, record = folder / "weights.safetensors", folder / "run.json"
-    save_file(build_model(options, 3, pretrained=False).state_dict(), weights)
+    model = build_model(options, 3, pretrained=False, cameras=cameras)
+    save_file(model.state_dict(), weights)
     run = {
         "options": options.model_dump(mode="json"),
         "identities": 3,
+        "cameras": cameras,
         "variant": "dpsm",
         "seed": 0,
         "hashes": {"weights": sha256(weights)},
@@ -223,6 +227,38 @@ def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
     assert (shown[bright] == 200).all()
     assert (shown[framed] == rgb(ORANGE)).all()
     assert (shown[~bright & ~framed] == 50).all()
+
+
+def test_patches_that_overlap_are_drawn_by_their_middles() -> None:
+    """Patches of 8 pixels, 4 apart: the middle pixel of each is drawn as the patch's own."""
+    grid = BackboneOptions(patch_size=8, stride=4).grid(ImageOptions(height=64, width=32))
+    picture = np.full((64, 32, 3), 200, np.uint8)
+    kept = np.random.default_rng(0).random(grid) < 0.5
+    shown = patches.dim_dropped(picture, kept, 3 * grid[1] + 5)
+    assert shown.shape == picture.shape
+    for row in range(grid[0]):
+        for column in range(grid[1]):
+            pixel = shown[row * 4 + 4, column * 4 + 4]
+            if (row, column) == (3, 5):
+                assert tuple(pixel) == rgb(ORANGE)
+            elif tuple(pixel) != rgb(ORANGE):  # else a neighbour that the frame reaches
+                assert (pixel == (200 if kept[row, column] else 50)).all(), (row, column)
+    assert 12 <= (shown == rgb(ORANGE)).all(-1).sum() <= 25
+
+
+def test_patches_of_a_network_with_all_side_information_are_drawn(
+    shards: Path, tmp_path: Path
+) -> None:
+    changes = {"patch_size": 8, "stride": 6, "camera_embedding": 1.0}
+    backbone = OPTIONS.backbone.model_copy(update=changes)
+    options = OPTIONS.model_copy(update={"backbone": backbone})
+    cameras = sorted(set(ShardReader(shards, "query").index["camera"].tolist()))
+    weights, record = make_trained_run(tmp_path, options, cameras)
+    patches.draw_patches(shards, weights, record, tmp_path / "a.png")
+    assert (cell(patches, read(tmp_path / "a.png"), 0, 1) == rgb(ORANGE)).all(-1).any()
+    weights, record = make_trained_run(tmp_path, options, [99])
+    with pytest.raises(InputError, match=r"backbone\.camera_embedding knows .*\(99\)"):
+        patches.draw_patches(shards, weights, record, tmp_path / "b.png")
 
 
 def test_patches_of_every_query_are_drawn(shards: Path, tmp_path: Path, colour_of: Colour) -> None:

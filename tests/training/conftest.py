@@ -42,7 +42,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image[: HEIGHT // 2] += top
             image[HEIGHT // 2 :] += bottom
             data = _png(image.clip(0, 255).astype(np.uint8))
-            meta = {"identity": 3 + 7 * identity, "camera": 1 + i % 2}
+            meta = {"identity": 3 + 7 * identity, "camera": 1 + (identity + i) % 2}
             samples.append(Sample(f"{identity:04d}_{i}", "png", data, meta))
     write_index(folder, write_shards(folder, "train", samples))
     return folder

@@ -15,10 +15,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
+from pipeline.model.dpeformer import build_model
 from pipeline.options import ComputeOptions, RunOptions
+from pipeline.training.loop import Learner, coarse_features
+from pipeline.training.memory import MemoryBank
+from pipeline.training.optimizer import make_optimizer
 from pipeline.training.train import train
+from pipeline.training.views import Places, TrainingImages, TwoViews, load_batches, normalise
 
 CPU = ComputeOptions(device="cpu", precision="float32")
 EPOCHS = 40  # enough for a run to be killed among them
@@ -234,6 +240,45 @@ def test_the_record_says_what_was_run(
     assert record["peak_memory_mib"] > 50
     names = load_file(folder / "weights.safetensors")
     assert names["global_classifier.weight"].shape == (6, 32)
+
+
+def test_a_camera_embedding_is_learned_and_recorded(run: Runner, options: RunOptions) -> None:
+    plain = run("plain")
+    with_cameras = with_(options, "backbone", camera_embedding=1.0)
+    first = run("first", options=with_cameras)
+    assert weights(run("again", options=with_cameras)) == weights(first) != weights(plain)
+    record = read_json(first / "run.json")
+    assert record["cameras"] == read_json(plain / "run.json")["cameras"] == [1, 2]
+    found = load_file(first / "weights.safetensors")
+    assert set(found) - set(load_file(plain / "weights.safetensors")) == {"camera_embedding.table"}
+    trained = found["camera_embedding.table"]
+    torch.manual_seed(0)
+    fresh = build_model(with_cameras, 6, pretrained=True, cameras=[1, 2]).camera_embedding.table
+    assert trained.shape == (2, 32)
+    assert ((trained - fresh).abs().amax(dim=1) > 1e-4).all()
+
+
+def test_both_views_and_the_first_centres_are_told_the_cameras(
+    shards: Path, options: RunOptions
+) -> None:
+    options = with_(options, "backbone", camera_embedding=1.0)
+    images = TrainingImages(ShardReader(shards, "train"), options.image)
+    model = build_model(options, 6, pretrained=False, cameras=images.camera_numbers)
+    memory, cpu = MemoryBank(6, 4 * 32, options.loss), torch.device("cpu")
+    optimizer = make_optimizer(model, options.training)
+    told: list[tuple[torch.Tensor, torch.Tensor]] = []
+    model.register_forward_pre_hook(lambda model, inputs: told.append(inputs))
+    memory.start(coarse_features(model, images, options, cpu), torch.from_numpy(images.labels))
+    assert torch.cat([cameras for _, cameras in told]).tolist() == images.cameras.tolist()
+    told.clear()
+    views = TwoViews(images, options.augment, None, seed=0)
+    places = Places(images.labels, options.training, seed=0, first_epoch=0)
+    batch = next(load_batches(views, places, workers=0, pin=False))
+    Learner(model, memory, optimizer, options, cpu).step(batch, rate=1e-3)
+    [(pixels, cameras)] = told
+    for half, view in ((slice(0, 6), batch.clean), (slice(6, 12), batch.second)):
+        assert torch.equal(pixels[half], normalise(view, options.image))
+        assert torch.equal(cameras[half], batch.cameras)
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_culprit(

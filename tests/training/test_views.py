@@ -136,6 +136,22 @@ def test_labels_index_the_sorted_identities(images: TrainingImages) -> None:
     assert images.labels.tolist() == [label for label in range(6) for _ in range(4)]
 
 
+def test_cameras_follow_the_images(
+    images: TrainingImages, options: RunOptions, cut_outs: list[np.ndarray]
+) -> None:
+    assert images.camera_numbers == [1, 2]
+    assert images.cameras.tolist() == [0, 1, 0, 1, 1, 0, 1, 0] * 3
+    still = options.model_copy(update={"augment": STILL})
+    cameras = {images[i].tobytes(): int(images.cameras[i]) for i in range(len(images))}
+    found = []
+    for batch in batches(images, still, cut_outs, workers=2):
+        assert batch.cameras.dtype == torch.int64
+        for image, camera in zip(batch.clean, batch.cameras.tolist(), strict=True):
+            assert cameras[image.permute(1, 2, 0).numpy().tobytes()] == camera
+            found.append(camera)
+    assert set(found) == {0, 1}
+
+
 def test_images_are_resized_to_the_network(shards: Path) -> None:
     images = TrainingImages(ShardReader(shards, "train"), ImageOptions(height=24, width=8))
     assert images[0].shape == (24, 8, 3)

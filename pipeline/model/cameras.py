@@ -1,0 +1,44 @@
+"""Camera embedding, the side information of TransReID (arXiv 2102.04378)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+
+
+class CameraEmbedding(nn.Module):
+    """A learned vector for each camera of the training images."""
+
+    def __init__(self, cameras: Sequence[int], width: int, strength: float) -> None:
+        """A table for the numbers `cameras` of C cameras and tokens of `width` D."""
+        super().__init__()
+        self.strength = strength
+        self._rows = {camera: row for row, camera in enumerate(cameras)}
+        self.table = nn.Parameter(torch.empty(len(cameras), width))
+        nn.init.trunc_normal_(self.table, std=0.02)
+
+    def forward(self, rows: Tensor | None) -> Tensor:
+        """What to add to each token, (B, D), for cameras in `rows` (B,) int64 of the table."""
+        if rows is None:
+            raise ValueError("a network with a camera embedding must be told each image's camera")
+        return self.strength * self.table[rows]
+
+    def rows(self, cameras: Sequence[int], keys: Sequence[str]) -> Tensor:
+        """The row (B,) int64 of each image's camera; `keys` name the images.
+
+        Raises InputError for an image of a camera that is not in the table.
+        """
+        for key, camera in zip(keys, cameras, strict=True):
+            if camera not in self._rows:
+                seen = ", ".join(map(str, self._rows))
+                raise InputError(
+                    f"image {key}: found camera {camera}, but backbone.camera_embedding knows the "
+                    f"cameras of the training images only ({seen}): train with "
+                    f"backbone.camera_embedding 0 to test on other cameras, or train on images of "
+                    f"camera {camera} too"
+                )
+        return torch.tensor([self._rows[camera] for camera in cameras])

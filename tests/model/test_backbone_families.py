@@ -1,0 +1,129 @@
+"""Backbones by timm's name: families that serve, with overlapping patches too, and others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+from pipeline.model.backbone import create_backbone, encode
+from pipeline.options import BackboneOptions, ImageOptions
+
+IMAGE = ImageOptions(height=64, width=32)
+SMALL = {"patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 2}
+
+FAMILIES = {
+    "deit_tiny_distilled_patch16_224": 2,  # a distillation token beside the class token
+    "deit3_small_patch16_224": 1,  # no position for the class token
+    "vit_small_patch14_reg4_dinov2": 5,  # registers, no position for them
+    "vit_base_patch16_clip_224": 1,  # a norm before the blocks
+    "eva02_tiny_patch14_224": 1,  # rotary and absolute positions, pools by average
+    "vit_small_patch16_dinov3": 5,  # rotary positions only, registers
+    "beit_base_patch16_224": 1,  # relative positions only, pools by average
+}
+"""How many tokens precede the patches."""
+
+OTHERS = {
+    "vit_base_patch16_siglip_224": "has no class token",
+    "vit_base_patch16_reg4_gap_256": "has no class token",  # its first token is a register
+    "cait_xxs24_224": "is timm's Cait,",
+    "xcit_nano_12_p16_224": "is timm's Xcit,",
+    "vit_tiny_r_s16_p8_224": "makes its tokens by convolutions",
+    "vit_intern300m_patch14_448": "does not normalise its tokens",
+    "swin_tiny_patch4_window7_224": "timm cannot build",
+}
+
+
+def make(name: str, seed: int = 0, **values: object) -> nn.Module:
+    torch.manual_seed(seed)
+    options = BackboneOptions.model_validate({"name": name} | SMALL | values)
+    return create_backbone(options, IMAGE).eval()
+
+
+def images() -> Tensor:
+    return torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("stride", "grid"), [(None, (8, 4)), (4, (15, 7))])
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_the_class_token_comes_first_and_the_patches_after_the_final_norm(
+    name: str, stride: int | None, grid: tuple[int, int]
+) -> None:
+    backbone = make(name, stride=stride)
+    inputs: list[Tensor] = []
+    backbone.norm.register_forward_pre_hook(lambda norm, given: inputs.append(given[0]))
+    class_token, patches = encode(backbone, images())
+    assert class_token.shape == (2, 48)
+    assert patches.shape == (2, grid[0] * grid[1], 48)
+    assert inputs[0].shape[1] == FAMILIES[name] + grid[0] * grid[1]
+    tokens = nn.functional.layer_norm(inputs[0], (48,), eps=backbone.norm.eps)
+    assert torch.allclose(class_token, tokens[:, 0], atol=1e-5)
+    assert torch.allclose(patches, tokens[:, FAMILIES[name] :], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_the_first_token_is_the_one_that_timm_classifies_by(name: str) -> None:
+    backbone = make(name)
+    backbone.blocks = nn.Sequential()  # so that the class token alone decides the first token
+    before = encode(backbone, images())
+    backbone.cls_token += 1 + torch.arange(48) % 3  # the norm would hide a shift
+    after = encode(backbone, images())
+    assert not torch.allclose(before[0], after[0], atol=1e-2)
+    assert torch.equal(before[1], after[1])
+
+
+class Passing(nn.Module):
+    """A block that does nothing."""
+
+    def forward(self, tokens: Tensor, **options: object) -> Tensor:
+        return tokens
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_a_shift_reaches_every_token_and_leaves_no_trace(name: str) -> None:
+    backbone, shift = make(name), torch.randn(2, 48)
+    inputs: list[Tensor] = []
+    backbone.norm.register_forward_pre_hook(lambda norm, given: inputs.append(given[0]))
+    backbone.blocks = nn.Sequential(Passing())
+    for given in (None, shift, None):
+        encode(backbone, images(), shift=given)
+    before, shifted, after = inputs
+    assert torch.allclose(shifted - before, shift[:, None].expand_as(before), atol=1e-5)
+    assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize("stride", [None, 4])
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_weights_of_a_square_image_fit_an_oblong_one(
+    name: str, stride: int | None, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    square = create_backbone(
+        BackboneOptions(name=name, **SMALL), ImageOptions(height=224, width=224)
+    )
+    path = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in square.state_dict().items()}, path)
+    loaded = make(name, weights=str(path), stride=stride).state_dict()
+    for key, value in square.state_dict().items():
+        if loaded[key].shape == value.shape:
+            assert torch.equal(loaded[key], value), key
+        else:
+            assert "pos" in key, key
+    save_file({key: value.contiguous() for key, value in loaded.items()}, path)
+    again = make(name, seed=2, weights=str(path), stride=stride)
+    assert all(torch.equal(value, loaded[key]) for key, value in again.state_dict().items())
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_network_that_does_not_serve_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"config: backbone.*{name}.*") as error:
+        make(name)
+    assert OTHERS[name] in str(error.value)
