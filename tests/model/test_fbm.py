@@ -55,7 +55,7 @@ def array(values: Tensor) -> np.ndarray:
 def blend_one(
     blending: FeatureBlending, part: np.ndarray, global_: np.ndarray, p: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Part `p` (D,) of one image with its global feature (D,): blended (D,), attention (2, T, T)."""
+    """Part `p` (D,) of an image and its global feature (D,): blended (D,), attention (2, T, T)."""
     count = len(part) // 16
     cut = [slice(16 * t, 16 * t + 16) for t in range(count)]
     tokens = [part[c] + array(blending.part_position)[p, t] for t, c in enumerate(cut)]
