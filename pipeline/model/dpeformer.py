@@ -14,6 +14,8 @@ from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 from pipeline.options import ModelOptions, RunOptions
 
+CLASSIFIER_STD = 0.001
+
 
 class Features(NamedTuple):
     """What the network says of B images, float32; the patch-aware branch may be absent (None)."""
@@ -56,7 +58,20 @@ class IdentityClassifier(nn.Linear):
 
     def __init__(self, width: int, identities: int) -> None:
         super().__init__(width, identities, bias=False)
-        nn.init.normal_(self.weight, std=0.001)
+        nn.init.normal_(self.weight, std=CLASSIFIER_STD)
+
+
+class PartClassifiers(nn.Module):
+    """An `IdentityClassifier` of each of the P parts, all at once."""
+
+    def __init__(self, parts: int, width: int, identities: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(parts, identities, width))
+        nn.init.normal_(self.weight, std=CLASSIFIER_STD)
+
+    def forward(self, parts: Tensor) -> Tensor:
+        """Logits (B, P, C) of the parts (B, P, D), each by its own classifier."""
+        return torch.einsum("bpd,pcd->bpc", parts, self.weight)
 
 
 class DPEFormer(nn.Module):
@@ -92,12 +107,10 @@ class DPEFormer(nn.Module):
         if options.selection == "none":
             return
         if options.fusion == "fbm":
-            self.blending = nn.ModuleList(FeatureBlending(width) for _ in range(parts))
+            self.blending = FeatureBlending(width, parts)
         self.blended_neck = BatchNormNeck(parts * width)
         self.blended_classifier = IdentityClassifier(parts * width, identities)
-        self.part_classifiers = nn.ModuleList(
-            IdentityClassifier(width, identities) for _ in range(parts)
-        )
+        self.part_classifiers = PartClassifiers(parts, width, identities)
 
     def forward(self, images: Tensor, cameras: Tensor | None = None) -> Features:
         """Features of normalised images (B, 3, H, W).
@@ -125,16 +138,14 @@ class DPEFormer(nn.Module):
         coarse = self.coarse_classifier(features.coarse)
         if features.parts is None:
             return Logits(global_, coarse, None, None)
-        each = zip(self.part_classifiers, features.parts.unbind(1), strict=True)
-        parts = torch.stack([classifier(part) for classifier, part in each], dim=1)  # (B, P, C)
+        parts = self.part_classifiers(features.parts)
         return Logits(global_, coarse, parts, self.blended_classifier(features.blended))
 
     def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
         """Parts (B, P, D), with the class token (B, D) blended in where that is asked for."""
         if self.options.fusion == "none":
             return parts
-        each = zip(self.blending, parts.unbind(1), strict=True)
-        return torch.stack([blend(part, class_token) for blend, part in each], dim=1)
+        return self.blending(parts, class_token)
 
 
 def build_model(

@@ -88,17 +88,18 @@ class Learner:
             self.options.loss,
             self.options.augment.occlusion != "none",
         )
+        self.optimizer.zero_grad(set_to_none=True)
+        losses["total"].backward()
+        # reading the values waits for a GPU: only when it has all the work of the backward pass
         values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
         named = dict(zip(losses, values, strict=True))
         _check_finite(named)
-        self._update(losses["total"])
+        self._update()
         self.memory.update(features.coarse[clean].detach(), labels)
         selection = features.selection
         return named, [] if selection is None else selection.k[clean].tolist()
 
-    def _update(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+    def _update(self) -> None:
         if self.options.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.training.clip_norm)
         self.optimizer.step()

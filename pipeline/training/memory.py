@@ -13,7 +13,10 @@ from pipeline.options import LossOptions
 
 
 class MemoryBank(nn.Module):
-    """Centres (C, F) of length 1, a buffer: saved and moved with the module, never trained."""
+    """Centres (C, F), a buffer: saved and moved with the module, never trained.
+
+    Only their directions count in the loss; their lengths weigh old against new in an update.
+    """
 
     centres: Tensor
 
@@ -28,29 +31,29 @@ class MemoryBank(nn.Module):
     def start(self, features: Tensor, labels: Tensor) -> None:
         """Set each centre to the mean of its identity's features (M, F), labels (M,) int64.
 
-        Features count by their direction. An identity without features keeps a centre of zero.
+        An identity without features keeps a centre of zero.
         """
-        sums = torch.zeros_like(self.centres)
-        sums.index_add_(0, labels, functional.normalize(features.to(sums), dim=1))
-        self.centres.copy_(functional.normalize(sums, dim=1))
+        sums = torch.zeros_like(self.centres).index_add_(0, labels, features.to(self.centres))
+        counts = torch.bincount(labels, minlength=len(sums))
+        self.centres.copy_(sums / counts.clamp(min=1)[:, None])
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of the cosines of features (B, F) and centres over the temperature."""
-        cosines = functional.normalize(features, dim=1) @ self.centres.t()  # (B, C)
+        centres = functional.normalize(self.centres, dim=1)
+        cosines = functional.normalize(features, dim=1) @ centres.t()  # (B, C)
         return functional.cross_entropy(cosines / self.temperature, labels)
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor) -> None:
-        """Move the centres towards the features (B, F) of their identities, in batch order.
+        """Move the centres towards the features (B, F) of their identities, labels (B,) int64.
 
-        Each sample's centre becomes `momentum` old + (1 - momentum) feature, made length 1 again
-        before the next sample. Samples of different identities do not meet, so all first ones of
-        their identity are taken at once, then all second ones, and so on.
+        In batch order, each sample makes its centre m old + (1 - m) feature, m being `momentum`.
+        The rule is linear, so all samples are taken at once: one that n others of its identity
+        follow ends with the weight (1 - m) m^n, and the old centre of c samples with m^c.
         """
-        features = functional.normalize(features.to(self.centres), dim=1)
-        occurrence = (labels[:, None] == labels[None]).tril(-1).sum(dim=1)  # (B,)
-        for turn in range(int(occurrence.max()) + 1):
-            now = occurrence == turn
-            own = labels[now]
-            moved = self.momentum * self.centres[own] + (1 - self.momentum) * features[now]
-            self.centres[own] = functional.normalize(moved, dim=1)
+        same = (labels[:, None] == labels).to(self.centres)  # (B, B)
+        weights = (1 - self.momentum) * self.momentum ** same.triu(1).sum(dim=1)  # (B,)
+        decay = torch.ones_like(self.centres[:, 0])
+        decay[labels] = self.momentum ** same.sum(dim=1)
+        new = weights[:, None] * features.to(self.centres)
+        self.centres.mul_(decay[:, None]).index_add_(0, labels, new)

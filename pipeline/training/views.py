@@ -7,7 +7,7 @@ of workers, of the batches before it, or of a restart.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.data.sampling import epoch_batches
-from pipeline.data.shards import ShardReader
 from pipeline.options import AugmentOptions, ImageOptions, TrainingOptions
 from pipeline.training.occlusion import Occluder
+
+if TYPE_CHECKING:  # a training step needs no pandas
+    from pipeline.data.shards import ShardReader
 
 CACHE_BYTES = 512 * 2**20
 """Decoded images are kept while they fit into this."""

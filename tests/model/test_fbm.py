@@ -1,62 +1,152 @@
-"""FBM against a loop over images and heads."""
+"""FBM against a loop over images, parts, tokens and heads, written from the paper's description."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.model.fbm import FeatureBlending
+from pipeline.model.fbm import FeatureBlending, PartLinear, PartNorm
+
+CASES = [(1, 16, 1), (3, 48, 4), (5, 96, 2), (2, 192, 8)]
+"""Images, width, parts."""
 
 
-def make(width: int = 48, dtype: torch.dtype = torch.float32) -> FeatureBlending:
+def make(width: int, parts: int, dtype: torch.dtype = torch.float32) -> FeatureBlending:
+    torch.manual_seed(width + parts)
+    blending = FeatureBlending(width, parts).to(dtype)
+    for parameter in blending.parameters():  # norms and biases start as ones and zeros
+        nn.init.normal_(parameter, std=0.5)
+    return blending
+
+
+def draw(
+    images: int, width: int, parts: int, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(images)
+    shapes = (images, parts, width), (images, width)
+    return tuple(torch.randn(shape, generator=generator).to(dtype) for shape in shapes)
+
+
+def linear(token: np.ndarray, layer: PartLinear, p: int) -> np.ndarray:
+    weight, bias = array(layer.weight)[p], array(layer.bias)[16 * p : 16 * p + 16]
+    return np.array([weight[o] @ token + bias[o] for o in range(16)])
+
+
+def norm(token: np.ndarray, layer: PartNorm, p: int) -> np.ndarray:
+    mean = sum(token) / 16
+    variance = sum((token - mean) ** 2) / 16
+    weight, bias = (array(v)[16 * p : 16 * p + 16] for v in (layer.weight, layer.bias))
+    return (token - mean) / math.sqrt(variance + 1e-5) * weight + bias
+
+
+def gelu(x: float) -> float:
+    return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
+
+
+def array(values: Tensor) -> np.ndarray:
+    return values.detach().double().numpy()
+
+
+def blend_one(
+    blending: FeatureBlending, part: np.ndarray, global_: np.ndarray, p: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Part `p` (D,) of an image and its global feature (D,): blended (D,), attention (2, T, T)."""
+    count = len(part) // 16
+    cut = [slice(16 * t, 16 * t + 16) for t in range(count)]
+    tokens = [part[c] + array(blending.part_position)[p, t] for t, c in enumerate(cut)]
+    source = [global_[c] + array(blending.global_position)[p, t] for t, c in enumerate(cut)]
+    source = [norm(token, blending.global_norm, p) for token in source]
+    queries = [linear(norm(token, blending.part_norm, p), blending.query, p) for token in tokens]
+    keys = [linear(token, blending.key, p) for token in source]
+    values = [linear(token, blending.value, p) for token in source]
+    before, first, _, second = blending.feed_forward
+    attention, blended = np.zeros((2, count, count)), []
+    for t, token in enumerate(tokens):
+        answer = np.zeros(16)
+        for h, head in enumerate((slice(0, 8), slice(8, 16))):
+            powers = [math.exp(queries[t][head] @ key[head] / math.sqrt(8)) for key in keys]
+            attention[h, t] = np.array(powers) / sum(powers)
+            answer[head] = sum(
+                a * value[head] for a, value in zip(attention[h, t], values, strict=True)
+            )
+        token = token + linear(answer, blending.projection, p)
+        hidden = [gelu(x) for x in linear(norm(token, before, p), first, p)]
+        blended.append(token + linear(np.array(hidden), second, p))
+    return np.concatenate(blended), attention
+
+
+def blend_all(
+    blending: FeatureBlending, parts: Tensor, global_: Tensor
+) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [
+        [blend_one(blending, part, g, p) for p, part in enumerate(image)]
+        for image, g in zip(array(parts), array(global_), strict=True)
+    ]
+    return tuple(np.array([[pair[i] for pair in image] for image in pairs]) for i in range(2))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.03)]
+)
+@torch.no_grad()
+def test_blending_equals_a_plain_loop(
+    case: tuple[int, int, int], dtype: torch.dtype, tolerance: float
+) -> None:
+    """To `tolerance`, relative to the largest value: bfloat16 has a precision of 1/256."""
+    images, width, parts = case
+    blending, inputs = make(width, parts, dtype), draw(*case, dtype)
+    expected, attention = blend_all(blending, *inputs)
+    blended, weights = blending(*inputs), blending.attention(*inputs)
+    assert blended.dtype == weights.dtype == dtype
+    assert blended.shape == (images, parts, width)
+    assert np.abs(array(blended) - expected).max() <= tolerance * np.abs(expected).max()
+    assert np.abs(array(weights) - attention).max() <= tolerance
+
+
+def test_weights_start_as_those_of_torchs_attention() -> None:
+    """Each layer's spread is that of a stack of nn.MultiheadAttention and nn.Linear."""
     torch.manual_seed(0)
-    block = FeatureBlending(width).to(dtype)
-    for parameter in block.parameters():  # norms and biases start as ones and zeros
-        torch.nn.init.normal_(parameter, std=0.5)
-    return block
+    blending, theirs = FeatureBlending(96, 200).requires_grad_(False), nn.MultiheadAttention(16, 2)
+    for layer in (blending.query, blending.key, blending.value):
+        bound = float(theirs.in_proj_weight.detach().abs().max())
+        assert float(layer.weight.abs().max()) == pytest.approx(bound, rel=0.02)
+        assert float(layer.weight.std()) == pytest.approx(bound / 3**0.5, rel=0.02)
+        assert not layer.bias.any()
+    assert float(blending.projection.weight.abs().max()) == pytest.approx(0.25, rel=0.02)
+    assert not blending.projection.bias.any()
+    assert float(blending.feed_forward[1].bias.abs().max()) == pytest.approx(0.25, rel=0.02)
+    assert float(blending.part_position.std()) == pytest.approx(0.02, rel=0.02)
 
 
-def norm(tokens: Tensor, layer: torch.nn.LayerNorm) -> Tensor:
-    centred = tokens - tokens.mean(1, keepdim=True)
-    scale = (centred.square().mean(1, keepdim=True) + layer.eps).sqrt()
-    return centred / scale * layer.weight + layer.bias
-
-
-def blend_one(block: FeatureBlending, part: Tensor, global_: Tensor) -> Tensor:
-    """One image, head by head: part (D,), global (D,)."""
-    tokens = part.view(-1, 16) + block.part_position
-    source = norm(global_.view(-1, 16) + block.global_position, block.global_norm)
-    weights = block.attention.in_proj_weight.chunk(3)
-    biases = block.attention.in_proj_bias.chunk(3)
-    inputs = (norm(tokens, block.part_norm), source, source)
-    q, k, v = (x @ w.t() + b for x, w, b in zip(inputs, weights, biases, strict=True))
-    heads = []
-    for head in (slice(0, 8), slice(8, 16)):
-        attention = (q[:, head] @ k[:, head].t() / 8**0.5).softmax(dim=1)
-        heads.append(attention @ v[:, head])
-    out = block.attention.out_proj
-    tokens = tokens + torch.cat(heads, 1) @ out.weight.t() + out.bias
-    layer_norm, first, _, second = block.feed_forward
-    hidden = functional.gelu(norm(tokens, layer_norm) @ first.weight.t() + first.bias)
-    return (tokens + hidden @ second.weight.t() + second.bias).flatten()
-
-
-def test_blending_equals_a_loop_over_images_and_heads() -> None:
-    block = make()
-    parts, globals_ = torch.randn(5, 48), torch.randn(5, 48)
-    expected = torch.stack([blend_one(block, p, g) for p, g in zip(parts, globals_, strict=True)])
-    assert torch.allclose(block(parts, globals_), expected, atol=1e-5)
+def test_a_part_has_weights_of_its_own() -> None:
+    blending, (parts, global_) = make(48, 4), draw(3, 48, 4)
+    blending(parts, global_)[:, 1].square().sum().backward()
+    for name, weight in blending.named_parameters():
+        touched = weight.grad.unflatten(0, (4, -1)).flatten(1).abs().sum(dim=1) > 0
+        # a bias of the keys shifts a query's similarities alike, which softmax does not see
+        if name != "key.bias":
+            assert touched.tolist() == [False, True, False, False], name
 
 
 def test_the_gradient_is_right() -> None:
-    block = make(width=32, dtype=torch.float64)
-    inputs = [torch.randn(2, 32, dtype=torch.float64, requires_grad=True) for _ in range(2)]
-    assert torch.autograd.gradcheck(block, inputs)
+    """Of the inputs and of every weight."""
+    blending = make(32, 2, torch.float64)
+    inputs = [value.requires_grad_() for value in draw(2, 32, 2, torch.float64)]
+    weights = dict(blending.named_parameters())
+
+    def blend(parts: Tensor, global_: Tensor, *values: Tensor) -> Tensor:
+        named = dict(zip(weights, values, strict=True))
+        return torch.func.functional_call(blending, named, (parts, global_))
+
+    assert torch.autograd.gradcheck(blend, (*inputs, *weights.values()))
 
 
 def test_a_width_that_cannot_be_cut_is_refused() -> None:
     with pytest.raises(InputError, match=r"width is 40.*embed_dim"):
-        FeatureBlending(40)
+        FeatureBlending(40, 4)

@@ -1,0 +1,1 @@
+"""What parts of the pipeline cost: each module prints its measurement."""

@@ -1,0 +1,176 @@
+"""What DPEFormer's heads add to the cost of its backbone in training.
+
+    python -m benchmarks.heads                # ViT-B/16, 256 x 128, 2 x 8 images, 5 rounds
+    python -m benchmarks.heads --images 64    # the paper's batch, for a GPU
+
+A training step (two views, all losses, memory update) and the bare timm backbone's forward and
+backward pass take turns on the same number of images, in the same precision. The optimiser is left
+out of both. Needs torch, timm, numpy, pillow and pydantic alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, optim
+
+from pipeline.model.backbone import encode
+from pipeline.model.dpeformer import DPEFormer, Features, build_model
+from pipeline.model.dpsm import pool_parts, select_tokens
+from pipeline.options import BackboneOptions, ComputeOptions, RunOptions
+from pipeline.training.device import choose_device, choose_precision, make_deterministic
+from pipeline.training.loop import Learner, of_rows
+from pipeline.training.losses import training_loss
+from pipeline.training.memory import MemoryBank
+from pipeline.training.optimizer import make_optimizer
+from pipeline.training.views import Batch
+
+IDENTITIES = 702
+"""Training identities of Occluded-Duke."""
+PER_IDENTITY = 4
+LIMIT = 1.08
+
+Work = dict[str, Callable[[], object]]
+
+
+def make_learner(options: RunOptions, precision: str, device: torch.device) -> Learner:
+    """A network in training, with an optimiser that has no weights to update."""
+    torch.manual_seed(0)
+    model = build_model(options, IDENTITIES, pretrained=False, precision=precision).to(device)
+    memory = MemoryBank(IDENTITIES, model.coarse_neck.num_features, options.loss).to(device)
+    idle = optim.SGD([{"params": [], "factor": 1.0}], lr=1.0)
+    return Learner(model.train(), memory, idle, options, device)
+
+
+def draw_batch(images: int, options: RunOptions) -> Batch:
+    """Two views of so many random images, a few of each identity."""
+    shape = (images, 3, options.image.height, options.image.width)
+    clean, second = (torch.randint(256, shape, dtype=torch.uint8) for _ in range(2))
+    return Batch(clean, second, torch.arange(images) // PER_IDENTITY)
+
+
+def whole(learner: Learner, batch: Batch) -> Work:
+    """The backbone alone, with a gradient for each token, and the training step on as many."""
+    model, shape = learner.model, batch.clean.shape
+    images = torch.randn(2 * shape[0], *shape[1:], device=learner.device)
+
+    def backbone() -> None:
+        model.zero_grad(set_to_none=True)
+        tokens = encode(model.backbone, images, model.precision)
+        torch.autograd.backward(tokens, [torch.ones_like(token) for token in tokens])
+
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        learner.step(batch, rate=0.0)
+
+    return {"backbone": backbone, "step": step}
+
+
+def parts(learner: Learner, batch: Batch) -> Work:
+    """What the step adds to the backbone, piece by piece, each with its backward pass."""
+    model, options, device = learner.model, learner.options, learner.device
+    labels, images = batch.labels.to(device), 2 * len(batch.labels)
+    width, (rows, columns) = model.backbone.num_features, model.backbone.patch_embed.grid_size
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(images, *shape, device=device, requires_grad=True)
+
+    class_token, patches = draw(width), draw(rows * columns, width)
+    pooled, coarse = draw(options.model.parts, width), draw(options.model.parts * width)
+    features = Features(class_token, coarse, pooled, pooled.flatten(1), None)
+
+    def dpsm() -> None:
+        selection = select_tokens(class_token, patches, options.model)
+        pool_parts(patches, selection, options.model, rows).sum().backward()
+
+    def losses() -> None:
+        _loss(model, features, labels, learner.memory, options).backward(retain_graph=True)
+
+    real = make_optimizer(model, options.training)
+    return {
+        "DPSM": dpsm,
+        "FBM": lambda: model.blending(pooled, class_token).sum().backward(),
+        "classifiers and losses": losses,
+        "memory update": lambda: learner.memory.update(coarse[: len(labels)].detach(), labels),
+        "(optimiser, in neither)": real.step,
+    }
+
+
+def _loss(
+    model: DPEFormer, features: Features, labels: Tensor, memory: MemoryBank, options: RunOptions
+) -> Tensor:
+    logits, clean, second = model.classify(features), slice(len(labels)), slice(len(labels), None)
+    return training_loss(
+        of_rows(features, clean),
+        of_rows(features, second),
+        of_rows(logits, clean),
+        of_rows(logits, second),
+        labels,
+        memory,
+        options.loss,
+        second_is_occluded=True,
+    )["total"]
+
+
+def take_turns(work: Work, rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of each piece of work in each round; a first round that warms up is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds + 1):
+        for name, function in work.items():
+            _wait(device)
+            started = time.perf_counter()
+            function()
+            _wait(device)
+            taken[name].append(time.perf_counter() - started)
+    return {name: seconds[1:] for name, seconds in taken.items()}
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.heads", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("--backbone", default="vit_base_patch16_224", help="a timm ViT")
+    parser.add_argument("--images", type=int, default=8, help="images; the network sees two views")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print; the last line has the ratio of the medians."""
+    given = parse(arguments)
+    compute = ComputeOptions(device=given.device, precision=given.precision)
+    device = choose_device(compute)
+    make_deterministic(device)
+    options = RunOptions(backbone=BackboneOptions(name=given.backbone))
+    learner = make_learner(options, choose_precision(compute, device), device)
+    batch = draw_batch(given.images, options)
+    print(
+        f"{given.backbone}, {options.image.height} x {options.image.width}, 2 x {given.images} "
+        f"images, {learner.model.precision}, {device}, torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads; medians of {given.rounds} rounds"
+    )
+    taken = take_turns(whole(learner, batch), given.rounds, device)
+    taken |= take_turns(parts(learner, batch), given.rounds, device)
+    base = statistics.median(taken["backbone"])
+    for name, seconds in taken.items():
+        median = statistics.median(seconds)
+        print(f"{name:<24} {1e3 * median:10.2f} ms {100 * median / base:7.2f} % of the backbone")
+    paired = [s / b for s, b in zip(taken["step"], taken["backbone"], strict=True)]
+    print(f"median of the rounds' ratios: {statistics.median(paired):.3f}")
+    ratio = statistics.median(taken["step"]) / base
+    print(f"ratio of the medians, step / backbone: {ratio:.3f} (at most {LIMIT} is the aim)")
+
+
+if __name__ == "__main__":
+    main()

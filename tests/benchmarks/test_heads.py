@@ -1,0 +1,45 @@
+"""The benchmark of the heads runs as its description says, on a small scale."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.heads import take_turns
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ALIEN = ["snakemake", "mlflow", "webdataset", "pandas", "matplotlib", "segment_anything", "sklearn"]
+RUN = f"""
+import sys
+for name in {ALIEN}:
+    sys.modules[name] = None  # importing it is an error
+from benchmarks.heads import main
+main()
+"""
+
+
+def test_pieces_take_turns_and_the_first_round_is_not_counted() -> None:
+    order: list[str] = []
+    work = {name: lambda name=name: order.append(name) for name in "ab"}
+    taken = take_turns(work, 3, torch.device("cpu"))
+    assert order == list("abababab")
+    assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 3, "b": 3}
+    assert all(second > 0 for seconds in taken.values() for second in seconds)
+
+
+def test_it_prints_the_ratio_of_step_and_backbone_without_the_workflows_packages() -> None:
+    small = ["--backbone", "vit_tiny_patch16_224", "--images", "2", "--rounds", "1"]
+    words = [sys.executable, "-c", RUN, *small, "--device", "cpu", "--precision", "float32"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^(.+?) +([\d.]+) ms", done.stdout, re.MULTILINE))
+    assert list(found)[:4] == ["backbone", "step", "DPSM", "FBM"]
+    ratio = re.search(r"step / backbone: ([\d.]+)", done.stdout)
+    assert ratio is not None
+    expected = float(found["step"]) / float(found["backbone"])
+    assert float(ratio[1]) == pytest.approx(expected, abs=2e-3)
