@@ -29,7 +29,16 @@ def test_the_shipped_configuration_is_valid_and_says_every_key(values):
     config = load_config(values)
     assert set(values) == set(Config.model_fields)
     assert config.compare[0] == "baseline"
-    for name in ("benchmark", "image", "backbone", "model", "augment", "loss", "training"):
+    for name in (
+        "benchmark",
+        "image",
+        "backbone",
+        "model",
+        "augment",
+        "loss",
+        "training",
+        "figures",
+    ):
         assert set(values[name]) == set(type(getattr(config, name)).model_fields), name
 
 
@@ -52,6 +61,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
         ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
         ("model.parts", 3, ["model.parts: found 3", "divisor of 16"]),
+        ("figures.queries", [], ["figures.queries", "at least 1 item"]),
         ("variants.dpsm.mdoel", {}, ["variants.dpsm.mdoel: no such section", "model"]),
         ("variants.dpsm.model", {"k_min": 500}, ["variants.dpsm.model.k_min: found 500"]),
         ("variants.dpsm.model", {"fusio": "fbm"}, ["variants.dpsm.model.fusio", "fusion"]),

@@ -89,9 +89,12 @@ def embed_batch(
     """Features of uint8 `images` (B, 3, H, W): global (B, D), coarse and blended (B, P*D) float32.
 
     `blended` is absent where the network has no such branch. The features are not normalised.
+    Where DPSM selects patches, k (B,) int64 is how many it keeps.
     """
     features = model(normalise(images, image))
     named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
+    if features.selection is not None:
+        named["k"] = features.selection.k
     return {name: value.cpu().numpy() for name, value in named.items() if value is not None}
 
 
@@ -121,7 +124,8 @@ def embed(
 
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
-    and, where the network has the branch, `<split>_blended` (M, F) float32.
+    and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
+    patches, `<split>_k` (M,) int64.
     Raises InputError for weights that are not those of `record`, and for damaged shards.
     """
     device = choose_device(compute)

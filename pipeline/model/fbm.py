@@ -37,7 +37,7 @@ class FeatureBlending(nn.Module):
             nn.init.trunc_normal_(position, std=0.02)
         self.part_norm = nn.LayerNorm(TOKEN_WIDTH)
         self.global_norm = nn.LayerNorm(TOKEN_WIDTH)
-        self.attention = nn.MultiheadAttention(TOKEN_WIDTH, HEADS, batch_first=True)
+        self.cross_attention = nn.MultiheadAttention(TOKEN_WIDTH, HEADS, batch_first=True)
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(TOKEN_WIDTH),
             nn.Linear(TOKEN_WIDTH, TOKEN_WIDTH),
@@ -47,10 +47,24 @@ class FeatureBlending(nn.Module):
 
     def forward(self, part: Tensor, global_: Tensor) -> Tensor:
         """The blended part (B, D) of a part feature (B, D) and the global feature (B, D)."""
-        tokens = part.unflatten(1, (-1, TOKEN_WIDTH)) + self.part_position  # (B, D / 16, 16)
-        source = global_.unflatten(1, (-1, TOKEN_WIDTH)) + self.global_position
-        source = self.global_norm(source)
-        blended, _ = self.attention(self.part_norm(tokens), source, source, need_weights=False)
+        tokens, source = self._tokens(part, global_)
+        asking = self.part_norm(tokens)
+        blended, _ = self.cross_attention(asking, source, source, need_weights=False)
         tokens = tokens + blended
         tokens = tokens + self.feed_forward(tokens)
         return tokens.flatten(1)
+
+    def attention(self, part: Tensor, global_: Tensor) -> Tensor:
+        """How much each slice of the part takes up of each slice of the global feature.
+
+        (B, heads, D / 16, D / 16) for the features (B, D) of `forward`; each row sums to 1.
+        """
+        tokens, source = self._tokens(part, global_)
+        asking = self.part_norm(tokens)
+        return self.cross_attention(asking, source, source, average_attn_weights=False)[1]
+
+    def _tokens(self, part: Tensor, global_: Tensor) -> tuple[Tensor, Tensor]:
+        """Slices of both features with their positions, (B, D / 16, 16); the second ones normed."""
+        tokens = part.unflatten(1, (-1, TOKEN_WIDTH)) + self.part_position
+        source = global_.unflatten(1, (-1, TOKEN_WIDTH)) + self.global_position
+        return tokens, self.global_norm(source)

@@ -29,15 +29,15 @@ def blend_one(block: FeatureBlending, part: Tensor, global_: Tensor) -> Tensor:
     """One image, head by head: part (D,), global (D,)."""
     tokens = part.view(-1, 16) + block.part_position
     source = norm(global_.view(-1, 16) + block.global_position, block.global_norm)
-    weights = block.attention.in_proj_weight.chunk(3)
-    biases = block.attention.in_proj_bias.chunk(3)
+    weights = block.cross_attention.in_proj_weight.chunk(3)
+    biases = block.cross_attention.in_proj_bias.chunk(3)
     inputs = (norm(tokens, block.part_norm), source, source)
     q, k, v = (x @ w.t() + b for x, w, b in zip(inputs, weights, biases, strict=True))
     heads = []
     for head in (slice(0, 8), slice(8, 16)):
         attention = (q[:, head] @ k[:, head].t() / 8**0.5).softmax(dim=1)
         heads.append(attention @ v[:, head])
-    out = block.attention.out_proj
+    out = block.cross_attention.out_proj
     tokens = tokens + torch.cat(heads, 1) @ out.weight.t() + out.bias
     layer_norm, first, _, second = block.feed_forward
     hidden = functional.gelu(norm(tokens, layer_norm) @ first.weight.t() + first.bias)
@@ -48,6 +48,23 @@ def test_blending_equals_a_loop_over_images_and_heads() -> None:
     block = make()
     parts, globals_ = torch.randn(5, 48), torch.randn(5, 48)
     expected = torch.stack([blend_one(block, p, g) for p, g in zip(parts, globals_, strict=True)])
+    assert torch.allclose(block(parts, globals_), expected, atol=1e-5)
+
+
+def test_the_attention_is_what_blends() -> None:
+    """Its rows are shares; the global feature's values, mixed by them, give the block's output."""
+    block = make()
+    parts, globals_ = torch.randn(5, 48), torch.randn(5, 48)
+    attention = block.attention(parts, globals_)
+    assert attention.shape == (5, 2, 3, 3)
+    assert torch.allclose(attention.sum(3), torch.ones(5, 2, 3), atol=1e-6)
+    layer = block.cross_attention
+    tokens = parts.view(5, 3, 16) + block.part_position
+    source = block.global_norm(globals_.view(5, 3, 16) + block.global_position)
+    values = source @ layer.in_proj_weight[32:].t() + layer.in_proj_bias[32:]
+    mixed = [attention[:, h] @ values[..., 8 * h : 8 * h + 8] for h in range(2)]
+    tokens = tokens + layer.out_proj(torch.cat(mixed, 2))
+    expected = (tokens + block.feed_forward(tokens)).flatten(1)
     assert torch.allclose(block(parts, globals_), expected, atol=1e-5)
 
 

@@ -56,6 +56,9 @@ def test_the_pictures_are_there(results):
         "components_curves",
         "components_ranks",
         "components_patches",
+        "components_kept",
+        "components_attention",
+        "components_hidden",
     }
 
 
