@@ -86,9 +86,8 @@ def kept_figure(runs: list[KeptRun]) -> Figure:
         _draw_panel(axes, run, edges)
     panels[-1].set_xlabel("k, patches that are kept of an image", size=8)
     figure.supylabel("% of the images", size=8)
-    figure.suptitle(
-        "How many patches DPSM keeps. Blue: queries, orange: gallery, dotted: k_min", size=9
-    )
+    title = "How many patches DPSM keeps. Blue: queries, orange: gallery, dotted: k_min"
+    figure.suptitle(title, x=0.02, ha="left", size=9, weight="bold")
     return figure
 
 
