@@ -50,7 +50,8 @@ def draw_batch(images: int, options: RunOptions) -> Batch:
     """Two views of so many random images, a few of each identity."""
     shape = (images, 3, options.image.height, options.image.width)
     clean, second = (torch.randint(256, shape, dtype=torch.uint8) for _ in range(2))
-    return Batch(clean, second, torch.arange(images) // PER_IDENTITY)
+    labels = torch.arange(images) // PER_IDENTITY
+    return Batch(clean, second, labels, cameras=torch.zeros_like(labels))
 
 
 def whole(learner: Learner, batch: Batch) -> Work:

@@ -17,6 +17,7 @@ from pipeline.options import (
     BenchmarkOptions,
     ComputeOptions,
     DataOptions,
+    FigureOptions,
     IngestOptions,
     Name,
     OccluderOptions,
@@ -42,6 +43,7 @@ class Config(RunOptions):
     benchmark: BenchmarkOptions = BenchmarkOptions()
     occluders: OccluderOptions = OccluderOptions()
     compute: ComputeOptions = ComputeOptions()
+    figures: FigureOptions = FigureOptions()
 
     def run_options(self, variant: str) -> RunOptions:
         """The sections of a training run with the patch of `variant` applied."""

@@ -235,6 +235,15 @@ class ComputeOptions(Section):
     """Processes that decode and augment; 0: the training process itself."""
 
 
+class FigureOptions(Section):
+    """Which queries the pictures of single images show: ranks, kept patches, attention."""
+
+    queries: Annotated[list[str], Field(min_length=1)] | None = None
+    """Keys of query images; null: the best and the worst ones, by AP (ranks: its gain)."""
+    count: Annotated[int, Field(ge=2)] = 6
+    """How many are chosen when none are given; half of them from either end."""
+
+
 class RunOptions(Section):
     """All that decides what a training run computes, but for its data and seed."""
 

@@ -29,7 +29,16 @@ def test_the_shipped_configuration_is_valid_and_says_every_key(values):
     config = load_config(values)
     assert set(values) == set(Config.model_fields)
     assert config.compare[0] == "baseline"
-    for name in ("benchmark", "image", "backbone", "model", "augment", "loss", "training"):
+    for name in (
+        "benchmark",
+        "image",
+        "backbone",
+        "model",
+        "augment",
+        "loss",
+        "training",
+        "figures",
+    ):
         assert set(values[name]) == set(type(getattr(config, name)).model_fields), name
 
 
@@ -57,6 +66,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("backbone.camera_embedding", -1.0, ["backbone.camera_embedding", "found -1.0"]),
         ("variants.dpsm.backbone", {"stride": 10}, ["variants.dpsm.backbone.stride: found 10"]),
         ("model.parts", 17, ["model.parts: found 17", "128 pixels has 16", "at most"]),
+        ("figures.queries", [], ["figures.queries", "at least 1 item"]),
         ("variants.dpsm.mdoel", {}, ["variants.dpsm.mdoel: no such section", "model"]),
         ("variants.dpsm.model", {"k_min": 500}, ["variants.dpsm.model.k_min: found 500"]),
         ("variants.dpsm.model", {"fusio": "fbm"}, ["variants.dpsm.model.fusio", "fusion"]),

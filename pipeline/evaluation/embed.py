@@ -101,12 +101,15 @@ def embed_batch(model: DPEFormer, batch: Batch, image: ImageOptions) -> dict[str
     """Features of a batch: global (B, D), coarse and blended (B, P*D) float32.
 
     `blended` is absent where the network has no such branch. The features are not normalised.
+    Where DPSM selects patches, k (B,) int64 is how many it keeps.
     Raises InputError for an image of a camera that the model does not know, but must.
     """
     device = next(model.parameters()).device
     cameras = camera_rows(model, batch.cameras, batch.keys)
     features = model(normalise(batch.images.to(device), image), cameras)
     named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
+    if features.selection is not None:
+        named["k"] = features.selection.k
     return {name: value.cpu().numpy() for name, value in named.items() if value is not None}
 
 
@@ -135,7 +138,8 @@ def embed(
 
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
-    and, where the network has the branch, `<split>_blended` (M, F) float32.
+    and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
+    patches, `<split>_k` (M,) int64.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """

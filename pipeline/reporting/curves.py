@@ -13,24 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import read_json
-from pipeline.reporting.sheets import (
-    BLACK,
-    BLUE,
-    DPI,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    checked_folder,
-    save_figure,
-)
+from pipeline.reporting.lines import draw_band, tidy_axes
+from pipeline.reporting.sheets import DPI, GREY, checked_folder, save_figure
 
-COLOURS = (BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE)
-DASHES = ("-", "--", ":", "-.")
-"""Neighbours in the legend differ by their dashes too."""
 PANELS = {"loss": "Training loss", "lr": "Learning rate"}
+KEPT = "k_median"
+"""Only runs of variants that select patches have values in this column."""
 
 
 def read_histories(histories: list[Path]) -> pd.DataFrame:
@@ -55,22 +43,15 @@ def read_histories(histories: list[Path]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str) -> None:
-    """The mean over seeds as a line, from the least to the most as a band."""
+def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str, title: str) -> None:
+    """A line for each variant that has the column: the mean over its seeds, in a band."""
     for number, (variant, run) in enumerate(runs.groupby("variant", sort=False)):
-        colour = COLOURS[number % len(COLOURS)]
-        dash = number % len(DASHES)  # broken lines on top: those that coincide are both seen
-        curve = run.groupby("epoch")[column].agg(["mean", "min", "max"])
-        (line,) = axes.plot(curve.index, curve["mean"], DASHES[dash], color=colour, lw=1.5)
-        line.set(label=str(variant), zorder=2 + dash)
-        axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.15, lw=0)
-    axes.set_title(PANELS[column], size=9, loc="left", weight="bold")
+        if run[column].notna().any():
+            draw_band(axes, number, str(variant), run.set_index("epoch")[column])
+    axes.set_title(title, size=9, loc="left", weight="bold", y=1.04)
     axes.set_xlabel("epoch", size=8)
-    axes.tick_params(labelsize=7)
-    axes.grid(axis="y", color="#DDDDDD", lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy_axes(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))
     axes.yaxis.get_offset_text().set_fontsize(7)
 
@@ -80,15 +61,20 @@ def _one_schedule(runs: pd.DataFrame) -> bool:
 
 
 def curves_figure(runs: pd.DataFrame) -> Figure:
-    """Loss and learning rate per epoch of the runs of `read_histories`."""
-    figure = Figure(figsize=(8, 3.6), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
-    panels = figure.subplots(1, len(PANELS), width_ratios=(3, 2))
-    for axes, column in zip(panels, PANELS, strict=True):
-        _draw_panel(axes, runs, column)
+    """Loss, learning rate and, where patches are selected, k per epoch of `read_histories`."""
+    figure = Figure(figsize=(9, 3.6), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    titles = dict(PANELS)
+    if KEPT in runs and runs[KEPT].notna().any():
+        titles[KEPT] = "Kept patches k, median"
+    panels = figure.subplots(1, len(titles), width_ratios=(3, 2, 2)[: len(titles)])
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
+        _draw_panel(axes, runs, column, title)
     if _one_schedule(runs):
         for line in panels[1].lines:
             line.set_color(GREY)
-        panels[1].set_title("Learning rate, the same for all", size=9, loc="left", weight="bold")
+        panels[1].set_title(
+            "Learning rate, the same for all", size=9, loc="left", weight="bold", y=1.04
+        )
     seeds = runs["seed"].nunique()
     figure.legend(
         *panels[0].get_legend_handles_labels(),
@@ -96,6 +82,7 @@ def curves_figure(runs: pd.DataFrame) -> Figure:
         ncols=min(6, runs["variant"].nunique()),
         fontsize=7,
         frameon=False,
+        handlelength=3.2,  # room for a whole period of the dashes
         title=f"Mean of {seeds} seeds, band from the least to the most. "
         "A variant's loss sums the terms of its own branches.",
         title_fontsize=7,
@@ -104,7 +91,7 @@ def curves_figure(runs: pd.DataFrame) -> Figure:
 
 
 def draw_curves(histories: list[Path], figure: Path) -> None:
-    """Draw the loss and the learning rate per epoch of all variants to a PNG.
+    """Draw the loss, the learning rate and k per epoch of all variants to a PNG.
 
     `histories` are history.csv files beside their run.json. Raises InputError when one is not.
     """

@@ -5,33 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pipeline.cli import run_stage
-from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.embed import camera_rows, load_trained
-from pipeline.files import read_json
-from pipeline.model.dpeformer import DPEFormer
-from pipeline.model.dpsm import Selection
-from pipeline.options import ImageOptions
-from pipeline.reporting.sheets import (
-    ORANGE,
-    Layout,
-    Row,
-    Tile,
-    checked_folder,
-    draw_sheet,
-    evenly,
-    rgb,
-    save_figure,
-)
-from pipeline.training.views import normalise, resize
+from pipeline.options import FigureOptions
+from pipeline.reporting.queries import how_chosen
+from pipeline.reporting.sheets import ORANGE, Layout, Row, Tile, draw_sheet, rgb, save_figure
+from pipeline.reporting.shown import ShownQueries, load_shown
 
-COLUMNS = 8
+COLUMNS = 6
 DIMMED = 0.25
 """Brightness that is left of a patch that was dropped."""
-LAYOUT = Layout(height=256, width=128, label=0)
+LAYOUT = Layout(height=296, width=148, label=0)
 
 
 def dim_dropped(image: np.ndarray, kept: np.ndarray, proxy: int) -> np.ndarray:
@@ -53,56 +38,35 @@ def dim_dropped(image: np.ndarray, kept: np.ndarray, proxy: int) -> np.ndarray:
     return shown
 
 
-def _select(
-    model: DPEFormer, pictures: np.ndarray, cameras: torch.Tensor | None, options: ImageOptions
-) -> Selection:
-    """What a network in evaluation mode selects of `pictures` (B, H, W, 3) uint8."""
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
-    with torch.inference_mode():
-        return model(normalise(images, options), cameras).selection
-
-
-def _pairs(
-    pictures: np.ndarray, captions: list[str], selection: Selection, grid: tuple[int, int]
-) -> list[Tile]:
+def kept_pairs(shown: ShownQueries, run: Path) -> list[Tile]:
     """Each picture, followed by what is kept of it."""
+    selection = shown.features().selection
+    if selection is None:
+        raise InputError(
+            f"{run / 'run.json'}: expected a variant that selects patches, found model.selection "
+            f"{shown.model.options.selection}, which drops none: draw another one"
+        )
+    grid = shown.model.backbone.patch_embed.grid_size
     tiles = []
-    for i, picture in enumerate(pictures):
+    for i, picture in enumerate(shown.pictures):
         kept = selection.kept[i].reshape(grid).numpy()
-        shown = dim_dropped(picture, kept, int(selection.proxy[i]))
-        tiles += [Tile(picture, captions[i]), Tile(shown, f"k = {int(selection.k[i])}")]
+        k, proxy = int(selection.k[i]), int(selection.proxy[i])
+        tiles.append(Tile(picture, shown.captions[i]))
+        tiles.append(Tile(dim_dropped(picture, kept, proxy), f"k = {k} of {kept.size}"))
     return tiles
 
 
-def draw_patches(shards: Path, weights: Path, record: Path, figure: Path, images: int = 12) -> None:
-    """Draw evenly chosen queries, each beside the patches that a trained DPSM keeps, to a PNG.
+def draw_patches(shards: Path, run: Path, figure: Path, options: FigureOptions) -> None:
+    """Draw queries, each beside the patches that the trained DPSM of `run` keeps, to a PNG.
 
-    Raises InputError when a file is missing or the variant selects no patches.
+    `run` is the folder of a scored run; `options` say which queries, or how many of the highest and
+    the lowest AP. Raises InputError when a file is missing, a key is no query or the variant
+    selects no patches.
     """
-    for path in (weights, record):
-        checked_folder(path.parent, path.name)
-    model, options = load_trained(weights, record)
-    if options.model.selection != "dpsm":
-        raise InputError(
-            f"{record}: expected model.selection dpsm, found {options.model.selection}: this "
-            "variant drops no patches, draw another one"
-        )
-    reader = ShardReader(shards, "query")
-    size = (options.image.width, options.image.height)
-    chosen = evenly(len(reader), images)
-    pictures = np.stack([resize(reader.image(i), size) for i in chosen])
-    rows = reader.index.iloc[chosen]
-    captions = [f"{i}, c{c}" for i, c in zip(rows["identity"], rows["camera"], strict=True)]
-    grid = options.backbone.grid(options.image)
-    cameras = camera_rows(model, rows["camera"].tolist(), rows["key"].tolist())
-    selection = _select(model, pictures, cameras, options.image)
-    tiles = _pairs(pictures, captions, selection, grid)
-    run = read_json(record)
-    title = f"Patches that DPSM keeps ({run['variant']}, seed {run['seed']})"
-    subtitle = (
-        f"Left: evenly chosen queries, with identity and camera. Right: the k of "
-        f"{grid[0] * grid[1]} patches that are kept; orange: the proxy."
-    )
+    shown = load_shown(shards, run, options)
+    tiles = kept_pairs(shown, run)
+    title = f"Patches that DPSM keeps ({shown.run})"
+    subtitle = f"{how_chosen(options, 'AP')} Right: what is kept of each; orange: the proxy."
     lines = [Row("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     save_figure(draw_sheet(lines, title, subtitle, LAYOUT), figure)
 

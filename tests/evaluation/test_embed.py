@@ -126,6 +126,7 @@ def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> N
             features = model(pixels.permute(2, 0, 1)[None])
         for name, value in (("coarse", features.coarse), ("blended", features.blended)):
             np.testing.assert_allclose(arrays[f"gallery_{name}"][i], value[0], rtol=0, atol=1e-5)
+        assert arrays["gallery_k"][i] == features.selection.k[0]
 
 
 def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:

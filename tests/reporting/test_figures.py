@@ -1,62 +1,25 @@
-"""The pictures of the benchmark, bank, views, ranks, patches and curves show what they say."""
+"""The pictures of the benchmark, bank, views, ranks and curves show what they say."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from PIL import Image
-from safetensors.torch import save_file
+from figure_checks import OPTIONS, cell, centre, edge, make_scored_run, read
 
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.score import score
-from pipeline.files import sha256
-from pipeline.model.dpeformer import build_model
-from pipeline.options import BackboneOptions, ImageOptions, ModelOptions, RunOptions
-from pipeline.reporting import bank_sheet, benchmark_sheet, curves, patches, ranks, views_sheet
-from pipeline.reporting.sheets import BLUE, FRAME, GREEN, ORANGE, VERMILION, rgb
+from pipeline.evaluation.score import read_features
+from pipeline.options import FigureOptions
+from pipeline.reporting import bank_sheet, benchmark_sheet, curves, ranks, views_sheet
+from pipeline.reporting.queries import choose_queries
+from pipeline.reporting.sheets import BLUE, GREEN, VERMILION, rgb
 
 Colour = Callable[[str, int, int], tuple[int, int, int]]
-OPTIONS = RunOptions(
-    image=ImageOptions(height=32, width=16),
-    backbone=BackboneOptions(
-        name="vit_tiny_patch16_224", patch_size=4, embed_dim=16, depth=1, num_heads=2
-    ),
-    model=ModelOptions(k_min=5),
-)
-
-
-def read(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8; nothing may touch the edge of a picture, as cut-off text does."""
-    with Image.open(path) as image:
-        pixels = np.array(image.convert("RGB"))
-    edge = np.ones(pixels.shape[:2], bool)
-    edge[4:-4, 4:-4] = False
-    assert (pixels[edge] == 255).all()
-    return pixels
-
-
-def cell(module: ModuleType, sheet: np.ndarray, row: int, column: int) -> np.ndarray:
-    top, left = module.LAYOUT.origin(row, column)
-    return sheet[top : top + module.LAYOUT.height, left : left + module.LAYOUT.width]
-
-
-def centre(module: ModuleType, sheet: np.ndarray, row: int, column: int) -> tuple[int, ...]:
-    pixels = cell(module, sheet, row, column)
-    return tuple(pixels[pixels.shape[0] // 2, pixels.shape[1] // 2].tolist())
-
-
-def edge(module: ModuleType, sheet: np.ndarray, row: int, column: int) -> tuple[int, ...]:
-    """The colour in the middle of a picture's left edge, where its frame would be."""
-    pixels = cell(module, sheet, row, column)
-    return tuple(pixels[pixels.shape[0] // 2, FRAME // 2].tolist())
 
 
 def test_the_benchmark_sheet_has_each_split_in_its_row(
@@ -125,26 +88,6 @@ def test_the_second_view_is_the_clean_one_with_an_object_over_it(
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
 
 
-def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Path:
-    """A run whose features are drawn, with as many features as its variant has."""
-    rng = np.random.default_rng(seed)
-    arrays: dict[str, np.ndarray] = {}
-    for split in ("query", "gallery"):
-        index = ShardReader(shards, split).index
-        arrays[f"{split}_keys"] = index["key"].to_numpy(dtype=str)
-        arrays[f"{split}_identities"] = index["identity"].to_numpy()
-        arrays[f"{split}_cameras"] = index["camera"].to_numpy()
-        for feature in ("global", "coarse", *(["blended"] if variant != "baseline" else [])):
-            arrays[f"{split}_{feature}"] = rng.normal(size=(len(index), 4)).astype(np.float32)
-    folder.mkdir()
-    np.savez(folder / "features.npz", **arrays)
-    record = {"dataset": "drawn", "variant": variant, "seed": seed}
-    (folder / "run.json").write_text(json.dumps(record))
-    files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
-    score(*files)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def runs(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("runs")
@@ -157,11 +100,12 @@ def runs(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 def test_ranks_are_framed_green_exactly_where_the_identity_is_the_querys(
     shards: Path, runs: tuple[Path, Path], tmp_path: Path, colour_of: Colour
 ) -> None:
-    ranks.draw_ranks(shards, *runs, tmp_path / "ranks.png", queries=3)
+    options = FigureOptions(count=3)
+    ranks.draw_ranks(shards, *runs, tmp_path / "ranks.png", options)
     sheet = read(tmp_path / "ranks.png")
     read_runs = [ranks.read_run(run) for run in runs]
     assert [run.feature for run in read_runs] == ["coarse", "blended"]
-    chosen = ranks.choose_queries(*(run.queries["ap"] for run in read_runs), 3)
+    chosen = choose_queries(ranks.gains(*(run.queries["ap"] for run in read_runs)), options)
     frames = set()
     for number, query in enumerate(chosen):
         identity = int(query.split("_")[1])
@@ -177,111 +121,45 @@ def test_ranks_are_framed_green_exactly_where_the_identity_is_the_querys(
     assert frames == {GREEN, VERMILION}
 
 
-def test_similarities_fall_along_a_ranked_list(runs: tuple[Path, Path]) -> None:
-    run = ranks.read_run(runs[1])
-    for query, row in run.queries.iterrows():
-        values = run.similarity.loc[query, row["top10"].split()].to_numpy()
-        assert (np.diff(values) <= 0).all()
-
-
-def test_queries_are_those_with_the_largest_gain_and_the_largest_loss() -> None:
-    keys = list("abcdefgh")
-    baseline = pd.Series([0.5] * 7 + [np.nan], keys)
-    variant = pd.Series([0.5, 0.9, 0.1, 0.6, 0.9, 0.2, 0.5, np.nan], keys)
-    assert ranks.choose_queries(baseline, variant, 5) == ["b", "e", "d", "c", "f"]
-    with pytest.raises(InputError, match="found 7: draw fewer"):
-        ranks.choose_queries(baseline, variant, 8)
-    with pytest.raises(InputError, match="same queries"):
-        ranks.choose_queries(baseline, variant.drop("a"), 2)
-
-
-def make_trained_run(
-    folder: Path, options: RunOptions, cameras: Sequence[int] = (1, 2)
-) -> tuple[Path, Path]:
-    torch.manual_seed(0)
-    weights, record = folder / "weights.safetensors", folder / "run.json"
-    model = build_model(options, 3, pretrained=False, cameras=cameras)
-    save_file(model.state_dict(), weights)
-    run = {
-        "options": options.model_dump(mode="json"),
-        "identities": 3,
-        "cameras": cameras,
-        "variant": "dpsm",
-        "seed": 0,
-        "hashes": {"weights": sha256(weights)},
+def test_a_ranked_list_says_the_camera_and_the_euclidean_distance(
+    shards: Path, runs: tuple[Path, Path]
+) -> None:
+    run, arrays = ranks.read_run(runs[1]), read_features(runs[1] / "features.npz")
+    place = {key: i for i, key in enumerate(arrays["gallery_keys"])}
+    unit = {
+        split: [v / np.linalg.norm(v) for v in arrays[f"{split}_blended"]]
+        for split in ("query", "gallery")
     }
-    record.write_text(json.dumps(run))
-    return weights, record
+    readers = ShardReader(shards, "query"), ShardReader(shards, "gallery")
+    for number, (query, row) in enumerate(run.queries.iterrows()):
+        tiles = ranks.ranked_row(run, query, *readers).tiles[1:]
+        distances = []
+        for key, tile in zip(row["top10"].split(), tiles, strict=True):
+            distance = np.linalg.norm(unit["query"][number] - unit["gallery"][place[key]])
+            mark = "✓" if key.split("_")[1] == query.split("_")[1] else "✗"
+            assert tile.caption == f"{mark} c{key.split('_')[2]} {distance:.2f}"
+            distances.append(distance)
+        assert distances == sorted(distances)
 
 
-def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
-    picture = np.full((32, 16, 3), 200, np.uint8)
-    kept = np.zeros((4, 2), bool)
-    kept[0, 1] = kept[2, 0] = True
-    shown = patches.dim_dropped(picture, kept, 4)
-    bright = np.zeros((32, 16), bool)
-    bright[:8, 8:] = bright[18:22, 2:6] = True  # the proxy's frame takes 2 pixels
-    framed = np.zeros((32, 16), bool)
-    framed[16:24, :8] = True
-    framed[18:22, 2:6] = False
-    assert (shown[bright] == 200).all()
-    assert (shown[framed] == rgb(ORANGE)).all()
-    assert (shown[~bright & ~framed] == 50).all()
+def test_a_feature_is_at_no_distance_from_itself(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    arrays = read_features(runs[1] / "features.npz")
+    for part in ("keys", "blended"):
+        arrays[f"gallery_{part}"] = arrays[f"query_{part}"]
+    for name in ("run.json", "queries.csv"):
+        (tmp_path / name).write_bytes((runs[1] / name).read_bytes())
+    np.savez(tmp_path / "features.npz", **arrays)
+    distance = ranks.read_run(tmp_path).distance.to_numpy()
+    np.testing.assert_allclose(np.diag(distance), 0, atol=1e-3)  # no NaN of a rounded square
 
 
-def test_patches_that_overlap_are_drawn_by_their_middles() -> None:
-    """Patches of 8 pixels, 4 apart: the middle pixel of each is drawn as the patch's own."""
-    grid = BackboneOptions(patch_size=8, stride=4).grid(ImageOptions(height=64, width=32))
-    picture = np.full((64, 32, 3), 200, np.uint8)
-    kept = np.random.default_rng(0).random(grid) < 0.5
-    shown = patches.dim_dropped(picture, kept, 3 * grid[1] + 5)
-    assert shown.shape == picture.shape
-    for row in range(grid[0]):
-        for column in range(grid[1]):
-            pixel = shown[row * 4 + 4, column * 4 + 4]
-            if (row, column) == (3, 5):
-                assert tuple(pixel) == rgb(ORANGE)
-            elif tuple(pixel) != rgb(ORANGE):  # else a neighbour that the frame reaches
-                assert (pixel == (200 if kept[row, column] else 50)).all(), (row, column)
-    assert 12 <= (shown == rgb(ORANGE)).all(-1).sum() <= 25
-
-
-def test_patches_of_a_network_with_all_side_information_are_drawn(
-    shards: Path, tmp_path: Path
-) -> None:
-    changes = {"patch_size": 8, "stride": 6, "camera_embedding": 1.0}
-    backbone = OPTIONS.backbone.model_copy(update=changes)
-    options = OPTIONS.model_copy(update={"backbone": backbone})
-    cameras = sorted(set(ShardReader(shards, "query").index["camera"].tolist()))
-    weights, record = make_trained_run(tmp_path, options, cameras)
-    patches.draw_patches(shards, weights, record, tmp_path / "a.png")
-    assert (cell(patches, read(tmp_path / "a.png"), 0, 1) == rgb(ORANGE)).all(-1).any()
-    weights, record = make_trained_run(tmp_path, options, [99])
-    with pytest.raises(InputError, match=r"backbone\.camera_embedding knows .*\(99\)"):
-        patches.draw_patches(shards, weights, record, tmp_path / "b.png")
-
-
-def test_patches_of_every_query_are_drawn(shards: Path, tmp_path: Path, colour_of: Colour) -> None:
-    weights, record = make_trained_run(tmp_path, OPTIONS)
-    patches.draw_patches(shards, weights, record, tmp_path / "a.png")
-    sheet = read(tmp_path / "a.png")
-    for number, identity in enumerate((11, 12, 13)):
-        assert centre(patches, sheet, 0, 2 * number) == colour_of("query", identity, 1)
-        shown = cell(patches, sheet, 0, 2 * number + 1)
-        assert (shown != colour_of("query", identity, 1)).any(-1).mean() > 0.1
-    patches.draw_patches(shards, weights, record, tmp_path / "b.png")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
-def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
-    shards: Path, tmp_path: Path
-) -> None:
-    options = OPTIONS.model_copy(update={"model": ModelOptions(selection="all")})
-    weights, record = make_trained_run(tmp_path, options)
-    with pytest.raises(InputError, match="selection dpsm, found all"):
-        patches.draw_patches(shards, weights, record, tmp_path / "a.png")
-    with pytest.raises(InputError, match="no such file"):
-        patches.draw_patches(shards, tmp_path / "none", record, tmp_path / "a.png")
+def test_runs_of_other_queries_cannot_be_compared() -> None:
+    baseline = pd.Series([0.5, 0.25], ["a", "b"])
+    pd.testing.assert_series_equal(
+        ranks.gains(baseline, pd.Series([0.5, 0.5], ["b", "a"])), pd.Series([0, 0.25], ["a", "b"])
+    )
+    with pytest.raises(InputError, match="same queries"):
+        ranks.gains(baseline, baseline.drop("a"))
 
 
 def make_history(folder: Path, variant: str, seed: int, lr: float = 0.1) -> Path:
@@ -319,6 +197,18 @@ def test_one_schedule_of_all_runs_is_said_to_be_one(tmp_path: Path) -> None:
         curves.draw_curves(histories, tmp_path / name)
     read(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_only_variants_that_select_have_a_curve_of_k(tmp_path: Path) -> None:
+    plain = make_history(tmp_path / "plain", "plain", 0)
+    selecting = make_history(tmp_path / "selecting", "selecting", 0)
+    assert len(curves.curves_figure(curves.read_histories([plain])).axes) == 2
+    pd.read_csv(plain).assign(k_median="").to_csv(plain, index=False)
+    pd.read_csv(selecting).assign(k_median=[9, 8, 7]).to_csv(selecting, index=False)
+    kept = curves.curves_figure(curves.read_histories([plain, selecting])).axes[2]
+    (line,) = kept.lines
+    assert line.get_label() == "selecting"
+    np.testing.assert_allclose(line.get_xydata(), [(1, 9), (2, 8), (3, 7)])
 
 
 def test_histories_that_cannot_be_drawn_are_named(tmp_path: Path) -> None:

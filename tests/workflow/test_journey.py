@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,9 @@ def test_the_pictures_are_there(results):
         "components_ablation",
         "components_ranks",
         "components_patches",
+        "components_kept",
+        "components_attention",
+        "components_hidden",
     }
 
 
@@ -82,6 +86,17 @@ def test_every_run_is_in_mlflow_once(finished, results):
     )
     receipt = json.loads((results / "tables/components_published.json").read_text())
     assert len(receipt) == len(names)
+
+
+def test_every_picture_is_in_mlflow(finished, results):
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{finished.folder}/results/mlflow.db")
+    receipt = json.loads((results / "tables/components_published.json").read_text())
+    (table,) = (entry["run_id"] for entry in receipt if entry["name"] == "table-components")
+    published = {Path(item.path).name for item in client.list_artifacts(table, "figures")}
+    assert published == {path.name for path in (results / "figures").iterdir()}
+    assert "components_hidden.csv" in published
 
 
 def test_a_second_run_has_nothing_to_do(finished):

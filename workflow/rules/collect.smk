@@ -1,7 +1,9 @@
 FIGURES = "results/{dataset}/figures"
-# the runs that pictures of single images show: the last variant that selects patches, and the first
-SHOWN = f"results/{DATASET}/{[*CONFIG.compare, *selecting_variants()][-1]}/seed{CONFIG.seeds[0]}"
-BASELINE = f"results/{DATASET}/{CONFIG.compare[0]}/seed{CONFIG.seeds[0]}"
+# runs that pictures of single images show: the first variant, the last that selects patches, the
+# last that blends; where there is none, no rule that shows it is asked for
+BASELINE = first_run(CONFIG.compare[0])
+SELECTING = first_run([*CONFIG.compare, *selecting_variants()][-1])
+BLENDING = first_run([*CONFIG.compare, *blending_variants()][-1])
 
 
 rule tabulate:
@@ -135,7 +137,7 @@ rule ranks:
     input:
         shards="results/{dataset}/shards",
         baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
-        variant=multiext(f"{SHOWN}/", "queries.csv", "features.npz", "run.json"),
+        variant=multiext(f"{SELECTING}/", "queries.csv", "features.npz", "run.json"),
     output:
         figure=f"{FIGURES}/{{table}}_ranks.png",
     log:
@@ -145,17 +147,18 @@ rule ranks:
     params:
         baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
         variant=lambda wildcards, input: Path(input.variant[0]).parent,
+        options=CONFIG.figures.model_dump_json(),
         code=code_hash("pipeline.reporting.ranks"),
     shell:
         "python -m pipeline.reporting.ranks --shards {input.shards} --baseline {params.baseline}"
-        " --variant {params.variant} --figure {output.figure} 2>&1 | tee {log}"
+        " --variant {params.variant} --figure {output.figure} --options {params.options:q}"
+        " 2>&1 | tee {log}"
 
 
 rule patches:
     input:
         shards="results/{dataset}/shards",
-        weights=f"{SHOWN}/weights.safetensors",
-        record=f"{SHOWN}/run.json",
+        run=multiext(f"{SELECTING}/", "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=f"{FIGURES}/{{table}}_patches.png",
     log:
@@ -163,10 +166,69 @@ rule patches:
     conda:
         "../../envs/pipeline.yaml"
     params:
+        run=lambda wildcards, input: Path(input.run[0]).parent,
+        options=CONFIG.figures.model_dump_json(),
         code=code_hash("pipeline.reporting.patches"),
     shell:
-        "python -m pipeline.reporting.patches --shards {input.shards} --weights {input.weights}"
-        " --record {input.record} --figure {output.figure} 2>&1 | tee {log}"
+        "python -m pipeline.reporting.patches --shards {input.shards} --run {params.run}"
+        " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
+
+
+rule attention:
+    input:
+        shards="results/{dataset}/shards",
+        run=multiext(f"{BLENDING}/", "weights.safetensors", "run.json", "queries.csv"),
+    output:
+        figure=f"{FIGURES}/{{table}}_attention.png",
+    log:
+        "results/logs/{dataset}/attention_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        run=lambda wildcards, input: Path(input.run[0]).parent,
+        options=CONFIG.figures.model_dump_json(),
+        code=code_hash("pipeline.reporting.attention"),
+    shell:
+        "python -m pipeline.reporting.attention --shards {input.shards} --run {params.run}"
+        " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
+
+
+rule kept:
+    input:
+        features=selecting_runs("features.npz"),
+        records=selecting_runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_kept.png",
+    log:
+        "results/logs/{dataset}/kept_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        runs=selecting_runs(""),
+        code=code_hash("pipeline.reporting.kept"),
+    shell:
+        "python -m pipeline.reporting.kept --runs {params.runs} --figure {output.figure}"
+        " 2>&1 | tee {log}"
+
+
+rule hidden:
+    input:
+        truth="results/{dataset}/truth.npz",
+        queries=runs("queries.csv"),
+        records=runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_hidden.png",
+        table=f"{FIGURES}/{{table}}_hidden.csv",
+    log:
+        "results/logs/{dataset}/hidden_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        runs=runs(""),
+        code=code_hash("pipeline.reporting.hidden"),
+    shell:
+        "python -m pipeline.reporting.hidden --runs {params.runs} --truth {input.truth}"
+        " --figure {output.figure} --table {output.table} 2>&1 | tee {log}"
 
 
 rule publish:
@@ -186,6 +248,7 @@ rule publish:
             *paired_tables(),
         ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
+        numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if is_drawn() else [],
         bank=["results/occluders/bank"] if pasting_variants() else [],
     output:
         receipt="results/{dataset}/tables/{table}_published.json",
@@ -201,4 +264,4 @@ rule publish:
     shell:
         "python -m pipeline.reporting.publish --database {params.database}"
         " --receipt {output.receipt} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
-        " --figures {input.figures} {params.bank} 2>&1 | tee {log}"
+        " --figures {input.figures} {input.numbers} {params.bank} 2>&1 | tee {log}"

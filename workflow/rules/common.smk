@@ -55,6 +55,31 @@ def paired_tables() -> list[str]:
     return [f"results/{{dataset}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
 
 
+def blending_variants() -> list[str]:
+    """The variants of the comparison that blend the class token into their parts by FBM."""
+    models = {name: CONFIG.run_options(name).model for name in CONFIG.compare}
+    return [
+        name
+        for name, model in models.items()
+        if model.selection != "none" and model.fusion == "fbm"
+    ]
+
+
+def first_run(variant: str) -> str:
+    """The run of a variant that pictures show: the one with the first seed."""
+    return f"results/{DATASET}/{variant}/seed{CONFIG.seeds[0]}"
+
+
+def selecting_runs(file: str) -> list[str]:
+    """One path for each variant that selects patches."""
+    return [f"{first_run(variant)}/{file}" for variant in selecting_variants()]
+
+
+def is_drawn() -> bool:
+    """Whether the workflow draws the benchmark, and so knows what is hidden."""
+    return DATASET == "synthetic" and CONFIG.data.archive is None
+
+
 def figures() -> list[str]:
     """The pictures that the comparison allows."""
     names = ["benchmark", f"{CONFIG.table}_curves"]
@@ -63,5 +88,9 @@ def figures() -> list[str]:
     if len(CONFIG.compare) > 1:
         names += [f"{CONFIG.table}_ranks", f"{CONFIG.table}_ablation"]
     if selecting_variants():
-        names += [f"{CONFIG.table}_patches"]
+        names += [f"{CONFIG.table}_patches", f"{CONFIG.table}_kept"]
+    if blending_variants():
+        names += [f"{CONFIG.table}_attention"]
+    if is_drawn():
+        names += [f"{CONFIG.table}_hidden"]
     return names
