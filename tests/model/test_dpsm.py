@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 
 import pytest
 import torch
@@ -93,6 +94,49 @@ def test_every_rule_equals_a_plain_loop(
             assert selection.proxy[i] == nearest
             assert torch.allclose(selection.scores[i], torch.tensor(scores), atol=1e-5)
             assert torch.allclose(pooled[i], pool_one(patches[i], kept, options), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-5), (torch.bfloat16, 0.02)]
+)
+@pytest.mark.parametrize("seed", range(12))
+def test_random_sizes_and_types_equal_a_plain_loop(
+    seed: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    """Relative to the lengths that meet in a score; bfloat16 has a precision of 1/256.
+
+    Rounding may swap tokens whose scores are close, so the rule is followed on the scores found.
+    """
+    rng = random.Random(seed)
+    parts, columns, width = rng.choice([1, 2, 4]), rng.randint(1, 7), rng.randint(1, 40)
+    rows = parts * rng.randint(2, 4)
+    options = ModelOptions(
+        parts=parts,
+        k_min=rng.randint(1, rows * columns),
+        order=rng.choice(["score", "raster"]),
+        threshold=rng.choice(["drop", "otsu"]),
+        proxy=rng.choice(["patch", "class"]),
+    )
+    generator = torch.Generator().manual_seed(seed)
+    class_token = torch.randn(3, width, generator=generator).to(dtype)
+    patches = torch.randn(3, rows * columns, width, generator=generator).to(dtype)
+    selection = select_tokens(class_token, patches, options)
+    pooled = pool_parts(patches, selection, options, rows)
+    assert pooled.dtype == dtype
+    for i, (g, x) in enumerate(zip(class_token.double(), patches.double(), strict=True)):
+        nearest = [float(g @ token) for token in x]
+        query = g if options.proxy == "class" else x[selection.proxy[i]]
+        lengths = float(max(g.norm(), x.norm(dim=1).max()) ** 2)
+        assert nearest[selection.proxy[i]] >= max(nearest) - tolerance * lengths
+        scores = selection.scores[i].tolist()
+        exact = [float(query @ token) for token in x]
+        assert scores == pytest.approx(exact, abs=tolerance * lengths)
+        order = sorted(range(len(x)), key=lambda j, scores=scores: -scores[j])
+        above = count_above([scores[j] for j in order], options.threshold)
+        kept = order[: max(above, options.k_min)]
+        assert selection.kept[i].nonzero().flatten().tolist() == sorted(kept)
+        expected = pool_one(x, kept, options)
+        assert (pooled[i].double() - expected).abs().max() <= tolerance * x.abs().max()
 
 
 def tokens_with_scores(*scores: float) -> tuple[Tensor, Tensor]:

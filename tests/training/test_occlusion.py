@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -50,6 +53,71 @@ def test_roa_pastes_a_corner_of_the_right_size(image: np.ndarray, height: int, w
         assert max(heights) <= 3 * HEIGHT // 4
         assert len(heights) > 10
         assert places == {(True, True, False, True), (False, True, True, True)}
+
+
+def bilinear(old: int, new: int) -> np.ndarray:
+    """(new, old): how much of each old pixel is in each new one, antialiased when it shrinks."""
+    scale, weights = old / new, np.zeros((new, old))
+    for to, from_ in np.ndindex(new, old):
+        distance = abs(from_ + 0.5 - (to + 0.5) * scale) / max(scale, 1)
+        weights[to, from_] = max(0, 1 - distance)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def paste_one(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.ndarray:
+    """Pixel by pixel; `cut_out` (h, w, 4) is premultiplied, in 0..255."""
+    result = image.astype(float)
+    for y, x in np.ndindex(cut_out.shape[:2]):
+        alpha = cut_out[y, x, 3] / 255
+        result[top + y, left + x] = cut_out[y, x, :3] + (1 - alpha) * result[top + y, left + x]
+    return result
+
+
+def every_occlusion(image: np.ndarray, cut_out: np.ndarray) -> Iterator[np.ndarray]:
+    """All that ROA may make of an image with an object, by the words of the paper."""
+    height, width = image.shape[:2]
+    premultiplied = cut_out.astype(float)
+    premultiplied[..., :3] *= premultiplied[..., 3:] / 255
+    tall = cut_out.shape[0] / cut_out.shape[1] > 2
+    free = width if tall else height
+    for length in range(math.floor(free / 2), math.ceil(3 * free / 4) + 1):
+        h, w = (height, length) if tall else (length, width)
+        rows, columns = bilinear(cut_out.shape[0], h), bilinear(cut_out.shape[1], w)
+        resized = np.einsum("yi,xj,ijc->yxc", rows, columns, premultiplied)
+        for flipped in (resized, resized[:, ::-1]):
+            for top, left in {(0, 0), (height - h, 0), (0, width - w), (height - h, width - w)}:
+                yield paste_one(image, flipped, top, left)
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 4), (8, 4), (5, 9), (30, 12), (13, 17)])
+@pytest.mark.parametrize("size", [(24, 12), (19, 11)])
+def test_roa_equals_the_paper_pixel_by_pixel(
+    height: int, width: int, size: tuple[int, int]
+) -> None:
+    """Each result is one of all that the rule allows; the next nearest are a hundred levels off.
+
+    Rounded to whole levels are: premultiplying, both passes of resizing, alpha and the blend.
+    """
+    rng = np.random.default_rng(height)
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    cut_out = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    allowed = np.stack(list(every_occlusion(image, cut_out)))
+    occluder = RealisticOcclusion([cut_out])
+    found = set()
+    for _ in range(40):
+        errors = np.abs(allowed - occluder(image, rng)).max(axis=(1, 2, 3))
+        assert errors.min() <= 3
+        found.add(int(errors.argmin()))
+    assert len(found) > 10
+
+
+def test_roa_draws_every_object_of_the_bank(image: np.ndarray) -> None:
+    bank = [np.full((9, 9, 4), (shade, shade, shade, 255), np.uint8) for shade in (1, 101, 201)]
+    occluder, rng = RealisticOcclusion(bank), np.random.default_rng(0)
+    results = [occluder(image, rng) for _ in range(60)]
+    drawn = [{1, 101, 201} & set(np.unique(result).tolist()) for result in results]
+    assert all(len(shades) == 1 for shades in drawn)
+    assert all(10 < drawn.count({shade}) < 30 for shade in (1, 101, 201))
 
 
 def test_roa_flips_half_of_the_objects(image: np.ndarray) -> None:

@@ -1,0 +1,84 @@
+"""The six decisions where the released code differs from what it should do, one test each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.data import market1501
+from pipeline.data.checks import check_dataset
+from pipeline.errors import InputError
+from pipeline.model.dpeformer import build_model
+from pipeline.model.dpsm import pool_parts, select_tokens
+from pipeline.model.fbm import FeatureBlending
+from pipeline.options import AugmentOptions, BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.training.occlusion import make_occluder
+from pipeline.training.views import two_views
+
+
+@torch.no_grad()
+def test_1_the_global_feature_is_the_class_token() -> None:
+    options = RunOptions(
+        image=ImageOptions(height=64, width=32),
+        backbone=BackboneOptions(
+            name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
+        ),
+    )
+    model = build_model(options, 3, pretrained=False).eval()
+    images = torch.randn(2, 3, 64, 32)
+    tokens = model.backbone.forward_features(images)
+    found = model(images).global_
+    assert torch.equal(found, model.global_neck(tokens[:, 0]))
+    assert not torch.allclose(found, model.global_neck(tokens[:, 1]), atol=1e-2)
+
+
+@torch.no_grad()
+def test_2_blending_keeps_the_images_of_a_batch_apart() -> None:
+    blending = FeatureBlending(48, 4)
+    parts, global_ = torch.randn(6, 4, 48), torch.randn(6, 48)
+    together = blending(parts, global_)
+    parts[1:], global_[1:] = torch.randn(5, 4, 48), torch.randn(5, 48)
+    for mates in (1, 2, 6):
+        assert (blending(parts[:mates], global_[:mates])[0] - together[0]).abs().max() <= 1e-5
+
+
+def test_3_pooling_takes_each_images_own_number_of_tokens() -> None:
+    """One image has its largest drop after 9 tokens, its batch-mate after 3."""
+    options = ModelOptions(k_min=1, parts=1)
+    scores = torch.linspace(2, 1, 16).repeat(2, 1)
+    scores[0, 9:] -= 5
+    scores[1, 3:] -= 5
+    class_token, patches = torch.tensor([[1.0], [1.0]]), scores[..., None]
+    selection = select_tokens(class_token, patches, options)
+    assert selection.k.tolist() == [9, 3]
+    pooled = pool_parts(patches, selection, options, rows=4)[:, 0, 0]
+    torch.testing.assert_close(pooled, torch.stack([scores[0, :9].mean(), scores[1, :3].mean()]))
+
+
+def test_4_all_tokens_before_the_largest_drop_are_kept() -> None:
+    class_token = torch.tensor([[1.0]])
+    patches = torch.tensor([1.0, 0.2, 0.9, 0.1, 0.8]).view(1, 5, 1)
+    selection = select_tokens(class_token, patches, ModelOptions(k_min=1))
+    assert selection.kept.tolist() == [[True, False, True, False, True]]
+
+
+def test_5_occlusion_is_on_in_every_second_view_and_can_be_switched_off() -> None:
+    """No coin decides: an opaque object covers at least half of every second view."""
+    image = np.zeros((32, 16, 3), np.uint8)
+    occluder = make_occluder("roa", [np.full((9, 9, 4), 255, np.uint8)], [image])
+    options = AugmentOptions()
+    for seed in range(50):
+        clean, second = two_views(image, options, occluder, np.random.default_rng(seed))
+        assert (second == 255).all(axis=2).mean() >= 0.5
+        assert not clean.any()
+        without = make_occluder("none", [], [image])
+        assert not two_views(image, options, without, np.random.default_rng(seed))[1].any()
+
+
+def test_6_counts_that_are_not_the_published_ones_are_refused() -> None:
+    rows = [("train", 1), ("train", 1), ("query", 2), ("gallery", 2)]
+    table = pd.DataFrame(rows, columns=["split", "identity"])
+    with pytest.raises(InputError, match=r"train: expected 12936 images of 751 .* found 2 of 1"):
+        check_dataset(table, market1501.COUNTS, "error", "market1501")
