@@ -94,7 +94,7 @@ def every_occlusion(image: np.ndarray, cut_out: np.ndarray) -> Iterator[np.ndarr
 def test_roa_equals_the_paper_pixel_by_pixel(
     height: int, width: int, size: tuple[int, int]
 ) -> None:
-    """Each result is one of all that the rule allows; the next nearest are a hundred levels off.
+    """Each result is one of all that the rule allows; the next nearest are dozens of levels off.
 
     Rounded to whole levels are: premultiplying, both passes of resizing, alpha and the blend.
     """
