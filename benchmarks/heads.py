@@ -34,6 +34,7 @@ IDENTITIES = 702
 PER_IDENTITY = 4
 LIMIT = 1.08
 
+Memories = dict[str, MemoryBank]
 Work = dict[str, Callable[[], object]]
 
 
@@ -43,7 +44,7 @@ def make_learner(options: RunOptions, precision: str, device: torch.device) -> L
     model = build_model(options, IDENTITIES, pretrained=False, precision=precision).to(device)
     memory = MemoryBank(IDENTITIES, model.coarse_neck.num_features, options.loss).to(device)
     idle = optim.SGD([{"params": [], "factor": 1.0}], lr=1.0)
-    return Learner(model.train(), memory, idle, options, device)
+    return Learner(model.train(), {"coarse": memory}, idle, options, device)
 
 
 def draw_batch(images: int, options: RunOptions) -> Batch:
@@ -89,20 +90,22 @@ def parts(learner: Learner, batch: Batch) -> Work:
         pool_parts(patches, selection, options.model, rows).sum().backward()
 
     def losses() -> None:
-        _loss(model, features, labels, learner.memory, options).backward(retain_graph=True)
+        _loss(model, features, labels, learner.memories, options).backward(retain_graph=True)
 
     real = make_optimizer(model, options.training)
     return {
         "DPSM": dpsm,
         "FBM": lambda: model.blending(pooled, class_token).sum().backward(),
         "classifiers and losses": losses,
-        "memory update": lambda: learner.memory.update(coarse[: len(labels)].detach(), labels),
+        "memory update": lambda: learner.memories["coarse"].update(
+            coarse[: len(labels)].detach(), labels
+        ),
         "(optimiser, in neither)": real.step,
     }
 
 
 def _loss(
-    model: DPEFormer, features: Features, labels: Tensor, memory: MemoryBank, options: RunOptions
+    model: DPEFormer, features: Features, labels: Tensor, memories: Memories, options: RunOptions
 ) -> Tensor:
     logits, clean, second = model.classify(features), slice(len(labels)), slice(len(labels), None)
     return training_loss(
@@ -111,7 +114,7 @@ def _loss(
         of_rows(logits, clean),
         of_rows(logits, second),
         labels,
-        memory,
+        memories,
         options.loss,
         second_is_occluded=True,
     )["total"]

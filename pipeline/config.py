@@ -115,6 +115,11 @@ def _check_variant(config: Config, name: str) -> None:
     except ValidationError as error:
         raise InputError(_explain(error, RunOptions, where)) from None
     _check_tokens(options, where)
+    if options.loss.contrast in ("blended", "both") and options.model.selection == "none":
+        raise InputError(
+            f"{where}loss.contrast: found {options.loss.contrast}, but with model.selection none "
+            "there is no blended feature: give coarse or none, or another selection"
+        )
 
 
 def _check_tokens(options: RunOptions, where: str) -> None:

@@ -176,8 +176,12 @@ class ModelOptions(Section):
     """Tokens are compared with the patch nearest to the class token (paper), or with that."""
     k_min: Positive = 48
     """At least so many tokens are kept."""
-    fusion: Literal["none", "fbm"] = "fbm"
-    """Whether the class token is blended into each part."""
+    sparse_stripe: Literal["stripe", "kept"] = "stripe"
+    """With order stripe, what stands for a stripe with too few kept tokens: all of its own tokens,
+    or the mean of all kept ones."""
+    fusion: Literal["none", "fbm", "addition", "concatenation"] = "fbm"
+    """How the class token gets into each part: not, by the feature blending module (paper), by
+    adding it, or beside the part (which makes the test feature twice as wide)."""
 
 
 class AugmentOptions(Section):
@@ -194,6 +198,8 @@ class AugmentOptions(Section):
 class LossOptions(Section):
     """Weights of the losses; the defaults are the paper's."""
 
+    contrast: Literal["none", "coarse", "blended", "both"] = "coarse"
+    """Features that the contrastive loss pulls to a memory bank of their own; coarse: paper."""
     temperature: Annotated[float, Field(gt=0)] = 0.05
     memory_momentum: Share = 0.2
     """Share of the old centre that an update of the memory bank keeps."""
@@ -223,6 +229,8 @@ class TrainingOptions(Section):
     final_lr: Share = 0.002
     """Last learning rate as a share of `lr`."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of a running average of the weights, which is then the result; null: none is kept."""
 
 
 class ComputeOptions(Section):

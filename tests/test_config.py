@@ -67,6 +67,11 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("variants.dpsm.backbone", {"stride": 10}, ["variants.dpsm.backbone.stride: found 10"]),
         ("model.parts", 17, ["model.parts: found 17", "128 pixels has 16", "at most"]),
         ("figures.queries", [], ["figures.queries", "at least 1 item"]),
+        (
+            "variants.baseline.loss",
+            {"contrast": "both"},
+            ["variants.baseline.loss.contrast: found both", "no blended feature"],
+        ),
         ("variants.dpsm.mdoel", {}, ["variants.dpsm.mdoel: no such section", "model"]),
         ("variants.dpsm.model", {"k_min": 500}, ["variants.dpsm.model.k_min: found 500"]),
         ("variants.dpsm.model", {"fusio": "fbm"}, ["variants.dpsm.model.fusio", "fusion"]),

@@ -25,7 +25,7 @@ class Features(NamedTuple):
     coarse: Tensor
     """(B, P D): the stripes of all patch tokens, after batch norm."""
     parts: Tensor | None
-    """(B, P, D): the blended parts, after batch norm."""
+    """(B, P, D): the blended parts, after batch norm; D is twice as wide with concatenation."""
     blended: Tensor | None
     """(B, P D): the blended parts side by side: the feature to test with."""
     selection: Selection | None
@@ -108,9 +108,10 @@ class DPEFormer(nn.Module):
             return
         if options.fusion == "fbm":
             self.blending = FeatureBlending(width, parts)
-        self.blended_neck = BatchNormNeck(parts * width)
-        self.blended_classifier = IdentityClassifier(parts * width, identities)
-        self.part_classifiers = PartClassifiers(parts, width, identities)
+        blended_width = 2 * width if options.fusion == "concatenation" else width
+        self.blended_neck = BatchNormNeck(parts * blended_width)
+        self.blended_classifier = IdentityClassifier(parts * blended_width, identities)
+        self.part_classifiers = PartClassifiers(parts, blended_width, identities)
 
     def forward(self, images: Tensor, cameras: Tensor | None = None) -> Features:
         """Features of normalised images (B, 3, H, W).
@@ -129,8 +130,9 @@ class DPEFormer(nn.Module):
         if self.options.selection == "dpsm":
             selection = select_tokens(class_token, patch_tokens, self.options)
             parts = pool_parts(patch_tokens, selection, self.options, rows)
-        blended = self.blended_neck(self._fuse(parts, class_token).flatten(1))
-        return Features(global_, coarse, blended.view_as(parts), blended, selection)
+        fused = self._fuse(parts, class_token)
+        blended = self.blended_neck(fused.flatten(1))
+        return Features(global_, coarse, blended.view_as(fused), blended, selection)
 
     def classify(self, features: Features) -> Logits:
         """Identity logits of each feature that is there."""
@@ -142,10 +144,18 @@ class DPEFormer(nn.Module):
         return Logits(global_, coarse, parts, self.blended_classifier(features.blended))
 
     def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
-        """Parts (B, P, D), with the class token (B, D) blended in where that is asked for."""
+        """Parts (B, P, D) with the class token (B, D) in them, as `options.fusion` says.
+
+        (B, P, 2 D) where the class token stands beside each part.
+        """
         if self.options.fusion == "none":
             return parts
-        return self.blending(parts, class_token)
+        if self.options.fusion == "fbm":
+            return self.blending(parts, class_token)
+        beside = class_token[:, None].expand_as(parts)
+        if self.options.fusion == "addition":
+            return parts + beside
+        return torch.cat([parts, beside], dim=2)
 
 
 def build_model(

@@ -15,7 +15,7 @@ from torch.nn import functional
 from pipeline.options import ModelOptions
 
 MIN_KEPT_IN_STRIPE = 4
-"""A stripe with fewer kept tokens is averaged whole: too few tokens are mostly noise."""
+"""A stripe with fewer kept tokens is stood in for: too few tokens are mostly noise."""
 
 
 class Selection(NamedTuple):
@@ -61,11 +61,12 @@ def pool_parts(
 
     `options.order` score and raster: adaptive average pooling of the kept tokens by falling score
     or in raster order, part p taking ranks floor(p k / P) to ceil((p + 1) k / P) - 1. stripe: part
-    p averages the kept tokens of its own horizontal stripe, or the whole stripe where fewer than
-    `MIN_KEPT_IN_STRIPE` of it are kept. Without a selection, the stripes of all tokens.
+    p averages the kept tokens of its own horizontal stripe; where fewer than `MIN_KEPT_IN_STRIPE`
+    of it are kept, the whole stripe or all kept tokens, as `options.sparse_stripe` says. Without a
+    selection, the stripes of all tokens.
     """
     stripes = _stripes(patch_tokens, options.parts, rows)
-    members = stripes if selection is None else _members(selection, options.order, stripes)
+    members = stripes if selection is None else _members(selection, options, stripes)
     members = members.to(patch_tokens.dtype)
     weights = members / members.sum(dim=2, keepdim=True)
     return weights @ patch_tokens  # (B, P, N) @ (B, N, D)
@@ -102,17 +103,18 @@ def _otsu(falling: Tensor) -> Tensor:
     return between.argmax(dim=1) + 2  # the best, and an index made a count
 
 
-def _members(selection: Selection, order: str, stripes: Tensor) -> Tensor:
+def _members(selection: Selection, options: ModelOptions, stripes: Tensor) -> Tensor:
     """(B, P, N) bool: the tokens that each part averages."""
     kept, parts = selection.kept, stripes.shape[1]
-    if order == "score":
+    if options.order == "score":
         return _windows(_ranks(selection.scores), selection.k, parts)
-    if order == "raster":
+    if options.order == "raster":
         place = kept.cumsum(dim=1) - 1
         return _windows(place, selection.k, parts) & kept[:, None]
     members = stripes & kept[:, None]
     few = members.sum(dim=2, keepdim=True) < MIN_KEPT_IN_STRIPE
-    return torch.where(few, stripes, members)
+    instead = stripes if options.sparse_stripe == "stripe" else kept[:, None]
+    return torch.where(few, instead, members)
 
 
 def _windows(place: Tensor, length: Tensor, parts: int) -> Tensor:

@@ -17,7 +17,7 @@ from pipeline.reporting.lines import draw_band, tidy_axes
 from pipeline.reporting.sheets import DPI, GREY, checked_folder, save_figure
 
 PANELS = {"loss": "Training loss", "lr": "Learning rate"}
-KEPT = "k_median"
+KEPT = "k_q50"
 """Only runs of variants that select patches have values in this column."""
 
 

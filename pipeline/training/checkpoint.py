@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn, optim
 
 from pipeline.files import atomic_file
 
@@ -25,22 +24,16 @@ def fingerprint(values: dict[str, Any]) -> str:
 
 
 class Checkpoint:
-    """Saves and restores the model, the memory bank, the optimiser and the history after an epoch.
+    """Saves and restores the parts of a training (modules, optimiser) and its history by epochs.
 
     Random generators need no saving: what an epoch draws is a function of (seed, epoch).
     """
 
-    def __init__(
-        self,
-        path: Path,
-        run: str,
-        model: nn.Module,
-        memory: nn.Module,
-        optimizer: optim.Optimizer,
-    ) -> None:
+    def __init__(self, path: Path, run: str, parts: dict[str, Any]) -> None:
+        """For the run with this fingerprint; `parts` have a state_dict each."""
         self._path = path
         self._run = run
-        self._parts: dict[str, Any] = {"model": model, "memory": memory, "optimizer": optimizer}
+        self._parts = parts
 
     def save(self, history: History) -> None:
         """Write the state after as many epochs as `history` has rows."""

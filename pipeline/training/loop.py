@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn, optim
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from pipeline.errors import InputError
@@ -22,11 +22,13 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options import RunOptions
 from pipeline.training.checkpoint import History
 from pipeline.training.losses import training_loss
-from pipeline.training.memory import MemoryBank
+from pipeline.training.memory import MemoryBank, contrasted_features
 from pipeline.training.optimizer import learning_rate, set_rate
 from pipeline.training.views import Batch, TrainingImages, normalise
 
 Row = dict[str, int | float | str]
+QUANTILES = (10, 25, 50, 75, 90)
+"""Of k, in percent."""
 _ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
 
 
@@ -40,19 +42,27 @@ def of_rows(values: Any, rows: slice) -> Any:
 
 
 @torch.no_grad()
-def coarse_features(
+def start_memories(
     model: DPEFormer, images: TrainingImages, options: RunOptions, device: torch.device
-) -> Tensor:
-    """`coarse` (M, F) of all images as they are, without augmentation, in eval mode."""
+) -> dict[str, MemoryBank]:
+    """A memory bank for each contrasted feature, from all images as they are, in eval mode."""
     model.eval()
     batch = 2 * options.training.identities * options.training.images
-    features = []
+    names = contrasted_features(options.loss)
+    features: dict[str, list[Tensor]] = {name: [] for name in names}
     for start in range(0, len(images), batch):
         rows = range(start, min(start + batch, len(images)))
         pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
         cameras = torch.from_numpy(images.cameras[rows.start : rows.stop]).to(device)
-        features.append(model(normalise(pixels.to(device), options.image), cameras).coarse)
-    return torch.cat(features)
+        found = model(normalise(pixels.to(device), options.image), cameras)
+        for name in names:
+            features[name].append(getattr(found, name))
+    memories = {}
+    for name in names:
+        whole = torch.cat(features[name])  # (M, F)
+        memories[name] = MemoryBank(images.identities, whole.shape[1], options.loss).to(device)
+        memories[name].start(whole, torch.from_numpy(images.labels).to(device))
+    return memories
 
 
 @dataclass(frozen=True)
@@ -60,10 +70,18 @@ class Learner:
     """A model in training and what changes along with it."""
 
     model: DPEFormer
-    memory: MemoryBank
+    memories: dict[str, MemoryBank]
+    """One for each contrasted feature, by its name."""
     optimizer: optim.Optimizer
     options: RunOptions
     device: torch.device
+    average: AveragedModel | None = None
+    """The running average of the model, where one is kept."""
+
+    @property
+    def result(self) -> nn.Module:
+        """The model whose weights count."""
+        return self.model if self.average is None else self.average.module
 
     def step(self, batch: Batch, rate: float) -> tuple[dict[str, float], list[int]]:
         """One update from both views of a batch, in one forward pass.
@@ -84,7 +102,7 @@ class Learner:
             of_rows(logits, clean),
             of_rows(logits, second),
             labels,
-            self.memory,
+            self.memories,
             self.options.loss,
             self.options.augment.occlusion != "none",
         )
@@ -95,7 +113,8 @@ class Learner:
         named = dict(zip(losses, values, strict=True))
         _check_finite(named)
         self._update()
-        self.memory.update(features.coarse[clean].detach(), labels)
+        for name, memory in self.memories.items():
+            memory.update(getattr(features, name)[clean].detach(), labels)
         selection = features.selection
         return named, [] if selection is None else selection.k[clean].tolist()
 
@@ -103,6 +122,8 @@ class Learner:
         if self.options.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.training.clip_norm)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
 
 
 class NonFiniteError(Exception):
@@ -127,8 +148,9 @@ def run_epoch(
 ) -> Row:
     """Train for `steps` batches; returns the epoch's row of the history.
 
-    Losses are means over the steps, k_median is over all clean views (empty without selection), and
-    images_per_second counts each image once, not its two views. Raises InputError with the epoch,
+    Losses are means over the steps, the quantiles of k (k_q10 to k_q90) are over all clean views
+    (empty without selection), and images_per_second counts each image once, not its two views.
+    Raises InputError with the epoch,
     the step and the culprit when something is no longer finite.
     """
     learner.model.train()
@@ -156,10 +178,17 @@ def run_epoch(
         "lr": rate,
         "seconds": round(seconds, 3),
         "images_per_second": round(steps * options.identities * options.images / seconds, 1),
-        "k_median": statistics.median(kept) if kept else "",
+        **_quantiles(kept),
         "loss": means.pop("total"),
         **means,
     }
+
+
+def _quantiles(kept: list[int]) -> Row:
+    """How many tokens were kept, as quantiles; empty values where nothing is selected."""
+    names = (f"k_q{percent}" for percent in QUANTILES)
+    values = np.percentile(kept, QUANTILES).tolist() if kept else [""] * len(QUANTILES)
+    return dict(zip(names, values, strict=True))
 
 
 def write_history(path: Path, history: History) -> None:

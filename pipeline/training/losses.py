@@ -5,6 +5,8 @@ DPEFormer, arXiv 2402.10435.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,26 +22,28 @@ def training_loss(
     clean_logits: Logits,
     occluded_logits: Logits,
     labels: Tensor,
-    memory: MemoryBank,
+    memories: Mapping[str, MemoryBank],
     options: LossOptions,
     second_is_occluded: bool,
 ) -> dict[str, Tensor]:
     """The loss of two views of B images with labels (B,) int64: its "total" and its parts.
 
     total = mean of identity_coarse and identity_blended + `options.global_weight` identity_global
-    + identity_parts + contrast_clean + w contrast_second, where w is `options.occluded_contrast`,
-    or 1 where the second view is a clean one too. Each identity term is the mean cross-entropy over
-    both views (and over the parts). Terms of branches that are absent are left out. Scalars.
+    + identity_parts + contrast_coarse_clean + w contrast_coarse_second, where w is
+    `options.occluded_contrast`, or 1 where the second view is a clean one too. Each identity term
+    is the mean cross-entropy over both views (and over the parts). Terms of branches that are
+    absent are left out. `memories` by feature say what is contrasted, coarse in the paper. Scalars.
     """
     losses = _identity_losses((clean_logits, occluded_logits), labels, options.label_smoothing)
-    losses["contrast_clean"] = memory.loss(clean.coarse, labels)
-    losses["contrast_second"] = memory.loss(occluded.coarse, labels)
     whole = [losses[name] for name in ("identity_coarse", "identity_blended") if name in losses]
     total = torch.stack(whole).mean() + options.global_weight * losses["identity_global"]
     if "identity_parts" in losses:
         total = total + losses["identity_parts"]
     second_weight = options.occluded_contrast if second_is_occluded else 1.0
-    total = total + losses["contrast_clean"] + second_weight * losses["contrast_second"]
+    for name, memory in memories.items():
+        first, second = (memory.loss(getattr(view, name), labels) for view in (clean, occluded))
+        losses |= {f"contrast_{name}_clean": first, f"contrast_{name}_second": second}
+        total = total + first + second_weight * second
     return {"total": total} | losses
 
 

@@ -12,6 +12,13 @@ from torch.nn import functional
 from pipeline.options import LossOptions
 
 
+def contrasted_features(options: LossOptions) -> tuple[str, ...]:
+    """Names of the features with a memory bank each, by `options.contrast`."""
+    if options.contrast == "none":
+        return ()
+    return ("coarse", "blended") if options.contrast == "both" else (options.contrast,)
+
+
 class MemoryBank(nn.Module):
     """Centres (C, F), a buffer: saved and moved with the module, never trained.
 

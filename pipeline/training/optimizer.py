@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from torch import nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.options import TrainingOptions
 
@@ -41,6 +42,13 @@ def make_optimizer(model: nn.Module, options: TrainingOptions) -> optim.Optimize
         return optim.SGD(groups, lr=options.lr, momentum=options.momentum, fused=True)
     kind = optim.AdamW if options.optimizer == "adamw" else optim.Adam
     return kind(groups, lr=options.lr, fused=True)
+
+
+def make_average(model: nn.Module, options: TrainingOptions) -> AveragedModel | None:
+    """The running average of `options.ema`, which starts as a copy of the model; None without."""
+    if options.ema is None:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(options.ema), use_buffers=True)
 
 
 def learning_rate(step: int, steps: int, options: TrainingOptions) -> float:

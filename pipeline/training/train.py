@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +21,11 @@ from pipeline.occluders.bank import load_bank
 from pipeline.options import ComputeOptions, RunOptions
 from pipeline.training.checkpoint import Checkpoint, fingerprint
 from pipeline.training.device import choose_device, choose_precision, make_deterministic
-from pipeline.training.loop import Learner, Row, coarse_features, run_epoch, write_history
-from pipeline.training.memory import MemoryBank
+from pipeline.training.loop import Learner, Row, run_epoch, start_memories, write_history
 from pipeline.training.occlusion import Occluder, make_occluder
-from pipeline.training.optimizer import make_optimizer
+from pipeline.training.optimizer import make_average, make_optimizer
 from pipeline.training.record import environment, peak_memory_mib, run_facts
+from pipeline.training.token_quality import TokenQuality
 from pipeline.training.views import Batch, Places, TrainingImages, TwoViews, load_batches
 
 
@@ -44,13 +45,16 @@ def train(
     variant: str,
     seed: int,
     bank: Path | None = None,
+    truth: Path | None = None,
 ) -> None:
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
 
     Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
     record (JSON). `state` is written after every epoch; a run that was stopped resumes from it and
     ends with the same weights as one that was not; it is deleted at the end. `bank` is read only
-    where augment.occlusion is roa. The weights after the last epoch are the result.
+    where augment.occlusion is roa. The weights after the last epoch are the result, or with
+    `training.ema` their running average. With `truth`, the masks of a drawn benchmark, the history
+    says after each epoch how well the scores of DPSM tell the person from the rest (token_auc).
     Raises InputError for shards or a bank that are damaged, for fewer identities than a batch holds
     and when a loss or the weights are no longer finite.
     """
@@ -63,17 +67,18 @@ def train(
     views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
     learner = _make_learner(images, options, seed, precision, device)
     facts = run_facts(shards, bank, options, seed)
-    checkpoint = Checkpoint(
-        state, fingerprint(facts), learner.model, learner.memory, learner.optimizer
-    )
+    checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
     rows = checkpoint.restore(device)
     places = Places(images.labels, options.training, seed, first_epoch=len(rows))
     batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
+    selects = options.model.selection == "dpsm"
+    quality = TokenQuality(images, truth, options) if truth and selects else None
     for row in _epochs(learner, batches, places):
-        rows.append(row)
+        token_auc = quality.measure(learner.model) if quality else ""
+        rows.append(row | {"token_auc": token_auc})
         write_history(history, rows)
         checkpoint.save(rows)
-    save_weights(learner.model, weights)
+    save_weights(learner.result, weights)
     facts["hashes"]["weights"] = sha256(weights)
     seconds = round(time.perf_counter() - clock, 3)
     facts |= {"dataset": dataset, "variant": variant}
@@ -104,10 +109,17 @@ def _make_learner(
         cameras=images.camera_numbers,
     )
     model.to(device)
-    coarse = coarse_features(model, images, options, device)
-    memory = MemoryBank(images.identities, coarse.shape[1], options.loss).to(device)
-    memory.start(coarse, torch.from_numpy(images.labels).to(device))
-    return Learner(model, memory, make_optimizer(model, options.training), options, device)
+    memories = start_memories(model, images, options, device)
+    optimizer = make_optimizer(model, options.training)
+    average = make_average(model, options.training)
+    return Learner(model, memories, optimizer, options, device, average)
+
+
+def _parts(learner: Learner) -> dict[str, Any]:
+    """All that changes in training, by name."""
+    parts = {"model": learner.model, "optimizer": learner.optimizer}
+    parts |= {f"memory of {name}": memory for name, memory in learner.memories.items()}
+    return parts if learner.average is None else parts | {"average": learner.average}
 
 
 def _make_occluder(

@@ -55,7 +55,7 @@ class TrainingImages:
     """The training split at the network's size.
 
     `labels` (M,) int64 index the sorted identities, `cameras` (M,) int64 the sorted
-    `camera_numbers`.
+    `camera_numbers`; `keys` name the images.
     """
 
     def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
@@ -63,6 +63,7 @@ class TrainingImages:
         self._size = (image.width, image.height)
         self._capacity = CACHE_BYTES // (image.width * image.height * 3)
         self._cache: dict[int, np.ndarray] = {}
+        self.keys: list[str] = reader.index["key"].tolist()
         identities, labels = np.unique(reader.index["identity"].to_numpy(), return_inverse=True)
         self.identities = len(identities)
         self.labels = labels.astype(np.int64)

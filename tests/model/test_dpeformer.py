@@ -18,6 +18,9 @@ VARIANTS: dict[str, dict] = {
     "raster": {"order": "raster", "threshold": "otsu"},
     "stripe": {"order": "stripe", "threshold": "otsu", "similarity": "cosine", "proxy": "class"},
     "no_fusion": {"fusion": "none"},
+    "addition": {"fusion": "addition"},
+    "concatenation": {"fusion": "concatenation"},
+    "sparse": {"order": "stripe", "sparse_stripe": "kept"},
     "all_no_fusion": {"selection": "all", "fusion": "none"},
     "two_parts": {"parts": 2},
 }
@@ -77,6 +80,8 @@ def test_shapes_and_absent_branches(variant: str) -> None:
         assert features.parts is features.blended is logits.parts is logits.blended is None
         return
     assert torch.equal(features.parts.flatten(1), features.blended)
+    twice = 2 if model.options.fusion == "concatenation" else 1
+    assert features.parts.shape == (5, parts, twice * 32)
     assert logits.parts.shape == (5, parts, 11)
     assert logits.blended.shape == (5, 11)
     weights = model.part_classifiers.weight
@@ -110,6 +115,7 @@ def test_blending_sees_the_class_token_before_its_batch_norm() -> None:
         {"k_min": 20},
         {"order": "raster"},
         {"order": "stripe"},
+        {"fusion": "addition"},
         {"proxy": "class"},
         {"threshold": "otsu"},
     ],
@@ -120,6 +126,19 @@ def test_each_component_changes_the_blended_feature(change: dict) -> None:
     other.load_state_dict(model.state_dict(), strict=False)
     assert torch.equal(model(images()).coarse, other(images()).coarse)
     assert not torch.allclose(model(images()).blended, other(images()).blended, atol=1e-3)
+
+
+@torch.no_grad()
+def test_the_class_token_is_added_to_each_part_or_stands_beside_it() -> None:
+    for fusion in ("addition", "concatenation"):
+        model = make(selection="all", fusion=fusion)
+        class_token, patches = encode(model.backbone, images())
+        parts = []
+        for stripe in patches.unflatten(1, (4, -1)).mean(dim=2).unbind(1):
+            pair = (stripe, class_token)
+            parts.append(sum(pair) if fusion == "addition" else torch.cat(pair, dim=1))
+        expected = model.blended_neck(torch.cat(parts, dim=1))
+        assert torch.allclose(model(images()).blended, expected, atol=1e-5)
 
 
 def test_without_a_branch_there_are_no_weights_of_it() -> None:

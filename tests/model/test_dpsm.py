@@ -223,3 +223,8 @@ def test_a_stripe_with_few_kept_tokens_is_averaged_whole() -> None:
     assert torch.allclose(parts[0], patches[0, :8].mean(dim=0), atol=1e-6)
     assert torch.allclose(parts[1], patches[0, 8:12].mean(dim=0), atol=1e-6)
     assert torch.allclose(parts[2], patches[0, 16:24].mean(dim=0), atol=1e-6)
+    options = ModelOptions(order="stripe", sparse_stripe="kept")
+    others = pool_parts(patches, selection, options, ROWS)[0]
+    assert torch.equal(others[1], parts[1])
+    for part in (0, 2, 3):
+        assert torch.allclose(others[part], patches[0, kept[0]].mean(dim=0), atol=1e-6)

@@ -106,7 +106,9 @@ class Loss(nn.Module):
         found = [self.model(view) for view in views]
         logits = [self.model.classify(view) for view in found]
         labels = torch.tensor([0, 3, 3])
-        return training_loss(*found, *logits, labels, self.memory, CONFIG.loss, True)["total"]
+        return training_loss(*found, *logits, labels, {"coarse": self.memory}, CONFIG.loss, True)[
+            "total"
+        ]
 
 
 @pytest.mark.parametrize("variant", CONFIG.variants)

@@ -203,8 +203,8 @@ def test_only_variants_that_select_have_a_curve_of_k(tmp_path: Path) -> None:
     plain = make_history(tmp_path / "plain", "plain", 0)
     selecting = make_history(tmp_path / "selecting", "selecting", 0)
     assert len(curves.curves_figure(curves.read_histories([plain])).axes) == 2
-    pd.read_csv(plain).assign(k_median="").to_csv(plain, index=False)
-    pd.read_csv(selecting).assign(k_median=[9, 8, 7]).to_csv(selecting, index=False)
+    pd.read_csv(plain).assign(k_q50="").to_csv(plain, index=False)
+    pd.read_csv(selecting).assign(k_q50=[9, 8, 7]).to_csv(selecting, index=False)
     kept = curves.curves_figure(curves.read_histories([plain, selecting])).axes[2]
     (line,) = kept.lines
     assert line.get_label() == "selecting"

@@ -46,7 +46,7 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
     }
     (folder / "run.json").write_text(json.dumps(record))
     lines = [f"{epoch},{0.1 * epoch},{10 - epoch - seed},\n" for epoch in range(EPOCHS)]
-    (folder / "history.csv").write_text("epoch,lr,loss,k_median\n" + "".join(lines))
+    (folder / "history.csv").write_text("epoch,lr,loss,k_q50\n" + "".join(lines))
     set_map(folder, 50 + seed)
     (folder / "queries.csv").write_text("feature,query\n")
     return folder
@@ -137,7 +137,7 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     loss = client.get_metric_history(run_id, "loss")
     points = [(metric.step, metric.value, metric.timestamp) for metric in loss]
     assert points == [(e, 9.0 - e, STARTED_MS + 30_000 * (e + 1)) for e in range(EPOCHS)]
-    assert "k_median" not in run.data.metrics  # it has no values
+    assert "k_q50" not in run.data.metrics  # it has no values
     assert run.data.metrics["coarse_map"] == 51.0
     assert run.data.metrics["queries_without_match"] == 2
     folder = project.folder / "mlflow_artifacts" / run_id / "artifacts"

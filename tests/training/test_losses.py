@@ -51,7 +51,14 @@ def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothi
     clean, second, clean_logits, second_logits, memory = make_views(branch)
     options = LossOptions(label_smoothing=smoothing)
     losses = training_loss(
-        clean, second, clean_logits, second_logits, LABELS, memory, options, second_is_occluded
+        clean,
+        second,
+        clean_logits,
+        second_logits,
+        LABELS,
+        {"coarse": memory},
+        options,
+        second_is_occluded,
     )
     names = ["global", "coarse"] + (["parts", "blended"] if branch else [])
     expected = {}
@@ -59,8 +66,8 @@ def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothi
         field = "global_" if name == "global" else name
         views = (getattr(clean_logits, field), getattr(second_logits, field))
         expected[f"identity_{name}"] = np.mean([cross_entropy(v, smoothing) for v in views])
-    expected["contrast_clean"] = memory.loss(clean.coarse, LABELS).item()
-    expected["contrast_second"] = memory.loss(second.coarse, LABELS).item()
+    expected["contrast_coarse_clean"] = memory.loss(clean.coarse, LABELS).item()
+    expected["contrast_coarse_second"] = memory.loss(second.coarse, LABELS).item()
     coarse = expected["identity_coarse"]
     whole = (coarse + expected["identity_blended"]) / 2 if branch else coarse
     weight = 0.3 if second_is_occluded else 1.0
@@ -68,8 +75,8 @@ def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothi
         whole
         + 2 * expected["identity_global"]
         + expected.get("identity_parts", 0)
-        + expected["contrast_clean"]
-        + weight * expected["contrast_second"]
+        + expected["contrast_coarse_clean"]
+        + weight * expected["contrast_coarse_second"]
     )
     assert losses.keys() == expected.keys()
     for name, value in losses.items():
@@ -97,7 +104,7 @@ def test_every_weight_is_trained_but_the_frozen_biases(values: dict) -> None:
     logits = [model.classify(view) for view in views]
     memory = MemoryBank(C, views[0].coarse.shape[1], LossOptions())
     memory.start(torch.randn(C, memory.centres.shape[1]), torch.arange(C))
-    losses = training_loss(*views, *logits, LABELS, memory, LossOptions(), True)
+    losses = training_loss(*views, *logits, LABELS, {"coarse": memory}, LossOptions(), True)
     losses["total"].backward()
     idle = {name for name, weight in model.named_parameters() if weight.grad is None}
     assert idle == {
@@ -166,7 +173,7 @@ def test_random_cases_equal_the_paper(seed: int, dtype: torch.dtype, tolerance: 
         + clean
         + 0.3 * occluded
     )
-    found = training_loss(*features, *logits, labels, memory, options, True)["total"]
+    found = training_loss(*features, *logits, labels, {"coarse": memory}, options, True)["total"]
     assert found.dtype == dtype
     assert found.item() == pytest.approx(expected, rel=tolerance)
 
@@ -181,6 +188,33 @@ def test_the_gradient_of_the_loss_is_right() -> None:
     def loss(*values: Tensor) -> Tensor:
         views = [v._replace(coarse=value) for v, value in zip(features, values[:2], strict=True)]
         scores = Logits(*values[2:6]), Logits(*values[6:])
-        return training_loss(*views, *scores, labels, memory, LossOptions(), True)["total"]
+        return training_loss(*views, *scores, labels, {"coarse": memory}, LossOptions(), True)[
+            "total"
+        ]
 
     assert torch.autograd.gradcheck(loss, [value.requires_grad_() for value in inputs])
+
+
+def test_each_contrasted_feature_has_a_loss_of_its_own_memory() -> None:
+    generator = torch.Generator().manual_seed(1)
+    views = [
+        Features(
+            torch.zeros(B, 1), *(torch.randn(B, F, generator=generator) for _ in range(3)), None
+        )
+        for _ in range(2)
+    ]
+    logits = make_logits(generator, True), make_logits(generator, True)
+    memories = {name: MemoryBank(C, F, LossOptions()) for name in ("coarse", "blended")}
+    for memory in memories.values():
+        memory.start(torch.randn(C, F, generator=generator), torch.arange(C))
+
+    def total(*names: str) -> float:
+        chosen = {name: memories[name] for name in names}
+        return training_loss(*views, *logits, LABELS, chosen, LossOptions(), True)["total"].item()
+
+    without = total()
+    for name, memory in memories.items():
+        clean, second = (memory.loss(getattr(view, name), LABELS).item() for view in views)
+        assert total(name) == pytest.approx(without + clean + 0.3 * second, rel=1e-5)
+    both = total("coarse") + total("blended") - without
+    assert total("coarse", "blended") == pytest.approx(both, rel=1e-5)

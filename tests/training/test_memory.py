@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.options import LossOptions
-from pipeline.training.memory import MemoryBank
+from pipeline.training.memory import MemoryBank, contrasted_features
 
 
 def make(identities: int = 4, width: int = 6) -> MemoryBank:
@@ -16,6 +16,19 @@ def make(identities: int = 4, width: int = 6) -> MemoryBank:
     features = torch.randn(3 * identities, width, generator=generator)
     bank.start(features, torch.arange(identities).repeat(3))
     return bank
+
+
+def test_each_contrasted_feature_is_named() -> None:
+    names = {
+        contrast: contrasted_features(LossOptions.model_validate({"contrast": contrast}))
+        for contrast in ("none", "coarse", "blended", "both")
+    }
+    assert names == {
+        "none": (),
+        "coarse": ("coarse",),
+        "blended": ("blended",),
+        "both": ("coarse", "blended"),
+    }
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

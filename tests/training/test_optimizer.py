@@ -9,6 +9,7 @@ from torch import nn
 from pipeline.options import TrainingOptions
 from pipeline.training.optimizer import (
     learning_rate,
+    make_average,
     make_optimizer,
     parameter_groups,
     set_rate,
@@ -100,3 +101,18 @@ def test_a_step_moves_each_group_by_its_own_rate(name: str) -> None:
         moved = before[key] - value
         expected = torch.full_like(moved, 0.01 * factors.get(key, 0.0))
         assert torch.allclose(moved, expected, atol=1e-6), key
+
+
+def test_the_running_average_forgets_the_old_weights_by_its_decay() -> None:
+    assert make_average(Toy(), TrainingOptions()) is None
+    model = Toy()
+    average = make_average(model, TrainingOptions(ema=0.9))
+    expected = {name: value.clone() for name, value in model.named_parameters()}
+    for step in range(4):
+        for name, parameter in model.named_parameters():
+            parameter.data += step + 1
+            decay = 0 if step == 0 else 0.9  # the first update is a copy
+            expected[name] = decay * expected[name] + (1 - decay) * parameter.detach()
+        average.update_parameters(model)
+    for name, value in average.module.named_parameters():
+        assert torch.allclose(value, expected[name], atol=1e-6), name

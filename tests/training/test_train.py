@@ -20,13 +20,13 @@ from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.model.dpeformer import build_model
 from pipeline.options import ComputeOptions, RunOptions
-from pipeline.training.loop import Learner, coarse_features
-from pipeline.training.memory import MemoryBank
+from pipeline.training.loop import Learner, start_memories
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.train import train
 from pipeline.training.views import Places, TrainingImages, TwoViews, load_batches, normalise
 
 CPU = ComputeOptions(device="cpu", precision="float32")
+K = [f"k_q{percent}" for percent in (10, 25, 50, 75, 90)]
 EPOCHS = 40  # enough for a run to be killed among them
 Runner = Callable[..., Path]
 
@@ -111,11 +111,11 @@ def kill_after_an_epoch(folder: Path, shards: Path, bank: Path, options: RunOpti
     assert child.wait() == -signal.SIGKILL, "the child ended before it was killed"
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("recipe", [{"optimizer": "adamw", "ema": 0.9}, {"optimizer": "sgd"}])
 def test_a_killed_run_resumes_to_the_same_bits(
-    run: Runner, shards: Path, bank: Path, options: RunOptions, tmp_path: Path, optimizer: str
+    run: Runner, shards: Path, bank: Path, options: RunOptions, tmp_path: Path, recipe: dict
 ) -> None:
-    options = with_(options, "training", epochs=EPOCHS, optimizer=optimizer)
+    options = with_(options, "training", epochs=EPOCHS, **recipe)
     whole = run("whole", options=options)
     killed = tmp_path / "killed"
     kill_after_an_epoch(killed, shards, bank, options)
@@ -173,6 +173,26 @@ def test_a_damaged_state_is_ignored_with_a_message(
     assert weights(damaged) == weights(run("fresh"))
 
 
+def test_the_running_average_is_the_result_where_one_is_kept(
+    run: Runner, options: RunOptions
+) -> None:
+    last = load_file(run("last") / "weights.safetensors")
+    mean = load_file(
+        run("mean", options=with_(options, "training", ema=0.5)) / "weights.safetensors"
+    )
+    assert mean.keys() == last.keys()
+    assert not any(torch.equal(mean[name], last[name]) for name in last if "classifier" in name)
+
+
+@pytest.mark.parametrize("contrast", ["none", "blended", "both"])
+def test_the_contrast_decides_the_weights(run: Runner, options: RunOptions, contrast: str) -> None:
+    changed = run("changed", options=with_(options, "loss", contrast=contrast))
+    assert weights(changed) != weights(run("coarse"))
+    names = {"none": [], "both": ["coarse", "blended"]}.get(contrast, [contrast])
+    expected = {f"contrast_{name}_{view}" for name in names for view in ("clean", "second")}
+    assert {name for name in rows(changed)[0] if name.startswith("contrast")} == expected
+
+
 def test_the_seed_decides_the_weights(run: Runner) -> None:
     first = run("first")
     assert weights(run("again")) == weights(first)
@@ -202,13 +222,21 @@ def test_training_lowers_the_loss_and_fills_the_history(
     assert [int(row["epoch"]) for row in history] == list(range(1, 16))
     assert float(history[0]["lr"]) < float(history[3]["lr"])
     assert math.isclose(float(history[-1]["lr"]), 0.002 * 3e-3)
-    parts = ["identity_global", "identity_coarse", "contrast_clean", "contrast_second"]
+    parts = [
+        "identity_global",
+        "identity_coarse",
+        "contrast_coarse_clean",
+        "contrast_coarse_second",
+    ]
     if selection != "none":
         parts += ["identity_blended", "identity_parts"]
-    first = ["epoch", "lr", "seconds", "images_per_second", "k_median", "loss"]
-    assert list(history[0])[:6] == first
+    first = ["epoch", "lr", "seconds", "images_per_second", *K, "loss", "token_auc"]
+    assert set(first) < set(history[0])
     assert set(history[0]) == {*first, *parts}
-    assert all((row["k_median"] == "") == (selection != "dpsm") for row in history)
+    for row in history:
+        assert all((row[name] == "") == (selection != "dpsm") for name in K)
+        quantiles = [float(row[name]) for name in K if row[name]]
+        assert quantiles == sorted(quantiles)
 
 
 def test_the_record_says_what_was_run(
@@ -264,17 +292,17 @@ def test_both_views_and_the_first_centres_are_told_the_cameras(
     options = with_(options, "backbone", camera_embedding=1.0)
     images = TrainingImages(ShardReader(shards, "train"), options.image)
     model = build_model(options, 6, pretrained=False, cameras=images.camera_numbers)
-    memory, cpu = MemoryBank(6, 4 * 32, options.loss), torch.device("cpu")
+    cpu = torch.device("cpu")
     optimizer = make_optimizer(model, options.training)
     told: list[tuple[torch.Tensor, torch.Tensor]] = []
     model.register_forward_pre_hook(lambda model, inputs: told.append(inputs))
-    memory.start(coarse_features(model, images, options, cpu), torch.from_numpy(images.labels))
+    memories = start_memories(model, images, options, cpu)
     assert torch.cat([cameras for _, cameras in told]).tolist() == images.cameras.tolist()
     told.clear()
     views = TwoViews(images, options.augment, None, seed=0)
     places = Places(images.labels, options.training, seed=0, first_epoch=0)
     batch = next(load_batches(views, places, workers=0, pin=False))
-    Learner(model, memory, optimizer, options, cpu).step(batch, rate=1e-3)
+    Learner(model, memories, optimizer, options, cpu).step(batch, rate=1e-3)
     [(pixels, cameras)] = told
     for half, view in ((slice(0, 6), batch.clean), (slice(6, 12), batch.second)):
         assert torch.equal(pixels[half], normalise(view, options.image))

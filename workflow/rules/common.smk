@@ -38,6 +38,11 @@ def bank(wildcards) -> list[str]:
     return ["results/occluders/bank"] if wildcards.variant in pasting_variants() else []
 
 
+def truth(wildcards) -> list[str]:
+    """The exact masks, where the benchmark is drawn: training is watched with them, not taught."""
+    return ["results/synthetic/truth.npz"] if is_drawn() else []
+
+
 def pasting_variants() -> list[str]:
     """The variants of the comparison whose training images get occluders from the bank."""
     return [name for name in CONFIG.compare if CONFIG.run_options(name).augment.occlusion == "roa"]

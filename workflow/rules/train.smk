@@ -3,6 +3,7 @@ rule train:
         shards="results/{dataset}/shards",
         pretrained=pretrained,
         bank=bank,
+        truth=truth,
     output:
         weights=f"{RUN_FOLDER}/weights.safetensors",
         history=f"{RUN_FOLDER}/history.csv",
@@ -18,6 +19,7 @@ rule train:
         options=run_options,
         compute=CONFIG.compute.model_dump_json(),
         bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
+        truth=lambda wildcards, input: f"--truth {input.truth}" if input.truth else "",
         # not an output: it outlives an interrupted job, which then goes on from it
         state=f"{RUN_FOLDER}/state.pt",
         code=code_hash("pipeline.training.train"),
@@ -25,4 +27,5 @@ rule train:
         "python -m pipeline.training.train --shards {input.shards} --weights {output.weights}"
         " --history {output.history} --record {output.record} --state {params.state}"
         " --options {params.options:q} --compute {params.compute:q} --dataset {wildcards.dataset}"
-        " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank} 2>&1 | tee {log}"
+        " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank}"
+        " {params.truth} 2>&1 | tee {log}"

@@ -1,0 +1,79 @@
+"""The area under the curve of DPSM's scores against plain loops, over the images that count."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.data.shards import ShardReader
+from pipeline.errors import InputError
+from pipeline.model.dpeformer import build_model
+from pipeline.options import RunOptions
+from pipeline.synthetic.identity import OCCLUDER, TOP
+from pipeline.training.token_quality import TokenQuality, area_under_curve
+from pipeline.training.views import TrainingImages
+
+
+def auc(scores: list[float], person: list[bool]) -> float:
+    wins = []
+    for i, j in itertools.product(range(len(scores)), repeat=2):
+        if person[i] and not person[j]:
+            wins.append(1.0 if scores[i] > scores[j] else 0.5 if scores[i] == scores[j] else 0.0)
+    return sum(wins) / len(wins) if wins else float("nan")
+
+
+def test_the_area_equals_a_plain_loop_over_pairs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randint(6, (20, 15), generator=generator).float()  # ties
+    person = torch.rand(20, 15, generator=generator) < 0.4
+    person[0], person[1] = True, False
+    expected = [auc(s, p) for s, p in zip(scores.tolist(), person.tolist(), strict=True)]
+    np.testing.assert_allclose(area_under_curve(scores, person), expected)
+
+
+def write_truth(path: Path, images: TrainingImages, occluded: np.ndarray) -> np.ndarray:
+    """Masks of random patches; the rest is background and occluder by turns. (M, 4, 2) bool."""
+    rng = np.random.default_rng(0)
+    person = rng.random((len(images), 4, 2)) < 0.5
+    other = np.where(np.arange(8).reshape(4, 2) % 2, OCCLUDER, 0)
+    labels = np.where(person, TOP, other).astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    order = rng.permutation(len(images))  # the file has an order of its own
+    names = np.array([f"bounding_box_train/{key}.jpg" for key in images.keys])
+    np.savez(path, name=names[order], labels=labels[order], occlusion=occluded[order])
+    return person
+
+
+@pytest.mark.parametrize("some", [True, False])
+def test_the_occluded_images_count_or_all_where_none_is(
+    shards: Path, options: RunOptions, tmp_path: Path, some: bool
+) -> None:
+    images = TrainingImages(ShardReader(shards, "train"), options.image)
+    occluded = np.zeros(len(images), np.uint8)
+    occluded[[1, 4, 5]] = some
+    person = write_truth(tmp_path / "truth.npz", images, occluded).reshape(len(images), -1)
+    torch.manual_seed(0)
+    model = build_model(options, images.identities, pretrained=False)
+    found = TokenQuality(images, tmp_path / "truth.npz", options).measure(model)
+    pixels = torch.stack([torch.from_numpy(images[i].copy()) for i in range(len(images))])
+    with torch.no_grad():
+        scores = model(pixels.permute(0, 3, 1, 2) / 127.5 - 1).selection.scores
+    each = [auc(s, p) for s, p in zip(scores.tolist(), person.tolist(), strict=True)]
+    chosen = [each[i] for i in ((1, 4, 5) if some else range(len(images)))]
+    assert found == pytest.approx(np.nanmean(chosen), abs=1e-5)
+    assert not model.training
+
+
+def test_an_image_without_masks_is_an_error(
+    shards: Path, options: RunOptions, tmp_path: Path
+) -> None:
+    images = TrainingImages(ShardReader(shards, "train"), options.image)
+    key = images.keys[7]
+    images.keys[7] = "renamed"
+    write_truth(tmp_path / "truth.npz", images, np.zeros(len(images), np.uint8))
+    images.keys[7] = key
+    with pytest.raises(InputError, match=f"none of {key} and 0 more"):
+        TokenQuality(images, tmp_path / "truth.npz", options)
