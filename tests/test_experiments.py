@@ -10,7 +10,8 @@ from pipeline.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "workflow/experiments").glob("*.yaml"))
-ABLATIONS = [file for file in FILES if file.stem != "components"]  # which leave out several things
+SEVERAL = ("components", "leave_one_out")  # in which rows differ in more than one option
+ABLATIONS = [file for file in FILES if file.stem not in SEVERAL]
 
 
 def load(file: Path) -> Config:
@@ -21,8 +22,8 @@ def load(file: Path) -> Config:
 
 
 def patch(config: Config, variant: str) -> dict[str, object]:
-    """The options of a variant that are not those of `dpeformer`."""
-    own, base = (config.run_options(name).model_dump() for name in (variant, "dpeformer"))
+    """The options of a variant that are not those of the reference."""
+    own, base = (config.run_options(name).model_dump() for name in (variant, config.reference))
     return {
         f"{section}.{key}": value
         for section, keys in own.items()
@@ -60,8 +61,18 @@ def test_an_ablation_changes_the_one_option_that_its_name_says(file):
         assert name.endswith(f"_{changed[option]}") or name in ("dpsm_fbm", changed[option])
 
 
+def test_leaving_one_out_changes_one_option_each():
+    config = load(ROOT / "workflow/experiments/leave_one_out.yaml")
+    patches = {name: patch(config, name) for name in config.compare}
+    assert patches.pop(config.reference) == {}
+    assert all(len(changed) == 1 for changed in patches.values())
+    changed = {key for changed in patches.values() for key in changed}
+    own = patch(config.model_copy(update={"reference": "dpeformer"}), "dpeformer_concat")
+    assert changed == own.keys() - {"model.k_min"} | {"model.selection", "augment.occlusion"}
+
+
 def test_every_table_of_the_paper_is_there():
     assert {file.stem for file in FILES} >= {
         *("components", "occlusion", "proxy", "k_min", "order"),
-        *("threshold", "fusion", "contrast", "parts"),
+        *("threshold", "fusion", "contrast", "parts", "similarity"),
     }
