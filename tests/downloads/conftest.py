@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.server.sent += len(body)
         if fault == "stall":
-            self.server.stopped.wait(10)
+            self.server.stopped.wait(20)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -86,7 +86,6 @@ class Handler(BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(transfer, "PAUSE", 0.001)
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.3)
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
