@@ -3,11 +3,11 @@ rule fetch:
         "results/downloads/{file}",
     log:
         "results/logs/downloads/{file}.log",
-    conda:
-        "../../envs/pipeline.yaml"
-    localrule: True  # the nodes of a cluster often have no way out
     wildcard_constraints:
         file=r"[^./][^/]*(/[^./][^/]*)?",
+    localrule: True  # the nodes of a cluster often have no way out
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         # no hash of the code: it decides how a file comes, not what is in it
         options=lambda wildcards: CONFIG.fetch_options(wildcards.file).model_dump_json(),
