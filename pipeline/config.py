@@ -7,17 +7,21 @@ the sections of a training run. `python -m pipeline.config` prints the JSON sche
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
 from pipeline.options import (
     BenchmarkOptions,
     ComputeOptions,
     DataOptions,
+    DownloadOptions,
+    FetchOptions,
     FigureOptions,
+    FileName,
     IngestOptions,
     Name,
     OccluderOptions,
@@ -40,6 +44,8 @@ class Config(RunOptions):
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Each a patch on image, backbone, model, augment, loss or training."""
     data: DataOptions = DataOptions()
+    downloads: dict[FileName, DownloadOptions] = Field(default_factory=dict)
+    """Files for results/downloads, besides those that are known; each is fetched when needed."""
     benchmark: BenchmarkOptions = BenchmarkOptions()
     occluders: OccluderOptions = OccluderOptions()
     compute: ComputeOptions = ComputeOptions()
@@ -60,6 +66,10 @@ class Config(RunOptions):
         """What ingest checks; the synthetic benchmark's counts follow from how it is drawn."""
         expected = _drawn_counts(self.benchmark) if self.data.dataset == "synthetic" else None
         return IngestOptions(dataset=self.data.dataset, checks=self.data.checks, expected=expected)
+
+    def fetch_options(self, name: str) -> FetchOptions:
+        """Where the file `name` of results/downloads comes from, and what it must be."""
+        return fetch_options(name, self.downloads.get(name))
 
 
 def _drawn_counts(drawn: BenchmarkOptions) -> dict[str, SplitCounts]:
@@ -143,6 +153,22 @@ def _check_tokens(options: RunOptions, where: str) -> None:
         )
 
 
+def _check_downloads(config: Config) -> None:
+    """What is to be fetched can be."""
+    for name in config.downloads:
+        config.fetch_options(name)
+    check_paths(_texts(config.model_dump(exclude={"downloads"})), config.downloads)
+
+
+def _texts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every value that is a text, with its key."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _texts(value, f"{prefix}{name}.")
+        elif isinstance(value, str):
+            yield prefix + name, value
+
+
 def load_config(values: Mapping[str, Any]) -> Config:
     """Validate the mapping that was read from config.yaml.
 
@@ -163,6 +189,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
         )
     for name in config.variants:
         _check_variant(config, name)
+    _check_downloads(config)
     if config.data.dataset != "synthetic" and config.data.archive is None:
         raise InputError(
             f"config: data.archive: {config.data.dataset} is read from its archive; found nothing: "

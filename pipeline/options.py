@@ -13,6 +13,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
+"""A file's name, or that of a folder and of a file in it."""
 
 
 class Section(BaseModel):
@@ -39,6 +41,14 @@ class DataOptions(Section):
     """The archive of a real dataset, as its authors distribute it."""
     checks: Literal["error", "warn"] = "error"
     """What to do when counts differ from the published ones or an identity has a single image."""
+
+
+class DownloadOptions(Section):
+    """A file to fetch: one of your own, or another address of one that is known by name."""
+
+    url: Annotated[str, Field(pattern="^https?://")]
+    sha256: Sha256 | None = None
+    """Checked before use; null: what is known of the file, else a warning says what was found."""
 
 
 class BenchmarkOptions(Section):
@@ -270,3 +280,15 @@ class IngestOptions(Section):
     checks: Literal["error", "warn"] = "error"
     expected: dict[str, SplitCounts] | None = None
     """Counts of each split where the dataset's own facts do not say."""
+
+
+class FetchOptions(Section):
+    """What fetching needs to know of a file."""
+
+    url: str
+    digest: Annotated[str, Field(pattern="^(md5|sha256):[0-9a-f]{8,64}$")] | None = None
+    """Algorithm and hash; the first digits are enough. null: none is known."""
+    confirmed: bool = True
+    """Whether a file with another hash is refused; else a warning says so."""
+    terms: str = ""
+    """What its publisher asks of those who use it."""

@@ -26,7 +26,7 @@ def load(last: str) -> Config:
 
 def test_sgd_is_the_default_of_every_option_but_the_weights():
     options = load("sgd").run_options("dpeformer")
-    assert options.backbone.weights == "jx_vit_base_p16_224-80ecf9dd.pth"
+    assert options.backbone.weights == "results/downloads/jx_vit_base_p16_224-80ecf9dd.pth"
     plain = options.backbone.model_copy(update={"weights": None})
     assert plain == BackboneOptions()
     defaults = RunOptions()

@@ -23,19 +23,13 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options import SamOptions
 
 SMALL_SIDE = 128
 """Width and height in pixels of the small SAM's input."""
 _PATCH = 16
 _WIDTH = 64  # channels of the image embedding and of the decoder
-
-_OFFICIAL = {
-    "vit_b": ("sam_vit_b_01ec64.pth", "01ec64d29a2fca3f0661936605ae66f8"),
-    "vit_l": ("sam_vit_l_0b3195.pth", "0b3195507c641ddb6910d2bb5adee89c"),
-    "vit_h": ("sam_vit_h_4b8939.pth", "4b8939a88964f0f4ff5f5b2642c598a6"),
-}
-"""File name and published MD5 of the checkpoints in segment-anything's README."""
 
 
 def small_sam() -> Sam:
@@ -77,7 +71,7 @@ def small_sam() -> Sam:
 
 BUILDERS: dict[str, Callable[[], Sam]] = {
     "small": small_sam,
-    **{name: sam_model_registry[name] for name in _OFFICIAL},
+    **{name: sam_model_registry[name] for name in OFFICIAL},
 }
 """Builders of untrained models by the names that the configuration knows."""
 
@@ -97,11 +91,11 @@ def build_sam(options: SamOptions) -> Sam:
 
 
 def _check_file(path: Path, options: SamOptions) -> None:
-    name, md5 = _OFFICIAL.get(options.model, (None, None))
+    name, md5 = OFFICIAL.get(options.model, (None, None))
     if not path.is_file():
         source = (
-            f"get {name} from the model checkpoints of "
-            "https://github.com/facebookresearch/segment-anything and give its path"
+            f"give results/downloads/{name} to have it fetched, or get it from the model "
+            "checkpoints of https://github.com/facebookresearch/segment-anything and give its path"
             if name
             else "restore it from the repository or make it with `snakemake demo_weights`"
         )

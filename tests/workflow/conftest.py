@@ -79,6 +79,7 @@ class Project:
 
 def copy_project(folder: Path) -> Project:
     """The project's own files, without anything that was made from them."""
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy2
@@ -86,6 +87,12 @@ def copy_project(folder: Path) -> Project:
     project = Project(folder)
     project.configure()
     return project
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    """A project in which nothing has run."""
+    return copy_project(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")

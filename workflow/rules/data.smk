@@ -1,3 +1,23 @@
+rule fetch:
+    output:
+        "results/downloads/{file}",
+    log:
+        "results/logs/downloads/{file}.log",
+    wildcard_constraints:
+        file=r"[^./][^/]*(/[^./][^/]*)?",
+    localrule: True  # the nodes of a cluster often have no way out
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        # no hash of the code: it decides how a file comes, not what is in it
+        options=lambda wildcards: CONFIG.fetch_options(wildcards.file).model_dump_json(),
+    message:
+        "Fetch {output}: {params.options}"
+    shell:
+        "python -m pipeline.downloads.fetch --file {output} --options {params.options:q}"
+        " 2>&1 | tee {log}"
+
+
 rule draw_benchmark:
     output:
         archive="results/synthetic/archive.zip",

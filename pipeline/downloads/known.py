@@ -1,0 +1,114 @@
+"""The files that can be fetched by name, and those that never are.
+
+Addresses are those of the files' own publishers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pipeline.errors import InputError
+from pipeline.occluders.checkpoints import OFFICIAL
+from pipeline.options import DownloadOptions, FetchOptions
+
+FOLDER = "results/downloads"
+"""Where fetched files lie: giving such a path in the configuration is what has a file fetched."""
+
+_SAM = "https://dl.fbaipublicfiles.com/segment_anything"
+_TIMM = "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-vitjx"
+_OCCLUDED_DUKE = (
+    "https://raw.githubusercontent.com/lightas/Occluded-DukeMTMC-Dataset/"
+    "dcba185bb20cbd53d3da2c8a4bfc25aa6971ce1d/Occluded_Duke"
+)
+_OCCLUDED_DUKE_LISTS = {
+    "train": "dadffee79d8601545ca2217a38406c1cb6dab39d0b4b0c6370c8486738dee059",
+    "query": "fb5e1b1a749a0ab8602414bc9159e7a03216c2bdc519b5a4e513e05e3f612333",
+    "gallery": "0393fa86344ef4c220a5589aaad409f3adda1e14e39fc8425c80e90196065fca",
+}
+_OCCLUDED_REID = "https://github.com/tinajia2012/ICME2018_Occluded-Person-Reidentification_datasets"
+
+# The MD5s and the prefix of the SHA-256 are confirmed by the publishers' own file names, which
+# carry their first digits; the lists' hashes by the pinned commit.
+KNOWN: Mapping[str, FetchOptions] = {
+    **{
+        name: FetchOptions(
+            url=f"{_SAM}/{name}", digest=f"md5:{md5}", terms="Segment Anything, Apache 2.0"
+        )
+        for name, md5 in OFFICIAL.values()
+    },
+    "jx_vit_base_p16_224-80ecf9dd.pth": FetchOptions(
+        url=f"{_TIMM}/jx_vit_base_p16_224-80ecf9dd.pth",
+        digest="sha256:80ecf9dd",
+        terms="Google's ViT-B/16 (ImageNet) in timm's layout, Apache 2.0",
+    ),
+    **{
+        f"occluded_duke/{split}.list": FetchOptions(
+            url=f"{_OCCLUDED_DUKE}/{split}.list",
+            digest=f"sha256:{sha256}",
+            terms="names only; the images inherit the status of DukeMTMC-reID, which is withdrawn",
+        )
+        for split, sha256 in _OCCLUDED_DUKE_LISTS.items()
+    },
+    "Occluded_REID.zip": FetchOptions(
+        url=f"{_OCCLUDED_REID}/raw/master/Occluded_REID.zip",
+        digest="sha256:1c8854e02db775da6a51399df4b7e02c299804850dff9985451d610fc8c6d57d",
+        confirmed=False,  # one third party says so, and the branch may move
+        terms="non-commercial academic use only; its authors ask every user to sign the agreement "
+        f"in {_OCCLUDED_REID}: do so before you use it",
+    ),
+}
+
+WITHHELD: Mapping[str, str] = {
+    "DukeMTMC-reID.zip": "withdrawn by its authors; research use, by those who hold a copy",
+    "P-DukeMTMC-reid.zip": "made from DukeMTMC-reID, which its authors withdrew; non-commercial "
+    f"academic use under the signed agreement in {_OCCLUDED_REID}",
+    "MSMT17_V1.tar.gz": "handed out by its authors on request only, for research",
+}
+"""Archives that are withdrawn or gated, and on which terms they can be used."""
+
+
+def fetch_options(name: str, own: DownloadOptions | None) -> FetchOptions:
+    """What to fetch as `name`: the known file, `own`, or the known file from the address in `own`.
+
+    Raises InputError for a file that is withheld, and for one that has no address.
+    """
+    if name in WITHHELD:
+        raise InputError(
+            f"{name} is never fetched ({WITHHELD[name]}): put a copy that you may use on this "
+            f"machine and give its path there, such as /data/{name}"
+        )
+    if own is None and name not in KNOWN:
+        raise InputError(
+            f"no address is known for {name!r}, only for {', '.join(KNOWN)}: give downloads an "
+            "entry of this name with url and sha256, or the path of a copy that you have"
+        )
+    if own is None:
+        return KNOWN[name]
+    known = KNOWN.get(name) or FetchOptions(url=own.url)
+    if own.sha256 is None:
+        return known.model_copy(update={"url": own.url})
+    return FetchOptions(url=own.url, digest=f"sha256:{own.sha256}", terms=known.terms)
+
+
+def check_paths(paths: Iterable[tuple[str, str]], own: Mapping[str, DownloadOptions]) -> None:
+    """Check that each path of the configuration, given with its key, can be fetched if it must be.
+
+    Raises InputError for an address where a path belongs, and whatever `fetch_options` refuses.
+    """
+    for key, path in paths:
+        if path.startswith(("http://", "https://")):
+            raise InputError(
+                f"config: {key}: expected a path, found the address {path}: put it under downloads "
+                f"as url of a name of yours, and give {FOLDER}/<name> here"
+            )
+        if path.startswith(f"{FOLDER}/"):
+            _check_name(key, path.removeprefix(f"{FOLDER}/").rstrip("/"), own)
+
+
+def _check_name(key: str, name: str, own: Mapping[str, DownloadOptions]) -> None:
+    if any(file.startswith(f"{name}/") for file in (*KNOWN, *own)):
+        return  # a folder of files
+    try:
+        fetch_options(name, own.get(name))
+    except InputError as error:
+        raise InputError(f"config: {key}: {error}") from None

@@ -1,0 +1,74 @@
+"""A path in results/downloads is all that it takes to have a file fetched."""
+
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pipeline.files import sha256
+
+FILE = "results/downloads/mine.zip"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What the server at `url` hands out."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    (folder / "mine.zip").write_bytes(bytes(range(256)) * 500)
+    return folder
+
+
+@pytest.fixture
+def url(folder):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/mine.zip"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def configure(project, url, digest):
+    project.configure(
+        data={"dataset": "market1501", "archive": FILE},
+        downloads={"mine.zip": {"url": url, "sha256": digest}},
+    )
+
+
+def test_a_dry_run_shows_what_would_be_fetched(project, folder, url):
+    configure(project, url, sha256(folder / "mine.zip"))
+    plan = project.snakemake("--dry-run", "results/market1501/manifest.csv").stdout
+    (line,) = (line for line in plan.splitlines() if "Fetch" in line)
+    assert f"Fetch {FILE}" in line
+    assert url in line
+    assert sha256(folder / "mine.zip") in line
+    assert not (project.folder / "results").exists()
+
+
+def test_a_file_is_fetched_when_it_is_needed_and_only_with_the_right_bytes(project, folder, url):
+    wrong = hashlib.sha256(b"another file").hexdigest()
+    configure(project, url, wrong)
+    done = project.snakemake(FILE)
+    assert done.returncode != 0
+    assert f"expected mine.zip with sha256 {wrong}" in done.stdout
+    assert not (project.folder / FILE).exists()
+    configure(project, url, sha256(folder / "mine.zip"))
+    done = project.snakemake(FILE)
+    assert done.returncode == 0, done.stdout
+    assert (project.folder / FILE).read_bytes() == (folder / "mine.zip").read_bytes()
+
+
+def test_a_withdrawn_archive_is_refused_in_words(project):
+    project.configure(
+        data={"dataset": "market1501", "archive": "results/downloads/DukeMTMC-reID.zip"}
+    )
+    done = project.snakemake("--dry-run")
+    assert done.returncode != 0
+    assert "config: data.archive: DukeMTMC-reID.zip is never fetched (withdrawn" in done.stdout
+    assert "Traceback" not in done.stdout
