@@ -17,6 +17,11 @@ def archive(wildcards) -> str:
     return CONFIG.data.archive or f"results/{wildcards.dataset}/archive.zip"
 
 
+def lists(wildcards) -> list[str]:
+    """The folder of lists by which the dataset is made, where it is."""
+    return [CONFIG.data.lists] if CONFIG.data.lists else []
+
+
 def occluder_images(wildcards) -> str:
     """The folder that occluders are cut out of: the user's, or drawn scenes."""
     return CONFIG.occluders.images or "results/occluders/scenes"
