@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Literal
+from collections.abc import Iterable, Mapping, Set
 
 import pandas as pd
 
-from pipeline.data.manifest import SPLITS
-from pipeline.errors import InputError
+from pipeline.data.datasets.base import Severity, complain
+from pipeline.data.names import SPLITS
+from pipeline.errors import InputError, some, warn
 from pipeline.options import SplitCounts
-
-SHOWN = 10
-
-
-def warn(message: str) -> None:
-    """Say loudly, on stderr, what looks wrong but does not stop the work."""
-    print(f"warning: {message}", file=sys.stderr)
-
-
-def some(values: Sequence[object], separator: str = ", ") -> str:
-    """The first ten values, and how many more there are."""
-    shown = separator.join(str(value) for value in values[:SHOWN])
-    rest = len(values) - SHOWN
-    return f"{shown}{separator}and {rest} more" if rest > 0 else shown
-
-
-def complain(problems: Sequence[str], severity: Literal["error", "warn"]) -> None:
-    """Raise InputError with all `problems` or, with `severity` warn, say each on stderr."""
-    if problems and severity == "error":
-        advice = "set data.checks to warn if the dataset was changed on purpose"
-        raise InputError(f"{'; '.join(problems)}: {advice}")
-    for problem in problems:
-        warn(problem)
 
 
 def check_dataset(
     table: pd.DataFrame,
     expected: Mapping[str, SplitCounts],
     cameras: Set[int],
-    severity: Literal["error", "warn"],
+    severity: Severity,
 ) -> None:
     """Check a manifest's rows as a whole; empty `expected` and `cameras` are not compared.
 

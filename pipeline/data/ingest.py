@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.data.archive import unpack
-from pipeline.data.checks import check_dataset, some, warn
+from pipeline.data.checks import check_dataset
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.base import JUNK, Dataset, Layout, Listed, find_layout
-from pipeline.data.images import SUFFIXES, decode_image
-from pipeline.data.manifest import COLUMNS, SPLITS, write_manifest
-from pipeline.errors import InputError
+from pipeline.data.images import decode_image
+from pipeline.data.manifest import COLUMNS, write_manifest
+from pipeline.data.names import SPLITS, SUFFIXES
+from pipeline.errors import InputError, some, warn
 from pipeline.files import atomic_folder
 from pipeline.options import IngestOptions
 

@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cli import run_stage
-from pipeline.data.images import SUFFIXES, decode_image
-from pipeline.data.manifest import SPLITS, read_manifest
+from pipeline.data.images import decode_image
+from pipeline.data.manifest import read_manifest
+from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from pipeline.data.checks import some
-from pipeline.data.images import SUFFIXES
-from pipeline.errors import InputError
+from pipeline.data.names import SUFFIXES
+from pipeline.errors import InputError, some, warn
 from pipeline.options import SplitCounts
 
+Severity = Literal["error", "warn"]
+"""What becomes of a fact that does not hold."""
 JUNK = -1
 """Identity of detections that show nobody in full: neither right nor wrong, so left out."""
 DISTRACTOR = 0
@@ -72,7 +73,7 @@ class Dataset:
     """Every camera; empty: any."""
     reported: Mapping[str, str] = field(default_factory=dict)
     """Hashes of the archive by algorithm, as third parties report them."""
-    select: Callable[[Path, Path, Literal["error", "warn"]], None] | None = None
+    select: Callable[[Path, Path, Severity], None] | None = None
     """Rearranges a layout's folder by lists of names that the authors publish."""
 
     @property
@@ -124,6 +125,15 @@ def _read_parts(example: str, parts: tuple[Part, ...], folder: Path) -> list[Lis
             "rename or remove them"
         )
     return images
+
+
+def complain(problems: Sequence[str], severity: Severity) -> None:
+    """Raise InputError with all `problems` or, with `severity` warn, say each on stderr."""
+    if problems and severity == "error":
+        advice = "set data.checks to warn if the dataset was changed on purpose"
+        raise InputError(f"{'; '.join(problems)}: {advice}")
+    for problem in problems:
+        warn(problem)
 
 
 def find_layout(folder: Path, layouts: tuple[Layout, ...]) -> tuple[Path, Layout]:

@@ -6,11 +6,10 @@ import csv
 import re
 from pathlib import Path
 
-from pipeline.data.checks import some
 from pipeline.data.datasets.base import Dataset, Label, Layout, Listed, Part, folders
 from pipeline.data.datasets.market1501 import EXAMPLE, parse_name
-from pipeline.data.manifest import SPLITS
-from pipeline.errors import InputError
+from pipeline.data.names import SPLITS
+from pipeline.errors import InputError, some
 
 TABLE = "images.csv"
 COLUMNS = ("path", "id", "camera", "split")

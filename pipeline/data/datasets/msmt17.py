@@ -12,9 +12,8 @@ import re
 from functools import partial
 from pathlib import Path
 
-from pipeline.data.checks import some
 from pipeline.data.datasets.base import IMAGE, Dataset, Label, Layout, Listed, counts
-from pipeline.errors import InputError
+from pipeline.errors import InputError, some
 
 TRAIN_IDENTITIES = 1041
 _FOLDERS = (("train", "test"), ("mask_train_v2", "mask_test_v2"))

@@ -12,13 +12,11 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Literal
 
-from pipeline.data.checks import complain, some
-from pipeline.data.datasets.base import Dataset, counts
+from pipeline.data.datasets.base import Dataset, Severity, complain, counts
 from pipeline.data.datasets.dukemtmc_reid import CAMERAS, WITHDRAWN
 from pipeline.data.datasets.market1501 import FOLDERS, market_layout, parse_name
-from pipeline.errors import InputError
+from pipeline.errors import InputError, some
 from pipeline.files import sha256
 
 LISTS = {
@@ -29,7 +27,7 @@ LISTS = {
 """SHA-256 of `<split>.list`, confirmed."""
 
 
-def select(folder: Path, lists: Path, severity: Literal["error", "warn"]) -> None:
+def select(folder: Path, lists: Path, severity: Severity) -> None:
     """Turn DukeMTMC-reID, unpacked in `folder`, into Occluded-Duke by the lists in `lists`.
 
     A query that is not in the folder of queries is copied from bounding_box_test. What no list
@@ -51,7 +49,7 @@ def select(folder: Path, lists: Path, severity: Literal["error", "warn"]) -> Non
     _rearrange(folder, sources)
 
 
-def _read_list(path: Path, digest: str, severity: Literal["error", "warn"]) -> list[str]:
+def _read_list(path: Path, digest: str, severity: Severity) -> list[str]:
     if not path.is_file():
         raise InputError(f"{path}: expected the author's list, found no such file")
     if (found := sha256(path)) != digest:
