@@ -28,16 +28,19 @@ def read_table(folder: Path) -> list[Listed]:
                 f"{TABLE}: expected the columns {','.join(COLUMNS)}, found "
                 f"{','.join(reader.fieldnames or ()) or 'none'}"
             )
-        rows = [(f"line {reader.line_num}", row) for row in reader]
-    wrong = [f"{line}: {why}" for line, row in rows if (why := _problem(folder, row))]
-    places = [(row["path"], row["split"]) for _, row in rows]
-    wrong += [f"{path}: twice in {split}" for path, split in sorted(_repeated(places))]
+        rows = [(reader.line_num, row) for row in reader]
+    images: dict[tuple[str, str], Listed] = {}
+    wrong: list[str] = []
+    for line, row in rows:
+        place = (row["path"], row["split"])
+        problem = _problem(folder, row) or ("found it twice" if place in images else None)
+        if problem:
+            wrong.append(f"line {line}: {problem}")
+        else:
+            images[place] = Listed(*place, Label(int(row["id"]), int(row["camera"])))
     if wrong:
         raise InputError(f"{TABLE}: {len(wrong)} lines are wrong:\n  " + some(wrong, "\n  "))
-    return [
-        Listed(row["path"], row["split"], Label(int(row["id"]), int(row["camera"])))
-        for _, row in rows
-    ]
+    return list(images.values())
 
 
 def _problem(folder: Path, row: dict[str, str]) -> str | None:
@@ -53,11 +56,6 @@ def _problem(folder: Path, row: dict[str, str]) -> str | None:
     if {"", ".", ".."} & set(parts) or not (folder / row["path"]).is_file():
         return f"expected an image below the table's folder, found {row['path']!r}"
     return None
-
-
-def _repeated(values: list[tuple[str, str]]) -> set[tuple[str, str]]:
-    seen: set[tuple[str, str]] = set()
-    return {value for value in values if value in seen or seen.add(value)}  # type: ignore[func-returns-value]
 
 
 FOLDER = Dataset(
