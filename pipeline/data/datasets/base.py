@@ -137,16 +137,12 @@ def complain(problems: Sequence[str], severity: Severity) -> None:
 
 
 def find_layout(folder: Path, layouts: tuple[Layout, ...]) -> tuple[Path, Layout]:
-    """Where a layout begins, at the top of `folder` or in one folder of it, and which it is.
+    """Where a layout begins, at the top of `folder` or else in one folder of it, and which it is.
 
     The first layout that fits a place counts. Raises InputError when no place or several fit.
     """
-    places = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    found: dict[Path, Layout] = {}
-    for place in places:
-        for layout in layouts:
-            if all((place / name).exists() for name in layout.names):
-                found.setdefault(place, layout)
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    found = _fitting([folder], layouts) or _fitting(below, layouts)
     if len(found) != 1:
         wanted = " or ".join(", ".join(layout.names) for layout in layouts)
         top = some(sorted(path.name for path in folder.iterdir())) or "nothing"
@@ -156,3 +152,12 @@ def find_layout(folder: Path, layouts: tuple[Layout, ...]) -> tuple[Path, Layout
             "give what its authors hand out"
         )
     return next(iter(found.items()))
+
+
+def _fitting(places: Sequence[Path], layouts: tuple[Layout, ...]) -> dict[Path, Layout]:
+    return {
+        place: layout
+        for place in places
+        for layout in reversed(layouts)  # of those that fit, the first one stays
+        if all((place / name).exists() for name in layout.names)
+    }
