@@ -88,6 +88,12 @@ def copy_project(folder: Path) -> Project:
     return project
 
 
+@pytest.fixture
+def project(tmp_path) -> Project:
+    """A copy in which nothing has run."""
+    return copy_project(tmp_path / "project")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """A project whose main job has run once."""
