@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
 from pipeline.options import (
@@ -190,12 +191,29 @@ def load_config(values: Mapping[str, Any]) -> Config:
     for name in config.variants:
         _check_variant(config, name)
     _check_downloads(config)
-    if config.data.dataset != "synthetic" and config.data.archive is None:
-        raise InputError(
-            f"config: data.archive: {config.data.dataset} is read from its archive; found nothing: "
-            "give the path of the file"
-        )
+    _check_data(config.data)
     return config
+
+
+def _check_data(data: DataOptions) -> None:
+    """The dataset must be there, and have people to train on."""
+    dataset = DATASETS[data.dataset]
+    if dataset.test_only:
+        trainable = ", ".join(name for name, other in DATASETS.items() if not other.test_only)
+        raise InputError(
+            f"config: data.dataset: {data.dataset} has no training images, it is for testing only "
+            f"(the field trains on market1501 for it); to train, give one of {trainable}"
+        )
+    if data.dataset != "synthetic" and data.archive is None:
+        raise InputError(
+            f"config: data.archive: {data.dataset} is read from {dataset.archive}; found nothing: "
+            f"give the path of the file or folder. {dataset.terms}".rstrip()
+        )
+    if data.lists is not None and dataset.select is None:
+        raise InputError(
+            f"config: data.lists: {data.dataset} is not made by lists, found {data.lists!r}: "
+            "give null"
+        )
 
 
 def json_schema() -> str:

@@ -1,4 +1,12 @@
-"""The one error that users are meant to read."""
+"""The one error that users are meant to read, and how problems are said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+SHOWN = 10
+"""Of many values, a message names so many."""
 
 
 class InputError(Exception):
@@ -6,3 +14,15 @@ class InputError(Exception):
 
     It names the file or the key, says what was expected and what was found, and what to do.
     """
+
+
+def warn(message: str) -> None:
+    """Say loudly, on stderr, what looks wrong but does not stop the work."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def some(values: Sequence[object], separator: str = ", ") -> str:
+    """The first ten values, and how many more there are."""
+    shown = separator.join(str(value) for value in values[:SHOWN])
+    rest = len(values) - SHOWN
+    return f"{shown}{separator}and {rest} more" if rest > 0 else shown

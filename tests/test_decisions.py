@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.data import market1501
 from pipeline.data.checks import check_dataset
+from pipeline.data.datasets.market1501 import MARKET1501
 from pipeline.errors import InputError
 from pipeline.model.dpeformer import build_model
 from pipeline.model.dpsm import pool_parts, select_tokens
@@ -78,7 +78,7 @@ def test_5_occlusion_is_on_in_every_second_view_and_can_be_switched_off() -> Non
 
 
 def test_6_counts_that_are_not_the_published_ones_are_refused() -> None:
-    rows = [("train", 1), ("train", 1), ("query", 2), ("gallery", 2)]
-    table = pd.DataFrame(rows, columns=["split", "identity"])
+    rows = [("train", 1, 1), ("train", 1, 2), ("query", 2, 1), ("gallery", 2, 2)]
+    table = pd.DataFrame(rows, columns=["split", "identity", "camera"])
     with pytest.raises(InputError, match=r"train: expected 12936 images of 751 .* found 2 of 1"):
-        check_dataset(table, market1501.COUNTS, "error", "market1501")
+        check_dataset(table, MARKET1501.counts, MARKET1501.cameras, "error")

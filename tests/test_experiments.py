@@ -10,7 +10,11 @@ from pipeline.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "workflow/experiments").glob("*.yaml"))
-SEVERAL = ("components", "held_out", "leave_one_out")  # in which rows differ in more than one option
+SEVERAL = (
+    "components",
+    "held_out",
+    "leave_one_out",
+)  # in which rows differ in more than one option
 ABLATIONS = [file for file in FILES if file.stem not in SEVERAL]
 
 

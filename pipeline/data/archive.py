@@ -4,82 +4,73 @@ from __future__ import annotations
 
 import re
 import shutil
-import stat
-import zipfile
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from pipeline.data.containers import DAMAGE, Member, open_members
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 
 MAX_RATIO = 200
 """Unpacked bytes for each byte of the archive: images hardly compress, bombs do 1000 times."""
 MAX_BYTES = 200 * 10**9
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED, _UTF8 = 0x1, 0x800  # general purpose flags, PKWARE APPNOTE 4.4.4
+MAX_MEMBERS = 2 * 10**6
 _SYSTEM_FILES = frozenset({"Thumbs.db", ".DS_Store", "desktop.ini", "__MACOSX"})
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip into `folder`, which is replaced as a whole or not at all.
+    """Unpack a zip, tar or tar.gz into `folder`, or copy a folder; it is replaced whole or not.
 
-    Files that operating systems leave behind (Thumbs.db, .DS_Store, desktop.ini, __MACOSX/) are
-    skipped. Raises InputError, before anything is written, for names that leave the folder, links
-    and devices, names that are equal or differ in case only, encrypted members, names that are
-    not UTF-8 and totals beyond `MAX_RATIO` or `MAX_BYTES`; and for an archive that is cut off or
-    corrupt.
+    Files that operating systems leave behind (Thumbs.db, .DS_Store, desktop.ini, __MACOSX/, ._*)
+    are skipped. Raises InputError, before anything is written, for names that leave the folder,
+    links and devices, names that are equal or differ in case only, encrypted members, names that
+    are not UTF-8 and totals beyond `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`; for RAR archives;
+    and for an archive that is cut off or corrupt.
     """
-    if not archive.is_file():
-        raise InputError(f"{archive}: expected a zip archive, found no such file")
-    with _open(archive) as opened:
-        members = opened.infolist()
-        _check_members(archive, members)
-        wanted = [m for m in members if not _SYSTEM_FILES & set(PurePosixPath(m.filename).parts)]
+    with open_members(archive) as listed:
+        members = _checked(archive, listed)
+        _check_collisions(archive, members)
+        wanted = [member for member in members if not _left_behind(member.name)]
         progress = tqdm(wanted, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True)
         with atomic_folder(folder) as target:
             for member in progress:
-                _extract(archive, opened, member, target)
+                _extract(archive, member, target)
 
 
-def _open(archive: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(archive)
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{archive}: expected member names in UTF-8, found other bytes: pack it again"
-        ) from None
-    # zipfile raises NotImplementedError for a file of a later version of the format
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(
-            f"{archive}: expected a whole zip archive, found one that is cut off, corrupt or of "
-            f"another kind ({error}): fetch it again"
-        ) from None
+def _left_behind(name: str) -> bool:
+    """Whether an operating system made the file or a folder above it."""
+    path = PurePosixPath(name)
+    return bool(_SYSTEM_FILES & set(path.parts)) or path.name.startswith("._")
 
 
-def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
-    for member in members:
-        problem = _problem(member)
+def _checked(archive: Path, listed: Iterable[Member]) -> list[Member]:
+    """The members, each fit to be written; the list ends with the first that is not."""
+    packed = None if archive.is_dir() else archive.stat().st_size
+    allowed = MAX_BYTES if packed is None else min(MAX_BYTES, MAX_RATIO * packed)
+    members: list[Member] = []
+    size = 0
+    for member in listed:
+        problem = _name_problem(member.name) or member.problem
         if problem:
             raise InputError(
-                f"{archive}: refused, nothing was unpacked: member {member.orig_filename!r} "
-                f"{problem}"
+                f"{archive}: refused, nothing was unpacked: member {member.name!r} {problem}"
             )
-    _check_collisions(archive, members)
-    size, packed = sum(member.file_size for member in members), archive.stat().st_size
-    if size > min(MAX_BYTES, MAX_RATIO * packed):
-        raise InputError(
-            f"{archive}: refused, nothing was unpacked: expected at most {MAX_RATIO} times its "
-            f"{packed} bytes and at most {MAX_BYTES}, found {size} bytes unpacked"
-        )
+        size += member.size
+        members.append(member)
+        if size > allowed or len(members) > MAX_MEMBERS:
+            raise InputError(
+                f"{archive}: refused, nothing was unpacked: expected at most {MAX_RATIO} times its "
+                f"{packed} bytes, at most {MAX_BYTES} bytes and {MAX_MEMBERS} members, found "
+                f"{size} bytes unpacked in the first {len(members)} members"
+            )
+    return members
 
 
-def _problem(member: zipfile.ZipInfo) -> str | None:
-    """What is wrong with one member, or None."""
-    name = member.orig_filename  # `filename` is already tidied up
-    if not member.flag_bits & _UTF8 and not name.isascii():
+def _name_problem(name: str) -> str | None:
+    """What is wrong with a member's name, or None."""
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
         return "has a name that is not UTF-8"
     if not name.isprintable():
         return "has control characters in its name"
@@ -87,50 +78,44 @@ def _problem(member: zipfile.ZipInfo) -> str | None:
         return "has a backslash or a drive letter in its name"
     if name.startswith("/"):
         return "has an absolute path"
-    parts = name.removesuffix("/").split("/")
-    if {"", ".", ".."} & set(parts):
+    if {"", ".", ".."} & set(name.removesuffix("/").split("/")):
         return "has a path with empty, '.' or '..' parts"
-    if member.flag_bits & _ENCRYPTED:
-        return "is encrypted"
-    if member.compress_type not in _METHODS:
-        return f"is compressed by method {member.compress_type}; only stored and deflate are read"
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind not in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG):
-        return "is a link, a device or another special file"
     return None
 
 
-def _check_collisions(archive: Path, members: Iterable[zipfile.ZipInfo]) -> None:
+def _check_collisions(archive: Path, members: Sequence[Member]) -> None:
     """No two members may become one file, on file systems that ignore case either."""
     spelling: dict[str, str] = {}
     files: set[str] = set()
     folders: set[str] = set()
     for member in members:
-        path = PurePosixPath(member.filename)
+        path = PurePosixPath(member.name)
         above = {str(parent) for parent in path.parents}
         for name in {str(path)} | above:
             known = spelling.setdefault(name.casefold(), name)
             if known != name:
                 raise InputError(f"{archive}: refused: {known!r} and {name!r} differ only in case")
-        if not member.is_dir() and str(path) in files:
+        if not member.is_folder and str(path) in files:
             raise InputError(f"{archive}: refused: it holds {str(path)!r} twice")
-        folders |= above | ({str(path)} if member.is_dir() else set())
-        files |= set() if member.is_dir() else {str(path)}
+        folders |= above | ({str(path)} if member.is_folder else set())
+        files |= set() if member.is_folder else {str(path)}
     if both := sorted(files & folders):
         raise InputError(f"{archive}: refused: {both[0]!r} is both a file and a folder")
 
 
-def _extract(archive: Path, opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    path = target / member.filename
-    if member.is_dir():
+def _extract(archive: Path, member: Member, target: Path) -> None:
+    path = target / member.name
+    if member.is_folder:
         path.mkdir(parents=True, exist_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with opened.open(member) as source, open(path, "wb") as file:
+        source = member.open()
+        assert source is not None  # tarfile has None for folders and links, which are not here
+        with source, open(path, "wb") as file:
             shutil.copyfileobj(source, file)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGE as error:
         raise InputError(
-            f"{archive}: member {member.filename!r} is cut off or corrupt ({error}): fetch the "
+            f"{archive}: member {member.name!r} is cut off or corrupt ({error}): fetch the "
             "archive again"
         ) from None

@@ -2,62 +2,53 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Set
 
 import pandas as pd
 
-from pipeline.data.manifest import SPLITS
-from pipeline.errors import InputError
+from pipeline.data.datasets.base import Severity, complain
+from pipeline.data.names import SPLITS
+from pipeline.errors import InputError, some, warn
 from pipeline.options import SplitCounts
-
-SHOWN = 10
-
-
-def warn(message: str) -> None:
-    """Say loudly, on stderr, what looks wrong but does not stop the work."""
-    print(f"warning: {message}", file=sys.stderr)
-
-
-def some(values: Sequence[object], separator: str = ", ") -> str:
-    """The first ten values, and how many more there are."""
-    shown = separator.join(str(value) for value in values[:SHOWN])
-    rest = len(values) - SHOWN
-    return f"{shown}{separator}and {rest} more" if rest > 0 else shown
 
 
 def check_dataset(
     table: pd.DataFrame,
-    expected: Mapping[str, SplitCounts] | None,
-    severity: Literal["error", "warn"],
-    name: str,
+    expected: Mapping[str, SplitCounts],
+    cameras: Set[int],
+    severity: Severity,
 ) -> None:
-    """Check a manifest's rows as a whole; `name` is how messages call the dataset.
+    """Check a manifest's rows as a whole; empty `expected` and `cameras` are not compared.
 
-    Raises InputError for an empty split and for people who are in both the training and the test
-    set. Counts other than `expected` and training identities with one image raise InputError or,
-    with `severity` warn, are said on stderr. A query of nobody in the gallery is always a warning.
+    Raises InputError for a split without images (of `expected`, or of all three), for people who
+    are in both the training and the test set, and for an image of nobody (0) outside the gallery.
+    Counts or cameras other than expected and training identities with one image raise InputError
+    or, with `severity` warn, are said on stderr. Queries of nobody in the gallery and people who
+    were seen by one camera only are always a warning.
     """
     identities = {split: set(table["identity"][table["split"] == split]) for split in SPLITS}
-    if empty := [split for split in SPLITS if not identities[split]]:
-        raise InputError(f"{name}: expected images in every split, found none in {some(empty)}")
-    _check_disjoint(identities, name)
-    problems = [*_counts(table, expected or {}), *_single_images(table)]
-    if problems and severity == "error":
-        advice = "set data.checks to warn if the dataset was changed on purpose"
-        raise InputError(f"{name}: {'; '.join(problems)}: {advice}")
-    for problem in problems:
-        warn(f"{name}: {problem}")
+    if empty := [split for split in expected or SPLITS if not identities[split]]:
+        raise InputError(f"expected images in every split, found none in {some(empty)}")
+    _check_people(identities)
+    found = [*_counts(table, expected), *_single_images(table)]
+    complain([*found, *_cameras(table, cameras)], severity)
     if lost := sorted(identities["query"] - identities["gallery"]):
-        warn(f"{name}: {len(lost)} query identities are not in the gallery: {some(lost)}")
+        warn(f"{len(lost)} query identities are not in the gallery: {some(lost)}")
+    for message in _one_camera(table):
+        warn(message)
 
 
-def _check_disjoint(identities: Mapping[str, set[int]], name: str) -> None:
+def _check_people(identities: Mapping[str, set[int]]) -> None:
+    for split in ("train", "query"):
+        if 0 in identities[split]:
+            raise InputError(
+                f"{split}: the identity 0 means nobody and may be in the gallery only: number "
+                "people from 1"
+            )
     shared = sorted(identities["train"] & (identities["query"] | identities["gallery"]))
     if shared:
         raise InputError(
-            f"{name}: expected different people in training and test, found {len(shared)} "
+            f"expected different people in training and test, found {len(shared)} "
             f"identities in both: {some(shared)}"
         )
 
@@ -80,3 +71,22 @@ def _single_images(table: pd.DataFrame) -> Iterable[str]:
             f"train: expected at least 2 images of each identity, found {len(single)} with one: "
             f"{some(single)}"
         )
+
+
+def _cameras(table: pd.DataFrame, expected: Set[int]) -> Iterable[str]:
+    found = set(table["camera"])
+    if expected and found != expected:
+        yield f"expected the cameras {some(sorted(expected))}, found {some(sorted(found))}"
+
+
+def _one_camera(table: pd.DataFrame) -> Iterable[str]:
+    """People whom one camera saw: a query of theirs finds nothing, training sees one view."""
+    queried = table["identity"][table["split"] == "query"]
+    parts = {
+        "train": table["split"] == "train",
+        "query": (table["split"] != "train") & table["identity"].isin(queried),
+    }
+    for split, rows in parts.items():
+        seen = table[rows].groupby("identity")["camera"].nunique()
+        if single := sorted(seen.index[seen == 1]):
+            yield f"{split}: {len(single)} identities have one camera only: {some(single)}"

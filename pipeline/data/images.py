@@ -13,7 +13,6 @@ from pipeline.errors import InputError
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, Image.DecompressionBombError)
 # The decoders that may see foreign bytes: some of Pillow's others start outside programs.
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-SUFFIXES = frozenset({"jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"})
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"})
 
 

@@ -3,100 +3,120 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.data import market1501
 from pipeline.data.archive import unpack
-from pipeline.data.checks import check_dataset, some, warn
+from pipeline.data.checks import check_dataset
+from pipeline.data.datasets import DATASETS
+from pipeline.data.datasets.base import JUNK, Dataset, Layout, Listed, find_layout
 from pipeline.data.images import decode_image
-from pipeline.data.manifest import COLUMNS, SPLITS, write_manifest
-from pipeline.errors import InputError
-from pipeline.files import atomic_folder, sha256
+from pipeline.data.manifest import COLUMNS, write_manifest
+from pipeline.data.names import SPLITS, SUFFIXES
+from pipeline.errors import InputError, some, warn
+from pipeline.files import atomic_folder
 from pipeline.options import IngestOptions
 
 
-class _File(NamedTuple):
-    path: str  # below the unpacked folder, with forward slashes
-    split: str
-    label: market1501.Label
+def ingest(
+    archive: Path,
+    images: Path,
+    manifest: Path,
+    options: IngestOptions,
+    lists: Path | None = None,
+) -> None:
+    """Unpack a dataset (zip, tar, tar.gz or a folder) and list its images in a manifest.
 
-
-def ingest(archive: Path, images: Path, manifest: Path, options: IngestOptions) -> None:
-    """Unpack an archive in the Market-1501 layout and list its images in a manifest.
-
-    Junk (identity -1) is unpacked but not listed; distractors (identity 0) stay in the gallery.
-    Raises InputError, and leaves neither images nor manifest, for whatever `unpack` refuses, names
-    that do not parse, images that do not decode (all of them are named at once) and what
-    `check_dataset` finds.
+    `lists` is a folder with the lists of names that some datasets are made by. Junk (identity -1)
+    is unpacked but not listed; distractors (identity 0) stay in the gallery. Paths begin where the
+    dataset's layout does, however it is packed. Raises InputError, and leaves neither images nor
+    manifest, for whatever `unpack` refuses, names that do not parse, images that do not decode (all
+    of them are named at once) and what `check_dataset` finds.
     """
-    if options.dataset == "market1501" and archive.is_file():
-        _compare_hashes(archive)
-    facts = market1501.COUNTS if options.dataset == "market1501" else None
-    with atomic_folder(images) as folder:
+    dataset = DATASETS[options.dataset]
+    if dataset.terms:
+        print(f"{dataset.title}: {dataset.terms}")
+    if archive.is_file():
+        _compare_hashes(archive, dataset)
+    with atomic_folder(images) as folder, _naming(archive):
         unpack(archive, folder)
-        files = _list_files(folder, archive)
-        kept = [file for file in files if file.label.identity != market1501.JUNK]
-        table = _describe(folder, kept, archive)
-        check_dataset(table, options.expected or facts, options.checks, str(archive))
+        layout = _settle(folder, dataset)
+        if lists and dataset.select:
+            dataset.select(folder, lists, options.checks)
+        files = layout.read(folder)
+        kept = [file for file in files if file.label.identity != JUNK]
+        table = _describe(folder, kept)
+        expected = options.expected or dataset.counts
+        check_dataset(table, expected, dataset.cameras, options.checks)
+        unused = _unused(folder, files)
         write_manifest(manifest, table)
     print(f"{manifest}: {_summary(table)}; {len(files) - len(kept)} junk images (-1) dropped")
+    if unused:
+        print(f"{manifest}: not part of {dataset.title}: {some(unused)}")
 
 
-def _compare_hashes(archive: Path) -> None:
-    with open(archive, "rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
-    found = sha256(archive)
-    if (md5, found) != (market1501.MD5, market1501.SHA256):
-        warn(
-            f"{archive}: others report MD5 {market1501.MD5} and SHA-256 {market1501.SHA256} for "
-            f"Market-1501, found MD5 {md5} and SHA-256 {found}; going on, its content is checked"
-        )
+@contextmanager
+def _naming(archive: Path) -> Iterator[None]:
+    """Every complaint about the content says which archive it is about."""
+    try:
+        yield
+    except InputError as error:
+        known = str(error).startswith(str(archive))
+        raise InputError(str(error) if known else f"{archive}: {error}") from None
 
 
-def _list_files(folder: Path, archive: Path) -> list[_File]:
-    """Every file of the three split folders, sorted."""
-    layout = market1501.find_layout(folder)
-    if layout is None:
-        top = sorted(path.name for path in folder.iterdir())
-        raise InputError(
-            f"{archive}: expected the folders {', '.join(market1501.FOLDERS.values())}, at the top "
-            f"or in one folder, found {some(top) or 'nothing'}"
-        )
-    files, wrong = [], []
-    for split in SPLITS:
-        for path in sorted((layout / market1501.FOLDERS[split]).iterdir()):
-            name = path.relative_to(folder).as_posix()
-            label = market1501.parse_name(path.name)
-            if label is None or not path.is_file():
-                wrong.append(name)
-            else:
-                files.append(_File(name, split, label))
-    if wrong:
-        raise InputError(
-            f"{archive}: expected images named {market1501.PATTERN}, found {len(wrong)} others: "
-            f"{some(wrong)}: rename or remove them"
-        )
-    return files
+def _compare_hashes(archive: Path, dataset: Dataset) -> None:
+    """Others report these hashes, not the authors: a difference is worth a warning, no more."""
+    for algorithm, reported in dataset.reported.items():
+        with open(archive, "rb") as file:
+            found = hashlib.file_digest(file, algorithm).hexdigest()
+        if found != reported:
+            warn(
+                f"{archive}: others report {algorithm} {reported} for {dataset.title}, found "
+                f"{found}; going on, its content is checked"
+            )
 
 
-def _describe(folder: Path, files: list[_File], archive: Path) -> pd.DataFrame:
+def _settle(folder: Path, dataset: Dataset) -> Layout:
+    """Let the dataset's layout begin at the top of `folder`, without the folder it came in."""
+    top, layout = find_layout(folder, dataset.layouts)
+    if top != folder:
+        aside = folder.with_name(f"{folder.name}-top")
+        top.rename(aside)
+        shutil.rmtree(folder)
+        aside.rename(folder)
+    return layout
+
+
+def _unused(folder: Path, files: list[Listed]) -> list[str]:
+    """How many images no split has, by folder: `17 images in whole_body_images`."""
+    listed = {file.path for file in files}
+    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    others = Counter(
+        path.parts[0] if len(path.parts) > 1 else "the top folder"
+        for path in found
+        if path.as_posix() not in listed and path.suffix.lower().lstrip(".") in SUFFIXES
+    )
+    return [f"{number} images in {place}" for place, number in others.items()]
+
+
+def _describe(folder: Path, files: list[Listed]) -> pd.DataFrame:
     """The manifest's rows; every image is decoded to the end."""
     broken: list[str] = []
     rows = list(_rows(folder, files, broken))
     if broken:
-        raise InputError(
-            f"{archive}: {len(broken)} images cannot be read:\n  " + some(broken, "\n  ")
-        )
+        raise InputError(f"{len(broken)} images cannot be read:\n  " + some(broken, "\n  "))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(folder: Path, files: list[_File], broken: list[str]) -> Iterator[tuple[object, ...]]:
+def _rows(folder: Path, files: list[Listed], broken: list[str]) -> Iterator[tuple[object, ...]]:
     for file in tqdm(files, desc="check images", mininterval=5, dynamic_ncols=True):
         data = (folder / file.path).read_bytes()
         try:
@@ -113,6 +133,7 @@ def _summary(table: pd.DataFrame) -> str:
     return ", ".join(
         f"{split} {len(part)} images of {part['identity'].nunique()} identities"
         for split, part in zip(SPLITS, parts, strict=True)
+        if len(part)
     )
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.data.names import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 
-SPLITS = ("train", "query", "gallery")
 COLUMNS = {
     "path": "str",
     "identity": "int64",

@@ -11,17 +11,18 @@ import io
 import json
 import mmap
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pipeline.cli import run_stage
-from pipeline.data.images import SUFFIXES, decode_image
-from pipeline.data.manifest import SPLITS, read_manifest
+from pipeline.data.images import decode_image
+from pipeline.data.manifest import read_manifest
+from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
 
@@ -210,8 +211,9 @@ def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
 def shard(images: Path, manifest: Path, shards: Path) -> None:
     """Pack the images of a manifest into shards named train, query and gallery.
 
-    The images of an identity lie side by side; meta is identity and camera; keys are file stems.
-    Raises InputError when an image is missing or no longer the one that was ingested.
+    The images of an identity lie side by side; meta is identity and camera; keys are file stems,
+    or whole paths in a split where stems repeat. A split without images has no shards. Raises
+    InputError when an image is missing or no longer the one that was ingested.
     """
     table = read_manifest(manifest)
     rows: list[dict[str, Any]] = []
@@ -224,8 +226,17 @@ def shard(images: Path, manifest: Path, shards: Path) -> None:
     print(f"{shards}: {len(rows)} images in {tars} shards")
 
 
+def image_keys(paths: Sequence[str]) -> list[str]:
+    """A key for each image's path: its stem, or the whole path with dashes where stems repeat."""
+    pure = [PurePosixPath(path) for path in paths]
+    keys = [path.stem for path in pure]
+    if len(set(keys)) < len(keys):
+        keys = ["-".join(path.with_suffix("").parts) for path in pure]
+    return [key.replace(".", "_") for key in keys]  # a key ends at its first dot
+
+
 def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
-    for row in table.itertuples():
+    for row, key in zip(table.itertuples(), image_keys(list(table["path"])), strict=True):
         path = images / row.path
         if not path.is_file():
             raise InputError(f"{path}: named by the manifest but missing: run ingest again")
@@ -236,7 +247,7 @@ def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
                 f"{path}: expected SHA-256 {row.sha256}, found {found}: run ingest again"
             )
         meta = {"identity": int(row.identity), "camera": int(row.camera)}
-        yield Sample(path.stem, path.suffix.lower().lstrip("."), data, meta)
+        yield Sample(key, path.suffix.lower().lstrip("."), data, meta)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.images import SUFFIXES, decode_image
+from pipeline.data.images import decode_image
+from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError
 
 

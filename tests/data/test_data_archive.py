@@ -148,7 +148,7 @@ def test_cut_off_archive(tmp_path: Path, files: dict, make_zip: Callable, keep: 
     path = make_zip(files)
     data = path.read_bytes()
     path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
-    _refused(path, tmp_path, "expected a whole zip archive")
+    _refused(path, tmp_path, "expected a whole zip or tar archive")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -17,6 +17,12 @@ def archive(wildcards) -> str:
     return CONFIG.data.archive or f"results/{wildcards.dataset}/archive.zip"
 
 
+def lists(wildcards) -> list[str]:
+    """The lists by which the dataset is made, where it is: files, so that they can be fetched."""
+    folder = CONFIG.data.lists
+    return expand(f"{folder}/{{split}}.list", split=("train", "query", "gallery")) if folder else []
+
+
 def occluder_images(wildcards) -> str:
     """The folder that occluders are cut out of: the user's, or drawn scenes."""
     return CONFIG.occluders.images or "results/occluders/scenes"

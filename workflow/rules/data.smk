@@ -37,6 +37,7 @@ rule draw_benchmark:
 rule ingest:
     input:
         archive=archive,
+        lists=lists,
     output:
         images=directory("results/{dataset}/images"),
         manifest="results/{dataset}/manifest.csv",
@@ -46,10 +47,11 @@ rule ingest:
         "../../envs/pipeline.yaml"
     params:
         options=CONFIG.ingest_options().model_dump_json(),
+        lists=f"--lists {CONFIG.data.lists}" if CONFIG.data.lists else "",
         code=code_hash("pipeline.data.ingest"),
     shell:
         "python -m pipeline.data.ingest --archive {input.archive} --images {output.images}"
-        " --manifest {output.manifest} --options {params.options:q} 2>&1 | tee {log}"
+        " --manifest {output.manifest} --options {params.options:q} {params.lists} 2>&1 | tee {log}"
 
 
 rule shard:

@@ -1,0 +1,291 @@
+"""Every dataset, from a miniature of its archive to its manifest and shards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from pipeline.data.datasets import DATASETS
+from pipeline.data.datasets.base import counts
+from pipeline.data.datasets.occluded_duke import LISTS
+from pipeline.data.ingest import ingest
+from pipeline.data.manifest import read_manifest
+from pipeline.data.shards import ShardReader, shard
+from pipeline.errors import InputError
+from pipeline.options import DatasetName, IngestOptions
+from tests.miniatures import (
+    MINIATURES,
+    Miniature,
+    dukemtmc_reid,
+    msmt17,
+    occluded_duke_lists,
+    own_folders,
+    partial_ilids,
+    picture,
+    write_folder,
+    write_tar,
+    write_zip,
+)
+
+WRITERS = {"zip": write_zip, "tar.gz": write_tar, "folder": write_folder}
+OTHER_LAYOUTS = {
+    "partial_ilids": [partial_ilids("Probe", "Gallery"), partial_ilids("query", "gallery")],
+    "msmt17_train": [msmt17(("train", "query", "gallery"), "mask_train_v2", "mask_test_v2")],
+    "folder": [own_folders()],
+}
+CASES = [(name, small) for name, small in MINIATURES.items()]
+CASES += [(name, small) for name, others in OTHER_LAYOUTS.items() for small in others]
+
+
+def _run(archive: Path, name: str, lists: Path | None = None, **options) -> Path:
+    manifest = archive.parent / "manifest.csv"
+    given = IngestOptions(dataset=name, **options)
+    ingest(archive, archive.parent / "images", manifest, given, lists)
+    return manifest
+
+
+def _refused(archive: Path, name: str, *reasons: str, lists=None, **options) -> None:
+    before = sorted(archive.parent.rglob("*"))
+    with pytest.raises(InputError) as error:
+        _run(archive, name, lists, **options)
+    assert all(reason in str(error.value) for reason in reasons), error.value
+    assert str(archive) in str(error.value)
+    assert sorted(archive.parent.rglob("*")) == before
+
+
+def test_every_dataset_has_a_name_in_the_configuration_and_a_miniature() -> None:
+    assert list(get_args(DatasetName)) == list(DATASETS)
+    assert set(MINIATURES) | {"synthetic"} == set(DATASETS)
+
+
+@pytest.mark.parametrize(("name", "small"), CASES)
+def test_from_the_archive_to_shards(tmp_path: Path, name: str, small: Miniature, capsys) -> None:
+    """Nothing is warned of but the hash, however it is packed; terms are said; shards hold it."""
+    manifests = set()
+    for form, write in WRITERS.items():
+        _run(write(tmp_path / f"a.{form}", small.files), name, expected=small.counts)
+        manifests.add((tmp_path / "manifest.csv").read_bytes())
+    assert len(manifests) == 1
+    printed = capsys.readouterr()
+    warned = [line for line in printed.err.splitlines() if "warning" in line]
+    assert all("others report" in line for line in warned)
+    assert DATASETS[name].terms in printed.out
+    table = read_manifest(tmp_path / "manifest.csv")
+    for row in table.itertuples():
+        data = next(data for path, data in small.files.items() if path.endswith(row.path))
+        assert row.sha256 == hashlib.sha256(data).hexdigest()
+        assert (row.width, row.height) == (16, 32)
+    shard(tmp_path / "images", tmp_path / "manifest.csv", tmp_path / "shards")
+    for split, expected in small.counts.items():
+        reader = ShardReader(tmp_path / "shards", split)
+        assert len(reader) == expected.images
+        assert reader.index["identity"].nunique() == expected.identities
+        assert reader.image(0).shape == (32, 16, 3)
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name].counts])
+def test_published_counts_are_expected(tmp_path: Path, name: str, capsys) -> None:
+    archive = write_zip(tmp_path / "a.zip", MINIATURES[name].files)
+    facts = DATASETS[name].counts["query"]
+    reason = f"query: expected {facts.images} images of {facts.identities} identities, found "
+    _refused(archive, name, reason)
+    _run(archive, name, checks="warn")
+    assert reason in capsys.readouterr().err
+
+
+def _labels(tmp_path: Path, name: str, files: dict | None = None) -> dict[str, list[tuple]]:
+    """(identity, camera) of each split's rows, in the manifest's order."""
+    small = MINIATURES[name]
+    archive = write_zip(tmp_path / "a.zip", files or small.files)
+    table = read_manifest(_run(archive, name, expected=small.counts))
+    return {
+        split: list(zip(part["identity"], part["camera"], strict=True))
+        for split, part in table.groupby("split")
+    }
+
+
+def test_occluded_reid_has_no_image_number_for_a_camera(tmp_path: Path) -> None:
+    labels = _labels(tmp_path, "occluded_reid")
+    assert labels["query"] == [(i, 0) for i in (1, 1, 2, 2, 200, 200)]
+    assert labels["gallery"] == [(i, 1) for i in (1, 1, 2, 2, 200, 200)]
+
+
+def test_occluded_reid_folder_and_name_must_agree(tmp_path: Path) -> None:
+    odd = {"Occluded_REID/whole_body_images/001/002_01.tif": b"x"}
+    archive = write_zip(tmp_path / "a.zip", MINIATURES["occluded_reid"].files | odd)
+    _refused(archive, "occluded_reid", "like 001/001_01.tif", "1 others", "001/002_01.tif")
+
+
+def test_p_dukemtmc_cameras_are_the_folders(tmp_path: Path) -> None:
+    labels = _labels(tmp_path, "p_dukemtmc")
+    assert sorted(labels["train"]) == [(i, c) for i in (5, 8) for c in (0, 0, 1, 1)]
+    assert labels["query"] == [(6, 0), (6, 0), (7, 0), (7, 0)]
+
+
+@pytest.mark.parametrize("query", ["partial", "occluded"])
+def test_partial_reid_queries_are_those_of_the_protocol(tmp_path: Path, query, capsys) -> None:
+    name = f"partial_reid_{query}"
+    labels = _labels(tmp_path, name)
+    assert labels == {
+        "query": [(1, 0)] * 3 + [(60, 0)] * 3,
+        "gallery": [(1, 1)] * 2 + [(60, 1)] * 2,
+    }
+    paths = read_manifest(tmp_path / "manifest.csv").query("split == 'query'")["path"]
+    assert paths.str.startswith(f"{query}_body_images/").all()
+    other = {"partial": "occluded", "occluded": "partial"}[query]
+    said = f"not part of Partial-REID (queries: {query}): 4 images in {other}_body_images"
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "images"), [("msmt17_train", 15), ("msmt17_trainval", 16)])
+def test_msmt17_people_of_training_and_test_differ(tmp_path: Path, name, images, capsys) -> None:
+    labels = _labels(tmp_path, name)
+    assert [i for i, _ in labels["train"]] == [1] * images + [2] * images
+    assert {c for _, c in labels["train"]} == set(range(1, 16))
+    assert labels["query"] == [(1042, 1), (1044, 1)]
+    unused = "not part of MSMT17 (train): 2 images in train" in capsys.readouterr().out
+    assert unused == (name == "msmt17_train")
+
+
+def test_msmt17_lists_must_fit_the_images(tmp_path: Path) -> None:
+    files = dict(MINIATURES["msmt17_train"].files)
+    files["MSMT17_V1/list_query.txt"] += b"../../etc/0001_000_01_x.jpg 3\n0000/none.jpg 0\n"
+    archive = write_zip(tmp_path / "a.zip", files)
+    _refused(archive, "msmt17_train", "list_query.txt", "2 others", "none.jpg 0", "../../etc")
+
+
+@pytest.mark.parametrize(("boxes", "other"), [("detected", "labeled"), ("labeled", "detected")])
+def test_cuhk03_boxes_are_two_datasets(tmp_path: Path, boxes: str, other: str, capsys) -> None:
+    _labels(tmp_path, f"cuhk03_{boxes}")
+    table = read_manifest(tmp_path / "manifest.csv")
+    assert table["path"].str.startswith(f"{boxes}/").all()
+    assert f"10 images in {other}" in capsys.readouterr().out
+
+
+def test_cameras_are_compared(tmp_path: Path) -> None:
+    small = MINIATURES["market1501"]
+    seventh = {"Market-1501-v15.09.15/query/0001_c7s1_000451_03.jpg": picture(0)}
+    archive = write_zip(tmp_path / "a.zip", small.files | seventh)
+    expected = small.counts | counts(query=(2, 3))
+    reason = "expected the cameras 1, 2, 3, 4, 5, 6, found 1, 2, 3, 4, 5, 6, 7"
+    _refused(archive, "market1501", reason, expected=expected)
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    """The three lists of the miniature, with an empty line and Windows' line ends as oddities."""
+    ends = {"train": "\n", "query": "\r\n", "gallery": "\n\n"}
+    files = {
+        f"lists/{split}.list": ends[split].join([*names, ""]).encode()
+        for split, names in occluded_duke_lists().items()
+    }
+    return write_folder(tmp_path, files) / "lists"
+
+
+def _occluded(archive: Path, lists: Path | None) -> bytes:
+    expected = MINIATURES["occluded_duke"].counts
+    options = {"expected": expected, "checks": "warn" if lists else "error"}
+    return _run(archive, "occluded_duke", lists, **options).read_bytes()
+
+
+def test_occluded_duke_is_the_same_by_lists_and_converted(tmp_path, lists, capsys) -> None:
+    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
+    converted = write_folder(tmp_path / "converted", MINIATURES["occluded_duke"].files)
+    made = _occluded(duke, lists)
+    shard(tmp_path / "images", tmp_path / "manifest.csv", tmp_path / "shards")
+    printed = capsys.readouterr()
+    assert "withdrawn by its authors" in printed.out
+    assert "40 images are listed; 3 files of the archive are in none" in printed.out
+    assert printed.err.count("expected SHA-256") == 3
+    files = {p.relative_to(tmp_path / "images") for p in (tmp_path / "images").rglob("*.jpg")}
+    assert len(files) == 40
+    assert _occluded(converted, None) == made
+    assert "warning" not in capsys.readouterr().err
+    assert _occluded(converted, lists) == made
+    table = read_manifest(tmp_path / "manifest.csv")
+    copies = table[table["split"] != "train"]["path"].str.rpartition("/")[2].duplicated().sum()
+    assert copies == 2
+
+
+def test_occluded_duke_wants_the_authors_lists(tmp_path: Path, lists: Path) -> None:
+    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
+    _refused(duke, "occluded_duke", str(lists / "train.list"), LISTS["train"], lists=lists)
+    _refused(duke, "occluded_duke", "none/train.list", "no such file", lists=tmp_path / "none")
+
+
+@pytest.mark.parametrize("line", ["../../secret_c1.jpg", "0001_c1_f0011182.jpg"])
+def test_occluded_duke_lists_that_are_malformed(tmp_path: Path, lists: Path, line: str) -> None:
+    """A path, and a name for the second time."""
+    with open(lists / "query.list", "a") as file:
+        file.write(f"{line}\n")
+    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
+    reasons = (str(lists / "query.list"), "each once", line)
+    _refused(duke, "occluded_duke", *reasons, lists=lists, checks="warn")
+
+
+def test_occluded_duke_names_what_is_missing(tmp_path: Path, lists: Path) -> None:
+    files = {k: v for k, v in dukemtmc_reid().files.items() if "0001_c1" not in k}
+    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", files)
+    _refused(duke, "occluded_duke", "query 0001_c1_f0011182.jpg", lists=lists, checks="warn")
+
+
+def test_own_crops_keep_their_names_in_the_shards(tmp_path: Path) -> None:
+    archive = write_folder(tmp_path / "crops", MINIATURES["folder"].files)
+    _run(archive, "folder")
+    shard(tmp_path / "images", tmp_path / "manifest.csv", tmp_path / "shards")
+    keys = list(ShardReader(tmp_path / "shards", "train").index["key"])
+    assert keys[:2] == ["person 1-train_cam0", "person 1-train_cam4"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("person 1/none.png,1,0,train", "found 'person 1/none.png'"),
+        ("../secret.png,1,0,train", "below the table's folder"),
+        ("/etc/passwd,1,0,train", "below the table's folder"),
+        ("person 1/train.cam0.png,anna,0,train", "whole number as id, found 'anna'"),
+        ("person 1/train.cam0.png,1,-1,train", "whole number as camera, found '-1'"),
+        ("person 1/train.cam0.png,1,0,test", "a split of train, query, gallery, found 'test'"),
+        ("person 1/train.cam0.png,1,0", "expected 4 values"),
+        ("person 1/train.cam0.png,1,0,train,5", "expected 4 values"),
+        ("person 1/train.cam0.png,1,0,train", "found it twice"),
+    ],
+)
+def test_own_table_names_the_line_that_is_wrong(tmp_path: Path, line: str, reason: str) -> None:
+    files = dict(MINIATURES["folder"].files)
+    files["images.csv"] += f"\n{line}".encode()
+    archive = write_folder(tmp_path / "crops", files)
+    _refused(archive, "folder", "images.csv: 1 lines are wrong", "line 11: ", reason)
+
+
+def test_own_table_without_its_columns(tmp_path: Path) -> None:
+    files = MINIATURES["folder"].files | {"images.csv": b"file;who\n"}
+    archive = write_folder(tmp_path / "crops", files)
+    _refused(archive, "folder", "expected the columns path,id,camera,split, found file;who")
+
+
+def test_own_crops_with_one_camera_are_a_warning(tmp_path: Path, capsys) -> None:
+    files = dict(MINIATURES["folder"].files)
+    files["images.csv"] = (
+        files["images.csv"].replace(b",9,4,", b",9,0,").replace(b",2,4,", b",2,0,")
+    )
+    _run(write_folder(tmp_path / "crops", files), "folder")
+    warned = capsys.readouterr().err
+    assert "train: 1 identities have one camera only: 2" in warned
+    assert "query: 1 identities have one camera only: 9" in warned
+
+
+def test_nobody_cannot_be_searched_for(tmp_path: Path) -> None:
+    files = dict(MINIATURES["folder"].files)
+    files["images.csv"] = files["images.csv"].replace(b",9,", b",0,")
+    archive = write_folder(tmp_path / "crops", files)
+    _refused(archive, "folder", "query: the identity 0 means nobody", "number people from 1")
+
+
+def test_two_layouts_in_one_archive(tmp_path: Path) -> None:
+    small = MINIATURES["occluded_reid"].files
+    twice = small | {f"copy/{name.partition('/')[2]}": data for name, data in small.items()}
+    _refused(write_zip(tmp_path / "a.zip", twice), "occluded_reid", "2 times")

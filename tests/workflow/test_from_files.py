@@ -1,0 +1,42 @@
+"""A dataset from files: from the user's images to a trained model and ranked results."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.files import read_json
+from tests.miniatures import (
+    MINIATURES,
+    dukemtmc_reid,
+    occluded_duke_lists,
+    write_folder,
+    write_zip,
+)
+
+
+def own_crops(folder: Path) -> dict[str, str]:
+    return {"archive": str(write_folder(folder / "crops", MINIATURES["folder"].files))}
+
+
+def occluded_duke(folder: Path) -> dict[str, str]:
+    lists = {f"{split}.list": "\n".join(n).encode() for split, n in occluded_duke_lists().items()}
+    return {
+        "archive": str(write_zip(folder / "DukeMTMC-reID.zip", dukemtmc_reid().files)),
+        "lists": str(write_folder(folder / "lists", lists)),
+        "checks": "warn",
+    }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "make", "queries"), [("folder", own_crops, 1), ("occluded_duke", occluded_duke, 3)]
+)
+def test_from_files_to_ranked_results(project, tmp_path, dataset, make, queries):
+    project.configure(data={"dataset": dataset, **make(tmp_path)})
+    run = f"results/{dataset}/baseline/seed0"
+    done = project.snakemake(f"{run}/metrics.json")
+    assert done.returncode == 0, done.stdout[-3000:]
+    metrics = read_json(project.folder / run / "metrics.json")
+    assert (metrics["dataset"], metrics["queries"]) == (dataset, queries)
+    ranked = (project.folder / run / "queries.csv").read_text().splitlines()
+    assert len(ranked) == 1 + queries * len(metrics["features"])
+    assert not project.planned(f"{run}/metrics.json")
