@@ -143,6 +143,19 @@ def _check_tokens(options: RunOptions, where: str) -> None:
         )
 
 
+def _check_occluders(occluders: OccluderOptions) -> None:
+    if occluders.masks == "sa1b" and occluders.images is None:
+        raise InputError(
+            "config: occluders.images: masks sa1b are read from a folder of SA-1B; found nothing: "
+            "give the folder that one of its archives was unpacked to"
+        )
+    if occluders.maximum is not None and occluders.maximum < occluders.minimum:
+        raise InputError(
+            f"config: occluders.maximum: found {occluders.maximum}, less than occluders.minimum "
+            f"{occluders.minimum}: raise it, or lower the minimum"
+        )
+
+
 def load_config(values: Mapping[str, Any]) -> Config:
     """Validate the mapping that was read from config.yaml.
 
@@ -163,6 +176,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
         )
     for name in config.variants:
         _check_variant(config, name)
+    _check_occluders(config.occluders)
     if config.data.dataset != "synthetic" and config.data.archive is None:
         raise InputError(
             f"config: data.archive: {config.data.dataset} is read from its archive; found nothing: "
