@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def compress(mask: np.ndarray) -> str:
     return text
 
 
-def add_pair(folder: Path, number: int, masks: list[np.ndarray]) -> None:
+def _add_pair(folder: Path, number: int, masks: list[np.ndarray]) -> None:
     """sa_<number>.jpg of random pixels, of the size of its masks, and its sa_<number>.json."""
     height, width = masks[0].shape
     pixels = np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -50,6 +51,11 @@ def add_pair(folder: Path, number: int, masks: list[np.ndarray]) -> None:
 
 
 @pytest.fixture
+def add_pair() -> Callable[[Path, int, list[np.ndarray]], None]:
+    return _add_pair
+
+
+@pytest.fixture
 def shapes() -> dict[int, list[np.ndarray]]:
     """Two random masks for each of four images of different sizes."""
     rng = np.random.default_rng(5)
@@ -64,5 +70,5 @@ def shapes() -> dict[int, list[np.ndarray]]:
 def sa1b(tmp_path: Path, shapes: dict[int, list[np.ndarray]]) -> Path:
     (tmp_path / "sa_000000").mkdir()
     for number, masks in shapes.items():
-        add_pair(tmp_path / "sa_000000", number, masks)
+        _add_pair(tmp_path / "sa_000000", number, masks)
     return tmp_path / "sa_000000"

