@@ -142,7 +142,7 @@ class OccluderOptions(SourceOptions, BankOptions):
     images: str | None = None
     """A folder of natural images without people of the dataset; null: scenes are drawn."""
     masks: Literal["sam", "sa1b"] = "sam"
-    """Found by SAM, or `images` is a folder of SA-1B: each sa_<n>.jpg has its own in sa_<n>.json."""
+    """Found by SAM, or `images` is a folder of SA-1B: sa_<n>.jpg has its own in sa_<n>.json."""
     scenes: SceneOptions = SceneOptions()
     sam: SamOptions = SamOptions()
     generator: GeneratorOptions = GeneratorOptions()
