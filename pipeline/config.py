@@ -170,6 +170,19 @@ def _texts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield prefix + name, value
 
 
+def _check_occluders(occluders: OccluderOptions) -> None:
+    if occluders.masks == "sa1b" and occluders.images is None:
+        raise InputError(
+            "config: occluders.images: masks sa1b are read from a folder of SA-1B; found nothing: "
+            "give the folder that one of its archives was unpacked to"
+        )
+    if occluders.maximum is not None and occluders.maximum < occluders.minimum:
+        raise InputError(
+            f"config: occluders.maximum: found {occluders.maximum}, less than occluders.minimum "
+            f"{occluders.minimum}: raise it, or lower the minimum"
+        )
+
+
 def load_config(values: Mapping[str, Any]) -> Config:
     """Validate the mapping that was read from config.yaml.
 
@@ -192,6 +205,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
         _check_variant(config, name)
     _check_downloads(config)
     _check_data(config.data)
+    _check_occluders(config.occluders)
     return config
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 import yaml
+from segment_anything import SamAutomaticMaskGenerator
 from snakemake.utils import update_config
 
 from pipeline.config import Config, load_config
+from pipeline.errors import InputError
 from pipeline.options import BackboneOptions, RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,3 +53,26 @@ def test_the_command_of_a_recipe_is_in_its_file(name: str):
     text = (ROOT / f"workflow/recipes/{name}.yaml").read_text()
     files = " ".join(f"workflow/recipes/{each}.yaml" for each in ORDER[: ORDER.index(name) + 1])
     assert f"--configfile {files} mine.yaml\n" in text
+
+
+def test_the_bank_of_the_paper_needs_a_folder_and_sam_alone_filters_it():
+    recipe = yaml.safe_load((ROOT / "workflow/recipes/sa1b_bank.yaml").read_text())
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(values, recipe)
+    with pytest.raises(InputError, match=r"occluders\.images: .*folder of SA-1B"):
+        load_config(values)
+    update_config(values, {"occluders": {"images": "sa_000000"}})
+    occluders = load_config(values).occluders
+    assert (occluders.masks, occluders.limit, occluders.maximum) == ("sa1b", 100, 9913)
+    official = inspect.signature(SamAutomaticMaskGenerator).parameters
+    for name, option in (
+        ("points_per_side", "points_per_side"),
+        ("pred_iou_thresh", "predicted_iou"),
+        ("stability_score_thresh", "stability"),
+        ("stability_score_offset", "stability_offset"),
+        ("box_nms_thresh", "box_nms"),
+    ):
+        assert getattr(occluders.generator, option) == official[name].default
+    filters = occluders.filters
+    assert filters.predicted_iou == occluders.generator.predicted_iou
+    assert filters.stability == occluders.generator.stability

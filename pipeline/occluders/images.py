@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.data.images import decode_image
 from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError
+from pipeline.options import SourceOptions
+
+Thing = TypeVar("Thing")
 
 
 def list_images(folder: Path) -> list[str]:
@@ -37,16 +42,36 @@ def read_image(folder: Path, name: str) -> np.ndarray:
     return decode_image(path.read_bytes(), str(path))
 
 
-def check_images(folder: Path, names: list[str]) -> None:
-    """Decode every image once, which is cheap next to SAM and spares a late failure.
+def draw(things: Sequence[Thing], count: int | None, seed: int) -> list[Thing]:
+    """At most `count` of the things, in their order; None: all of them.
 
-    Raises InputError that names all images that do not decode.
+    A function of (seed, number of things): a larger count keeps what a smaller one drew.
     """
-    problems = []
+    if count is None:
+        return list(things)
+    drawn = np.random.default_rng(seed).permutation(len(things))[:count]
+    return [things[i] for i in sorted(drawn)]
+
+
+def check_images(folder: Path, names: list[str]) -> dict[str, str]:
+    """Decode every image once, one at a time: cheap next to SAM, and spares a late failure.
+
+    Returns what is wrong with those that do not decode, by name.
+    """
+    problems = {}
     for name in names:
         try:
             read_image(folder, name)
         except InputError as error:
-            problems.append(str(error))
-    if problems:
-        raise InputError("\n".join(problems))
+            problems[name] = str(error)
+    return problems
+
+
+def stop_or_list(problems: dict[str, str], source: SourceOptions) -> None:
+    """Raise InputError with all the problems, or print them, as occluders.on_corrupt says."""
+    if not problems:
+        return
+    text = "\n".join(problems.values())
+    if source.on_corrupt == "stop":
+        raise InputError(f"{text}\nor leave such images out with occluders.on_corrupt: list")
+    print(f"{text}\nleft out, as occluders.on_corrupt says: {len(problems)} images")

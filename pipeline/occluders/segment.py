@@ -2,50 +2,81 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import torch
+from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.files import atomic_file
+from pipeline.files import sha256
 from pipeline.occluders.generator import find_masks, make_generator
-from pipeline.occluders.images import check_images, list_images, read_image
+from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
+from pipeline.occluders.masks import Record, record_line, unreadable_record
+from pipeline.occluders.progress import Progress
 from pipeline.occluders.sam import build_sam
-from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions
+from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions, SourceOptions
+from pipeline.provenance import code_hash
+from pipeline.training.checkpoint import fingerprint
 from pipeline.training.device import choose_device
 
 
 def segment(
     images: Path,
     masks: Path,
+    state: Path,
     sam: SamOptions,
     generator: GeneratorOptions,
     compute: ComputeOptions,
+    source: SourceOptions,
 ) -> None:
-    """Write the masks of all images below `images` to a JSON-lines file, an image a line.
+    """Write the masks of all images below `images` to a file (see pipeline.occluders.masks).
 
-    A line follows SA-1B (arXiv 2304.02643): image {image_id, width, height, file_name} and
-    annotations [{segmentation, bbox, area, predicted_iou, stability_score, crop_box,
-    point_coords}], with file_name relative to `images` and run lengths that are not compressed.
+    One image is in memory at a time. Each line is kept in `state` as soon as it is made; a job that
+    was killed resumes after it and ends with the same bytes as one that was not.
     Raises InputError for a folder without images, images that do not decode (all are named, before
-    any work is done) and weights that are missing or wrong.
+    any work is done, unless `source` says to list them) and weights that are missing or wrong.
     """
-    names = list_images(images)
-    check_images(images, names)
+    names = draw(list_images(images), source.limit, source.seed)
+    problems = check_images(images, names)
+    stop_or_list(problems, source)
     torch.set_flush_denormal(True)
-    find = make_generator(build_sam(sam).to(choose_device(compute)), generator)
-    count = 0
-    with atomic_file(masks) as partial, open(partial, "w", encoding="utf-8") as file:
-        for number, name in enumerate(tqdm(names, "segment", mininterval=5, dynamic_ncols=True)):
-            image = read_image(images, name)
-            height, width = image.shape[:2]
-            facts = {"image_id": number, "width": width, "height": height, "file_name": name}
-            annotations = find_masks(find, image)
-            count += len(annotations)
-            file.write(json.dumps({"image": facts, "annotations": annotations}) + "\n")
-    print(f"{masks}: {count} masks in {len(names)} images")
+    device = choose_device(compute)
+    find = make_generator(build_sam(sam).to(device), generator)
+    facts = {"sam": _weights(sam), "generator": generator.model_dump(), "device": device.type}
+    progress = Progress(state, fingerprint(facts | _images_and_code(images, names)))
+    todo = enumerate(names[progress.done :], start=progress.done)
+    for number, name in tqdm(
+        todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
+    ):
+        if name in problems:
+            record = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
+        else:
+            record = _segment_image(find, images, number, name)
+        progress.add(record_line(record))
+    progress.finish(masks)
+    print(f"{masks}: masks of {len(names) - len(problems)} images")
+
+
+def _segment_image(find: SamAutomaticMaskGenerator, images: Path, number: int, name: str) -> Record:
+    image = read_image(images, name)
+    height, width = image.shape[:2]
+    facts = {"image_id": number, "width": width, "height": height, "file_name": name}
+    return {"image": facts, "annotations": find_masks(find, image)}
+
+
+def _weights(sam: SamOptions) -> dict[str, str]:
+    return {"model": sam.model, "checkpoint": sha256(Path(sam.checkpoint))}
+
+
+def _images_and_code(images: Path, names: list[str]) -> dict[str, Any]:
+    """What else decides the masks."""
+    return {
+        "images": {name: sha256(images / name) for name in names},
+        "code": code_hash("pipeline.occluders.segment"),
+        "torch": torch.__version__,
+    }
 
 
 if __name__ == "__main__":

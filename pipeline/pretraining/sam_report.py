@@ -14,8 +14,9 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.files import sha256, write_json
 from pipeline.occluders.generator import find_masks, make_generator
+from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.sam import build_sam
-from pipeline.occluders.select import KEPT, judge, mask_iou, measure
+from pipeline.occluders.select import KEPT, judge
 from pipeline.options import OccluderOptions, SamOptions
 from pipeline.pretraining.sam_scenes import HELD_OUT, numbered_scene
 from pipeline.synthetic.scenes import Scene
@@ -42,7 +43,7 @@ def report_sam(checkpoint: Path, report: Path, seed: int = 0, scenes: int = 100)
         objects = _objects(scene)
         masks = [measure(annotation) for annotation in find_masks(generator, scene.image)]
         verdicts = judge(masks, options.filters)
-        kept = [m.pixels for m, verdict in zip(masks, verdicts, strict=True) if verdict == KEPT]
+        kept = [m.whole() for m, verdict in zip(masks, verdicts, strict=True) if verdict == KEPT]
         rng = np.random.default_rng([HELD_OUT, seed, index, 1])
         found.append(_compare(kept, objects) | _ask_points(predictor, scene, objects, rng))
     figures: dict[str, Any] = {

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
+from pipeline.files import read_json
 from pipeline.occluders.bank import load_bank
 from pipeline.reporting.sheets import (
     BLUE,
@@ -65,6 +66,15 @@ def _draw_verdicts(figure: Figure, counts: pd.Series) -> None:
     axes.tick_params(axis="y", length=0)
 
 
+def _subtitle(bank: Path, shown: int) -> str:
+    """What the sheet shows, how many images it is from, and how many could not be read."""
+    checked_folder(bank, "summary.json")
+    summary = read_json(bank / "summary.json")
+    unreadable = len(summary["unreadable"])
+    lost = f" ({unreadable} unreadable)" if unreadable else ""
+    return f"{shown} of them, spread evenly over those of {summary['images']} images{lost}."
+
+
 def draw_bank_sheet(bank: Path, figure: Path) -> None:
     """Draw evenly chosen cut-outs of the bank and a bar for each verdict of its table to a PNG.
 
@@ -78,8 +88,7 @@ def draw_bank_sheet(bank: Path, figure: Path) -> None:
     tiles = [Tile(on_checkerboard(cutouts[i])) for i in evenly(len(cutouts), COLUMNS * ROWS)]
     rows = [Row("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     title = f"The occluder bank: {len(cutouts)} objects, cut out of {len(table)} masks of SAM"
-    subtitle = f"{len(tiles)} of them, spread evenly over the bank; each fills its cell."
-    sheet = draw_sheet(rows, title, subtitle, LAYOUT)
+    sheet = draw_sheet(rows, title, _subtitle(bank, len(tiles)), LAYOUT)
     _draw_verdicts(sheet, _verdicts(table))
     save_figure(sheet, figure)
 

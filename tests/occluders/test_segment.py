@@ -10,10 +10,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.errors import InputError
+from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
-from pipeline.occluders.select import decode_rle
-from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions
+from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions, SourceOptions
 
 LOOSE = GeneratorOptions(points_per_side=3, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 CPU = ComputeOptions(device="cpu")
@@ -44,7 +44,7 @@ def records(path: Path) -> list[dict]:
 
 
 def test_masks_follow_the_schema_of_sa1b(images: Path, sam: SamOptions, tmp_path: Path) -> None:
-    segment(images, tmp_path / "masks.jsonl", sam, LOOSE, CPU)
+    segment(images, tmp_path / "masks.jsonl", tmp_path / "state", sam, LOOSE, CPU, SourceOptions())
     first, second = records(tmp_path / "masks.jsonl")
     assert first["image"] == {"image_id": 0, "width": 40, "height": 64, "file_name": "a/z.jpg"}
     assert second["image"] == {"image_id": 1, "width": 64, "height": 48, "file_name": "b.png"}
@@ -62,7 +62,7 @@ def test_masks_follow_the_schema_of_sa1b(images: Path, sam: SamOptions, tmp_path
 
 def test_the_same_images_give_the_same_bytes(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        segment(images, tmp_path / name, sam, LOOSE, CPU)
+        segment(images, tmp_path / name, tmp_path / "state", sam, LOOSE, CPU, SourceOptions())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -70,7 +70,7 @@ def test_an_image_without_masks_keeps_its_line(
     images: Path, sam: SamOptions, tmp_path: Path
 ) -> None:
     strict = GeneratorOptions(points_per_side=2, predicted_iou=1.0, stability=1.0)
-    segment(images, tmp_path / "masks.jsonl", sam, strict, CPU)
+    segment(images, tmp_path / "masks.jsonl", tmp_path / "state", sam, strict, CPU, SourceOptions())
     assert [record["annotations"] for record in records(tmp_path / "masks.jsonl")] == [[], []]
 
 
@@ -81,11 +81,21 @@ def test_all_broken_images_are_named_and_nothing_is_written(
     whole = (images / "b.png").read_bytes()
     (images / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"(?s)cut\.png.*empty\.png"):
-        segment(images, tmp_path / "masks.jsonl", sam, LOOSE, CPU)
+        segment(
+            images, tmp_path / "masks.jsonl", tmp_path / "state", sam, LOOSE, CPU, SourceOptions()
+        )
     assert not list(tmp_path.glob("*masks*"))
 
 
 def test_a_folder_without_images_is_an_error(sam: SamOptions, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="expected a folder with images"):
-        segment(tmp_path / "empty", tmp_path / "masks.jsonl", sam, LOOSE, CPU)
+        segment(
+            tmp_path / "empty",
+            tmp_path / "masks.jsonl",
+            tmp_path / "state",
+            sam,
+            LOOSE,
+            CPU,
+            SourceOptions(),
+        )

@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.files import read_json
 from pipeline.occluders.bank import load_bank
-from pipeline.occluders.select import border_share, decode_rle, judge, measure, select
-from pipeline.options import FilterOptions
+from pipeline.occluders.masks import mask_iou, measure
+from pipeline.occluders.rle import decode_rle
+from pipeline.occluders.select import judge, select, shrink
+from pipeline.options import BankOptions, FilterOptions
 
 FILTERS = FilterOptions()
 HEIGHT, WIDTH = 60, 80
@@ -104,8 +107,21 @@ def test_border_share_is_that_of_a_plain_walk_along_the_outline() -> None:
         outside = [not (0 <= b < HEIGHT and 0 <= a < WIDTH) for b, a in around]
         free = [out or not mask[place] for out, place in zip(outside, around, strict=True)]
         outline, border = outline + any(free), border + any(outside)
-    assert border_share(mask) == border / outline
-    assert border_share(GOOD) == 0
+    assert measure(annotate(mask)).border == border / outline
+    assert measure(annotate(GOOD)).border == 0
+    assert measure(annotate(np.ones((HEIGHT, WIDTH), bool))).border == 1
+
+
+def test_boxes_alone_give_the_overlap_of_whole_masks() -> None:
+    rng = np.random.default_rng(2)
+    corners = rng.integers(0, [[WIDTH - 30, HEIGHT - 30]], (12, 2))
+    whole = [rectangle(x, y, 30, 30) & (rng.random((HEIGHT, WIDTH)) < 0.6) for x, y in corners]
+    whole.append(np.zeros((HEIGHT, WIDTH), bool))
+    masks = [measure(annotate(mask)) for mask in whole]
+    for first, mask in zip(whole, masks, strict=True):
+        np.testing.assert_array_equal(mask.whole(), first)
+        for second, other in zip(whole, masks, strict=True):
+            assert mask.iou(other) == mask_iou(first, second)
 
 
 @pytest.mark.parametrize("corner", [False, True])
@@ -118,7 +134,7 @@ def test_run_lengths_decode_to_the_mask(corner: bool) -> None:
 def test_the_bank_holds_what_the_masks_cut_out(images: Path, tmp_path: Path) -> None:
     disc = np.hypot(*np.indices((HEIGHT, WIDTH)) - np.array([30, 60])[:, None, None]) < 12
     masks = write_masks(tmp_path / "masks", [annotate(GOOD), CASES["stability"], annotate(disc)])
-    select(images, masks, tmp_path / "bank", FILTERS, minimum=2)
+    select(images, masks, tmp_path / "bank", BankOptions(minimum=2))
     pixels = np.asarray(Image.open(images / "scene.png"))
     cut_outs = load_bank(tmp_path / "bank")
     assert len(cut_outs) == 2
@@ -139,7 +155,7 @@ def test_the_same_masks_give_the_same_bank(images: Path, tmp_path: Path) -> None
     masks = write_masks(tmp_path / "masks", [annotate(GOOD), *CASES.values()])
     content = []
     for name in ("one", "two"):
-        select(images, masks, tmp_path / name, FILTERS, minimum=1)
+        select(images, masks, tmp_path / name, BankOptions(minimum=1))
         files = sorted((tmp_path / name).iterdir())
         content.append({file.name: file.read_bytes() for file in files})
     assert content[0] == content[1]
@@ -149,14 +165,14 @@ def test_too_few_says_what_each_filter_dropped_and_leaves_the_old_bank(
     images: Path, tmp_path: Path
 ) -> None:
     bank = tmp_path / "bank"
-    select(images, write_masks(tmp_path / "m", [annotate(GOOD)]), bank, FILTERS, minimum=1)
+    select(images, write_masks(tmp_path / "m", [annotate(GOOD)]), bank, BankOptions(minimum=1))
     before = {file.name: file.read_bytes() for file in bank.iterdir()}
     small = CASES["min_area"]
     masks = write_masks(tmp_path / "masks", [small, small, CASES["stability"], annotate(GOOD)])
     with pytest.raises(
         InputError, match=r"at least 3 .* found 1 .*min_area 2, stability 1.*loosen"
     ):
-        select(images, masks, bank, FILTERS, minimum=3)
+        select(images, masks, bank, BankOptions(minimum=3))
     assert {file.name: file.read_bytes() for file in bank.iterdir()} == before
     assert not list(tmp_path.glob(".partial*"))
 
@@ -165,14 +181,14 @@ def test_too_few_says_what_each_filter_dropped_and_leaves_the_old_bank(
 def test_an_empty_bank_is_an_error(images: Path, tmp_path: Path, annotations: list) -> None:
     masks = write_masks(tmp_path / "masks", annotations)
     with pytest.raises(InputError, match=r"found 0"):
-        select(images, masks, tmp_path / "bank", FILTERS, minimum=1)
+        select(images, masks, tmp_path / "bank", BankOptions(minimum=1))
     assert not (tmp_path / "bank").exists()
 
 
 def test_masks_of_other_images_are_refused(images: Path, tmp_path: Path) -> None:
     masks = write_masks(tmp_path / "masks", [annotate(GOOD)], width=WIDTH + 1)
     with pytest.raises(InputError, match=r"scene\.png: expected 81 x 60 .* found 80 x 60"):
-        select(images, masks, tmp_path / "bank", FILTERS, minimum=1)
+        select(images, masks, tmp_path / "bank", BankOptions(minimum=1))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +202,7 @@ def test_masks_of_other_images_are_refused(images: Path, tmp_path: Path) -> None
 def test_a_line_that_is_no_record_is_named(images: Path, tmp_path: Path, broken: dict) -> None:
     masks = write_masks(tmp_path / "masks", [broken | {"predicted_iou": 1, "stability_score": 1}])
     with pytest.raises(InputError, match="masks: line 1"):
-        select(images, masks, tmp_path / "bank", FILTERS, minimum=1)
+        select(images, masks, tmp_path / "bank", BankOptions(minimum=1))
 
 
 def test_a_missing_or_emptied_bank_is_an_error(tmp_path: Path) -> None:
@@ -195,3 +211,70 @@ def test_a_missing_or_emptied_bank_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "shards.json").write_text("{}")
     with pytest.raises(InputError, match="found no object"):
         load_bank(tmp_path)
+
+
+def many(count: int) -> list[dict]:
+    """Masks that pass all filters and do not overlap."""
+    places = [(x, y) for y in range(2, 50, 12) for x in range(2, 70, 12)]
+    return [annotate(rectangle(x, y, 8, 8)) for x, y in places[:count]]
+
+
+def verdicts(bank: Path) -> list[str]:
+    return pd.read_csv(bank / "table.csv")["verdict"].tolist()
+
+
+def test_no_more_than_the_maximum_are_kept_by_a_draw_of_the_seed(
+    images: Path, tmp_path: Path
+) -> None:
+    masks = write_masks(tmp_path / "masks", [CASES["stability"], *many(12)])
+    found = {}
+    for maximum, seed in ((4, 0), (6, 0), (4, 1), (12, 0), (99, 0), (None, 0)):
+        options = BankOptions(minimum=1, maximum=maximum, seed=seed)
+        select(images, masks, tmp_path / "bank", options)
+        found[maximum, seed] = verdicts(tmp_path / "bank")
+        assert found[maximum, seed][0] == "stability"
+        kept = min(maximum or 12, 12)
+        assert found[maximum, seed].count("kept") == len(load_bank(tmp_path / "bank")) == kept
+        assert found[maximum, seed].count("maximum") == 12 - kept
+    four, six = ([i for i, v in enumerate(found[n, 0]) if v == "kept"] for n in (4, 6))
+    assert set(four) < set(six)
+    assert found[4, 0] != found[4, 1]
+    assert found[12, 0] == found[99, 0] == found[None, 0]
+
+
+def test_the_summary_says_what_became_of_images_and_masks(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = CASES["min_area"]
+    masks = write_masks(tmp_path / "masks", [small, small, CASES["stability"], *many(3)])
+    bad = {"image": {"image_id": 1, "file_name": "bad.png"}, "annotations": []}
+    with open(masks, "a") as file:
+        file.write(json.dumps(bad | {"unreadable": "bad.png: cut off"}) + "\n")
+    select(images, masks, tmp_path / "bank", BankOptions(minimum=1, maximum=2))
+    assert read_json(tmp_path / "bank" / "summary.json") == {
+        "images": 2,
+        "unreadable": {"bad.png": "bad.png: cut off"},
+        "masks": 6,
+        "kept": 2,
+        "dropped": {"min_area": 2, "stability": 1, "maximum": 1},
+    }
+    said = "2 of 6 masks kept; dropped by min_area 2, stability 1, maximum 1; 1 of 2 images unread"
+    assert said in capsys.readouterr().out
+
+
+def test_large_cut_outs_shrink_to_the_longest_side(images: Path, tmp_path: Path) -> None:
+    masks = write_masks(tmp_path / "masks", [annotate(rectangle(10, 10, 40, 20)), *many(1)])
+    select(images, masks, tmp_path / "bank", BankOptions(minimum=2, longest_side=10))
+    large, small = load_bank(tmp_path / "bank")
+    assert (large.shape, small.shape) == ((5, 10, 4), (8, 8, 4))
+
+
+def test_shrinking_does_not_bleed_the_outside_into_the_edge() -> None:
+    cutout = np.zeros((40, 40, 4), np.uint8)
+    cutout[:, 13:] = (200, 100, 50, 255)
+    small = shrink(cutout, 10)
+    assert small.shape == (10, 10, 4)
+    assert 0 < small[0, 3, 3] < 255
+    premultiplied = small[..., :3] * (small[..., 3:] / 255)
+    assert abs(premultiplied - np.array([200, 100, 50]) * (small[..., 3:] / 255)).max() <= 1.5
+    assert shrink(cutout, 40) is shrink(cutout, None) is cutout

@@ -56,6 +56,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     verdicts = ["kept", "min_area", "kept", "stability", "kept", "min_area"]
     lines = [f"disc{i},{verdict}" for i, verdict in enumerate(verdicts)]
     (folder / "table.csv").write_text("\n".join(["key,verdict", *lines]) + "\n")
+    (folder / "summary.json").write_text('{"images": 2, "unreadable": {}}')
     return folder
 
 

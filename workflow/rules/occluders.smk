@@ -13,28 +13,51 @@ rule draw_scenes:
         " --options {params.options:q} 2>&1 | tee {log}"
 
 
-rule segment:
-    input:
-        images=occluder_images,
-        checkpoint=CONFIG.occluders.sam.checkpoint,
-    output:
-        masks="results/occluders/masks.jsonl",
-    log:
-        "results/logs/occluders/segment.log",
-    conda:
-        "../../envs/pipeline.yaml"
-    resources:
-        mem_mb=4000,
-        gpu=1,
-    params:
-        sam=CONFIG.occluders.sam.model_dump_json(),
-        generator=CONFIG.occluders.generator.model_dump_json(),
-        compute=CONFIG.compute.model_dump_json(),
-        code=code_hash("pipeline.occluders.segment"),
-    shell:
-        "python -m pipeline.occluders.segment --images {input.images} --masks {output.masks}"
-        " --sam {params.sam:q} --generator {params.generator:q} --compute {params.compute:q}"
-        " 2>&1 | tee {log}"
+if CONFIG.occluders.masks == "sam":
+
+    rule segment:
+        input:
+            images=occluder_images,
+            checkpoint=CONFIG.occluders.sam.checkpoint,
+        output:
+            masks="results/occluders/masks.jsonl",
+        log:
+            "results/logs/occluders/segment.log",
+        conda:
+            "../../envs/pipeline.yaml"
+        resources:
+            mem_mb=4000,
+            gpu=1,
+        params:
+            sam=CONFIG.occluders.sam.model_dump_json(),
+            generator=CONFIG.occluders.generator.model_dump_json(),
+            compute=CONFIG.compute.model_dump_json(),
+            source=CONFIG.occluders.source_options().model_dump_json(),
+            # not an output: it outlives an interrupted job, which then goes on from it
+            state="results/occluders/masks.state.jsonl",
+            code=code_hash("pipeline.occluders.segment"),
+        shell:
+            "python -m pipeline.occluders.segment --images {input.images} --masks {output.masks}"
+            " --state {params.state} --sam {params.sam:q} --generator {params.generator:q}"
+            " --compute {params.compute:q} --source {params.source:q} 2>&1 | tee {log}"
+
+else:
+
+    rule read_sa1b:
+        input:
+            images=occluder_images,
+        output:
+            masks="results/occluders/masks.jsonl",
+        log:
+            "results/logs/occluders/read_sa1b.log",
+        conda:
+            "../../envs/pipeline.yaml"
+        params:
+            source=CONFIG.occluders.source_options().model_dump_json(),
+            code=code_hash("pipeline.occluders.sa1b"),
+        shell:
+            "python -m pipeline.occluders.sa1b --images {input.images} --masks {output.masks}"
+            " --source {params.source:q} 2>&1 | tee {log}"
 
 
 rule select:
@@ -48,10 +71,8 @@ rule select:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        filters=CONFIG.occluders.filters.model_dump_json(),
-        minimum=CONFIG.occluders.minimum,
+        options=CONFIG.occluders.bank_options().model_dump_json(),
         code=code_hash("pipeline.occluders.select"),
     shell:
         "python -m pipeline.occluders.select --images {input.images} --masks {input.masks}"
-        " --bank {output.bank} --filters {params.filters:q} --minimum {params.minimum}"
-        " 2>&1 | tee {log}"
+        " --bank {output.bank} --options {params.options:q} 2>&1 | tee {log}"

@@ -1,0 +1,158 @@
+"""Masks of images: the file that holds them, and what they are judged by.
+
+masks.jsonl has a line for each image, in the form of SA-1B (arXiv 2304.02643): image {image_id,
+width, height, file_name} and annotations [{segmentation, bbox, area, predicted_iou,
+stability_score, crop_box, point_coords}], with file_name relative to the folder of images and run
+lengths that are not compressed. The line of an image that could not be read has image {image_id,
+file_name}, no annotations, and says why: unreadable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.occluders.rle import decode_rle
+
+Record = dict[str, Any]
+"""A line of the file."""
+
+
+def unreadable_record(number: int, name: str, reason: str) -> Record:
+    """The line of an image that could not be read."""
+    facts = {"image_id": number, "file_name": name}
+    return {"image": facts, "annotations": [], "unreadable": reason}
+
+
+def record_line(record: Record) -> str:
+    """A record as it stands in the file."""
+    return json.dumps(record) + "\n"
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of the file, one at a time; InputError names a line that is none."""
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = json.loads(line)
+                _ = record["image"]["image_id"], record["image"]["file_name"], record["annotations"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise InputError(_no_record(path, number, error)) from None
+            yield record
+
+
+def measured_records(path: Path) -> Iterator[tuple[Record, list[Mask]]]:
+    """The records and the masks of each; InputError names a line that is no record of masks."""
+    for number, record in enumerate(read_records(path), start=1):
+        try:
+            masks = [measure(annotation) for annotation in record["annotations"]]
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            raise InputError(_no_record(path, number, error)) from None
+        yield record, masks
+
+
+def _no_record(path: Path, line: int, error: Exception) -> str:
+    return f"{path}: line {line} is not a record of masks ({error}): run the segmentation again"
+
+
+class Mask(NamedTuple):
+    """A mask of one image and what it is judged by."""
+
+    pixels: np.ndarray
+    """(height, width) bool, its box alone: hundreds of masks of whole images would fill memory."""
+    size: tuple[int, int]
+    """Height and width of the image."""
+    x: int
+    y: int
+    area: int
+    """Pixels; x and y are those of the top left corner of its box."""
+    border: float
+    """Share of its outline that lies on the image border."""
+    predicted_iou: float
+    stability: float
+
+    @property
+    def height(self) -> int:
+        """Rows of its box."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of its box."""
+        return self.pixels.shape[1]
+
+    @property
+    def aspect(self) -> float:
+        """Longer side of the box over the shorter one."""
+        return max(self.width, self.height) / min(self.width, self.height)
+
+    @property
+    def share(self) -> float:
+        """Share of the image that it covers."""
+        return self.area / (self.size[0] * self.size[1])
+
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns of its box in the image."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    def whole(self) -> np.ndarray:
+        """(H, W) bool, as large as the image."""
+        canvas = np.zeros(self.size, bool)
+        canvas[self.box] = self.pixels
+        return canvas
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union with a mask of the same image; 0 where both are empty."""
+        top, left = max(self.y, other.y), max(self.x, other.x)
+        bottom = max(top, min(self.y + self.height, other.y + other.height))
+        right = max(left, min(self.x + self.width, other.x + other.width))
+        common = [
+            mask.pixels[top - mask.y : bottom - mask.y, left - mask.x : right - mask.x]
+            for mask in (self, other)
+        ]
+        both = int((common[0] & common[1]).sum())
+        return both / max(1, self.area + other.area - both)
+
+
+def measure(annotation: dict[str, Any]) -> Mask:
+    """What the filters look at in an SA-1B annotation; an empty mask has a box of one pixel."""
+    whole = decode_rle(annotation["segmentation"])
+    columns, rows = np.flatnonzero(whole.any(0)), np.flatnonzero(whole.any(1))
+    x, right = (columns[0], columns[-1]) if len(columns) else (0, 0)
+    y, bottom = (rows[0], rows[-1]) if len(rows) else (0, 0)
+    pixels = whole[y : bottom + 1, x : right + 1].copy()
+    return Mask(
+        pixels=pixels,
+        size=(whole.shape[0], whole.shape[1]),
+        x=int(x),
+        y=int(y),
+        area=int(pixels.sum()),
+        border=border_share(pixels, int(x), int(y), whole.shape),
+        predicted_iou=float(annotation["predicted_iou"]),
+        stability=float(annotation["stability_score"]),
+    )
+
+
+def border_share(pixels: np.ndarray, x: int, y: int, size: tuple[int, ...]) -> float:
+    """Share of the outline pixels of a mask that lie on the border of its image.
+
+    `pixels` (h, w) bool is the mask's box, whose corner is at (x, y) in the image of `size` (H, W).
+    An outline pixel has one of its four neighbours outside the mask or the image.
+    """
+    around = np.pad(pixels, 1)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    outline = pixels & ~inner
+    total = int(outline.sum())
+    outline[1 if y == 0 else 0 : size[0] - 1 - y, 1 if x == 0 else 0 : size[1] - 1 - x] = False
+    return int(outline.sum()) / max(1, total)
+
+
+def mask_iou(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of two masks (H, W) bool; 0 where both are empty."""
+    return int((first & second).sum()) / max(1, int((first | second).sum()))

@@ -1,0 +1,122 @@
+"""The masks that SA-1B (arXiv 2304.02643) already has: a bank without running SAM again.
+
+An archive of SA-1B holds sa_<n>.jpg and sa_<n>.json: image {image_id, width, height, file_name} and
+annotations [{segmentation: {size, counts}, bbox, area, predicted_iou, stability_score, crop_box,
+point_coords}], with COCO's compressed run lengths.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.files import atomic_file
+from pipeline.occluders.images import draw, read_image, stop_or_list
+from pipeline.occluders.masks import Record, record_line, unreadable_record
+from pipeline.occluders.rle import uncompress_rle
+from pipeline.options import SourceOptions
+
+
+class _Part(BaseModel):
+    """A part of a file that may hold more than is asked for here, which is kept."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class _Image(_Part):
+    width: int
+    height: int
+
+
+class _Segmentation(_Part):
+    size: tuple[int, int]
+    counts: str | list[int]
+
+
+class _Annotation(_Part):
+    segmentation: _Segmentation
+    predicted_iou: float
+    stability_score: float
+
+
+class _File(_Part):
+    image: _Image
+    annotations: list[_Annotation]
+
+
+def read_sa1b(images: Path, masks: Path, source: SourceOptions) -> None:
+    """Write SA-1B's own masks below `images` to a file (see pipeline.occluders.masks).
+
+    One image is in memory at a time. Raises InputError for a folder without SA-1B's files, and for
+    images or annotations that cannot be read, are missing, or do not belong together: all are
+    named, unless `source` says to list them.
+    """
+    names = draw(_list_names(images), source.limit, source.seed)
+    problems: dict[str, str] = {}
+    with atomic_file(masks) as partial, open(partial, "w", encoding="utf-8") as file:
+        for number, name in enumerate(tqdm(names, "read_sa1b", mininterval=5, dynamic_ncols=True)):
+            try:
+                record = _read_pair(images, number, name)
+            except InputError as error:
+                problems[name] = str(error)
+                reason = problems[name].removeprefix(f"{images}/")
+                record = unreadable_record(number, name, reason)
+            file.write(record_line(record))
+        stop_or_list(problems, source)
+    print(f"{masks}: masks of {len(names) - len(problems)} images")
+
+
+def _list_names(folder: Path) -> list[str]:
+    """Names of the images, sorted: of those that lack one of their two files, too."""
+    files = (path for end in ("jpg", "json") for path in folder.rglob(f"sa_*.{end}"))
+    names = {path.relative_to(folder).with_suffix(".jpg").as_posix() for path in files}
+    if not names:
+        raise InputError(
+            f"{folder}: expected a folder with SA-1B's sa_<n>.jpg and sa_<n>.json, found none: "
+            "unpack one of its archives and give that folder as occluders.images"
+        )
+    return sorted(names)
+
+
+def _read_pair(images: Path, number: int, name: str) -> Record:
+    """The masks of one image, checked against its pixels."""
+    image = read_image(images, name)
+    height, width = image.shape[:2]
+    path = (images / name).with_suffix(".json")
+    if not path.is_file():
+        raise InputError(f"{path}: there are no annotations of {name}: fetch the file")
+    try:
+        found = _File.model_validate_json(path.read_bytes())
+        _check_size("the image", (found.image.height, found.image.width), (height, width))
+        annotations = [_annotation(part, (height, width)) for part in found.annotations]
+    except (ValidationError, InputError) as error:
+        reason = str(error).splitlines()
+        raise InputError(
+            f"{path}: these are not SA-1B's annotations of {name} ({' '.join(reason[:3])}): "
+            "fetch both files again"
+        ) from None
+    facts = {"image_id": number, "width": width, "height": height, "file_name": name}
+    return {"image": facts, "annotations": annotations}
+
+
+def _annotation(part: _Annotation, size: tuple[int, int]) -> dict[str, Any]:
+    _check_size("a mask", part.segmentation.size, size)
+    plain = uncompress_rle(size, part.segmentation.counts)
+    return part.model_dump() | {"segmentation": plain}
+
+
+def _check_size(what: str, found: tuple[int, int], image: tuple[int, int]) -> None:
+    if found != image:
+        raise InputError(
+            f"expected {what} to have the {image[1]} x {image[0]} pixels of the file, found "
+            f"{found[1]} x {found[0]}"
+        )
+
+
+if __name__ == "__main__":
+    run_stage(read_sa1b)

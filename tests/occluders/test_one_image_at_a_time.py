@@ -1,0 +1,89 @@
+"""However many images there are, one of them is in memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.occluders.images import check_images, list_images
+from pipeline.occluders.masks import measured_records
+from pipeline.occluders.sa1b import read_sa1b
+from pipeline.occluders.select import select
+from pipeline.options import BankOptions, FilterOptions, SourceOptions
+
+SIDE = 500
+IMAGE = 3 * SIDE**2
+"""Bytes of the pixels of one image."""
+
+
+def bars(count: int) -> list[np.ndarray]:
+    """Small masks that do not overlap, as large as an image when they are decoded."""
+    masks = [np.zeros((SIDE, SIDE), bool) for _ in range(count)]
+    for i, mask in enumerate(masks):
+        mask[20 + 15 * i : 30 + 15 * i, 20:280] = True
+    return masks
+
+
+MakeImages = Callable[[str, int, int], Path]
+
+
+@pytest.fixture
+def make_images(tmp_path: Path, add_pair: Callable[..., None]) -> MakeImages:
+    """A folder of images, with so many masks each."""
+
+    def make(name: str, count: int, masks: int) -> Path:
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            add_pair(tmp_path / name, number, bars(masks))
+        return tmp_path / name
+
+    return make
+
+
+def peak(action: Callable[[], object]) -> int:
+    """The most bytes that Python and numpy held at a time."""
+    tracemalloc.start()
+    try:
+        action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def check(images: Path) -> None:
+    check_images(images, list_images(images))
+
+
+def read(images: Path) -> None:
+    read_sa1b(images, images.with_suffix(".jsonl"), SourceOptions())
+
+
+def cut(images: Path) -> None:
+    options = BankOptions(minimum=1, longest_side=8, filters=FilterOptions(max_aspect=100.0))
+    select(images, images.with_suffix(".jsonl"), images.with_suffix(".bank"), options)
+
+
+@pytest.mark.parametrize("stage", [check, read, cut])
+def test_ten_images_need_no_more_memory_than_two(
+    stage: Callable[[Path], None], make_images: MakeImages
+) -> None:
+    peaks = []
+    for name, count in (("first", 1), ("few", 2), ("many", 10)):  # the first loads what is lazy
+        images = make_images(name, count, 1)
+        read(images)
+        peaks.append(peak(lambda images=images: stage(images)))
+    _, few, many = peaks
+    assert few > IMAGE
+    assert many < few + IMAGE / 2
+
+
+def test_the_masks_of_an_image_are_held_as_their_boxes(make_images: MakeImages) -> None:
+    images = make_images("images", 1, 30)
+    read(images)
+    [(_, masks)] = measured_records(images.with_suffix(".jsonl"))
+    assert sum(mask.pixels.nbytes for mask in masks) == 30 * 10 * 260
+    assert all(mask.pixels.base is None for mask in masks)
