@@ -72,7 +72,7 @@ def _subtitle(bank: Path, shown: int) -> str:
     summary = read_json(bank / "summary.json")
     unreadable = len(summary["unreadable"])
     lost = f" ({unreadable} unreadable)" if unreadable else ""
-    return f"{shown} of them, spread evenly over those of {summary['images']} images{lost}."
+    return f"{shown} of them, evenly chosen. Masks of {summary['images']} images{lost}."
 
 
 def draw_bank_sheet(bank: Path, figure: Path) -> None:
