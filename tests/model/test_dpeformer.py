@@ -93,7 +93,7 @@ def test_shapes_and_absent_branches(variant: str) -> None:
 def test_the_global_feature_is_the_class_token() -> None:
     model = make()
     tokens = model.backbone.forward_features(images())
-    assert torch.equal(model(images()).global_, model.global_neck(tokens[:, 0]))
+    assert torch.allclose(model(images()).global_, model.global_neck(tokens[:, 0]), atol=1e-5)
     stripes = tokens[:, 1:].unflatten(1, (4, -1)).mean(dim=2).flatten(1)
     assert torch.allclose(model(images()).coarse, model.coarse_neck(stripes), atol=1e-5)
 
@@ -124,7 +124,7 @@ def test_blending_sees_the_class_token_before_its_batch_norm() -> None:
 def test_each_component_changes_the_blended_feature(change: dict) -> None:
     model, other = make(), make(**change)
     other.load_state_dict(model.state_dict(), strict=False)
-    assert torch.equal(model(images()).coarse, other(images()).coarse)
+    assert torch.allclose(model(images()).coarse, other(images()).coarse, atol=1e-5)
     assert not torch.allclose(model(images()).blended, other(images()).blended, atol=1e-3)
 
 
