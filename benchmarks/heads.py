@@ -21,7 +21,8 @@ from torch import Tensor, optim
 from pipeline.model.backbone import encode
 from pipeline.model.dpeformer import DPEFormer, Features, build_model
 from pipeline.model.dpsm import pool_parts, select_tokens
-from pipeline.options import BackboneOptions, ComputeOptions, RunOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import BackboneOptions, RunOptions
 from pipeline.training.device import choose_device, choose_precision, make_deterministic
 from pipeline.training.loop import Learner, of_rows
 from pipeline.training.losses import training_loss

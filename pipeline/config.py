@@ -15,20 +15,14 @@ from pydantic import BaseModel, Field, ValidationError
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
-from pipeline.options import (
-    BenchmarkOptions,
-    ComputeOptions,
-    DataOptions,
-    DownloadOptions,
-    FetchOptions,
-    FigureOptions,
-    FileName,
-    IngestOptions,
-    Name,
-    OccluderOptions,
-    RunOptions,
-    SplitCounts,
-)
+from pipeline.options.base import FileName, Name
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.data import DataOptions, IngestOptions, SplitCounts
+from pipeline.options.downloads import DownloadOptions, FetchOptions
+from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.figures import FigureOptions
+from pipeline.options.occluders import OccluderOptions
+from pipeline.options.run import RunOptions
 
 
 class Config(RunOptions):

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.datasets.base import counts
-from pipeline.options import SplitCounts
+from pipeline.options.data import SplitCounts
 
 FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF"}
 SPLITS = ("train", "query", "gallery")

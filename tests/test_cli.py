@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.options import ModelOptions
+from pipeline.options.run import ModelOptions
 
 
 def test_arguments_arrive_with_their_types():

@@ -8,7 +8,7 @@ import yaml
 from pipeline.config import Config, json_schema, load_config
 from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,13 @@ from pipeline.errors import InputError
 from pipeline.model.dpeformer import build_model
 from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
-from pipeline.options import AugmentOptions, BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import (
+    AugmentOptions,
+    BackboneOptions,
+    ImageOptions,
+    ModelOptions,
+    RunOptions,
+)
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.views import two_views
 

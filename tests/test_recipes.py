@@ -12,7 +12,7 @@ from snakemake.utils import update_config
 
 from pipeline.config import Config, load_config
 from pipeline.errors import InputError
-from pipeline.options import BackboneOptions, RunOptions
+from pipeline.options.run import BackboneOptions, RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ("sgd", "adam")

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.data.datasets.base import Severity, complain
 from pipeline.data.names import SPLITS
 from pipeline.errors import InputError, some, warn
-from pipeline.options import SplitCounts
+from pipeline.options.data import SplitCounts
 
 
 def check_dataset(

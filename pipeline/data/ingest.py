@@ -22,7 +22,7 @@ from pipeline.data.manifest import COLUMNS, write_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError, some, warn
 from pipeline.files import atomic_folder
-from pipeline.options import IngestOptions
+from pipeline.options.data import IngestOptions
 
 
 def ingest(

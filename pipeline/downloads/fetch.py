@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.cli import run_stage
 from pipeline.downloads.transfer import download, forget
 from pipeline.errors import InputError
-from pipeline.options import FetchOptions
+from pipeline.options.downloads import FetchOptions
 
 
 def fetch(file: Path, options: FetchOptions) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.errors import InputError
 from pipeline.occluders.checkpoints import OFFICIAL
-from pipeline.options import DownloadOptions, FetchOptions
+from pipeline.options.downloads import DownloadOptions, FetchOptions
 
 FOLDER = "results/downloads"
 """Where fetched files lie: giving such a path in the configuration is what has a file fetched."""

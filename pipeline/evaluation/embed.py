@@ -16,7 +16,8 @@ from pipeline.data.shards import stream
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.dpeformer import DPEFormer, build_model
-from pipeline.options import ComputeOptions, ImageOptions, RunOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import ImageOptions, RunOptions
 from pipeline.training.device import choose_device, make_deterministic
 from pipeline.training.views import normalise, resize
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.options import BackboneOptions, ImageOptions
+from pipeline.options.run import BackboneOptions, ImageOptions
 
 State = dict[str, Tensor]
 Backbone: TypeAlias = Any

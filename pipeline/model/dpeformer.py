@@ -12,7 +12,7 @@ from pipeline.model.backbone import Backbone, create_backbone, encode
 from pipeline.model.cameras import CameraEmbedding
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
-from pipeline.options import ModelOptions, RunOptions
+from pipeline.options.run import ModelOptions, RunOptions
 
 CLASSIFIER_STD = 0.001
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.options import ModelOptions
+from pipeline.options.run import ModelOptions
 
 MIN_KEPT_IN_STRIPE = 4
 """A stripe with fewer kept tokens is stood in for: too few tokens are mostly noise."""

@@ -11,7 +11,7 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from pipeline.options import GeneratorOptions
+from pipeline.options.occluders import GeneratorOptions
 
 
 class ThriftyPredictor(SamPredictor):

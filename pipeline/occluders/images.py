@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.data.images import decode_image
 from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError
-from pipeline.options import SourceOptions
+from pipeline.options.occluders import SourceOptions
 
 Thing = TypeVar("Thing")
 

@@ -19,7 +19,7 @@ from pipeline.files import atomic_file
 from pipeline.occluders.images import draw, read_image, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.rle import uncompress_rle
-from pipeline.options import SourceOptions
+from pipeline.options.occluders import SourceOptions
 
 
 class _Part(BaseModel):

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.occluders.checkpoints import OFFICIAL
-from pipeline.options import SamOptions
+from pipeline.options.occluders import SamOptions
 
 SMALL_SIDE = 128
 """Width and height in pixels of the small SAM's input."""

@@ -16,7 +16,8 @@ from pipeline.occluders.images import check_images, draw, list_images, read_imag
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.progress import Progress
 from pipeline.occluders.sam import build_sam
-from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions, SourceOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
 from pipeline.provenance import code_hash
 from pipeline.training.checkpoint import fingerprint
 from pipeline.training.device import choose_device

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_file, atomic_folder, write_json
 from pipeline.occluders.images import draw, read_image
 from pipeline.occluders.masks import Mask, Record, measure, measured_records, read_records
-from pipeline.options import BankOptions, FilterOptions
+from pipeline.options.occluders import BankOptions, FilterOptions
 
 BANK = "bank"
 """Name of the shards."""

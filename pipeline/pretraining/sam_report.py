@@ -17,7 +17,7 @@ from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.sam import build_sam
 from pipeline.occluders.select import KEPT, judge
-from pipeline.options import OccluderOptions, SamOptions
+from pipeline.options.occluders import OccluderOptions, SamOptions
 from pipeline.pretraining.sam_scenes import HELD_OUT, numbered_scene
 from pipeline.synthetic.scenes import Scene
 

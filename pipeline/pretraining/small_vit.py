@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.model.backbone import create_backbone, encode
 from pipeline.model.weights import save_weights
-from pipeline.options import BackboneOptions, ImageOptions
+from pipeline.options.run import BackboneOptions, ImageOptions
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, draw_people

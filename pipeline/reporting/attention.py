@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.options import FigureOptions
+from pipeline.options.figures import FigureOptions
 from pipeline.reporting.queries import how_chosen
 from pipeline.reporting.sheets import GREY, MARGIN, Layout, Row, Tile, draw_sheet, save_figure
 from pipeline.reporting.shown import ShownQueries, load_shown

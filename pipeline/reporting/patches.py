@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.options import FigureOptions
+from pipeline.options.figures import FigureOptions
 from pipeline.reporting.queries import how_chosen
 from pipeline.reporting.sheets import ORANGE, Layout, Row, Tile, draw_sheet, rgb, save_figure
 from pipeline.reporting.shown import ShownQueries, load_shown

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.evaluation.score import FEATURES
-from pipeline.options import FigureOptions
+from pipeline.options.figures import FigureOptions
 from pipeline.reporting.sheets import checked_folder
 
 EXAMPLES = 3

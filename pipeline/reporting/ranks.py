@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.metrics import l2_normalise
 from pipeline.evaluation.score import read_features, select_feature
 from pipeline.files import read_json
-from pipeline.options import FigureOptions
+from pipeline.options.figures import FigureOptions
 from pipeline.reporting.queries import (
     average_precision,
     choose_queries,

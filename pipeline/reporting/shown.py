@@ -13,7 +13,8 @@ from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import camera_rows, load_trained
 from pipeline.files import read_json
 from pipeline.model.dpeformer import DPEFormer, Features
-from pipeline.options import FigureOptions, ImageOptions
+from pipeline.options.figures import FigureOptions
+from pipeline.options.run import ImageOptions
 from pipeline.reporting.queries import average_precision, choose_queries, read_queries
 from pipeline.reporting.sheets import checked_folder
 from pipeline.training.views import normalise, resize

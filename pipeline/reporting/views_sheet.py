@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.occluders.bank import load_bank
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 from pipeline.reporting.sheets import Layout, Row, Tile, draw_sheet, evenly, save_figure
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.views import TrainingImages, two_views

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
-from pipeline.options import BenchmarkOptions
+from pipeline.options.drawn import BenchmarkOptions
 from pipeline.synthetic.cameras import (
     HEIGHT,
     WIDTH,

@@ -7,7 +7,7 @@ import os
 import torch
 
 from pipeline.errors import InputError
-from pipeline.options import ComputeOptions
+from pipeline.options.compute import ComputeOptions
 
 
 def choose_device(compute: ComputeOptions) -> torch.device:

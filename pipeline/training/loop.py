@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import History
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.model.dpeformer import Features, Logits
-from pipeline.options import LossOptions
+from pipeline.options.run import LossOptions
 from pipeline.training.memory import MemoryBank
 
 

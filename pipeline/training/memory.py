@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.options import LossOptions
+from pipeline.options.run import LossOptions
 
 
 def contrasted_features(options: LossOptions) -> tuple[str, ...]:

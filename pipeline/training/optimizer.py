@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn, optim
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pipeline.options import TrainingOptions
+from pipeline.options.run import TrainingOptions
 
 BACKBONE = "backbone."
 

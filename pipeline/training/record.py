@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.data.shards import HASHES
 from pipeline.files import sha256
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 from pipeline.provenance import ROOT, code_hash
 
 PACKAGES = ("torch", "timm", "numpy", "pillow", "webdataset")

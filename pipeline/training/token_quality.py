@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from pipeline.errors import InputError
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 from pipeline.synthetic.identity import OCCLUDER
 from pipeline.training.views import TrainingImages, normalise
 

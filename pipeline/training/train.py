@@ -18,7 +18,8 @@ from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
-from pipeline.options import ComputeOptions, RunOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import Checkpoint, fingerprint
 from pipeline.training.device import choose_device, choose_precision, make_deterministic
 from pipeline.training.loop import Learner, Row, run_epoch, start_memories, write_history

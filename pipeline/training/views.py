@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.data.sampling import epoch_batches
-from pipeline.options import AugmentOptions, ImageOptions, TrainingOptions
+from pipeline.options.run import AugmentOptions, ImageOptions, TrainingOptions
 from pipeline.training.occlusion import Occluder
 
 if TYPE_CHECKING:  # a training step needs no pandas

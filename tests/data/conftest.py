@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.options import IngestOptions, SplitCounts
+from pipeline.options.data import IngestOptions, SplitCounts
 
 Encode = Callable[..., bytes]
 MakeZip = Callable[..., Path]

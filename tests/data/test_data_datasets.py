@@ -15,7 +15,7 @@ from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest
 from pipeline.data.shards import ShardReader, shard
 from pipeline.errors import InputError
-from pipeline.options import DatasetName, IngestOptions
+from pipeline.options.data import DatasetName, IngestOptions
 from tests.miniatures import (
     MINIATURES,
     Miniature,

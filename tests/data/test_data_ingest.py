@@ -10,7 +10,7 @@ from pipeline.data.datasets.market1501 import MARKET1501, parse_name
 from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest
 from pipeline.errors import InputError
-from pipeline.options import IngestOptions, SplitCounts
+from pipeline.options.data import IngestOptions, SplitCounts
 
 
 def _run(archive: Path, options: IngestOptions) -> None:

@@ -27,7 +27,7 @@ from pipeline.data.shards import (
     write_shards,
 )
 from pipeline.errors import InputError
-from pipeline.options import IngestOptions
+from pipeline.options.data import IngestOptions
 
 
 @pytest.fixture

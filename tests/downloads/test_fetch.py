@@ -14,7 +14,7 @@ import pytest
 from pipeline.downloads import transfer
 from pipeline.downloads.fetch import fetch
 from pipeline.errors import InputError
-from pipeline.options import FetchOptions
+from pipeline.options.downloads import FetchOptions
 
 
 @pytest.fixture

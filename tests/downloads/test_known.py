@@ -10,7 +10,7 @@ import yaml
 from pipeline.config import load_config
 from pipeline.downloads.known import FOLDER, KNOWN, WITHHELD, fetch_options
 from pipeline.errors import InputError
-from pipeline.options import DownloadOptions
+from pipeline.options.downloads import DownloadOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 MIRROR = "https://mirror.example/file"

@@ -18,13 +18,8 @@ from pipeline.evaluation.embed import embed, embed_split, load_trained, read_bat
 from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.dpeformer import DPEFormer, build_model
-from pipeline.options import (
-    BackboneOptions,
-    ComputeOptions,
-    ImageOptions,
-    ModelOptions,
-    RunOptions,
-)
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from pipeline.training.views import normalise
 
 CPU = ComputeOptions(device="cpu")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.model.backbone import create_backbone, encode
-from pipeline.options import BackboneOptions, ImageOptions
+from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=64, width=32)
 SMALL = {"patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_ratio": 2.0}

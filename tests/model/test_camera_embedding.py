@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.model.cameras import CameraEmbedding
 from pipeline.model.dpeformer import DPEFormer, build_model
-from pipeline.options import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 
 CAMERAS = [2, 5, 6]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.model.backbone import create_backbone
-from pipeline.options import BackboneOptions, ImageOptions
+from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=256, width=128)
 WIDTH, DEPTH = 24, 2

@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.model.backbone import encode
 from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, Features, build_model
-from pipeline.options import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 
 VARIANTS: dict[str, dict] = {
     "baseline": {"selection": "none"},

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
-from pipeline.options import ModelOptions
+from pipeline.options.run import ModelOptions
 
 ROWS, COLUMNS, WIDTH = 8, 4, 6
 COUNT = ROWS * COLUMNS

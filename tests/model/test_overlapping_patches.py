@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.model.backbone import create_backbone
 from pipeline.model.dpeformer import build_model
-from pipeline.options import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 
 PATCH = 8
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.config import load_config
 from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, build_model
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
 

@@ -7,7 +7,7 @@ from segment_anything import SamAutomaticMaskGenerator
 
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.sam import small_sam
-from pipeline.options import GeneratorOptions
+from pipeline.options.occluders import GeneratorOptions
 
 
 @pytest.mark.parametrize("threshold", [0.01, 0.3, 0.99])

@@ -13,7 +13,7 @@ from pipeline.occluders.images import check_images, list_images
 from pipeline.occluders.masks import measured_records
 from pipeline.occluders.sa1b import read_sa1b
 from pipeline.occluders.select import select
-from pipeline.options import BankOptions, FilterOptions, SourceOptions
+from pipeline.options.occluders import BankOptions, FilterOptions, SourceOptions
 
 SIDE = 500
 IMAGE = 3 * SIDE**2

@@ -17,7 +17,7 @@ from pipeline.occluders.bank import load_bank
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sa1b import read_sa1b
 from pipeline.occluders.select import select
-from pipeline.options import BankOptions, FilterOptions, SourceOptions
+from pipeline.options.occluders import BankOptions, FilterOptions, SourceOptions
 
 LIST = SourceOptions(on_corrupt="list")
 ALL = FilterOptions(min_area=0.0, max_area=1.0, max_aspect=1e3, max_border=1.0, duplicate_iou=1.0)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from pipeline.errors import InputError
 from pipeline.occluders.sam import BUILDERS, build_sam, small_sam
-from pipeline.options import SamOptions
+from pipeline.options.occluders import SamOptions
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from pipeline.errors import InputError
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
-from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions, SourceOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
 
 LOOSE = GeneratorOptions(points_per_side=3, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 CPU = ComputeOptions(device="cpu")

@@ -19,7 +19,8 @@ from pipeline.errors import InputError
 from pipeline.occluders import segment as stage
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
-from pipeline.options import ComputeOptions, GeneratorOptions, SamOptions, SourceOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
 
 LOOSE = GeneratorOptions(points_per_side=8, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 QUICK = LOOSE.model_copy(update={"points_per_side": 1})

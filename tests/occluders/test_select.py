@@ -16,7 +16,7 @@ from pipeline.occluders.bank import load_bank
 from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.select import judge, select, shrink
-from pipeline.options import BankOptions, FilterOptions
+from pipeline.options.occluders import BankOptions, FilterOptions
 
 FILTERS = FilterOptions()
 HEIGHT, WIDTH = 60, 80

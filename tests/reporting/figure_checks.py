@@ -16,13 +16,8 @@ from pipeline.evaluation.embed import embed
 from pipeline.evaluation.score import score
 from pipeline.files import sha256
 from pipeline.model.dpeformer import build_model
-from pipeline.options import (
-    BackboneOptions,
-    ComputeOptions,
-    ImageOptions,
-    ModelOptions,
-    RunOptions,
-)
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from pipeline.reporting.sheets import FRAME
 
 OPTIONS = RunOptions(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
-from pipeline.options import ModelOptions, RunOptions
+from pipeline.options.run import ModelOptions, RunOptions
 from pipeline.reporting.ablation import (
     LOOKS,
     ablation_figure,

@@ -14,7 +14,7 @@ from figure_checks import OPTIONS, cell, centre, edge, make_scored_run, read
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.evaluation.score import read_features
-from pipeline.options import FigureOptions
+from pipeline.options.figures import FigureOptions
 from pipeline.reporting import bank_sheet, benchmark_sheet, curves, ranks, views_sheet
 from pipeline.reporting.queries import choose_queries
 from pipeline.reporting.sheets import BLUE, GREEN, VERMILION, rgb

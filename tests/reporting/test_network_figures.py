@@ -15,13 +15,8 @@ from matplotlib.patches import Rectangle
 from pipeline.errors import InputError
 from pipeline.model.backbone import encode
 from pipeline.model.dpsm import pool_parts, select_tokens
-from pipeline.options import (
-    BackboneOptions,
-    FigureOptions,
-    ImageOptions,
-    ModelOptions,
-    RunOptions,
-)
+from pipeline.options.figures import FigureOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from pipeline.reporting import attention, kept, patches
 from pipeline.reporting.sheets import ORANGE, rgb
 from pipeline.reporting.shown import ShownQueries, load_shown

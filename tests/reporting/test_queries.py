@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.options import FigureOptions
+from pipeline.options.figures import FigureOptions
 from pipeline.reporting.queries import average_precision, choose_queries, how_chosen, read_queries
 
 SCORES = pd.Series([0.0, 0.4, -0.4, 0.1, 0.4, -0.3, 0.0, np.nan], list("abcdefgh"))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import InputError
-from pipeline.options import BenchmarkOptions
+from pipeline.options.drawn import BenchmarkOptions
 from pipeline.synthetic.benchmark import QUERY, TEST, TRAIN, draw_benchmark, plan_shots
 from pipeline.synthetic.people import OCCLUDER
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.shards import Sample, write_index, write_shards
-from pipeline.options import (
+from pipeline.options.run import (
     AugmentOptions,
     BackboneOptions,
     ImageOptions,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.options import ComputeOptions
+from pipeline.options.compute import ComputeOptions
 from pipeline.training.device import choose_device, choose_precision
 
 CPU = torch.device("cpu")

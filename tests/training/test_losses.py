@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from pipeline.model.dpeformer import DPEFormer, Features, Logits, build_model
-from pipeline.options import BackboneOptions, ImageOptions, LossOptions, ModelOptions, RunOptions
+from pipeline.options.run import (
+    BackboneOptions,
+    ImageOptions,
+    LossOptions,
+    ModelOptions,
+    RunOptions,
+)
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.options import LossOptions
+from pipeline.options.run import LossOptions
 from pipeline.training.memory import MemoryBank, contrasted_features
 
 

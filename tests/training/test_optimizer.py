@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.options import TrainingOptions
+from pipeline.options.run import TrainingOptions
 from pipeline.training.optimizer import (
     learning_rate,
     make_average,

@@ -12,7 +12,7 @@ import torch
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.model.dpeformer import build_model
-from pipeline.options import RunOptions
+from pipeline.options.run import RunOptions
 from pipeline.synthetic.identity import OCCLUDER, TOP
 from pipeline.training.token_quality import TokenQuality, area_under_curve
 from pipeline.training.views import TrainingImages

@@ -19,7 +19,8 @@ from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.model.dpeformer import build_model
-from pipeline.options import ComputeOptions, RunOptions
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import RunOptions
 from pipeline.training.loop import Learner, start_memories
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.train import train

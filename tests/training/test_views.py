@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.data.shards import ShardReader
-from pipeline.options import AugmentOptions, ImageOptions, RunOptions
+from pipeline.options.run import AugmentOptions, ImageOptions, RunOptions
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.views import (
     Batch,

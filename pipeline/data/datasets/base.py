@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError, some, warn
-from pipeline.options import SplitCounts
+from pipeline.options.data import SplitCounts
 
 Severity = Literal["error", "warn"]
 """What becomes of a fact that does not hold."""

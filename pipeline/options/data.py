@@ -1,0 +1,55 @@
+"""The section `data`: which dataset, and what is checked of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.options.base import Section
+
+DatasetName = Literal[
+    "synthetic",
+    "market1501",
+    "dukemtmc_reid",
+    "occluded_duke",
+    "occluded_reid",
+    "p_dukemtmc",
+    "partial_reid_partial",
+    "partial_reid_occluded",
+    "partial_ilids",
+    "msmt17_train",
+    "msmt17_trainval",
+    "cuhk03_detected",
+    "cuhk03_labeled",
+    "folder",
+]
+
+
+class SplitCounts(Section):
+    """What a split of a dataset must hold."""
+
+    identities: int
+    images: int
+
+
+class DataOptions(Section):
+    """The dataset that is trained on and evaluated."""
+
+    dataset: DatasetName = "synthetic"
+    """`synthetic` is drawn by the workflow; the others are read from `archive`. A protocol that
+    changes numbers (which queries, which training images, which boxes) is part of the name."""
+    archive: str | None = None
+    """What a dataset's authors hand out: a zip, tar or tar.gz, or the folder unpacked from it."""
+    lists: str | None = None
+    """Of occluded_duke: the folder with the author's train.list, query.list and gallery.list, by
+    which it is made from DukeMTMC-reID; null: `archive` is made so already."""
+    checks: Literal["error", "warn"] = "error"
+    """What to do when counts differ from the published ones or an identity has a single image."""
+
+
+class IngestOptions(Section):
+    """What ingest needs to know of a dataset."""
+
+    dataset: DatasetName
+    checks: Literal["error", "warn"] = "error"
+    expected: dict[str, SplitCounts] | None = None
+    """Counts of each split where the dataset's own facts do not say."""

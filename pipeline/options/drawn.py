@@ -1,0 +1,43 @@
+"""What the workflow draws: the synthetic pedestrians, and the scenes with occluders."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.options.base import Positive, Section, Share
+
+
+class BenchmarkOptions(Section):
+    """The synthetic pedestrians: like Occluded-Duke, every query is occluded."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    cameras: Annotated[int, Field(ge=2, le=9)] = 6
+    """Market-1501's file names have one digit for the camera."""
+    obstacles: Positive = 8
+    """Standing objects in all; most of them stand in several cameras."""
+    obstacles_per_camera: Positive = 3
+    train_identities: Positive = 150
+    train_images: Positive = 10
+    """Images of each training identity."""
+    train_occluded: Share = 0.07
+    test_identities: Positive = 200
+    gallery_only_identities: Annotated[int, Field(ge=0)] = 50
+    gallery_images: Positive = 4
+    """Images of each gallery identity, each of another camera."""
+    gallery_occluded: Share = 0.13
+    queries_per_identity: Positive = 2
+    person_occluders: Share = 0.35
+    """Share of the occlusions that are another person; the rest are the camera's obstacles."""
+    junk_images: Annotated[int, Field(ge=0)] = 40
+    distractor_images: Annotated[int, Field(ge=0)] = 60
+
+
+class SceneOptions(Section):
+    """The drawn scenes that SAM cuts occluders out of."""
+
+    count: Positive = 240
+    size: Positive = 256
+    """Width and height in pixels."""
+    seed: Annotated[int, Field(ge=0)] = 1
