@@ -77,8 +77,8 @@ class Difference(NamedTuple):
 
 
 def _read_queries(path: Path) -> tuple[dict[str, Any], str, pd.DataFrame]:
-    """The record beside a queries.csv, its test feature, and that feature's rows by query."""
-    checked_folder(path.parent, path.name, "run.json")
+    """The metrics beside a queries.csv, its test feature, and that feature's rows by query."""
+    checked_folder(path.parent, path.name, "metrics.json")
     rows = pd.read_csv(path, dtype={"query": str})
     found = set(rows.get("feature", ()))
     feature = next((name for name in FEATURES if name in found), None)
@@ -89,11 +89,11 @@ def _read_queries(path: Path) -> tuple[dict[str, Any], str, pd.DataFrame]:
             f"{len(rows)} rows: score the run again"
         )
     own = rows.loc[(rows["feature"] == feature) & rows["ap"].notna(), list(READ)]
-    return read_json(path.parent / "run.json"), feature, own.set_index("query").sort_index()
+    return read_json(path.parent / "metrics.json"), feature, own.set_index("query").sort_index()
 
 
 def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
-    """The answers of each variant, out of the queries.csv of its runs, each beside its run.json.
+    """The answers of each variant, by the queries.csv of its runs, each beside its metrics.json.
 
     Raises InputError for a file that is not one, and for runs that cannot be paired: of other
     queries than the first one's, or of other seeds.
@@ -109,7 +109,7 @@ def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
                 "with a match): score both runs on the same shards"
             )
     runs.sort(key=lambda run: run[1]["seed"])
-    names = dict.fromkeys(record["variant"] for _, record, *_ in runs)
+    names = dict.fromkeys(metrics["variant"] for _, metrics, *_ in runs)
     answers = {name: _stack([run for run in runs if run[1]["variant"] == name]) for name in names}
     _check_seeds(answers)
     return answers
@@ -117,7 +117,7 @@ def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
 
 def _stack(runs: Sequence[tuple[Path, dict[str, Any], str, pd.DataFrame]]) -> Answers:
     """The runs of one variant, by rising seed."""
-    _, record, feature, rows = runs[0]
+    _, metrics, feature, rows = runs[0]
     for path, _, other, _ in runs:
         if other != feature:
             raise InputError(
@@ -125,8 +125,8 @@ def _stack(runs: Sequence[tuple[Path, dict[str, Any], str, pd.DataFrame]]) -> An
                 f"{feature}: score both again"
             )
     return Answers(
-        record["dataset"],
-        record["variant"],
+        metrics["dataset"],
+        metrics["variant"],
         feature,
         tuple(run[1]["seed"] for run in runs),
         tuple(rows.index),
@@ -235,9 +235,9 @@ def _csv_row(variant: Answers, reference: Answers, found: Difference) -> dict[st
 def compare(queries: list[Path], csv: Path, markdown: Path, variants: str, reference: str) -> None:
     """Compare each of `variants` (comma-separated, in the order of the table) with `reference`.
 
-    `queries` are the queries.csv of all runs, each beside its run.json. Both tables have a row for
-    each variant but the reference. Raises InputError as `read_answers` does, and when a variant has
-    no runs.
+    `queries` are the queries.csv of all runs, each beside its metrics.json. Both tables have a row
+    for each variant but the reference. Raises InputError as `read_answers` does, and when a
+    variant has no runs.
     """
     answers = read_answers(queries)
     names = variants.split(",")

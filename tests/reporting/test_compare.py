@@ -46,7 +46,7 @@ def write_run(
         writer.writeheader()
         writer.writerows(lines[::-1] if seed else lines)  # the order of the rows does not matter
     record = {"dataset": "drawn", "variant": variant, "seed": seed}
-    (path.parent / "run.json").write_text(json.dumps(record))
+    (path.parent / "metrics.json").write_text(json.dumps(record))
     return path
 
 
@@ -247,6 +247,6 @@ def test_a_file_that_holds_no_queries_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("blended", "unknown"))
     with pytest.raises(InputError, match="1 rows"):
         run_compare(tmp_path, [path])
-    (path.parent / "run.json").unlink()
-    with pytest.raises(InputError, match=r"run\.json: no such file"):
+    (path.parent / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"metrics\.json: no such file"):
         run_compare(tmp_path, [path])
