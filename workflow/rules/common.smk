@@ -1,5 +1,9 @@
 """What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
 
+from snakemake.exceptions import WorkflowError
+
+from pipeline.data.datasets import DATASETS
+from pipeline.downloads.known import FOLDER
 from pipeline.provenance import code_hash
 
 RUN_FOLDER = "results/{dataset}/{variant}/seed{seed}"
@@ -14,7 +18,16 @@ def runs(file: str) -> list[str]:
 
 def archive(wildcards) -> str:
     """The dataset's archive: the user's file, or the drawn one."""
-    return CONFIG.data.archive or f"results/{wildcards.dataset}/archive.zip"
+    path = CONFIG.data.archive
+    return there(path, wildcards) if path else f"results/{wildcards.dataset}/archive.zip"
+
+
+def there(path: str, wildcards) -> str:
+    """The archive at `path`; WorkflowError where it is not and neither fetched nor ingested."""
+    ingested = Path(f"results/{wildcards.dataset}/manifest.csv")
+    if not path.startswith(f"{FOLDER}/") and not ingested.exists() and not Path(path).exists():
+        raise WorkflowError(DATASETS[CONFIG.data.dataset].absent(path))
+    return path
 
 
 def lists(wildcards) -> list[str]:
