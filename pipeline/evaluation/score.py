@@ -92,6 +92,7 @@ def score(features: Path, record: Path, metrics: Path, queries: Path) -> None:
     unmatched = next(iter(rankings.values())).matches == 0  # the same whatever the feature
     summary = {
         "dataset": run["dataset"],
+        "trained_on": run["dataset"],
         "variant": run["variant"],
         "seed": run["seed"],
         "run": sha256(record),

@@ -30,7 +30,7 @@ rule tabulate:
 rule compare:
     input:
         queries=runs("queries.csv"),
-        records=runs("run.json"),
+        metrics=runs("metrics.json"),
     output:
         csv="results/{dataset}/tables/{table}_paired.csv",
         markdown="results/{dataset}/tables/{table}_paired.md",
