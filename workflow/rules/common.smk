@@ -6,6 +6,7 @@ from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.options.data import DataOptions
 from pipeline.provenance import code_hash
+from pipeline.reporting.published import PUBLISHED, Benchmark
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
@@ -84,6 +85,13 @@ def paired_tables() -> list[str]:
     if len(CONFIG.compare) == 1:
         return []
     return [f"results/{{experiment}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
+
+
+def verdict_tables() -> list[str]:
+    """The verdicts on published rows, where something is published to hold the runs against."""
+    if Benchmark(TESTED, TRAINED) not in PUBLISHED:
+        return []
+    return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
 
 def blending_variants() -> list[str]:
