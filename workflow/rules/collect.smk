@@ -247,6 +247,7 @@ rule publish:
         tables=[
             *multiext("results/{experiment}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
             *paired_tables(),
+            *verdict_tables(),
         ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
         numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if is_drawn(CONFIG.tested()) else [],
@@ -266,3 +267,24 @@ rule publish:
         "python -m pipeline.reporting.publish --database {params.database}"
         " --receipt {output.receipt} --experiment {wildcards.experiment} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
         " --figures {input.figures} {input.numbers} {params.bank} 2>&1 | tee {log}"
+
+
+rule verdicts:
+    input:
+        metrics=runs("metrics.json"),
+        records=runs("run.json"),
+    output:
+        csv="results/{experiment}/tables/{table}_verdicts.csv",
+        markdown="results/{experiment}/tables/{table}_verdicts.md",
+    log:
+        "results/logs/{experiment}/verdicts_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        variants=",".join(CONFIG.compare),
+        occluders=CONFIG.occluders.model_dump_json(),
+        code=code_hash("pipeline.reporting.verdicts"),
+    shell:
+        "python -m pipeline.reporting.verdicts --metrics {input.metrics} --csv {output.csv}"
+        " --markdown {output.markdown} --variants {params.variants}"
+        " --occluders {params.occluders:q} 2>&1 | tee {log}"

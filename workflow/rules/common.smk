@@ -1,7 +1,12 @@
 """What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
 
+from snakemake.exceptions import WorkflowError
+
+from pipeline.data.datasets import DATASETS
+from pipeline.downloads.known import FOLDER
 from pipeline.options.data import DataOptions
 from pipeline.provenance import code_hash
+from pipeline.reporting.published import PUBLISHED, Benchmark
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
@@ -20,8 +25,17 @@ def runs(file: str) -> list[str]:
 
 
 def archive(wildcards) -> str:
-    """The dataset's archive: the user's file, or the drawn one."""
-    return CONFIG.source(wildcards.dataset).archive or "results/synthetic/archive.zip"
+    """The dataset's archive: the user's file, or the drawn one.
+
+    A file that is not there is an error in words, unless it is fetched or was ingested before.
+    """
+    source = CONFIG.source(wildcards.dataset)
+    if source.archive is None:
+        return "results/synthetic/archive.zip"
+    there = source.archive.startswith(f"{FOLDER}/") or Path(source.archive).exists()
+    if not there and not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
+        raise WorkflowError(DATASETS[source.dataset].absent(source.archive))
+    return source.archive
 
 
 def lists(wildcards) -> list[str]:
@@ -71,6 +85,13 @@ def paired_tables() -> list[str]:
     if len(CONFIG.compare) == 1:
         return []
     return [f"results/{{experiment}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
+
+
+def verdict_tables() -> list[str]:
+    """The verdicts on published rows, where something is published to hold the runs against."""
+    if Benchmark(TESTED, TRAINED) not in PUBLISHED:
+        return []
+    return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
 
 def blending_variants() -> list[str]:
