@@ -82,12 +82,13 @@ def _params(record: dict[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in params.items()}
 
 
-def _tags(record: dict[str, Any]) -> dict[str, str]:
+def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
     """What a run is found by in MLflow, and the hashes of all that it was made of."""
     tags = {
         name: record[name] for name in ("dataset", "variant", "seed", "code", "commit", "dirty")
     }
-    tags |= {f"hash.{name}": value for name, value in record["hashes"].items()}
+    hashes = record["hashes"] | metrics["hashes"] | {"tested": metrics["embedding"]["shards"]}
+    tags |= {f"hash.{name}": value for name, value in hashes.items()}
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 
@@ -102,7 +103,7 @@ def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
         history = pd.read_csv(folder / "history.csv")
         values = [*_epoch_metrics(history, start, end), *_final_metrics(metrics, end)]
         with experiment.replacing(name, key, start, end) as run:
-            experiment.log(run, values, _params(record), _tags(record))
+            experiment.log(run, values, _params(record), _tags(record, metrics))
             experiment.copy(run, [folder / file for file in RUN_FILES])
     return {"name": name, "run_id": run, "key": key}
 

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.shards import HASHES
+from pipeline.data.shards import HASHES, read_hashes
 from pipeline.files import sha256
 from pipeline.options.run import RunOptions
 from pipeline.provenance import ROOT, code_hash
@@ -21,7 +21,9 @@ PACKAGES = ("torch", "timm", "numpy", "pillow", "webdataset")
 def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -> dict[str, Any]:
     """All that decides a run's result: options, seed, code, and the hashes of what it reads.
 
-    The hashes of the bank and of the pretrained weights are None where there are none.
+    The hashes of the bank and of the pretrained weights are None where there are none. Those of
+    what the shards and the bank were made of (archive, manifest; SAM's checkpoint, masks) are there
+    as their own records have them.
     """
     pretrained = options.backbone.weights
     return {
@@ -32,8 +34,16 @@ def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -
             "shards": sha256(shards / HASHES),
             "bank": sha256(bank / HASHES) if bank else None,
             "pretrained": sha256(Path(pretrained)) if pretrained else None,
+            **_origin(shards),
+            **(_origin(bank) if bank else {}),
         },
     }
+
+
+def _origin(folder: Path) -> dict[str, str | None]:
+    _, made_of = read_hashes(folder)
+    names = ("archive", "manifest", "checkpoint", "masks")
+    return {name: made_of[name] for name in names if name in made_of}
 
 
 def versions() -> dict[str, str | None]:
