@@ -88,8 +88,8 @@ def _query_rows(
             yield feature, key, identities[i], cameras[i], ranking.matches[i], *found, top
 
 
-def score(features: Path, record: Path, metrics: Path, queries: Path) -> None:
-    """Score a run by the Market-1501 protocol.
+def score(features: Path, record: Path, metrics: Path, queries: Path, dataset: str) -> None:
+    """Score a run on `dataset` by the Market-1501 protocol.
 
     Reads the features file and the run's record; writes `metrics` (JSON: metrics of each feature
     in percent, and the queries without a match, which count in none of them) and `queries` (CSV:
@@ -105,7 +105,8 @@ def score(features: Path, record: Path, metrics: Path, queries: Path) -> None:
         raise InputError(f"{features}: {error}") from None
     unmatched = next(iter(rankings.values())).matches == 0  # the same whatever the feature
     summary = {
-        "dataset": run["dataset"],
+        "dataset": dataset,
+        "trained_on": run["dataset"],
         "variant": run["variant"],
         "seed": run["seed"],
         "run": sha256(record),

@@ -230,6 +230,7 @@ def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:
         tmp_path / "run.json",
         tmp_path / "metrics.json",
         tmp_path / "queries.csv",
+        "drawn",
     )
     metrics = read_json(tmp_path / "metrics.json")
     assert list(metrics["features"]) == sorted(

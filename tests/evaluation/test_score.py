@@ -44,14 +44,15 @@ def write_run(folder: Path, **changes: np.ndarray) -> tuple[Path, Path]:
 
 def run_score(folder: Path, **changes: np.ndarray) -> tuple[dict, list[dict[str, str]]]:
     features, record = write_run(folder, **changes)
-    score(features, record, folder / "metrics.json", folder / "queries.csv")
+    score(features, record, folder / "metrics.json", folder / "queries.csv", "occluded")
     with open(folder / "queries.csv", newline="") as file:
         return json.loads((folder / "metrics.json").read_text()), list(csv.DictReader(file))
 
 
 def test_metrics_of_each_feature(tmp_path: Path) -> None:
     metrics, _ = run_score(tmp_path)
-    assert (metrics["dataset"], metrics["variant"], metrics["seed"]) == ("synthetic", "baseline", 3)
+    assert (metrics["dataset"], metrics["trained_on"]) == ("occluded", "synthetic")
+    assert (metrics["variant"], metrics["seed"]) == ("baseline", 3)
     assert metrics["run"] == sha256(tmp_path / "run.json")
     assert (metrics["queries"], metrics["gallery"]) == (3, 4)
     assert set(metrics["features"]) == {"coarse", "global", "coarse_global"}

@@ -14,6 +14,7 @@ from pipeline.occluders.masks import measured_records
 from pipeline.occluders.sa1b import read_sa1b
 from pipeline.occluders.select import select
 from pipeline.options.occluders import BankOptions, FilterOptions, SourceOptions
+from tests.sa1b_files import add_pair
 
 SIDE = 500
 IMAGE = 3 * SIDE**2
@@ -32,7 +33,7 @@ MakeImages = Callable[[str, int, int], Path]
 
 
 @pytest.fixture
-def make_images(tmp_path: Path, add_pair: Callable[..., None]) -> MakeImages:
+def make_images(tmp_path: Path) -> MakeImages:
     """A folder of images, with so many masks each."""
 
     def make(name: str, count: int, masks: int) -> Path:

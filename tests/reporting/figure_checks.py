@@ -72,7 +72,7 @@ def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Path
     record = {"dataset": "drawn", "variant": variant, "seed": seed, "hashes": {"weights": "w"}}
     (folder / "run.json").write_text(json.dumps(record))
     files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
-    score(*files)
+    score(*files, "drawn")
     return folder
 
 
@@ -97,5 +97,5 @@ def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) 
     }
     record.write_text(json.dumps(run))
     embed(weights, record, shards, folder / "features.npz", ComputeOptions(device="cpu"))
-    score(folder / "features.npz", record, folder / "metrics.json", folder / "queries.csv")
+    score(folder / "features.npz", record, folder / "metrics.json", folder / "queries.csv", "drawn")
     return folder

@@ -53,9 +53,15 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
 
 
 def set_map(folder: Path, value: float) -> None:
-    features = {"coarse": {"rank1": 60.0, "map": value}}
-    values = {"features": features, "queries_without_match": ["a", "b"]}
-    values |= {"hashes": {"features": "f" * 64}, "embedding": {"shards": "t" * 64}}
+    record = read_json(folder / "run.json")
+    values = {
+        **{name: record[name] for name in ("dataset", "variant", "seed")},
+        "trained_on": "elsewhere",
+        "features": {"coarse": {"rank1": 60.0, "map": value}},
+        "queries_without_match": ["a", "b"],
+        "hashes": {"features": "f" * 64},
+        "embedding": {"shards": "t" * 64},
+    }
     (folder / "metrics.json").write_text(json.dumps(values))
 
 
@@ -82,7 +88,9 @@ class Project:
         receipt = self.folder / "receipt.json"
         chosen = self.runs if runs is None else runs
         database = self.folder / "mlflow.db"
-        publish(database, receipt, "components", chosen, [self.table], [self.figure], self.bank)
+        publish(
+            database, receipt, "drawn", "components", chosen, [self.table], [self.figure], self.bank
+        )
         return read_json(receipt)
 
     def client(self) -> MlflowClient:
@@ -130,6 +138,7 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     }
     tags = run.data.tags
     assert (tags["variant"], tags["seed"], tags["dataset"]) == ("dpeformer", "1", "drawn")
+    assert tags["trained_on"] == "elsewhere"
     assert tags["hash.shards"] == "a" * 64
     assert tags["hash.bank"] == "b" * 64
     assert (tags["hash.features"], tags["hash.tested"]) == ("f" * 64, "t" * 64)
@@ -221,7 +230,7 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
     record = read_json(run / "run.json") | {"options": {f"key{i}": i for i in range(250)}}
     (run / "run.json").write_text(json.dumps(record))
-    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", "x", [run], [], [])
+    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", "long", "x", [run], [], [])
     run_id = read_json(tmp_path / "receipt.json")[0]["run_id"]
     loss = project.client().get_metric_history(run_id, "loss")
     assert [(metric.step, metric.value) for metric in loss] == [(e, 2 * e) for e in range(700)]

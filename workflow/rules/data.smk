@@ -47,8 +47,10 @@ rule ingest:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        options=CONFIG.ingest_options().model_dump_json(),
-        lists=f"--lists {CONFIG.data.lists}" if CONFIG.data.lists else "",
+        options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
+        lists=lambda wildcards, input: (
+            f"--lists {Path(input.lists[0]).parent}" if input.lists else ""
+        ),
         code=code_hash("pipeline.data.ingest"),
     shell:
         "python -m pipeline.data.ingest --archive {input.archive} --images {output.images}"
