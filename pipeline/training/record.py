@@ -6,16 +6,14 @@ import platform
 import resource
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipeline.data.shards import HASHES, read_hashes
+from pipeline.environment import versions, warn_of_drift
 from pipeline.files import sha256
 from pipeline.options.run import RunOptions
 from pipeline.provenance import ROOT, code_hash
-
-PACKAGES = ("torch", "timm", "numpy", "pillow", "webdataset")
 
 
 def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -> dict[str, Any]:
@@ -23,8 +21,9 @@ def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -
 
     The hashes of the bank and of the pretrained weights are None where there are none. Those of
     what the shards and the bank were made of (archive, manifest; SAM's checkpoint, masks) are there
-    as their own records have them.
+    as their own records have them. Warns where other packages are installed than are pinned.
     """
+    warn_of_drift()
     pretrained = options.backbone.weights
     return {
         "options": options.model_dump(mode="json"),
@@ -44,18 +43,6 @@ def _origin(folder: Path) -> dict[str, str | None]:
     _, made_of = read_hashes(folder)
     names = ("archive", "manifest", "checkpoint", "masks")
     return {name: made_of[name] for name in names if name in made_of}
-
-
-def versions() -> dict[str, str | None]:
-    """Installed versions of the packages that decide a result; None for one that is missing."""
-    return {name: _version(name) for name in PACKAGES}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def commit(root: Path = ROOT) -> tuple[str | None, bool | None]:

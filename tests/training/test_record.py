@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.data.shards import HASHES, write_index
 from pipeline.files import sha256
 from pipeline.options.run import RunOptions
-from pipeline.training.record import commit, run_facts, versions
+from pipeline.training.record import commit, run_facts
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -51,11 +51,3 @@ def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> N
         "pretrained": None,
     }
     assert "masks" not in run_facts(shards, None, RunOptions(), seed=0)["hashes"]
-
-
-def test_versions_are_those_installed() -> None:
-    import numpy
-
-    found = versions()
-    assert set(found) == {"torch", "timm", "numpy", "pillow", "webdataset"}
-    assert found["numpy"] == numpy.__version__
