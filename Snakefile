@@ -8,6 +8,9 @@ from pipeline.errors import InputError
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+# the row of the table that `snakemake provenance` is asked about: no part of the experiment
+CELL = str(config.pop("cell", ""))
+
 try:
     CONFIG = load_config(config)
 except InputError as error:
@@ -33,6 +36,7 @@ include: "workflow/rules/occluders.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/provenance.smk"
 include: "workflow/rules/weights.smk"
 
 

@@ -59,6 +59,8 @@ def set_map(folder: Path, value: float) -> None:
         "trained_on": "elsewhere",
         "features": {"coarse": {"rank1": 60.0, "map": value}},
         "queries_without_match": ["a", "b"],
+        "hashes": {"features": "f" * 64},
+        "embedding": {"shards": "t" * 64},
     }
     (folder / "metrics.json").write_text(json.dumps(values))
 
@@ -139,6 +141,7 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     assert tags["trained_on"] == "elsewhere"
     assert tags["hash.shards"] == "a" * 64
     assert tags["hash.bank"] == "b" * 64
+    assert (tags["hash.features"], tags["hash.tested"]) == ("f" * 64, "t" * 64)
     assert "hash.pretrained" not in tags
     assert "commit" not in tags
     assert (run.info.status, run.info.start_time) == ("FINISHED", STARTED_MS)

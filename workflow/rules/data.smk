@@ -41,6 +41,7 @@ rule ingest:
     output:
         images=directory("results/{dataset}/images"),
         manifest="results/{dataset}/manifest.csv",
+        record="results/{dataset}/ingest.json",
     log:
         "results/logs/{dataset}/ingest.log",
     conda:
@@ -53,13 +54,15 @@ rule ingest:
         code=code_hash("pipeline.data.ingest"),
     shell:
         "python -m pipeline.data.ingest --archive {input.archive} --images {output.images}"
-        " --manifest {output.manifest} --options {params.options:q} {params.lists} 2>&1 | tee {log}"
+        " --manifest {output.manifest} --record {output.record} --options {params.options:q}"
+        " {params.lists} 2>&1 | tee {log}"
 
 
 rule shard:
     input:
         images="results/{dataset}/images",
         manifest="results/{dataset}/manifest.csv",
+        record="results/{dataset}/ingest.json",
     output:
         shards=directory("results/{dataset}/shards"),
     log:
@@ -70,4 +73,4 @@ rule shard:
         code=code_hash("pipeline.data.shards"),
     shell:
         "python -m pipeline.data.shards --images {input.images} --manifest {input.manifest}"
-        " --shards {output.shards} 2>&1 | tee {log}"
+        " --record {input.record} --shards {output.shards} 2>&1 | tee {log}"
