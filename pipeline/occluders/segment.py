@@ -10,7 +10,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.files import sha256
+from pipeline.files import exclusive, sha256
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
@@ -46,17 +46,19 @@ def segment(
     device = choose_device(compute)
     find = make_generator(build_sam(sam).to(device), generator)
     facts = {"sam": _weights(sam), "generator": generator.model_dump(), "device": device.type}
-    progress = Progress(state, fingerprint(facts | _images_and_code(images, names)))
-    todo = enumerate(names[progress.done :], start=progress.done)
-    for number, name in tqdm(
-        todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
-    ):
-        if name in problems:
-            record = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
-        else:
-            record = _segment_image(find, images, number, name)
-        progress.add(record_line(record))
-    progress.finish(masks)
+    job = fingerprint(facts | _images_and_code(images, names))
+    with exclusive(masks):  # a job that outlived a killed Snakemake may be at work on the state
+        progress = Progress(state, job)
+        todo = enumerate(names[progress.done :], start=progress.done)
+        for number, name in tqdm(
+            todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
+        ):
+            if name in problems:
+                record = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
+            else:
+                record = _segment_image(find, images, number, name)
+            progress.add(record_line(record))
+        progress.finish(masks)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
 
 
