@@ -22,11 +22,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _naming(error: OSError, path: Path) -> OSError:
-    """`error` with the file that was being written: a failed write alone does not say which."""
-    if error.filename is None:
-        error.filename = str(path)
-    return error
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system say which file was written to: a failed write alone does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _partial_name(path: Path) -> Path:
@@ -86,12 +90,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     partial = _partial_name(path)
     try:
-        yield partial
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise _naming(error, path) from None
+        with naming(path):
+            yield partial
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -103,12 +106,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(partial, path)
-    except OSError as error:
-        raise _naming(error, path) from None
+        with naming(path):
+            yield partial
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -14,7 +14,7 @@ _RUN = ' || exit 99; "$@" >&2; code=$?; ls -A "$0"; exit $code'
 """The mount is gone when the shell ends, so that it says itself what lies in the folder then."""
 
 
-def on_disk(mount: str, folder: Path, command: list[str]) -> tuple[int, str, set[str]]:
+def on_disk(mount: str, folder: Path, command: list[str], cwd: Path) -> tuple[int, str, set[str]]:
     """Run `command` with a FULL or READ_ONLY disk mounted at `folder`, seen by no other process.
 
     Returns its exit status, what it printed and the names that are in the folder afterwards. Skips
@@ -22,7 +22,9 @@ def on_disk(mount: str, folder: Path, command: list[str]) -> tuple[int, str, set
     """
     shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount + _RUN]
     try:
-        done = subprocess.run([*shell, str(folder), *command], capture_output=True, text=True)
+        done = subprocess.run(
+            [*shell, str(folder), *command], cwd=cwd, capture_output=True, text=True
+        )
     except FileNotFoundError:
         pytest.skip("there is no unshare here, which mounts for one process")
     if done.returncode == 99 or "unshare" in done.stderr:

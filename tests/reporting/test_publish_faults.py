@@ -199,7 +199,7 @@ def assert_explained(said: str) -> None:
 def test_a_read_only_folder_names_the_database_and_what_to_do(project: Project) -> None:
     project.change(5.0)
     before = (project.folder / "mlflow.db").read_bytes()
-    code, said, _ = on_disk(READ_ONLY, project.folder, project.command())
+    code, said, _ = on_disk(READ_ONLY, project.folder, project.command(), ROOT)
     assert code == 1
     assert_explained(said)
     assert "Read-only file system" in said or "make the file and its folder writable" in said
@@ -213,7 +213,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_of_a_database(tmp_path: Path) -
     (tmp_path / "disk").mkdir()
     words = project.command()
     words[words.index("--database") + 1] = str(tmp_path / "disk" / "mlflow.db")
-    code, said, names = on_disk(FULL, tmp_path / "disk", words)
+    code, said, names = on_disk(FULL, tmp_path / "disk", words, ROOT)
     assert code == 1
     assert_explained(said)
     assert "mlflow.db" in said
