@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 
 def sha256(path: Path) -> str:
@@ -18,11 +22,64 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _naming(error: OSError, path: Path) -> OSError:
-    """`error` with the file that was being written: a failed write alone does not say which."""
-    if error.filename is None:
-        error.filename = str(path)
-    return error
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system say which file was written to: a failed write alone does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _partial_name(path: Path) -> Path:
+    """A name beside `path` that no other process writes to; the suffix stays, for some look at it.
+
+    What processes left there that were killed in the middle of the same file is deleted.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".partial-*-{glob.escape(path.name)}*"):
+        owner = stale.name.split("-")[1]
+        if owner.isdigit() and not _is_running(int(owner)):
+            _delete(stale)
+    return path.with_name(f".partial-{os.getpid()}-{path.name}")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # of another user
+    return True
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """One process at a time works on `path`; others wait, and say so.
+
+    A process that is killed gives its place up: the lock is the kernel's, its file only a handle.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{path}: another process works on it: waiting until it ends", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -30,17 +87,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """A name to write to beside `path`; it takes the place of `path` when the block ends well.
 
     On any error (a full disk too) `path` is as it was before and the partial file is gone.
-    The temporary name keeps the suffix, for writers that look at it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = _partial_name(path)
     try:
-        yield partial
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise _naming(error, path) from None
+        with naming(path):
+            yield partial
+            with open(partial, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -48,17 +102,15 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path`; it takes the place of `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = _partial_name(path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(partial, path)
-    except OSError as error:
-        raise _naming(error, path) from None
+        with naming(path):
+            yield partial
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,11 +1,12 @@
 """A file is whole or absent, whatever happens while it is written."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
+from pipeline.files import atomic_file, atomic_folder, exclusive, read_json, sha256, write_json
 
 
 def fill_half(path):
@@ -65,6 +66,69 @@ run_stage(fill)
     assert str(output) in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from pipeline.files import atomic_file, atomic_folder, exclusive
+
+path = Path(sys.argv[2])
+atomic = {"atomic_file": atomic_file, "atomic_folder": atomic_folder, "exclusive": exclusive}
+with atomic[sys.argv[1]](path):
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_writing(kind, path):
+    """A process in the middle of a file: it ends when its stdin does."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", WRITE, kind, str(path)], text=True, **pipes)
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+@pytest.mark.parametrize("kind", ["atomic_file", "atomic_folder"])
+def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path, kind):
+    """But for what another process is still writing, and what is not of this file."""
+    path = tmp_path / "shards"
+    (tmp_path / ".partial-shards").write_text("a download's")
+    with start_writing("atomic_folder", path) as alive, start_writing(kind, path) as dead:
+        (tmp_path / f".partial-{dead.pid}-shards-top").mkdir()
+        dead.send_signal(signal.SIGKILL)
+        dead.wait()
+        if kind == "atomic_file":
+            (tmp_path / f".partial-{dead.pid}-shards").write_text("half")
+        with atomic_file(path) as partial:
+            partial.write_text("whole")
+        names = {".partial-shards", f".partial-{alive.pid}-shards", "shards"}
+        assert {found.name for found in tmp_path.iterdir()} == names
+        alive.kill()
+
+
+def test_a_second_process_waits_says_so_and_goes_on_when_the_first_is_killed(tmp_path):
+    path = tmp_path / "masks.jsonl"
+    with start_writing("exclusive", path) as first:
+        command = [sys.executable, "-c", WRITE, "exclusive", str(path)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **pipes) as second:
+            said = second.stderr.readline()
+            assert said == f"{path}: another process works on it: waiting until it ends\n"
+            assert second.poll() is None
+            first.kill()
+            assert second.stdout.read() == "writing\n"
+    with exclusive(path):
+        pass
+    assert second.returncode == 0
+
+
+def test_a_file_of_another_user_s_process_is_left_alone(tmp_path):
+    """Process 1 always runs, and is root's."""
+    (tmp_path / ".partial-1-table.csv").write_text("half")
+    with atomic_file(tmp_path / "table.csv") as partial:
+        partial.write_text("whole")
+    assert (tmp_path / ".partial-1-table.csv").exists()
 
 
 def test_json_has_the_same_bytes_for_the_same_value(tmp_path):

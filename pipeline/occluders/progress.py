@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from pipeline.files import atomic_file
+from pipeline.files import atomic_file, naming
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ class Progress:
         """
         self._path = path
         self._header = (json.dumps({"job": job}) + "\n").encode()
-        self.done = self._take_up()
+        with naming(path):
+            self.done = self._take_up()
         self._file = open(path, "ab")  # noqa: SIM115, closed in finish
 
     def _take_up(self) -> int:
@@ -60,8 +61,9 @@ class Progress:
 
     def add(self, line: str) -> None:
         """Append a line of JSON; it survives the process as soon as this returns."""
-        self._file.write(line.encode())
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(line.encode())
+            self._file.flush()
 
     def finish(self, result: Path) -> None:
         """Write all the lines to `result` and delete the progress."""

@@ -10,7 +10,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.files import sha256, write_json
+from pipeline.files import exclusive, sha256, write_json
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
@@ -55,18 +55,19 @@ def segment(
         "device": device.type,
         **_images_and_code(images, names),
     }
-    progress = Progress(state, fingerprint(facts))
-    todo = enumerate(names[progress.done :], start=progress.done)
-    write_json(record, facts)
-    for number, name in tqdm(
-        todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
-    ):
-        if name in problems:
-            line = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
-        else:
-            line = _segment_image(find, images, number, name)
-        progress.add(record_line(line))
-    progress.finish(masks)
+    with exclusive(masks):  # a job that outlived a killed Snakemake may be at work on the state
+        progress = Progress(state, fingerprint(facts))
+        todo = enumerate(names[progress.done :], start=progress.done)
+        write_json(record, facts)
+        for number, name in tqdm(
+            todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
+        ):
+            if name in problems:
+                line = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
+            else:
+                line = _segment_image(find, images, number, name)
+            progress.add(record_line(line))
+        progress.finish(masks)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
 
 

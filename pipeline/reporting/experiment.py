@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from pipeline.files import exclusive
+from pipeline.reporting.database import explaining, make_database, probe
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 KEY = "key"
 """Tag that holds the hash of the files that a run was published from."""
+UNFINISHED = "unfinished"
+"""The key of a run that is being published, or of one whose publishing was cut off."""
 METRICS, PARAMS = 1000, 100
 """How many of them MLflow takes at once."""
 
@@ -45,40 +47,59 @@ class Experiment:
         if old.artifact_location == self.artifacts.as_uri():
             return old.experiment_id
         # the project was moved, and MLflow keeps absolute locations: publish everything anew
+        for run in self.client.search_runs([old.experiment_id]):
+            shutil.rmtree(self.artifacts / run.info.run_id, ignore_errors=True)
         self.client.rename_experiment(old.experiment_id, f"{name} (moved, {old.experiment_id})")
         self.client.delete_experiment(old.experiment_id)
         return None
+
+    def delete_unfinished(self) -> None:
+        """Delete what processes left that were killed while they published."""
+        for run in self.client.search_runs([self.id], f"tags.{KEY} = '{UNFINISHED}'"):
+            self._delete(run.info.run_id)
 
     def _named(self, name: str) -> list[Run]:
         return self.client.search_runs([self.id], f"attributes.run_name = '{name}'")
 
     def _delete(self, run: str) -> None:
-        """Delete a run; its artifacts are copies, so that nothing is lost with them."""
-        self.client.delete_run(run)
+        """Delete a run; its artifacts are copies, so that nothing is lost with them.
+
+        They go first: whoever is killed in between leaves a run that is found and deleted again.
+        """
         shutil.rmtree(self.artifacts / run, ignore_errors=True)
+        self.client.delete_run(run)
+
+    def _is_whole(self, run: Run, key: str) -> bool:
+        return run.data.tags.get(KEY) == key and (self.artifacts / run.info.run_id).is_dir()
 
     def published(self, name: str, key: str) -> str | None:
-        """The id of the one run of this name, if it was published with this key."""
+        """The id of the run of this name, if it was published with this key; it is the only one."""
         runs = self._named(name)
-        if len(runs) == 1 and runs[0].data.tags.get(KEY) == key:
-            return runs[0].info.run_id
-        return None
+        whole = [run.info.run_id for run in runs if self._is_whole(run, key)]
+        if not whole:
+            return None
+        for other in runs:
+            if other.info.run_id != whole[0]:
+                self._delete(other.info.run_id)
+        return whole[0]
 
     @contextmanager
     def replacing(self, name: str, key: str, start: int, end: int) -> Iterator[str]:
         """The id of a new run that takes the place of those of its name when the block ends well.
 
         `start` and `end` are Unix times in milliseconds. The key is set last: a run that was cut
-        off has none.
+        off is known by that of its beginning.
         """
         old = self._named(name)
-        run = self.client.create_run(self.id, start_time=start, run_name=name).info.run_id
+        created = self.client.create_run(self.id, start, {KEY: UNFINISHED}, name)
+        run = created.info.run_id
         try:
             yield run
-            self.client.set_tag(run, KEY, key)
             self.client.set_terminated(run, end_time=end)
+            self.client.set_tag(run, KEY, key)
         except BaseException:
-            self._delete(run)
+            with suppress(Exception):  # the database may be what failed; the next time deletes it
+                self._delete(run)
             raise
         for stale in old:
             self._delete(stale.info.run_id)
@@ -111,16 +132,19 @@ class Experiment:
 def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
     """The experiment of this name in a sqlite file, which is made if need be.
 
-    Artifacts lie in `mlflow_artifacts` beside the file. Nothing is sent over the network.
+    Artifacts lie in `mlflow_artifacts` beside the file. Nothing is sent over the network. One
+    process at a time has the experiment; others wait. Raises InputError, and nothing is lost, when
+    the file stays locked by another program, cannot be written, is damaged or finds no space.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
     from mlflow import MlflowClient
 
-    for logger in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    folder = database.parent.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    # two processes that make one sqlite file at once break its migration
-    with FileLock(folder / f".{database.name}.lock"):
-        client = MlflowClient(f"sqlite:///{folder / database.name}")
-        yield Experiment(client, name, folder / "mlflow_artifacts")
+    database = database.parent.resolve() / database.name
+    with exclusive(database), explaining(database):
+        if not database.exists():
+            make_database(database)
+        probe(database)
+        client = MlflowClient(f"sqlite:///{database}")
+        experiment = Experiment(client, name, database.parent / "mlflow_artifacts")
+        experiment.delete_unfinished()
+        yield experiment

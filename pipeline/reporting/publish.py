@@ -40,6 +40,12 @@ def milliseconds(moment: str) -> int:
     return round(datetime.fromisoformat(moment).timestamp() * 1000)
 
 
+def _span(record: dict[str, Any]) -> tuple[int, int]:
+    """When a run began and ended, in milliseconds; the clock may have been set back in between."""
+    start, end = milliseconds(record["started"]), milliseconds(record["finished"])
+    return start, max(start, end)
+
+
 def _epoch_metrics(history: pd.DataFrame, start: int, end: int) -> Iterator[Metric]:
     """Every column as a curve over epochs, the epochs spread evenly over the time of the run."""
     from mlflow.entities import Metric
@@ -98,7 +104,7 @@ def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
     key = hashlib.sha256(hashes.encode()).hexdigest()
     run = experiment.published(name, key)
     if run is None:
-        start, end = milliseconds(record["started"]), milliseconds(record["finished"])
+        start, end = _span(record)
         history = pd.read_csv(folder / "history.csv")
         values = [*_epoch_metrics(history, start, end), *_final_metrics(metrics, end)]
         with experiment.replacing(name, key, start, end) as run:
@@ -161,9 +167,9 @@ def publish(
     """
     groups = {"tables": sorted(tables), "figures": sorted(figures)}
     if bank is not None:
-        groups["bank"] = [bank / "table.csv"]
+        groups["bank"] = [bank / "table.csv", bank / "summary.json"]
     records = _check(runs, groups)
-    end = max(milliseconds(record["finished"]) for record in records)
+    end = max(_span(record)[1] for record in records)
     with open_experiment(database, experiment) as opened:
         entries = [_publish_run(opened, run) for run in tqdm(runs, "publish", mininterval=5)]
         entries.append(_publish_table(opened, f"table-{table}", end, groups))

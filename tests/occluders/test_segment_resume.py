@@ -57,8 +57,10 @@ def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions
     return (folder / "masks.jsonl").read_bytes()
 
 
-def kill_after_lines(folder: Path, images: Path, sam: SamOptions, lines: int) -> None:
-    """Run the stage in a process of its own; kill it when it has kept so many lines."""
+def start_until_lines(
+    folder: Path, images: Path, sam: SamOptions, lines: int
+) -> subprocess.Popen[bytes]:
+    """Run the stage in a process of its own, which has kept so many lines when this returns."""
     options = {"sam": sam, "generator": LOOSE, "compute": CPU, "source": LIST}
     words = [sys.executable, "-m", "pipeline.occluders.segment", "--images", str(images)]
     words += ["--masks", str(folder / "masks.jsonl"), "--state", str(folder / "state")]
@@ -70,6 +72,11 @@ def kill_after_lines(folder: Path, images: Path, sam: SamOptions, lines: int) ->
     while not state.is_file() or state.read_bytes().count(b"\n") <= lines:
         assert child.poll() is None, "the child ended before it was killed"
         time.sleep(0.001)
+    return child
+
+
+def kill_after_lines(folder: Path, images: Path, sam: SamOptions, lines: int) -> None:
+    child = start_until_lines(folder, images, sam, lines)
     child.kill()
     assert child.wait() == -signal.SIGKILL, "the child ended before it was killed"
 
@@ -101,6 +108,19 @@ def test_a_killed_job_goes_on_to_the_same_bytes(
     seen.clear()
     assert run(killed, images, sam, LOOSE) == expected
     assert seen == [number for number in range(done, COUNT + 1) if number != 4]
+
+
+def test_a_job_that_outlived_its_workflow_is_waited_for(
+    images: Path, sam: SamOptions, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two at once on the same state: neither sees the other's lines half-written."""
+    for number in range(3, COUNT):
+        (images / f"{number}.png").unlink()
+    expected = run(tmp_path / "whole", images, sam, LOOSE)
+    with start_until_lines(tmp_path, images, sam, lines=1) as child:
+        assert run(tmp_path, images, sam, LOOSE) == expected
+        assert child.wait() == 0
+    assert "masks.jsonl: another process works on it" in capfd.readouterr().err
 
 
 @pytest.fixture

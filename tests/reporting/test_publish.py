@@ -5,106 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.files import read_json, sha256
+from pipeline.files import read_json
 from pipeline.reporting.publish import RUN_FILES, publish
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-VARIANTS, SEEDS, EPOCHS = ("baseline", "dpeformer"), (0, 1), 3
-STARTED, FINISHED = "2024-01-02T03:04:00+00:00", "2024-01-02T03:05:30+00:00"
-STARTED_MS = 1704164640000
-
-
-def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> Path:
-    folder.mkdir(parents=True)
-    (folder / "weights.safetensors").write_bytes(f"{variant} {seed}".encode())
-    record = {
-        "dataset": dataset,
-        "variant": variant,
-        "seed": seed,
-        "options": {"model": {"parts": 4, "selection": "dpsm"}, "training": {"lr": 0.5}},
-        "compute": {"device": "auto", "workers": 0},
-        "device": "cpu",
-        "precision": "float32",
-        "started": STARTED,
-        "finished": FINISHED,
-        "code": "c" * 64,
-        "commit": None,
-        "dirty": None,
-        "hashes": {
-            "shards": "a" * 64,
-            "bank": "b" * 64,
-            "pretrained": None,
-            "weights": sha256(folder / "weights.safetensors"),
-        },
-    }
-    (folder / "run.json").write_text(json.dumps(record))
-    lines = [f"{epoch},{0.1 * epoch},{10 - epoch - seed},\n" for epoch in range(EPOCHS)]
-    (folder / "history.csv").write_text("epoch,lr,loss,k_q50\n" + "".join(lines))
-    set_map(folder, 50 + seed)
-    (folder / "queries.csv").write_text("feature,query\n")
-    return folder
-
-
-def set_map(folder: Path, value: float) -> None:
-    record = read_json(folder / "run.json")
-    values = {
-        **{name: record[name] for name in ("dataset", "variant", "seed")},
-        "trained_on": "elsewhere",
-        "features": {"coarse": {"rank1": 60.0, "map": value}},
-        "queries_without_match": ["a", "b"],
-        "hashes": {"features": "f" * 64},
-        "embedding": {"shards": "t" * 64},
-    }
-    (folder / "metrics.json").write_text(json.dumps(values))
-
-
-class Project:
-    """A folder of results, published to a database."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.runs = [folder / variant / f"seed{n}" for variant in VARIANTS for n in SEEDS]
-        self.table, self.figure = folder / "components.csv", folder / "curves.png"
-        self.bank = folder / "bank"
-
-    def make(self) -> Project:
-        for run in self.runs:
-            make_run(run, run.parent.name, int(run.name[-1]))
-        header = "variant,feature,seeds,rank1_mean,rank1_std,map_mean,map_std\n"
-        self.table.write_text(header + "baseline,coarse,2,60.0,0.0,50.5,0.7\n")
-        self.figure.write_bytes(b"a picture")
-        self.bank.mkdir()
-        (self.bank / "table.csv").write_text("key,verdict\n")
-        return self
-
-    def publish(self, runs: list[Path] | None = None) -> list[dict[str, str]]:
-        receipt = self.folder / "receipt.json"
-        chosen = self.runs if runs is None else runs
-        database = self.folder / "mlflow.db"
-        publish(
-            database, receipt, "drawn", "components", chosen, [self.table], [self.figure], self.bank
-        )
-        return read_json(receipt)
-
-    def client(self) -> MlflowClient:
-        from mlflow import MlflowClient  # only after `publish` has turned its telemetry off
-
-        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
-
-    def active(self) -> dict[str, str]:
-        """Ids of the runs that MLflow shows, by name; no two may have the same."""
-        experiment = self.client().get_experiment_by_name("drawn").experiment_id
-        runs = self.client().search_runs([experiment])
-        found = {run.info.run_name: run.info.run_id for run in runs}
-        assert len(found) == len(runs)
-        return found
+from tests.reporting.publishing import (
+    EPOCHS,
+    SEEDS,
+    STARTED_MS,
+    VARIANTS,
+    Project,
+    make_run,
+    set_map,
+)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +73,7 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     assert {item.path for item in client.list_artifacts(run_id)} == set(RUN_FILES)
 
 
-def test_the_tables_run_holds_tables_figures_the_banks_table_and_headlines(
+def test_the_tables_run_holds_tables_figures_what_became_of_the_masks_and_headlines(
     project: Project,
 ) -> None:
     client, run_id = project.client(), project.active()["table-components"]
@@ -166,7 +81,8 @@ def test_the_tables_run_holds_tables_figures_the_banks_table_and_headlines(
     assert metrics == {"baseline_coarse_map_mean": 50.5, "baseline_coarse_rank1_mean": 60.0}
     for folder, name in (("tables", "components.csv"), ("figures", "curves.png")):
         assert [a.path for a in client.list_artifacts(run_id, folder)] == [f"{folder}/{name}"]
-    assert [a.path for a in client.list_artifacts(run_id, "bank")] == ["bank/table.csv"]
+    banks = [a.path for a in client.list_artifacts(run_id, "bank")]
+    assert banks == ["bank/summary.json", "bank/table.csv"]
 
 
 def test_publishing_twice_adds_nothing(project: Project) -> None:

@@ -1,17 +1,20 @@
 """The whole workflow on a tiny configuration, in a copy of the project that tests may edit."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("pipeline", "workflow", "envs", "Snakefile", "config.yaml")
+PARTS = ("pipeline", "workflow", "profiles", "envs", "Snakefile", "config.yaml")
 
 TINY = {
     "compare": ["baseline", "dpeformer"],
@@ -44,28 +47,50 @@ TINY = {
     "training": {"epochs": 2, "identities": 3, "images": 2},
 }
 
+ONE_RUN = {"table": "one", "compare": ["dpeformer"], "seeds": [0]}
+"""A table of one of the runs of the tiny configuration."""
+
 
 @dataclass(frozen=True)
 class Project:
     """A copy of the project with a tiny configuration; `folder` is its root."""
 
     folder: Path
+    configuration: str = "tiny.yaml"
 
-    def snakemake(
-        self, *arguments: str, files: tuple[str, ...] = ("tiny.yaml",)
-    ) -> subprocess.CompletedProcess[str]:
-        """Run snakemake there as a user does, on the copy's own Python package."""
-        command = [sys.executable, "-m", "snakemake", "--configfile", *files, "--cores", "2"]
+    def start(
+        self,
+        *arguments: str,
+        stdout: int | IO[str] = subprocess.PIPE,
+        umask: int = -1,
+        files: tuple[str, ...] | None = None,
+        **environment: str,
+    ) -> subprocess.Popen[str]:
+        """Start snakemake there as a user does, on the copy's own Python package.
+
+        It leads a process group of its own, as in a user's shell; all that it prints goes to
+        `stdout`. -1 keeps the file mode mask.
+        """
+        command = [sys.executable, "-m", "snakemake"]
+        command += ["--configfile", *(files or (self.configuration,)), "--cores", "2"]
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": binaries}
-        return subprocess.run(
+        own = {"PYTHONPATH": str(self.folder), "PATH": binaries}
+        return subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
+            env=os.environ | own | environment,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
+            umask=umask,
+            start_new_session=True,
         )
+
+    def snakemake(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run snakemake there to its end; the options are those of `start`."""
+        with self.start(*arguments, **options) as process:
+            printed, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, printed)
 
     def planned(self, *arguments: str) -> set[str]:
         """Rules that a dry run would run."""
@@ -73,6 +98,11 @@ class Project:
         assert plan.returncode == 0, plan.stdout
         lines = plan.stdout.splitlines()
         return {line.split()[1].rstrip(":") for line in lines if line.startswith("rule ")}
+
+    def of_one_run(self, **sections: object) -> Project:
+        """The same project, asked for a table of one of its runs, with some sections replaced."""
+        (self.folder / "one.yaml").write_text(yaml.safe_dump(TINY | ONE_RUN | sections))
+        return Project(self.folder, "one.yaml")
 
     def configure(self, **sections: object) -> None:
         """Write tiny.yaml with some sections replaced."""

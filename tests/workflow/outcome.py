@@ -1,0 +1,62 @@
+"""What a workflow has made, as hashes: equal where nothing but the clock may differ."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.files import sha256
+
+
+def _json_without(*names: str) -> Callable[[Path], bytes]:
+    def read(path: Path) -> bytes:
+        record = json.loads(path.read_text())
+        return json.dumps([item for item in record.items() if item[0] not in names]).encode()
+
+    return read
+
+
+def _csv_without(*names: str) -> Callable[[Path], bytes]:
+    def read(path: Path) -> bytes:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        return json.dumps([[i for i in row.items() if i[0] not in names] for row in rows]).encode()
+
+    return read
+
+
+TIMELESS = {
+    # when and for how long the run lasted, and how much memory that process took
+    "/run.json": _json_without("started", "finished", "seconds", "peak_memory_mib"),
+    # how fast an epoch was
+    "/history.csv": _csv_without("seconds", "images_per_second"),
+    # the hash of run.json
+    "/metrics.json": _json_without("run"),
+    "_runs.csv": _csv_without("run"),
+}
+"""How to read the files that the clock has a part in, without that part, by their ending."""
+
+
+def outcome(results: Path) -> dict[str, str]:
+    """The hash of every file that a workflow has made below `results`, by its path.
+
+    Left out are what jobs printed, the files that are locked while a job works, and MLflow's store
+    with its receipts, for the ids of its runs are random.
+    """
+    files = (path for path in results.rglob("*") if path.is_file())
+    named = {path.relative_to(results).as_posix(): path for path in files}
+    return {name: _hash(path) for name, path in sorted(named.items()) if _is_result(name)}
+
+
+def _is_result(name: str) -> bool:
+    other = name.startswith(("logs/", "mlflow")) or name.endswith("_published.json")
+    return not other and not Path(name).match(".*.lock")
+
+
+def _hash(path: Path) -> str:
+    readers = (read for end, read in TIMELESS.items() if path.as_posix().endswith(end))
+    read = next(readers, None)
+    return hashlib.sha256(read(path)).hexdigest() if read else sha256(path)

@@ -1,0 +1,63 @@
+"""The same results wherever and however the workflow runs."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+from tests.workflow.conftest import Project, copy_project
+from tests.workflow.outcome import outcome
+
+TABLE = "results/synthetic/tables/one.csv"
+RUN = "synthetic/dpeformer/seed0"
+ELSEWHERE = {
+    "LC_ALL": "C",
+    "LANG": "tr_TR.UTF-8",
+    "TZ": "Asia/Tokyo",
+    "PYTHONHASHSEED": "12345",
+    "PYTHONUTF8": "0",
+    "OMP_NUM_THREADS": "4",
+}
+COMPARED = (
+    *("synthetic/shards/", "occluders/bank/", "occluders/masks.jsonl", "synthetic/manifest.csv"),
+    *(f"{RUN}/weights", f"{RUN}/features", f"{RUN}/metrics", f"{RUN}/queries", f"{RUN}/run.json"),
+    "synthetic/tables/one",
+)
+"""Not the history: only where the workflow draws the benchmark, it has a column of the truth."""
+
+
+def repack(source: Path, target: Path) -> None:
+    """The same files, the last first."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in reversed(old.namelist()):
+            new.writestr(name, old.read(name))
+
+
+def copy_backwards(source: Path, target: Path) -> None:
+    """The same files, the last one made first, so that a folder lists them in another order."""
+    target.mkdir()
+    for path in sorted(source.iterdir(), reverse=True):
+        shutil.copyfile(path, target / path.name)
+
+
+def test_everything_different_at_once_changes_no_result(finished: Project, tmp_path: Path) -> None:
+    """Another folder, core count, locale, time zone, hash seed, umask and order of files."""
+    one = finished.of_one_run()
+    assert one.snakemake(TABLE).returncode == 0
+    other = copy_project(tmp_path / "an other place").of_one_run(
+        data={"archive": str(tmp_path / "backwards.zip")},
+        occluders={"images": str(tmp_path / "scenes"), "minimum": 2},
+    )
+    repack(one.folder / "results/synthetic/archive.zip", tmp_path / "backwards.zip")
+    copy_backwards(one.folder / "results/occluders/scenes", tmp_path / "scenes")
+    done = other.snakemake(TABLE, "--cores", "1", umask=0o077, **ELSEWHERE)
+    assert done.returncode == 0, done.stdout[-4000:]
+    found, wanted = results(other), results(one)
+    assert found == wanted
+    assert all(any(name.startswith(start) for name in found) for start in COMPARED)
+
+
+def results(project: Project) -> dict[str, str]:
+    found = outcome(project.folder / "results")
+    return {name: value for name, value in found.items() if name.startswith(COMPARED)}

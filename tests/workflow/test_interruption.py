@@ -1,0 +1,146 @@
+"""The workflow, stopped at moments that nobody chose, goes on to the files of an unstopped one."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.workflow.conftest import Project, copy_project
+from tests.workflow.outcome import outcome
+
+TABLE = "results/synthetic/tables/one.csv"
+
+
+class Stop(NamedTuple):
+    """How snakemake is stopped."""
+
+    signal: signal.Signals
+    whole: bool
+    """The jobs get the signal too, as from a terminal; else snakemake alone."""
+
+
+KILL, ORPHAN = Stop(signal.SIGKILL, True), Stop(signal.SIGKILL, False)
+CTRL_C, TERMINATE = Stop(signal.SIGINT, True), Stop(signal.SIGTERM, False)
+A_FEW = (KILL, CTRL_C, KILL, TERMINATE, ORPHAN)
+MANY, PER_PROJECT = 25, 9
+
+
+class Attempts:
+    """Runs of one project's workflow; none may begin a job that an earlier one has finished."""
+
+    def __init__(self, project: Project, target: str) -> None:
+        self.project, self.target = project, target
+        self.printed = project.folder / "printed.txt"
+        self.finished: set[str] = set()
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def start(self) -> subprocess.Popen[str]:
+        with open(self.printed, "w") as file:
+            self._processes.append(self.project.start(self.target, stdout=file))
+        return self._processes[-1]
+
+    def stop_after(self, seconds: float, stop: Stop) -> bool:
+        """Stop snakemake so long after its first job began; False if it was done before."""
+        process = self.start()
+        while "\nlocalrule " not in self.printed.read_text():
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+        time.sleep(seconds)
+        if process.poll() is None:
+            send = os.killpg if stop.whole else os.kill
+            send(process.pid, stop.signal)
+        code = process.wait()
+        self._note()
+        assert code != 1 or stop.signal != signal.SIGKILL, self.printed.read_text()
+        return code != 0
+
+    def finish(self) -> None:
+        code = self.start().wait()
+        assert code == 0, self.printed.read_text()[-4000:]
+        self._note()
+
+    def unlock(self) -> None:
+        done = self.project.snakemake("--unlock")
+        assert done.returncode == 0, done.stdout
+
+    def _note(self) -> None:
+        """Keep the rules that have finished; each has one job, so that none may begin again."""
+        text = self.printed.read_text()
+        begun = set(re.findall(r"^localrule (\w+):", text, re.MULTILINE))
+        assert not begun & self.finished, f"{begun & self.finished} ran again"
+        self.finished |= set(
+            re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", text, re.MULTILINE)
+        )
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        for process in self._processes:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            process.wait()
+
+
+@pytest.fixture
+def attempts(tmp_path: Path, long: bool) -> Iterator[list[Attempts]]:
+    made: list[Attempts] = []
+    yield made
+    for each in made:
+        each.end()
+
+
+def test_a_stopped_workflow_goes_on_to_the_same_files(
+    finished: Project, tmp_path: Path, attempts: list[Attempts]
+) -> None:
+    """SIGKILL of all or of snakemake alone, Ctrl-C and SIGTERM, one after another."""
+    assert finished.of_one_run().snakemake(TABLE).returncode == 0
+    attempts.append(Attempts(copy_project(tmp_path / "stopped").of_one_run(), TABLE))
+    rng = random.Random(5)
+    stopped = [stop for stop in A_FEW if attempt(attempts[0], stop, rng.uniform(0.5, 5))]
+    assert KILL in stopped
+    attempts[0].finish()
+    compare(attempts[0].project, finished)
+
+
+def test_killed_at_many_moments(
+    finished: Project, tmp_path: Path, attempts: list[Attempts], long: bool
+) -> None:
+    """Everything, with its pictures and MLflow."""
+    if not long:
+        pytest.skip("takes minutes: run with --long")
+    assert finished.of_one_run().snakemake("all").returncode == 0
+    rng, kills = random.Random(7), 0
+    while kills < MANY:
+        project = copy_project(tmp_path / f"killed{len(attempts)}").of_one_run()
+        attempts.append(Attempts(project, "all"))
+        # a job that takes longer than all the attempts would never end: some in each project
+        kills += sum(attempt(attempts[-1], KILL, rng.uniform(0, 12)) for _ in range(PER_PROJECT))
+        attempts[-1].finish()
+        compare(project, finished)
+
+
+def attempt(attempts: Attempts, stop: Stop, seconds: float) -> bool:
+    """Start and stop once; what a hard kill needs then is the README's one command."""
+    stopped = attempts.stop_after(seconds, stop)
+    if stopped and stop.signal == signal.SIGKILL:
+        attempts.unlock()
+    return stopped
+
+
+def compare(project: Project, expected: Project) -> None:
+    """Every file that the stopped project has is that of the other, and is there."""
+    found, wanted = outcome(project.folder / "results"), outcome(expected.folder / "results")
+    assert "synthetic/dpeformer/seed0/metrics.json" in found
+    assert {name: wanted.get(name) for name in found} == found
+    assert {"occluders/bank/bank-000000.tar", "synthetic/tables/one.csv"} <= set(found)
