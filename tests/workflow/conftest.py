@@ -51,9 +51,11 @@ class Project:
 
     folder: Path
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, files: tuple[str, ...] = ("tiny.yaml",)
+    ) -> subprocess.CompletedProcess[str]:
         """Run snakemake there as a user does, on the copy's own Python package."""
-        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2"]
+        command = [sys.executable, "-m", "snakemake", "--configfile", *files, "--cores", "2"]
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PATH": binaries}
         return subprocess.run(
