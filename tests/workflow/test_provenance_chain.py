@@ -6,6 +6,7 @@ import csv
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,19 +162,17 @@ def test_a_number_of_a_run_is_not_changed_unnoticed(here: Path) -> None:
         assert {f"CHANGED {TABLE}", f"CHANGED {TABLE.with_suffix('.md')}"} <= set(refused())
 
 
-def test_snakemake_prints_the_chain_and_makes_nothing_anew(finished) -> None:
+def test_snakemake_prints_the_chain_and_makes_nothing_anew(finished, here: Path) -> None:
+    project = replace(finished, folder=here)
     asked = ("provenance", "--config", "cell=dpeformer/blended")
-    done = finished.snakemake(*asked)
+    done = project.snakemake(*asked)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert sha256(finished.folder / "results/synthetic/archive.zip") in done.stdout
+    assert sha256(here / "results/synthetic/archive.zip") in done.stdout
     assert "every file that it was made of is as recorded" in done.stdout
-    queries = finished.folder / RUN / "queries.csv"
-    before = queries.read_bytes()
-    queries.write_bytes(before + b"\n")
-    try:
-        done = finished.snakemake(*asked)
-    finally:
-        queries.write_bytes(before)
+    queries = here / RUN / "queries.csv"
+    with restored(queries) as original:
+        queries.write_bytes(original.read_bytes() + b"\n")
+        done = project.snakemake(*asked)
     assert done.returncode != 0
     assert f"CHANGED {RUN}/queries.csv" in done.stdout
     assert {line for line in done.stdout.splitlines() if "rule " in line and ":" in line} <= {
