@@ -26,8 +26,8 @@ SOURCES = (
 """What was made by nobody, or can be: it may be gone."""
 FILES = (
     *(f"results/synthetic/tables/components{end}" for end in (".csv", ".md", ".tex", "_runs.csv")),
-    *(f"{RUN}/{name}" for name in ("queries.csv", "features.npz", "run.json")),
-    f"{RUN}/weights.safetensors",
+    *(f"{RUN}/{name}" for name in ("metrics.json", "queries.csv", "features.npz", "run.json")),
+    *(f"{RUN}/{name}" for name in ("weights.safetensors", "history.csv")),
     "results/synthetic/shards/shards.json",
     "results/synthetic/shards/index.csv",
     *(f"results/synthetic/shards/{split}-000000.tar" for split in ("train", "query", "gallery")),
@@ -91,6 +91,7 @@ def test_the_chain_of_a_cell_reaches_the_archive(here: Path, capsys) -> None:
     blended = next(row for row in rows if row["feature"] == "blended")
     assert f"mAP {blended['map_mean']} ± {blended['map_std']}; seeds: 2" in printed
     assert "CHANGED" not in printed
+    assert "no hash" not in printed
     assert "results/synthetic/baseline" not in printed
 
 
