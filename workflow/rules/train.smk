@@ -13,7 +13,7 @@ rule train:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=12000,
         gpu=1,
     params:
         options=run_options,
