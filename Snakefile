@@ -8,16 +8,23 @@ from pipeline.errors import InputError
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+# the row of the table that `snakemake provenance` is asked about: no part of the experiment
+CELL = str(config.pop("cell", ""))
+
 try:
     CONFIG = load_config(config)
 except InputError as error:
     sys.exit(f"error: {error}")
 
-DATASET = CONFIG.data.dataset
+# an experiment trains on one dataset and tests on the same or another one
+EXPERIMENT = CONFIG.experiment()
+TRAINED = CONFIG.data.dataset
+TESTED = CONFIG.tested().dataset
 
 
 wildcard_constraints:
-    dataset=DATASET,
+    dataset="|".join({TRAINED: None, TESTED: None}),
+    experiment=EXPERIMENT,
     variant="|".join(CONFIG.compare),
     seed=r"\d+",
     table=CONFIG.table,
@@ -29,15 +36,18 @@ include: "workflow/rules/occluders.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/provenance.smk"
 include: "workflow/rules/weights.smk"
 
 
 rule all:
     default_target: True
     input:
-        expand("results/{dataset}/tables/{table}.csv", dataset=DATASET, table=CONFIG.table),
-        expand(paired_tables(), dataset=DATASET, table=CONFIG.table),
-        expand("results/{dataset}/figures/{figure}.png", dataset=DATASET, figure=figures()),
+        expand("results/{experiment}/tables/{table}.csv", experiment=EXPERIMENT, table=CONFIG.table),
+        expand(paired_tables(), experiment=EXPERIMENT, table=CONFIG.table),
+        expand("results/{experiment}/figures/{figure}.png", experiment=EXPERIMENT, figure=figures()),
         expand(
-            "results/{dataset}/tables/{table}_published.json", dataset=DATASET, table=CONFIG.table
+            "results/{experiment}/tables/{table}_published.json",
+            experiment=EXPERIMENT,
+            table=CONFIG.table,
         ),

@@ -39,6 +39,9 @@ class Config(RunOptions):
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Each a patch on image, backbone, model, augment, loss or training."""
     data: DataOptions = DataOptions()
+    """What is trained on and, but for `test`, tested on."""
+    test: DataOptions | None = None
+    """Another dataset, whose queries and gallery are tested on; null: those of `data`."""
     downloads: dict[FileName, DownloadOptions] = Field(default_factory=dict)
     """Files for results/downloads, besides those that are known; each is fetched when needed."""
     benchmark: BenchmarkOptions = BenchmarkOptions()
@@ -57,10 +60,24 @@ class Config(RunOptions):
         """The variant that the others are paired with."""
         return self.reference or self.compare[0]
 
-    def ingest_options(self) -> IngestOptions:
+    def source(self, dataset: str) -> DataOptions:
+        """Where `dataset`, which is trained or tested on, comes from."""
+        return self.data if self.test is None or dataset == self.data.dataset else self.test
+
+    def tested(self) -> DataOptions:
+        """The dataset that is tested on."""
+        return self.test or self.data
+
+    def experiment(self) -> str:
+        """The name that stands for the datasets, such as market1501_to_occluded_reid."""
+        trained, tested = self.data.dataset, self.tested().dataset
+        return trained if trained == tested else f"{trained}_to_{tested}"
+
+    def ingest_options(self, dataset: str) -> IngestOptions:
         """What ingest checks; the synthetic benchmark's counts follow from how it is drawn."""
-        expected = _drawn_counts(self.benchmark) if self.data.dataset == "synthetic" else None
-        return IngestOptions(dataset=self.data.dataset, checks=self.data.checks, expected=expected)
+        source = self.source(dataset)
+        expected = _drawn_counts(self.benchmark) if source.dataset == "synthetic" else None
+        return IngestOptions(dataset=source.dataset, checks=source.checks, expected=expected)
 
     def fetch_options(self, name: str) -> FetchOptions:
         """Where the file `name` of results/downloads comes from, and what it must be."""
@@ -198,28 +215,52 @@ def load_config(values: Mapping[str, Any]) -> Config:
     for name in config.variants:
         _check_variant(config, name)
     _check_downloads(config)
-    _check_data(config.data)
+    _check_trainable(config.data)
+    _check_source(config.data, "data")
+    if config.test is not None:
+        _check_test(config)
+        _check_source(config.test, "test")
     _check_occluders(config.occluders)
     return config
 
 
-def _check_data(data: DataOptions) -> None:
-    """The dataset must be there, and have people to train on."""
-    dataset = DATASETS[data.dataset]
-    if dataset.test_only:
+def _check_trainable(data: DataOptions) -> None:
+    """The dataset must have people to train on."""
+    if DATASETS[data.dataset].test_only:
         trainable = ", ".join(name for name, other in DATASETS.items() if not other.test_only)
         raise InputError(
-            f"config: data.dataset: {data.dataset} has no training images, it is for testing only "
-            f"(the field trains on market1501 for it); to train, give one of {trainable}"
+            f"config: data.dataset: {data.dataset} has no training images: give it as "
+            f"test.dataset, and here one of {trainable} (the field trains on market1501 for it)"
         )
+
+
+def _check_test(config: Config) -> None:
+    """What is trained must be able to be tested on another dataset."""
+    if config.tested().dataset == config.data.dataset:
+        raise InputError(
+            f"config: test.dataset: found {config.data.dataset}, which data.dataset is already: "
+            "give null for test to test on its own queries, or another dataset"
+        )
+    for name in config.compare:
+        if config.run_options(name).backbone.camera_embedding > 0:
+            raise InputError(
+                f"config: variants.{name}.backbone.camera_embedding: learns of the cameras of "
+                f"{config.data.dataset}, and knows nothing of those of {config.tested().dataset}: "
+                "give 0, or null for test"
+            )
+
+
+def _check_source(data: DataOptions, key: str) -> None:
+    """The dataset of the section `key` must say where it comes from."""
+    dataset = DATASETS[data.dataset]
     if data.dataset != "synthetic" and data.archive is None:
         raise InputError(
-            f"config: data.archive: {data.dataset} is read from {dataset.archive}; found nothing: "
+            f"config: {key}.archive: {data.dataset} is read from {dataset.archive}; found nothing: "
             f"give the path of the file or folder. {dataset.terms}".rstrip()
         )
     if data.lists is not None and dataset.select is None:
         raise InputError(
-            f"config: data.lists: {data.dataset} is not made by lists, found {data.lists!r}: "
+            f"config: {key}.lists: {data.dataset} is not made by lists, found {data.lists!r}: "
             "give null"
         )
 

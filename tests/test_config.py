@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.options.run import RunOptions
 
+TEST = {"dataset": "occluded_reid", "archive": "o.zip", "checks": "warn"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -64,7 +65,13 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ),
         ("data.dataset", "dukemtmc_reid", ["data.archive", "withdrawn", "never fetched"]),
         ("data.dataset", "partial_reid", ["'partial_reid_partial'", "'partial_reid_occluded'"]),
-        ("data.dataset", "occluded_reid", ["for testing only", "market1501", "msmt17_train"]),
+        (
+            "data.dataset",
+            "occluded_reid",
+            ["no training images", "test.dataset"],
+        ),
+        ("test", {"dataset": "synthetic"}, ["test.dataset: found synthetic", "null for test"]),
+        ("test", {"dataset": "occluded_reid"}, ["test.archive", "Occluded_REID.zip", "give the"]),
         ("data.lists", "lists", ["data.lists: synthetic is not made by lists", "'lists'"]),
         ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
         ("reference", "dpsm_all", ["reference: found 'dpsm_all'", "one of baseline, "]),
@@ -122,9 +129,29 @@ def test_a_variant_patches_only_what_it_names(values):
     assert base == RunOptions.model_validate_json(base.model_dump_json())
 
 
+def test_another_dataset_is_tested_on(values):
+    config = load_config(values | {"test": TEST})
+    assert config.experiment() == "synthetic_to_occluded_reid"
+    assert config.source("synthetic").archive is None
+    assert config.source("occluded_reid").archive == "o.zip"
+    found = {name: config.ingest_options(name) for name in ("synthetic", "occluded_reid")}
+    assert {name: options.checks for name, options in found.items()} == {
+        "synthetic": "error",
+        "occluded_reid": "warn",
+    }
+    assert found["occluded_reid"].expected is None
+
+
+def test_cameras_that_are_learned_cannot_be_tested_elsewhere(values):
+    values["variants"]["dpsm"]["backbone"] = {"camera_embedding": 3.0}
+    with pytest.raises(InputError, match=r"variants\.dpsm\.backbone\.camera_embedding: .*give 0"):
+        load_config(values | {"test": TEST})
+    load_config(values)
+
+
 def test_ingest_expects_what_the_benchmark_draws(values):
-    counts = load_config(values).ingest_options().expected
+    counts = load_config(values).ingest_options("synthetic").expected
     assert (counts["train"].identities, counts["train"].images) == (150, 1500)
     assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
     values["benchmark"]["distractor_images"] = 0
-    assert load_config(values).ingest_options().expected["gallery"].identities == 250
+    assert load_config(values).ingest_options("synthetic").expected["gallery"].identities == 250

@@ -1,35 +1,98 @@
-"""The places that name packages agree: pins, conda environment and project."""
+"""The places that name packages agree: pins, conda environment, project and imports."""
 
-import re
+from __future__ import annotations
+
+import ast
+import sys
 import tomllib
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
+import numpy
+import pytest
 import yaml
+from packaging.requirements import Requirement
+
+from pipeline import environment
+from pipeline.environment import PACKAGES, find_drift, normal_name, read_pins, versions
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def declared(named: list[str]) -> dict[str, Requirement]:
+    requirements = map(Requirement, named)
+    return {normal_name(item.name): item for item in requirements}
 
 
-def pins() -> dict[str, str]:
-    lines = (ROOT / "envs/constraints.txt").read_text().split()
-    return {normal(name): version for name, version in (line.split("==") for line in lines)}
+RUN = declared(PROJECT["dependencies"])
+DEV = declared(PROJECT["optional-dependencies"]["dev"])
 
 
-def declared(key: str) -> set[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = project["dependencies"] if key == "run" else project["optional-dependencies"][key]
-    return {normal(re.split("[><=]", name)[0]) for name in named}
+@pytest.mark.parametrize("name", [*RUN, *DEV])
+def test_each_dependency_is_pinned_to_a_version_that_it_allows(name: str) -> None:
+    requirement = RUN.get(name) or DEV[name]
+    assert requirement.specifier.contains(read_pins()[name])
 
 
-def test_every_package_that_the_project_names_is_pinned():
-    assert declared("run") | declared("dev") <= set(pins())
+def test_the_conda_environment_has_the_same_packages_and_pins() -> None:
+    listed = yaml.safe_load((ROOT / "envs/pipeline.yaml").read_text())["dependencies"]
+    packages = dict(line.split("==") for line in listed[-1]["pip"])
+    assert packages == {name: read_pins()[name] for name in RUN}
+    (python,) = (line.split("=")[1] for line in listed[:-1] if line.startswith("python="))
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python)
 
 
-def test_the_conda_environment_has_the_same_packages_and_pins():
-    environment = yaml.safe_load((ROOT / "envs/pipeline.yaml").read_text())
-    listed = dict(line.split("==") for line in environment["dependencies"][-1]["pip"])
-    assert set(listed) == declared("run")
-    assert all(pins()[normal(name)] == version for name, version in listed.items())
+def imported(folder: Path) -> Iterator[str]:
+    """The first part of all that the sources below `folder` import, anywhere in them."""
+    for source in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_bytes())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "benchmarks"])
+def test_what_is_imported_is_declared(folder: str) -> None:
+    own = {"pipeline", "benchmarks"}
+    others = set(imported(ROOT / folder)) - set(sys.stdlib_module_names) - own
+    distributions = metadata.packages_distributions()
+    assert "torch" in others
+    for name in others:
+        assert {normal_name(package) for package in distributions[name]} & set(RUN), name
+
+
+def test_a_run_records_the_version_of_each_dependency() -> None:
+    assert set(PACKAGES) == set(RUN)
+    assert set(versions()) == set(RUN)
+    assert versions()["numpy"] == numpy.__version__
+
+
+def test_drift_is_another_version_of_what_is_installed_and_pinned() -> None:
+    installed = {"same": "1.0", "built": "2.0+cu130", "newer": "3.1", "missing": None, "free": "1"}
+    pinned = {"same": "1.0", "built": "2.0", "newer": "3.0", "missing": "1.0"}
+    assert find_drift(installed, pinned) == {"newer": ("3.0", "3.1")}
+
+
+def test_there_are_no_pins_where_there_is_no_such_file(tmp_path: Path) -> None:
+    assert read_pins(tmp_path / "constraints.txt") == {}
+
+
+def test_other_versions_are_warned_of_once(tmp_path, monkeypatch, capsys) -> None:
+    pins = tmp_path / "constraints.txt"
+    pins.write_text(f"numpy==0.1\nTorch==0.2\npandas=={versions()['pandas']}\n")
+    monkeypatch.setattr(environment, "read_pins", lambda: read_pins(pins))
+    environment.warn_of_drift()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"numpy {numpy.__version__} (pinned: 0.1)" in line
+    assert "(pinned: 0.2)" in line
+    assert "pandas" not in line
+    assert "pip install -c envs/constraints.txt" in line
+
+
+def test_nothing_is_said_where_nothing_differs(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(environment, "read_pins", lambda: {"numpy": numpy.__version__})
+    environment.warn_of_drift()
+    assert capsys.readouterr().err == ""

@@ -1,15 +1,29 @@
 """The ready configurations: each is valid, named after its table, and trains nothing twice."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
+from benchmarks.cost import main as print_cost
 from pipeline.config import Config, load_config
+from pipeline.data.datasets import DATASETS
+from pipeline.reporting.published import PUBLISHED, Benchmark
+from pipeline.reporting.verdicts import PAPER
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = sorted((ROOT / "workflow/experiments").glob("*.yaml"))
+EXPERIMENTS = ROOT / "workflow/experiments"
+BENCHMARKS = [
+    *(EXPERIMENTS / f"{name}.yaml" for name in ("market1501", "dukemtmc_reid", "occluded_duke")),
+    *(EXPERIMENTS / f"{name}.yaml" for name in ("occluded_reid", "partial_reid", "partial_ilids")),
+    *(EXPERIMENTS / f"{name}.yaml" for name in ("p_dukemtmc", "msmt17")),
+    *(EXPERIMENTS / f"cuhk03_{boxes}.yaml" for boxes in ("detected", "labeled")),
+]
+FILES = sorted(set(EXPERIMENTS.glob("*.yaml")) - set(BENCHMARKS))
 SEVERAL = (
     "components",
     "held_out",
@@ -22,6 +36,23 @@ def load(file: Path) -> Config:
     """config.yaml with an experiment over it, as Snakemake merges them."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(values, yaml.safe_load(file.read_text()))
+    return load_config(values)
+
+
+def command(file: Path) -> list[str]:
+    """The words of the command in the head of an experiment."""
+    lines = re.findall(r"^#     (.*)$", file.read_text(), re.MULTILINE)
+    return shlex.split(" ".join(line.removesuffix("\\") for line in lines))
+
+
+def load_command(file: Path) -> Config:
+    """The configuration that the command makes, as Snakemake does."""
+    words = command(file)
+    files, given = words.index("--configfile"), words.index("--config")
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name in words[files + 1 : given]:
+        update_config(values, yaml.safe_load((ROOT / name).read_text()))
+    update_config(values, parse_config(words[given + 1 :]))
     return load_config(values)
 
 
@@ -80,3 +111,49 @@ def test_every_table_of_the_paper_is_there():
         *("components", "occlusion", "proxy", "k_min", "order"),
         *("threshold", "fusion", "contrast", "parts", "similarity"),
     }
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_the_command_of_a_benchmark_has_the_recipe_the_bank_and_the_archives(file):
+    config = load_command(file)
+    assert command(file)[:5] == ["snakemake", "--cores", "all", "--resources", "gpu=1"]
+    assert config.table == file.stem
+    assert config.tested().dataset.startswith(file.stem)
+    assert len(config.seeds) >= 3
+    assert (config.occluders.masks, config.occluders.limit) == ("sa1b", 100)
+    assert {"baseline", "dpeformer"} <= set(config.compare)
+    for name, paper in PAPER.items():
+        options = config.run_options(name)
+        assert options.backbone.weights == "results/downloads/jx_vit_base_p16_224-80ecf9dd.pth"
+        backbone = options.backbone.model_copy(update={"weights": None})
+        assert options.model_copy(update={"backbone": backbone}) == paper
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_a_benchmark_says_what_is_published_and_which_archives_it_needs(file):
+    config, text = load_command(file), file.read_text()
+    rows = PUBLISHED.get(Benchmark(config.tested().dataset, config.data.dataset), ())
+    paper = [row for row in rows if row.method == "DPEFormer"]
+    assert ("No published number is kept here" in text) == (not paper)
+    assert all(f"Rank-1 {row.rank1}, mAP {row.map}" in text for row in paper)
+    for source in (config.data, config.test):
+        if source is not None:
+            assert re.split(r"[ ,]", DATASETS[source.dataset].archive)[0] in text
+
+
+def test_small_occluded_sets_train_on_market1501_and_share_its_runs():
+    market = load_command(EXPERIMENTS / "market1501.yaml")
+    for name in ("occluded_reid", "partial_reid", "partial_ilids"):
+        config = load_command(EXPERIMENTS / f"{name}.yaml")
+        assert config.data == market.data
+        for variant in config.compare:
+            assert config.run_options(variant) == market.run_options(variant)
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_the_hours_of_a_benchmark_are_those_of_the_estimate(file, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (words,) = re.findall(r"python -m benchmarks.cost ([^`]*)`", file.read_text())
+    print_cost(words.split())
+    (hours,) = re.findall(r" ([\d.]+) GPU-hours$", capsys.readouterr().out.strip())
+    assert f"about {hours} GPU-hours" in file.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from pipeline.data.containers import DAMAGE, Member, open_members
 from pipeline.errors import InputError
-from pipeline.files import atomic_folder
+from pipeline.files import atomic_folder, sha256
 
 MAX_RATIO = 200
 """Unpacked bytes for each byte of the archive: images hardly compress, bombs do 1000 times."""
@@ -37,6 +38,21 @@ def unpack(archive: Path, folder: Path) -> None:
         with atomic_folder(folder) as target:
             for member in progress:
                 _extract(archive, member, target)
+
+
+def archive_hash(archive: Path) -> str:
+    """SHA-256 of an archive; of a folder, that of the names and hashes of its files, sorted.
+
+    The files that operating systems leave behind do not count: `unpack` skips them.
+    """
+    if archive.is_file():
+        return sha256(archive)
+    digest = hashlib.sha256()
+    for path in sorted(archive.rglob("*")):
+        name = path.relative_to(archive).as_posix()
+        if path.is_file() and not _left_behind(name):
+            digest.update(f"{name}\0{sha256(path)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _left_behind(name: str) -> bool:

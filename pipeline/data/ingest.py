@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.data.archive import unpack
+from pipeline.data.archive import archive_hash, unpack
 from pipeline.data.checks import check_dataset
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.base import JUNK, Dataset, Layout, Listed, find_layout
@@ -21,24 +22,27 @@ from pipeline.data.images import decode_image
 from pipeline.data.manifest import COLUMNS, write_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError, some, warn
-from pipeline.files import atomic_folder
+from pipeline.files import atomic_folder, sha256, write_json
 from pipeline.options.data import IngestOptions
+from pipeline.provenance import code_hash
 
 
 def ingest(
     archive: Path,
     images: Path,
     manifest: Path,
+    record: Path,
     options: IngestOptions,
     lists: Path | None = None,
 ) -> None:
     """Unpack a dataset (zip, tar, tar.gz or a folder) and list its images in a manifest.
 
-    `lists` is a folder with the lists of names that some datasets are made by. Junk (identity -1)
-    is unpacked but not listed; distractors (identity 0) stay in the gallery. Paths begin where the
-    dataset's layout does, however it is packed. Raises InputError, and leaves neither images nor
-    manifest, for whatever `unpack` refuses, names that do not parse, images that do not decode (all
-    of them are named at once) and what `check_dataset` finds.
+    `record` (JSON) says what the manifest was made of: hashes of the archive, the lists and the
+    code. `lists` is a folder with the lists of names that some datasets are made by. Junk (identity
+    -1) is unpacked but not listed; distractors (identity 0) stay in the gallery. Paths begin where
+    the dataset's layout does, however it is packed. Raises InputError, and leaves neither images
+    nor manifest, for whatever `unpack` refuses, names that do not parse, images that do not decode
+    (all of them are named at once) and what `check_dataset` finds.
     """
     dataset = DATASETS[options.dataset]
     if dataset.terms:
@@ -57,6 +61,7 @@ def ingest(
         check_dataset(table, expected, dataset.cameras, options.checks)
         unused = _unused(folder, files)
         write_manifest(manifest, table)
+        write_json(record, _made_of(archive, lists, options) | {"manifest": sha256(manifest)})
     print(f"{manifest}: {_summary(table)}; {len(files) - len(kept)} junk images (-1) dropped")
     if unused:
         print(f"{manifest}: not part of {dataset.title}: {some(unused)}")
@@ -70,6 +75,17 @@ def _naming(archive: Path) -> Iterator[None]:
     except InputError as error:
         known = str(error).startswith(str(archive))
         raise InputError(str(error) if known else f"{archive}: {error}") from None
+
+
+def _made_of(archive: Path, lists: Path | None, options: IngestOptions) -> dict[str, Any]:
+    """By hash, and the archive's name: not its path, for the same data give the same record."""
+    named = sorted(lists.glob("*.list")) if lists else []
+    return {
+        "archive": {"name": archive.name, "sha256": archive_hash(archive)},
+        "lists": {path.name: sha256(path) for path in named},
+        "options": options.model_dump(mode="json"),
+        "code": code_hash("pipeline.data.ingest"),
+    }
 
 
 def _compare_hashes(archive: Path, dataset: Dataset) -> None:

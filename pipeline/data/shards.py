@@ -1,7 +1,8 @@
 """WebDataset shards with an index: streamed by stock webdataset, or read at random.
 
 A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs.
-Beside the tars, index.csv gives the place of every image in its tar, and shards.json the hashes.
+Beside the tars, index.csv gives the place of every image in its tar, and shards.json the hashes of
+all that is in the folder and of what it was made of.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pipeline.data.manifest import read_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
+from pipeline.provenance import code_hash
 
 INDEX = "index.csv"
 HASHES = "shards.json"
@@ -90,39 +92,57 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
     return tar.offset - padded
 
 
-def write_index(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Write index.csv (one line per image) and shards.json: {tar: {sha256, bytes, samples}}."""
+def write_index(
+    folder: Path, rows: list[dict[str, Any]], made_of: Mapping[str, Any] | None = None
+) -> None:
+    """Write index.csv (one line per image) and shards.json: {files, made_of}.
+
+    `files` has {sha256, bytes} of each file that is in the folder by now, of a tar its samples too;
+    `made_of` says what they were made of, and is kept as it is.
+    """
     table = pd.DataFrame(rows)
     with atomic_file(folder / INDEX) as partial:
         table.to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
     counts = table["shard"].value_counts().to_dict() if rows else {}
-    write_json(folder / HASHES, {tar: _facts(folder / tar, n) for tar, n in counts.items()})
+    files = {path.name: _facts(path) for path in folder.iterdir() if path.is_file()}
+    for tar, samples in counts.items():
+        files[tar]["samples"] = int(samples)
+    write_json(folder / HASHES, {"files": files, "made_of": dict(made_of or {})})
 
 
-def _facts(tar: Path, samples: int) -> dict[str, Any]:
-    return {"sha256": sha256(tar), "bytes": tar.stat().st_size, "samples": int(samples)}
+def _facts(path: Path) -> dict[str, Any]:
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def read_hashes(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """`files` and `made_of` of a folder's shards.json; InputError where there is none."""
+    try:
+        record = read_json(folder / HASHES)
+        return record["files"], record["made_of"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{folder}: expected {HASHES} with hashes of its files: make the shards again"
+        ) from None
 
 
 def verify(folder: Path) -> None:
-    """Check every tar of `folder` against shards.json: present, of the right length and hash.
+    """Check every file of `folder` against shards.json: present, of the right length and hash.
 
-    Raises InputError that names the first tar (or list) that is not as it was written.
+    Raises InputError that names the first file that is not as it was written.
     """
-    if not (folder / HASHES).is_file() or not (folder / INDEX).is_file():
-        raise InputError(f"{folder}: expected {INDEX} and {HASHES}: make the shards again")
-    for name, facts in sorted(read_json(folder / HASHES).items()):
-        tar = folder / name
-        if not tar.is_file():
-            raise InputError(f"{tar}: listed in {HASHES} but missing: make the shards again")
-        size = tar.stat().st_size
+    for name, facts in sorted(read_hashes(folder)[0].items()):
+        file = folder / name
+        if not file.is_file():
+            raise InputError(f"{file}: listed in {HASHES} but missing: make the shards again")
+        size = file.stat().st_size
         if size != facts["bytes"]:
             raise InputError(
-                f"{tar}: expected {facts['bytes']} bytes, found {size}: make the shards again"
+                f"{file}: expected {facts['bytes']} bytes, found {size}: make the shards again"
             )
-        found = sha256(tar)
+        found = sha256(file)
         if found != facts["sha256"]:
             raise InputError(
-                f"{tar}: expected SHA-256 {facts['sha256']}, found {found}: its bytes have "
+                f"{file}: expected SHA-256 {facts['sha256']}, found {found}: its bytes have "
                 "changed, make the shards again"
             )
 
@@ -134,14 +154,6 @@ def _read_index(folder: Path, name: str) -> pd.DataFrame:
     table = table[table["shard"].str.rpartition("-")[0] == name].reset_index(drop=True)
     if table.empty:
         raise InputError(f"{folder}: expected shards named {name}-*.tar, found none in {INDEX}")
-    facts = read_json(folder / HASHES)
-    for shard, rows in table.groupby("shard"):
-        known = facts.get(shard, {"samples": 0, "bytes": 0})
-        beyond = (rows["offset"] + rows["size"]).max() > known["bytes"]
-        if len(rows) != known["samples"] or beyond:
-            raise InputError(
-                f"{folder / INDEX}: its rows of {shard} do not fit {HASHES}: make the shards again"
-            )
     return table
 
 
@@ -208,22 +220,39 @@ def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
     return key, decode_image(data, f"{where}.{suffix}"), meta
 
 
-def shard(images: Path, manifest: Path, shards: Path) -> None:
+def shard(images: Path, manifest: Path, record: Path, shards: Path) -> None:
     """Pack the images of a manifest into shards named train, query and gallery.
 
-    The images of an identity lie side by side; meta is identity and camera; keys are file stems,
-    or whole paths in a split where stems repeat. A split without images has no shards. Raises
-    InputError when an image is missing or no longer the one that was ingested.
+    `record` is what ingest says of the manifest, and of the archive that it was made of. The images
+    of an identity lie side by side; meta is identity and camera; keys are file stems, or whole
+    paths in a split where stems repeat. A split without images has no shards. Raises InputError
+    when the manifest or an image is no longer the one that was ingested, or missing.
     """
-    table = read_manifest(manifest)
+    table, made_of = read_manifest(manifest), _made_of(manifest, record)
     rows: list[dict[str, Any]] = []
     with atomic_folder(shards) as folder:
         for split in SPLITS:
             part = table[table["split"] == split].sort_values(["identity", "path"])
             rows += write_shards(folder, split, _samples(images, part))
-        write_index(folder, rows)
+        write_index(folder, rows, made_of)
     tars = len({row["shard"] for row in rows})
     print(f"{shards}: {len(rows)} images in {tars} shards")
+
+
+def _made_of(manifest: Path, record: Path) -> dict[str, str]:
+    """Hashes of what the shards come from, down to the archive."""
+    ingested, found = read_json(record), sha256(manifest)
+    if found != ingested["manifest"]:
+        raise InputError(
+            f"{manifest}: expected SHA-256 {ingested['manifest']}, as {record} says, found "
+            f"{found}: run ingest again"
+        )
+    return {
+        "archive": ingested["archive"]["sha256"],
+        "ingest": sha256(record),
+        "manifest": found,
+        "code": code_hash("pipeline.data.shards"),
+    }
 
 
 def image_keys(paths: Sequence[str]) -> list[str]:

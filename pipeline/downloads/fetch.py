@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 
 from pipeline.cli import run_stage
 from pipeline.downloads.transfer import download, forget
-from pipeline.errors import InputError
+from pipeline.errors import InputError, warn
 from pipeline.options.downloads import FetchOptions
 
 
@@ -17,9 +16,9 @@ def fetch(file: Path, options: FetchOptions) -> None:
     """Bring the file at `options.url` to `file`.
 
     Until it is whole and checked its bytes lie beside it, in `.partial-<name>`, from where the next
-    call goes on. A hash other than a confirmed one is an InputError, and the bytes are deleted; for
-    one that is only reported, and for a file of which none is known, a warning says what was found.
-    Raises InputError too where `download` does.
+    call goes on. A hash other than the known one is an InputError, and the bytes are deleted; for a
+    file of which none is known, a warning says what was found. Raises InputError too where
+    `download` does.
     """
     partial = file.with_name(f".partial-{file.name}")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -42,16 +41,14 @@ def _check(partial: Path, name: str, options: FetchOptions) -> None:
         found = hashlib.file_digest(opened, algorithm).hexdigest()
     if options.digest and found.startswith(expected):
         return
-    if options.digest and options.confirmed:
+    if options.digest:
         raise InputError(
             f"{options.url}: expected {name} with {algorithm} {expected}, found {found}; nothing "
             f"was kept: give another address as downloads.{name}.url, or the path of a copy"
         )
-    known = f"others report {algorithm} {expected}" if options.digest else "no hash is known"
-    print(
-        f"warning: {name}: {known}, found {found}; going on: set downloads.{name}.sha256 to have "
-        "it checked",
-        file=sys.stderr,
+    warn(
+        f"{name}: no hash is known, found {algorithm} {found}; going on: set "
+        f"downloads.{name}.sha256 to have it checked"
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pipeline.data.datasets.occluded_duke import LISTS
 from pipeline.errors import InputError
 from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.downloads import DownloadOptions, FetchOptions
@@ -20,11 +21,6 @@ _OCCLUDED_DUKE = (
     "https://raw.githubusercontent.com/lightas/Occluded-DukeMTMC-Dataset/"
     "dcba185bb20cbd53d3da2c8a4bfc25aa6971ce1d/Occluded_Duke"
 )
-_OCCLUDED_DUKE_LISTS = {
-    "train": "dadffee79d8601545ca2217a38406c1cb6dab39d0b4b0c6370c8486738dee059",
-    "query": "fb5e1b1a749a0ab8602414bc9159e7a03216c2bdc519b5a4e513e05e3f612333",
-    "gallery": "0393fa86344ef4c220a5589aaad409f3adda1e14e39fc8425c80e90196065fca",
-}
 _OCCLUDED_REID = "https://github.com/tinajia2012/ICME2018_Occluded-Person-Reidentification_datasets"
 
 # The MD5s and the prefix of the SHA-256 are confirmed by the publishers' own file names, which
@@ -47,21 +43,16 @@ KNOWN: Mapping[str, FetchOptions] = {
             digest=f"sha256:{sha256}",
             terms="names only; the images inherit the status of DukeMTMC-reID, which is withdrawn",
         )
-        for split, sha256 in _OCCLUDED_DUKE_LISTS.items()
+        for split, sha256 in LISTS.items()
     },
-    "Occluded_REID.zip": FetchOptions(
-        url=f"{_OCCLUDED_REID}/raw/master/Occluded_REID.zip",
-        digest="sha256:1c8854e02db775da6a51399df4b7e02c299804850dff9985451d610fc8c6d57d",
-        confirmed=False,  # one third party says so, and the branch may move
-        terms="non-commercial academic use only; its authors ask every user to sign the agreement "
-        f"in {_OCCLUDED_REID}: do so before you use it",
-    ),
 }
 
 WITHHELD: Mapping[str, str] = {
     "DukeMTMC-reID.zip": "withdrawn by its authors; research use, by those who hold a copy",
     "P-DukeMTMC-reid.zip": "made from DukeMTMC-reID, which its authors withdrew; non-commercial "
     f"academic use under the signed agreement in {_OCCLUDED_REID}",
+    "Occluded_REID.zip": "non-commercial academic use; its authors ask every user to sign the "
+    f"agreement in {_OCCLUDED_REID}, which also has the file",
     "MSMT17_V1.tar.gz": "handed out by its authors on request only, for research",
 }
 """Archives that are withdrawn or gated, and on which terms they can be used."""

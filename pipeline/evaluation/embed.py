@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +13,13 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.data.shards import stream
+from pipeline.data.shards import HASHES, stream
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, RunOptions
+from pipeline.provenance import code_hash
 from pipeline.training.device import choose_device, make_deterministic
 from pipeline.training.views import normalise, resize
 
@@ -131,6 +133,16 @@ def embed_split(
     return {f"{split}_{name}": array for name, array in arrays.items()}
 
 
+def _made_of(weights: Path, shards: Path, device: torch.device) -> dict[str, str]:
+    return {
+        "weights": sha256(weights),
+        "shards": sha256(shards / HASHES),
+        "code": code_hash("pipeline.evaluation.embed"),
+        "device": str(device),
+        "torch": torch.__version__,
+    }
+
+
 @torch.inference_mode()
 def embed(
     weights: Path, record: Path, shards: Path, features: Path, compute: ComputeOptions
@@ -140,7 +152,8 @@ def embed(
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
-    patches, `<split>_k` (M,) int64.
+    patches, `<split>_k` (M,) int64. `made_of` () text is JSON: hashes of weights, shards and code,
+    the device and torch's version.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """
@@ -153,6 +166,7 @@ def embed(
     for split in SPLITS:
         batches = read_batches(shards, split, options.image)
         arrays |= embed_split(model, batches, split, options.image)
+    arrays["made_of"] = np.array(json.dumps(_made_of(weights, shards, device), sort_keys=True))
     with atomic_file(features) as partial, open(partial, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 

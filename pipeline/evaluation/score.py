@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import Labels, Ranking, l2_normalise, rank_gallery, summarise
 from pipeline.files import atomic_file, read_json, sha256, write_json
+from pipeline.provenance import code_hash
 
 FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
 """In the order of the tables: the first one that a variant has is its test feature."""
@@ -26,6 +28,17 @@ def read_features(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a features file; see `pipeline.evaluation.embed.embed` for their names."""
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+def features_origin(arrays: dict[str, np.ndarray], weights: str) -> dict[str, str]:
+    """What a features file says it was made of; InputError unless that is the run's `weights`."""
+    made_of = json.loads(str(arrays.get("made_of", "{}")))
+    if made_of.get("weights") != weights:
+        raise InputError(
+            f"expected features of the weights {weights}, as the run's record says, found those of "
+            f"{made_of.get('weights')}: embed the run again"
+        )
+    return made_of
 
 
 def select_feature(arrays: dict[str, np.ndarray], split: str, name: str) -> np.ndarray:
@@ -75,23 +88,25 @@ def _query_rows(
             yield feature, key, identities[i], cameras[i], ranking.matches[i], *found, top
 
 
-def score(features: Path, record: Path, metrics: Path, queries: Path) -> None:
-    """Score a run by the Market-1501 protocol.
+def score(features: Path, record: Path, metrics: Path, queries: Path, dataset: str) -> None:
+    """Score a run on `dataset` by the Market-1501 protocol.
 
     Reads the features file and the run's record; writes `metrics` (JSON: metrics of each feature
     in percent, and the queries without a match, which count in none of them) and `queries` (CSV:
     one row per feature and query). Raises InputError when no query has a match or a feature is not
-    finite.
+    finite, and for features of other weights than the run's.
     """
     arrays, run = read_features(features), read_json(record)
     try:
+        made_of = features_origin(arrays, run["hashes"]["weights"])
         rankings = rank_features(arrays)
         summaries = {feature: summarise(ranking) for feature, ranking in rankings.items()}
     except InputError as error:
         raise InputError(f"{features}: {error}") from None
     unmatched = next(iter(rankings.values())).matches == 0  # the same whatever the feature
     summary = {
-        "dataset": run["dataset"],
+        "dataset": dataset,
+        "trained_on": run["dataset"],
         "variant": run["variant"],
         "seed": run["seed"],
         "run": sha256(record),
@@ -107,7 +122,9 @@ def score(features: Path, record: Path, metrics: Path, queries: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(_query_rows(arrays, rankings))
-    write_json(metrics, summary)
+    hashes = {"features": sha256(features), "queries": sha256(queries)}
+    code = code_hash("pipeline.evaluation.score")
+    write_json(metrics, summary | {"hashes": hashes, "embedding": made_of, "code": code})
 
 
 if __name__ == "__main__":

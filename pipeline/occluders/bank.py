@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.data.shards import HASHES, ShardReader
+from pipeline.data.shards import ShardReader, read_hashes
 from pipeline.errors import InputError
-from pipeline.files import read_json
 
 
 def load_bank(folder: Path) -> list[np.ndarray]:
@@ -18,7 +17,7 @@ def load_bank(folder: Path) -> list[np.ndarray]:
 
     Raises InputError for a bank that is missing, empty or no longer as it was written.
     """
-    if (folder / HASHES).is_file() and not read_json(folder / HASHES):
+    if not any("samples" in facts for facts in read_hashes(folder)[0].values()):
         raise InputError(f"{folder}: expected a bank of occluders, found no object: make it again")
     reader = ShardReader(folder, "bank")
     return [_rgba(reader.read(i)) for i in range(len(reader))]

@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.files import atomic_file
+from pipeline.files import atomic_file, sha256, write_json
 from pipeline.occluders.images import draw, read_image, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.rle import uncompress_rle
 from pipeline.options.occluders import SourceOptions
+from pipeline.provenance import code_hash
 
 
 class _Part(BaseModel):
@@ -49,26 +50,34 @@ class _File(_Part):
     annotations: list[_Annotation]
 
 
-def read_sa1b(images: Path, masks: Path, source: SourceOptions) -> None:
+def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) -> None:
     """Write SA-1B's own masks below `images` to a file (see pipeline.occluders.masks).
 
-    One image is in memory at a time. Raises InputError for a folder without SA-1B's files, and for
-    images or annotations that cannot be read, are missing, or do not belong together: all are
-    named, unless `source` says to list them.
+    `record` (JSON) gets the hashes of the images and their annotations, and of the code. One image
+    is in memory at a time. Raises InputError for a folder without SA-1B's files, and for images or
+    annotations that cannot be read, are missing, or do not belong together: all are named, unless
+    `source` says to list them.
     """
     names = draw(_list_names(images), source.limit, source.seed)
     problems: dict[str, str] = {}
     with atomic_file(masks) as partial, open(partial, "w", encoding="utf-8") as file:
         for number, name in enumerate(tqdm(names, "read_sa1b", mininterval=5, dynamic_ncols=True)):
             try:
-                record = _read_pair(images, number, name)
+                line = _read_pair(images, number, name)
             except InputError as error:
                 problems[name] = str(error)
                 reason = problems[name].removeprefix(f"{images}/")
-                record = unreadable_record(number, name, reason)
-            file.write(record_line(record))
+                line = unreadable_record(number, name, reason)
+            file.write(record_line(line))
         stop_or_list(problems, source)
+    write_json(record, {"checkpoint": None, **_made_of(images, names)})
     print(f"{masks}: masks of {len(names) - len(problems)} images")
+
+
+def _made_of(images: Path, names: list[str]) -> dict[str, Any]:
+    paths = [(images / name).with_suffix(end) for name in names for end in (".jpg", ".json")]
+    found = {p.relative_to(images).as_posix(): sha256(p) for p in paths if p.is_file()}
+    return {"images": found, "code": code_hash("pipeline.occluders.sa1b")}
 
 
 def _list_names(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.files import exclusive, sha256
+from pipeline.files import exclusive, sha256, write_json
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
@@ -26,6 +26,7 @@ from pipeline.training.device import choose_device
 def segment(
     images: Path,
     masks: Path,
+    record: Path,
     state: Path,
     sam: SamOptions,
     generator: GeneratorOptions,
@@ -34,10 +35,12 @@ def segment(
 ) -> None:
     """Write the masks of all images below `images` to a file (see pipeline.occluders.masks).
 
-    One image is in memory at a time. Each line is kept in `state` as soon as it is made; a job that
-    was killed resumes after it and ends with the same bytes as one that was not.
-    Raises InputError for a folder without images, images that do not decode (all are named, before
-    any work is done, unless `source` says to list them) and weights that are missing or wrong.
+    `record` (JSON) gets what decided them: hashes of the images, of SAM's checkpoint and of the
+    code, and the generator's options. One image is in memory at a time. Each line is kept in
+    `state` as soon as it is made; a job that was killed resumes after it and ends with the same
+    bytes as one that was not. Raises InputError for a folder without images, images that do not
+    decode (all are named, before any work is done, unless `source` says to list them) and weights
+    that are missing or wrong.
     """
     names = draw(list_images(images), source.limit, source.seed)
     problems = check_images(images, names)
@@ -45,19 +48,25 @@ def segment(
     torch.set_flush_denormal(True)
     device = choose_device(compute)
     find = make_generator(build_sam(sam).to(device), generator)
-    facts = {"sam": _weights(sam), "generator": generator.model_dump(), "device": device.type}
-    job = fingerprint(facts | _images_and_code(images, names))
+    facts = {
+        "sam": sam.model,
+        "checkpoint": sha256(Path(sam.checkpoint)),
+        "generator": generator.model_dump(),
+        "device": device.type,
+        **_images_and_code(images, names),
+    }
     with exclusive(masks):  # a job that outlived a killed Snakemake may be at work on the state
-        progress = Progress(state, job)
+        progress = Progress(state, fingerprint(facts))
         todo = enumerate(names[progress.done :], start=progress.done)
+        write_json(record, facts)
         for number, name in tqdm(
             todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
         ):
             if name in problems:
-                record = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
+                line = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
             else:
-                record = _segment_image(find, images, number, name)
-            progress.add(record_line(record))
+                line = _segment_image(find, images, number, name)
+            progress.add(record_line(line))
         progress.finish(masks)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
 
@@ -67,10 +76,6 @@ def _segment_image(find: SamAutomaticMaskGenerator, images: Path, number: int, n
     height, width = image.shape[:2]
     facts = {"image_id": number, "width": width, "height": height, "file_name": name}
     return {"image": facts, "annotations": find_masks(find, image)}
-
-
-def _weights(sam: SamOptions) -> dict[str, str]:
-    return {"model": sam.model, "checkpoint": sha256(Path(sam.checkpoint))}
 
 
 def _images_and_code(images: Path, names: list[str]) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from PIL import Image
 from pipeline.cli import run_stage
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
-from pipeline.files import atomic_file, atomic_folder, write_json
+from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
 from pipeline.occluders.images import draw, read_image
 from pipeline.occluders.masks import Mask, Record, measure, measured_records, read_records
 from pipeline.options.occluders import BankOptions, FilterOptions
+from pipeline.provenance import code_hash
 
 BANK = "bank"
 """Name of the shards."""
@@ -72,14 +73,15 @@ def shrink(cutout: np.ndarray, longest: int | None) -> np.ndarray:
     return np.asarray(Image.fromarray(cutout).resize(size, Image.Resampling.BILINEAR))
 
 
-def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> None:
+def select(images: Path, masks: Path, record: Path, bank: Path, options: BankOptions) -> None:
     """Cut the masks that pass all filters out of their images into a bank.
 
-    The bank holds shards of PNG cut-outs, their index, table.csv with every mask (its image, box
-    and area in pixels, shape, quality and verdict) and summary.json: {images, unreadable: {image:
-    why}, masks, kept, dropped: {option: masks}}. The masks are judged before any image is opened,
-    and then cut out of one image at a time. Raises InputError for a bank that is too small, with
-    what each filter dropped, and for masks that do not belong to the images.
+    `record` says what the masks were made of. The bank holds shards of PNG cut-outs, their index,
+    table.csv with every mask (its image, box and area in pixels, shape, quality and verdict) and
+    summary.json: {images, unreadable: {image: why}, masks, kept, dropped: {option: masks}}. The
+    masks are judged before any image is opened, and then cut out of one image at a time. Raises
+    InputError for a bank that is too small, with what each filter dropped, and for masks that do
+    not belong to the images.
     """
     table, summary = _judge_all(masks, options)
     if summary["kept"] < options.minimum:
@@ -87,10 +89,11 @@ def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> None:
     with atomic_folder(bank) as folder:
         kept = {row["key"] for row in table if row["verdict"] == KEPT}
         samples = _samples(images, masks, kept, options.longest_side)
-        write_index(folder, write_shards(folder, BANK, samples))
+        rows = write_shards(folder, BANK, samples)
         with atomic_file(folder / TABLE) as partial:
             pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
         write_json(folder / SUMMARY, summary)
+        write_index(folder, rows, _made_of(masks, record, options))
     print(f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_losses(summary)}")
 
 
@@ -111,6 +114,17 @@ def _judge_all(masks: Path, options: BankOptions) -> tuple[list[dict[str, Any]],
     kept = counts.pop(KEPT, 0)
     summary = {"images": images, "unreadable": unreadable, "masks": len(table), "kept": kept}
     return table, summary | {"dropped": dict(counts.most_common())}
+
+
+def _made_of(masks: Path, record: Path, options: BankOptions) -> dict[str, Any]:
+    """Hashes of what the bank comes from, and the options that decided what is in it."""
+    return {
+        "checkpoint": read_json(record)["checkpoint"],
+        "masks": sha256(masks),
+        "segmentation": sha256(record),
+        "options": options.model_dump(mode="json"),
+        "code": code_hash("pipeline.occluders.select"),
+    }
 
 
 def _draw_kept(table: list[dict[str, Any]], options: BankOptions) -> None:

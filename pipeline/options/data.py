@@ -32,7 +32,7 @@ class SplitCounts(Section):
 
 
 class DataOptions(Section):
-    """The dataset that is trained on and evaluated."""
+    """A dataset: that which is trained on, or another that is tested on."""
 
     dataset: DatasetName = "synthetic"
     """`synthetic` is drawn by the workflow; the others are read from `archive`. A protocol that

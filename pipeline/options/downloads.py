@@ -23,7 +23,5 @@ class FetchOptions(Section):
     url: str
     digest: Annotated[str, Field(pattern="^(md5|sha256):[0-9a-f]{8,64}$")] | None = None
     """Algorithm and hash; the first digits are enough. null: none is known."""
-    confirmed: bool = True
-    """Whether a file with another hash is refused; else a warning says so."""
     terms: str = ""
     """What its publisher asks of those who use it."""

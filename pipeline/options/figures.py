@@ -15,4 +15,4 @@ class FigureOptions(Section):
     queries: Annotated[list[str], Field(min_length=1)] | None = None
     """Keys of query images; null: the best and the worst ones, by AP (ranks: its gain)."""
     count: Annotated[int, Field(ge=2)] = 6
-    """How many are chosen when none are given; half of them from either end."""
+    """At most so many are chosen when none are given, half of them from either end."""

@@ -193,7 +193,7 @@ def ablation_figure(runs: Sequence[Run]) -> Figure:
     else:
         _draw_rows(axes, runs, rows)
     label = axes.set_ylabel if axis else axes.set_xlabel
-    label(f"mAP on {runs[0].dataset} (%)", size=8)
+    label(f"mAP on {runs[0].benchmark} (%)", size=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
     _add_legend(figure, axes, rows)

@@ -85,8 +85,8 @@ def draw_attention(shards: Path, run: Path, figure: Path, options: FigureOptions
     attention = blending_attention(shown)
     title = f"What FBM takes up of the global feature ({shown.run})"
     subtitle = (
-        f"{how_chosen(options, 'AP')} Rows: slices of the part; columns: slices of "
-        "the global feature; mean of the heads."
+        f"{how_chosen(options, 'AP', len(shown.captions))} Rows: slices of the part; "
+        "columns: slices of the global feature; mean of the heads."
     )
     sheet = draw_sheet(_rows(shown, attention), title, subtitle, LAYOUT)
     _draw_scale(sheet, attention.max(), attention.shape[-1])

@@ -73,12 +73,15 @@ def benchmark_rows(train: ShardReader, query: ShardReader, gallery: ShardReader)
     return rows
 
 
-def draw_benchmark_sheet(shards: Path, figure: Path) -> None:
+def draw_benchmark_sheet(trained: Path, tested: Path, figure: Path) -> None:
     """Draw images of evenly chosen identities, with their cameras, to a PNG.
+
+    `trained` and `tested` are the shards of the training images and of query and gallery.
 
     Raises InputError when the shards are missing or broken.
     """
-    train, query, gallery = (ShardReader(shards, name) for name in ("train", "query", "gallery"))
+    train = ShardReader(trained, "train")
+    query, gallery = (ShardReader(tested, name) for name in ("query", "gallery"))
     title = (
         f"The benchmark: {len(train)} training images, {len(query)} queries, "
         f"{len(gallery)} gallery images"

@@ -26,8 +26,10 @@ import pandas as pd
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.evaluation.score import FEATURES
-from pipeline.files import atomic_file, read_json
+from pipeline.files import atomic_file
+from pipeline.reporting.published import Benchmark
 from pipeline.reporting.sheets import checked_folder
+from pipeline.reporting.tables import Run, read_run
 
 DRAWS, SEED = 10_000, 0
 """Resamplings, and the seed of all their random numbers."""
@@ -39,7 +41,7 @@ READ = ("feature", "query", "identity", "ap", "first_match")
 class Answers(NamedTuple):
     """What the runs of a variant answered by its test feature, the first of `FEATURES` it has."""
 
-    dataset: str
+    benchmark: Benchmark
     variant: str
     feature: str
     seeds: tuple[int, ...]
@@ -76,9 +78,9 @@ class Difference(NamedTuple):
     """Seeds whose own difference in mAP has the sign of the mean."""
 
 
-def _read_queries(path: Path) -> tuple[dict[str, Any], str, pd.DataFrame]:
-    """The record beside a queries.csv, its test feature, and that feature's rows by query."""
-    checked_folder(path.parent, path.name, "run.json")
+def _read_queries(path: Path) -> tuple[Run, str, pd.DataFrame]:
+    """The run of a queries.csv, its test feature, and that feature's rows by query."""
+    checked_folder(path.parent, path.name, "metrics.json")
     rows = pd.read_csv(path, dtype={"query": str})
     found = set(rows.get("feature", ()))
     feature = next((name for name in FEATURES if name in found), None)
@@ -89,11 +91,11 @@ def _read_queries(path: Path) -> tuple[dict[str, Any], str, pd.DataFrame]:
             f"{len(rows)} rows: score the run again"
         )
     own = rows.loc[(rows["feature"] == feature) & rows["ap"].notna(), list(READ)]
-    return read_json(path.parent / "run.json"), feature, own.set_index("query").sort_index()
+    return read_run(path.parent / "metrics.json"), feature, own.set_index("query").sort_index()
 
 
 def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
-    """The answers of each variant, out of the queries.csv of its runs, each beside its run.json.
+    """The answers of each variant: the queries.csv of its runs, each beside its metrics.json.
 
     Raises InputError for a file that is not one, and for runs that cannot be paired: of other
     queries than the first one's, or of other seeds.
@@ -108,16 +110,16 @@ def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
                 f"{path}: its queries are not those of {first_path} ({len(rows)} and {len(first)} "
                 "with a match): score both runs on the same shards"
             )
-    runs.sort(key=lambda run: run[1]["seed"])
-    names = dict.fromkeys(record["variant"] for _, record, *_ in runs)
-    answers = {name: _stack([run for run in runs if run[1]["variant"] == name]) for name in names}
+    runs.sort(key=lambda run: run[1].seed)
+    names = dict.fromkeys(run.variant for _, run, *_ in runs)
+    answers = {name: _stack([run for run in runs if run[1].variant == name]) for name in names}
     _check_seeds(answers)
     return answers
 
 
-def _stack(runs: Sequence[tuple[Path, dict[str, Any], str, pd.DataFrame]]) -> Answers:
+def _stack(runs: Sequence[tuple[Path, Run, str, pd.DataFrame]]) -> Answers:
     """The runs of one variant, by rising seed."""
-    _, record, feature, rows = runs[0]
+    _, first, feature, rows = runs[0]
     for path, _, other, _ in runs:
         if other != feature:
             raise InputError(
@@ -125,10 +127,10 @@ def _stack(runs: Sequence[tuple[Path, dict[str, Any], str, pd.DataFrame]]) -> An
                 f"{feature}: score both again"
             )
     return Answers(
-        record["dataset"],
-        record["variant"],
+        first.benchmark,
+        first.variant,
         feature,
-        tuple(run[1]["seed"] for run in runs),
+        tuple(run[1].seed for run in runs),
         tuple(rows.index),
         rows["identity"].to_numpy(),
         np.stack([100 * run[3]["ap"].to_numpy() for run in runs]),
@@ -196,7 +198,7 @@ def _caption(reference: Answers) -> str:
         else "other people to ask for, but no other seed: one training says nothing of the next"
     )
     return (
-        f"{reference.dataset}: each variant minus `{reference.variant}` (tested by "
+        f"{reference.benchmark}: each variant minus `{reference.variant}` (tested by "
         f"{reference.feature}), in points of percent, on the same {len(reference.queries)} queries "
         f"of {people} identities and the same {seeds} {'seeds' if seeds > 1 else 'seed'}. The "
         f"{INTERVAL} and p, of a paired bootstrap over identities and seeds, stand for {covered}. "
@@ -217,6 +219,7 @@ def _markdown_row(variant: Answers, found: Difference) -> str:
 
 def _csv_row(variant: Answers, reference: Answers, found: Difference) -> dict[str, Any]:
     return {
+        **variant.benchmark._asdict(),
         "variant": variant.variant,
         "feature": variant.feature,
         "reference": reference.variant,
@@ -235,9 +238,9 @@ def _csv_row(variant: Answers, reference: Answers, found: Difference) -> dict[st
 def compare(queries: list[Path], csv: Path, markdown: Path, variants: str, reference: str) -> None:
     """Compare each of `variants` (comma-separated, in the order of the table) with `reference`.
 
-    `queries` are the queries.csv of all runs, each beside its run.json. Both tables have a row for
-    each variant but the reference. Raises InputError as `read_answers` does, and when a variant has
-    no runs.
+    `queries` are the queries.csv of all runs, each beside its metrics.json. Both tables have a row
+    for each variant but the reference. Raises InputError as `read_answers` does, and when a variant
+    has no runs.
     """
     answers = read_answers(queries)
     names = variants.split(",")

@@ -66,7 +66,8 @@ def draw_patches(shards: Path, run: Path, figure: Path, options: FigureOptions) 
     shown = load_shown(shards, run, options)
     tiles = kept_pairs(shown, run)
     title = f"Patches that DPSM keeps ({shown.run})"
-    subtitle = f"{how_chosen(options, 'AP')} Right: what is kept of each; orange: the proxy."
+    chosen = how_chosen(options, "AP", len(shown.captions))
+    subtitle = f"{chosen} Right: what is kept of each; orange: the proxy."
     lines = [Row("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     save_figure(draw_sheet(lines, title, subtitle, LAYOUT), figure)
 

@@ -88,12 +88,12 @@ def _params(record: dict[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in params.items()}
 
 
-def _tags(record: dict[str, Any]) -> dict[str, str]:
+def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
     """What a run is found by in MLflow, and the hashes of all that it was made of."""
-    tags = {
-        name: record[name] for name in ("dataset", "variant", "seed", "code", "commit", "dirty")
-    }
-    tags |= {f"hash.{name}": value for name, value in record["hashes"].items()}
+    tags = {name: metrics[name] for name in ("dataset", "trained_on", "variant", "seed")}
+    tags |= {name: record[name] for name in ("code", "commit", "dirty")}
+    hashes = record["hashes"] | metrics["hashes"] | {"tested": metrics["embedding"]["shards"]}
+    tags |= {f"hash.{name}": value for name, value in hashes.items()}
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 
@@ -108,7 +108,7 @@ def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
         history = pd.read_csv(folder / "history.csv")
         values = [*_epoch_metrics(history, start, end), *_final_metrics(metrics, end)]
         with experiment.replacing(name, key, start, end) as run:
-            experiment.log(run, values, _params(record), _tags(record))
+            experiment.log(run, values, _params(record), _tags(record, metrics))
             experiment.copy(run, [folder / file for file in RUN_FILES])
     return {"name": name, "run_id": run, "key": key}
 
@@ -138,7 +138,7 @@ def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, An
     for path in [path for paths in groups.values() for path in paths]:
         checked_folder(path.parent, path.name)
     records = [read_json(folder / "run.json") for folder in runs]
-    datasets = sorted({record["dataset"] for record in records})
+    datasets = sorted({read_json(folder / "metrics.json")["dataset"] for folder in runs})
     if len(datasets) != 1:
         raise InputError(
             f"runs: expected runs of one dataset, found {', '.join(datasets) or 'no run'}: publish "
@@ -150,6 +150,7 @@ def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, An
 def publish(
     database: Path,
     receipt: Path,
+    experiment: str,
     table: str,
     runs: list[Path],
     tables: list[Path],
@@ -159,7 +160,7 @@ def publish(
     """Publish the folders of scored runs, and the tables and figures made of them, to MLflow.
 
     `database` is MLflow's sqlite file, made if need be; artifacts lie in `mlflow_artifacts` beside
-    it. The experiment is the dataset; its runs are `<variant>-seed<n>` and `table-<table>`. A run
+    it. In the experiment, runs are `<variant>-seed<n>` and `table-<table>`. A run
     that was published from the same files is left alone, one published from others is replaced.
     `receipt` (JSON) lists name, run_id and key of every run. Raises InputError when a file is
     missing or the runs are of several datasets.
@@ -169,9 +170,9 @@ def publish(
         groups["bank"] = [bank / "table.csv", bank / "summary.json"]
     records = _check(runs, groups)
     end = max(_span(record)[1] for record in records)
-    with open_experiment(database, records[0]["dataset"]) as experiment:
-        entries = [_publish_run(experiment, run) for run in tqdm(runs, "publish", mininterval=5)]
-        entries.append(_publish_table(experiment, f"table-{table}", end, groups))
+    with open_experiment(database, experiment) as opened:
+        entries = [_publish_run(opened, run) for run in tqdm(runs, "publish", mininterval=5)]
+        entries.append(_publish_table(opened, f"table-{table}", end, groups))
     write_json(receipt, entries)
 
 

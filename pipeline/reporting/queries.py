@@ -31,8 +31,8 @@ def choose_queries(scores: pd.Series, options: FigureOptions) -> list[str]:
     """The queries that were asked for; else those of the highest scores, then of the lowest.
 
     `scores` holds a number for each query, by key: half of the queries come from either end,
-    highest first, ties go by key. Queries without a number (NaN) are shown only when asked for.
-    Raises InputError for a key that is no query, and when there are fewer queries than asked for.
+    highest first, ties go by key; where there are no more, all of them. Queries without a number
+    (NaN) are shown only when asked for. Raises InputError for a key that is no query.
     """
     if options.queries is not None:
         unknown = [key for key in options.queries if key not in scores.index]
@@ -44,19 +44,18 @@ def choose_queries(scores: pd.Series, options: FigureOptions) -> list[str]:
             )
         return list(options.queries)
     order = scores.dropna().sort_index().sort_values(ascending=False, kind="stable").index
-    if len(order) < options.count:
-        raise InputError(
-            f"config: figures.count: expected at most the {len(order)} queries that have a match, "
-            f"found {options.count}: draw fewer"
-        )
+    if len(order) <= options.count:
+        return list(order)
     lowest = options.count // 2
     return [*order[: options.count - lowest], *order[len(order) - lowest :]]
 
 
-def how_chosen(options: FigureOptions, score: str) -> str:
-    """How `choose_queries` chose by what `score` names, for a reader of the picture."""
+def how_chosen(options: FigureOptions, score: str, shown: int) -> str:
+    """How `choose_queries` chose those `shown`, by what `score` names, for who sees the picture."""
     if options.queries is not None:
         return "Queries named in the configuration."
+    if shown < options.count:
+        return f"All queries that have a match, highest {score} first."
     lowest = options.count // 2
     return f"Highest {score} ({options.count - lowest}), then lowest ({lowest})."
 

@@ -116,7 +116,7 @@ def draw_ranks(
     rows = [ranked_row(run, query, *readers) for query in chosen for run in runs]
     title = f"The ten nearest gallery images: {runs[0].name} above, {runs[1].name} below"
     subtitle = (
-        f"{how_chosen(options, 'gain in AP')} ✓ green: same identity, ✗ red: another; "
+        f"{how_chosen(options, 'gain in AP', len(chosen))} ✓ green: same identity, ✗ red: another; "
         "below: camera, Euclidean distance."
     )
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)

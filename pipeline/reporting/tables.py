@@ -15,24 +15,27 @@ from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.score import FEATURES
 from pipeline.files import atomic_file
-from pipeline.reporting.published import PUBLISHED
+from pipeline.reporting.published import PUBLISHED, Benchmark
 
 # Rank-1 and mAP are what the field compares; the rest follows.
 TITLES = {"rank1": "Rank-1", "map": "mAP", "minp": "mINP"} | {
     name: name.replace("rank", "Rank-") for name in METRICS if name.startswith("rank")
 }
 COLUMNS = (
-    *("variant", "feature", "seeds"),
+    *("dataset", "trained_on", "variant", "feature", "seeds"),
     *(f"{name}_{part}" for name in TITLES for part in ("mean", "std")),
 )
-RUN_COLUMNS = ("variant", "seed", "feature", *TITLES, "metrics", "run")
+RUN_COLUMNS = (
+    *("dataset", "trained_on", "variant", "seed", "feature"),
+    *(*TITLES, "metrics", "run"),
+)
 
 
 class Run(NamedTuple):
     """What a metrics file says of a run."""
 
     path: Path
-    dataset: str
+    benchmark: Benchmark
     variant: str
     seed: int
     record: str
@@ -56,7 +59,8 @@ def read_run(path: Path) -> Run:
     """The run of a metrics file; InputError when it is not one."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        head = (values["dataset"], values["variant"], values["seed"], values["run"])
+        benchmark = Benchmark(values["dataset"], values["trained_on"])
+        head = (benchmark, values["variant"], values["seed"], values["run"])
         features = {
             feature: {name: float(values["features"][feature][name]) for name in METRICS}
             for feature in FEATURES
@@ -72,13 +76,13 @@ def read_run(path: Path) -> Run:
 def collect_runs(paths: Sequence[Path], variants: Sequence[str]) -> list[Run]:
     """The runs of a table, by variant in the order given, then by seed.
 
-    Raises InputError for runs of several datasets, two runs of the same variant and seed, a run of
-    a variant that is not asked for, and a variant that lacks a seed which another one has.
+    Raises InputError for runs of several benchmarks, two runs of the same variant and seed, a run
+    of a variant that is not asked for, and a variant that lacks a seed which another one has.
     """
     runs = [read_run(path) for path in paths]
-    datasets = sorted({run.dataset for run in runs})
-    if len(datasets) != 1:
-        found = ", ".join(datasets) or "none"
+    benchmarks = sorted({run.benchmark for run in runs})
+    if len(benchmarks) != 1:
+        found = ", ".join(map(str, benchmarks)) or "none"
         raise InputError(f"metrics: a table compares runs on one dataset, found {found}")
     known: dict[tuple[str, int], Run] = {}
     for run in runs:
@@ -135,14 +139,16 @@ def summarise_runs(runs: Sequence[Run]) -> list[Row]:
     return rows
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table whole or not at all."""
     with atomic_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv_format.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -160,41 +166,41 @@ def _cells(row: Row) -> list[str]:
     return [row.variant, row.feature, *map("".join, zip(means, spreads, strict=True))]
 
 
-def _published_cells(dataset: str) -> list[list[str]]:
+def _published_cells(benchmark: Benchmark) -> list[list[str]]:
     return [
         [item.method, f"published, {item.source}", f"{item.rank1:.1f}", f"{item.map:.1f}"]
         + ["–"] * (len(TITLES) - 2)
-        for item in PUBLISHED.get(dataset, ())
+        for item in PUBLISHED.get(benchmark, ())
     ]
 
 
-def _caption(dataset: str, seeds: int) -> str:
+def _caption(benchmark: Benchmark, seeds: int) -> str:
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
-    caption = f"{dataset}, in percent: {over}."
-    if dataset in PUBLISHED:
+    caption = f"{benchmark}, in percent: {over}."
+    if benchmark in PUBLISHED:
         caption += " Rows marked as published are others' runs, as the source gives or quotes them."
     return caption
 
 
-def markdown_table(dataset: str, rows: Sequence[Row]) -> str:
+def markdown_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     """The table in Markdown, its caption first."""
     lines = [["variant", "feature", *TITLES.values()], ["---"] * 2 + ["---:"] * len(TITLES)]
-    lines += [_cells(row) for row in rows] + _published_cells(dataset)
+    lines += [_cells(row) for row in rows] + _published_cells(benchmark)
     body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return f"{_caption(dataset, rows[0].seeds)}\n\n{body}".replace("*", r"\*")
+    return f"{_caption(benchmark, rows[0].seeds)}\n\n{body}".replace("*", r"\*")
 
 
 def _latex_text(text: str) -> str:
     return text.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
 
 
-def latex_table(dataset: str, rows: Sequence[Row]) -> str:
+def latex_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     """The table in LaTeX; it needs the package booktabs."""
     lines = [r"\begin{table}", r"\centering"]
-    lines.append(rf"\caption{{{_latex_text(_caption(dataset, rows[0].seeds))}}}")
+    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows[0].seeds))}}}")
     lines += [rf"\begin{{tabular}}{{ll{'r' * len(TITLES)}}}", r"\toprule"]
     lines.append(" & ".join(["variant", "feature", *TITLES.values()]) + r" \\")
-    for block in ([_cells(row) for row in rows], _published_cells(dataset)):
+    for block in ([_cells(row) for row in rows], _published_cells(benchmark)):
         lines += [r"\midrule"] * bool(block)
         lines += [" & ".join(map(_latex_text, cells)) + r" \\" for cells in block]
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
@@ -205,12 +211,20 @@ def _run_rows(runs: Sequence[Run]) -> Iterator[Sequence[Any]]:
     for run in runs:
         for feature, values in run.features.items():
             numbers = (values[name] for name in TITLES)
-            yield run.variant, run.seed, feature, *numbers, run.path.as_posix(), run.record
+            yield (
+                *run.benchmark,
+                run.variant,
+                run.seed,
+                feature,
+                *numbers,
+                run.path.as_posix(),
+                run.record,
+            )
 
 
-def _table_rows(rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
+def _table_rows(benchmark: Benchmark, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
     for row in rows:
-        yield row.variant, row.feature, row.seeds, *_numbers(row)
+        yield *benchmark, row.variant, row.feature, row.seeds, *_numbers(row)
 
 
 def tabulate(
@@ -223,11 +237,11 @@ def tabulate(
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
     found = collect_runs(metrics, variants.split(","))
-    rows, dataset = summarise_runs(found), found[0].dataset
-    _write_csv(runs, RUN_COLUMNS, _run_rows(found))
-    _write_text(markdown, markdown_table(dataset, rows))
-    _write_text(latex, latex_table(dataset, rows))
-    _write_csv(csv, COLUMNS, _table_rows(rows))
+    rows, benchmark = summarise_runs(found), found[0].benchmark
+    write_csv(runs, RUN_COLUMNS, _run_rows(found))
+    write_text(markdown, markdown_table(benchmark, rows))
+    write_text(latex, latex_table(benchmark, rows))
+    write_csv(csv, COLUMNS, _table_rows(benchmark, rows))
 
 
 if __name__ == "__main__":

@@ -6,23 +6,24 @@ import platform
 import resource
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.shards import HASHES
+from pipeline.data.shards import HASHES, read_hashes
+from pipeline.environment import versions, warn_of_drift
 from pipeline.files import sha256
 from pipeline.options.run import RunOptions
 from pipeline.provenance import ROOT, code_hash
-
-PACKAGES = ("torch", "timm", "numpy", "pillow", "webdataset")
 
 
 def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -> dict[str, Any]:
     """All that decides a run's result: options, seed, code, and the hashes of what it reads.
 
-    The hashes of the bank and of the pretrained weights are None where there are none.
+    The hashes of the bank and of the pretrained weights are None where there are none. Those of
+    what the shards and the bank were made of (archive, manifest; SAM's checkpoint, masks) are there
+    as their own records have them. Warns where other packages are installed than are pinned.
     """
+    warn_of_drift()
     pretrained = options.backbone.weights
     return {
         "options": options.model_dump(mode="json"),
@@ -32,20 +33,16 @@ def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -
             "shards": sha256(shards / HASHES),
             "bank": sha256(bank / HASHES) if bank else None,
             "pretrained": sha256(Path(pretrained)) if pretrained else None,
+            **_origin(shards),
+            **(_origin(bank) if bank else {}),
         },
     }
 
 
-def versions() -> dict[str, str | None]:
-    """Installed versions of the packages that decide a result; None for one that is missing."""
-    return {name: _version(name) for name in PACKAGES}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+def _origin(folder: Path) -> dict[str, str | None]:
+    _, made_of = read_hashes(folder)
+    names = ("archive", "manifest", "checkpoint", "masks")
+    return {name: made_of[name] for name in names if name in made_of}
 
 
 def commit(root: Path = ROOT) -> tuple[str | None, bool | None]:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.options.data import IngestOptions, SplitCounts
+from tests.data.stages import run_ingest, run_shard
 
 Encode = Callable[..., bytes]
 MakeZip = Callable[..., Path]
@@ -61,3 +62,16 @@ def make_zip(tmp_path: Path) -> MakeZip:
         return path
 
     return make
+
+
+@pytest.fixture
+def ingested(tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions) -> Path:
+    """A folder with images/, manifest.csv and ingest.json."""
+    run_ingest(make_zip(files), options)
+    return tmp_path
+
+
+@pytest.fixture
+def shards(ingested: Path) -> Path:
+    run_shard(ingested)
+    return ingested / "shards"

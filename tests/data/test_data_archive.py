@@ -10,15 +10,7 @@ import pytest
 
 from pipeline.data.archive import unpack
 from pipeline.errors import InputError
-
-
-def _refused(archive: Path, tmp_path: Path, reason: str) -> None:
-    """`unpack` says why, and leaves nothing but what was there."""
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match=reason) as error:
-        unpack(archive, tmp_path / "images")
-    assert str(archive) in str(error.value)
-    assert sorted(tmp_path.rglob("*")) == before
+from tests.data.unpacking import assert_refused, content
 
 
 def _zip(path: Path, *members: str | zipfile.ZipInfo, data: bytes = b"data") -> Path:
@@ -40,12 +32,7 @@ def _special(name: str, kind: int) -> zipfile.ZipInfo:
 def test_content_and_empty_folders_are_unpacked(tmp_path: Path, make_zip: Callable) -> None:
     archive = make_zip({"a/1.jpg": b"one", "a/b/2.jpg": b"two", "c/": b"", "empty": b""})
     unpack(archive, tmp_path / "images")
-    found = {
-        path.relative_to(tmp_path / "images").as_posix(): path.read_bytes()
-        for path in (tmp_path / "images").rglob("*")
-        if path.is_file()
-    }
-    assert found == {"a/1.jpg": b"one", "a/b/2.jpg": b"two", "empty": b""}
+    assert content(tmp_path / "images") == {"a/1.jpg": b"one", "a/b/2.jpg": b"two", "empty": b""}
     assert (tmp_path / "images/c").is_dir()
 
 
@@ -70,13 +57,13 @@ def test_system_files_are_skipped(tmp_path: Path, make_zip: Callable) -> None:
     ],
 )
 def test_names_that_leave_the_folder(tmp_path: Path, name: str, reason: str) -> None:
-    _refused(_zip(tmp_path / "bad.zip", "query/1.jpg", name), tmp_path, reason)
+    assert_refused(_zip(tmp_path / "bad.zip", "query/1.jpg", name), tmp_path, reason)
 
 
 def test_name_with_a_nul_byte(tmp_path: Path) -> None:
     path = _zip(tmp_path / "bad.zip", "query/1.jpgX")
     path.write_bytes(path.read_bytes().replace(b"1.jpgX", b"1.jpg\0"))
-    _refused(path, tmp_path, "control characters")
+    assert_refused(path, tmp_path, "control characters")
 
 
 @pytest.mark.parametrize(
@@ -84,22 +71,22 @@ def test_name_with_a_nul_byte(tmp_path: Path) -> None:
 )
 def test_links_and_devices(tmp_path: Path, kind: int) -> None:
     archive = _zip(tmp_path / "bad.zip", _special("query/1.jpg", kind), data=b"/etc/passwd")
-    _refused(archive, tmp_path, "'query/1.jpg' is a link, a device")
+    assert_refused(archive, tmp_path, "'query/1.jpg' is a link, a device")
 
 
 def test_equal_names(tmp_path: Path) -> None:
-    _refused(_zip(tmp_path / "bad.zip", "query/1.jpg", "query/1.jpg"), tmp_path, "twice")
+    assert_refused(_zip(tmp_path / "bad.zip", "query/1.jpg", "query/1.jpg"), tmp_path, "twice")
 
 
 @pytest.mark.parametrize("other", ["query/1.JPG", "Query/2.jpg"])
 def test_names_that_differ_in_case(tmp_path: Path, other: str) -> None:
-    _refused(_zip(tmp_path / "bad.zip", "query/1.jpg", other), tmp_path, "only in case")
+    assert_refused(_zip(tmp_path / "bad.zip", "query/1.jpg", other), tmp_path, "only in case")
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_name_that_is_a_file_and_a_folder(tmp_path: Path, order: int) -> None:
     names = ["query", "query/1.jpg"][::order]
-    _refused(_zip(tmp_path / "bad.zip", *names), tmp_path, "both a file and a folder")
+    assert_refused(_zip(tmp_path / "bad.zip", *names), tmp_path, "both a file and a folder")
 
 
 def test_encrypted_member(tmp_path: Path) -> None:
@@ -108,39 +95,39 @@ def test_encrypted_member(tmp_path: Path) -> None:
     data[6] |= 1  # flags in the local header
     data[data.index(b"PK\x01\x02") + 8] |= 1  # and in the central directory
     path.write_bytes(data)
-    _refused(path, tmp_path, "'query/1.jpg' is encrypted")
+    assert_refused(path, tmp_path, "'query/1.jpg' is encrypted")
 
 
 def test_unknown_compression(tmp_path: Path) -> None:
     member = zipfile.ZipInfo("query/1.jpg")
     member.compress_type = zipfile.ZIP_LZMA
-    _refused(_zip(tmp_path / "bad.zip", member), tmp_path, "method 14")
+    assert_refused(_zip(tmp_path / "bad.zip", member), tmp_path, "method 14")
 
 
 def test_name_that_is_not_utf8(tmp_path: Path) -> None:
     path = _zip(tmp_path / "bad.zip", "query/1X.jpg")
     path.write_bytes(path.read_bytes().replace(b"1X", b"1\xe9"))
-    _refused(path, tmp_path, "not UTF-8")
+    assert_refused(path, tmp_path, "not UTF-8")
 
 
 def test_name_that_claims_to_be_utf8(tmp_path: Path) -> None:
     path = _zip(tmp_path / "bad.zip", "query/1é.jpg")
     path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xfe"))
-    _refused(path, tmp_path, "UTF-8")
+    assert_refused(path, tmp_path, "UTF-8")
 
 
 def test_size_bomb(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("query/1.jpg", bytes(4_000_000))
-    _refused(path, tmp_path, "at most 200 times")
+    assert_refused(path, tmp_path, "at most 200 times")
 
 
 def test_size_that_is_a_lie(tmp_path: Path) -> None:
     path = _zip(tmp_path / "bad.zip", "query/1.jpg", data=bytes(1000))
     data = path.read_bytes()
     path.write_bytes(data.replace((1000).to_bytes(4, "little") * 2, b"\x04\0\0\0\x04\0\0\0"))
-    _refused(path, tmp_path, "'query/1.jpg' is cut off or corrupt")
+    assert_refused(path, tmp_path, "'query/1.jpg' is cut off or corrupt")
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.9])
@@ -148,7 +135,7 @@ def test_cut_off_archive(tmp_path: Path, files: dict, make_zip: Callable, keep: 
     path = make_zip(files)
     data = path.read_bytes()
     path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
-    _refused(path, tmp_path, "expected a whole zip or tar archive")
+    assert_refused(path, tmp_path, "expected a whole zip or tar archive")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -160,11 +147,11 @@ def test_flipped_byte_names_the_member(tmp_path: Path, method: int) -> None:
     data = bytearray(path.read_bytes())
     data[120] ^= 0xFF
     path.write_bytes(data)
-    _refused(path, tmp_path, "'query/1.jpg' is cut off or corrupt")
+    assert_refused(path, tmp_path, "'query/1.jpg' is cut off or corrupt")
 
 
 def test_missing_archive(tmp_path: Path) -> None:
-    _refused(tmp_path / "none.zip", tmp_path, "no such file")
+    assert_refused(tmp_path / "none.zip", tmp_path, "no such file")
 
 
 def test_failure_keeps_what_was_there(tmp_path: Path, make_zip: Callable) -> None:

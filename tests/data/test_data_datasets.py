@@ -11,11 +11,12 @@ import pytest
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.base import counts
 from pipeline.data.datasets.occluded_duke import LISTS
-from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest
-from pipeline.data.shards import ShardReader, shard
+from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
+from pipeline.files import read_json, sha256
 from pipeline.options.data import DatasetName, IngestOptions
+from tests.data.stages import run_ingest, run_shard
 from tests.miniatures import (
     MINIATURES,
     Miniature,
@@ -41,10 +42,7 @@ CASES += [(name, small) for name, others in OTHER_LAYOUTS.items() for small in o
 
 
 def _run(archive: Path, name: str, lists: Path | None = None, **options) -> Path:
-    manifest = archive.parent / "manifest.csv"
-    given = IngestOptions(dataset=name, **options)
-    ingest(archive, archive.parent / "images", manifest, given, lists)
-    return manifest
+    return run_ingest(archive, IngestOptions(dataset=name, **options), lists)
 
 
 def _refused(archive: Path, name: str, *reasons: str, lists=None, **options) -> None:
@@ -78,7 +76,7 @@ def test_from_the_archive_to_shards(tmp_path: Path, name: str, small: Miniature,
         data = next(data for path, data in small.files.items() if path.endswith(row.path))
         assert row.sha256 == hashlib.sha256(data).hexdigest()
         assert (row.width, row.height) == (16, 32)
-    shard(tmp_path / "images", tmp_path / "manifest.csv", tmp_path / "shards")
+    run_shard(tmp_path)
     for split, expected in small.counts.items():
         reader = ShardReader(tmp_path / "shards", split)
         assert len(reader) == expected.images
@@ -195,11 +193,14 @@ def test_occluded_duke_is_the_same_by_lists_and_converted(tmp_path, lists, capsy
     duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
     converted = write_folder(tmp_path / "converted", MINIATURES["occluded_duke"].files)
     made = _occluded(duke, lists)
-    shard(tmp_path / "images", tmp_path / "manifest.csv", tmp_path / "shards")
+    run_shard(tmp_path)
     printed = capsys.readouterr()
     assert "withdrawn by its authors" in printed.out
     assert "40 images are listed; 3 files of the archive are in none" in printed.out
     assert printed.err.count("expected SHA-256") == 3
+    assert read_json(tmp_path / "ingest.json")["lists"] == {
+        path.name: sha256(path) for path in lists.iterdir()
+    }
     files = {p.relative_to(tmp_path / "images") for p in (tmp_path / "images").rglob("*.jpg")}
     assert len(files) == 40
     assert _occluded(converted, None) == made
@@ -235,7 +236,7 @@ def test_occluded_duke_names_what_is_missing(tmp_path: Path, lists: Path) -> Non
 def test_own_crops_keep_their_names_in_the_shards(tmp_path: Path) -> None:
     archive = write_folder(tmp_path / "crops", MINIATURES["folder"].files)
     _run(archive, "folder")
-    shard(tmp_path / "images", tmp_path / "manifest.csv", tmp_path / "shards")
+    run_shard(tmp_path)
     keys = list(ShardReader(tmp_path / "shards", "train").index["key"])
     assert keys[:2] == ["person 1-train_cam0", "person 1-train_cam4"]
 

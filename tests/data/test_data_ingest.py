@@ -7,21 +7,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.datasets.market1501 import MARKET1501, parse_name
-from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest
 from pipeline.errors import InputError
 from pipeline.options.data import IngestOptions, SplitCounts
-
-
-def _run(archive: Path, options: IngestOptions) -> None:
-    ingest(archive, archive.parent / "images", archive.parent / "manifest.csv", options)
+from tests.data.stages import run_ingest
 
 
 def _refused(archive: Path, options: IngestOptions, *reasons: str) -> str:
     """Ingest says why and leaves neither images nor manifest nor anything half-written."""
     before = sorted(archive.parent.iterdir())
     with pytest.raises(InputError) as error:
-        _run(archive, options)
+        run_ingest(archive, options)
     for reason in reasons:
         assert reason in str(error.value)
     assert str(archive) in str(error.value)
@@ -34,7 +30,7 @@ def test_archive_becomes_images_and_manifest(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, top: str, capsys
 ) -> None:
     extra = {"readme.txt": b"facts", "query/Thumbs.db": b"x"}
-    _run(make_zip(files | extra, top), options)
+    run_ingest(make_zip(files | extra, top), options)
     table = read_manifest(tmp_path / "manifest.csv")
     listed = {name for name in files if "/-1_" not in name}  # wherever the layout begins
     assert set(table["path"]) == listed
@@ -55,14 +51,14 @@ def test_archive_becomes_images_and_manifest(
 def test_manifest_does_not_depend_on_the_order_of_folders(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, monkeypatch
 ) -> None:
-    _run(make_zip(files), options)
+    run_ingest(make_zip(files), options)
     first = (tmp_path / "manifest.csv").read_bytes()
     listing = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listing(path), reverse=True)))
-    _run(make_zip(dict(reversed(files.items()))), options)
+    run_ingest(make_zip(dict(reversed(files.items()))), options)
     assert (tmp_path / "manifest.csv").read_bytes() == first
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listing(path))))
-    _run(make_zip(files), options)
+    run_ingest(make_zip(files), options)
     assert (tmp_path / "manifest.csv").read_bytes() == first
 
 
@@ -105,7 +101,7 @@ def test_bad_images_stop_it_with_checks_on_warn(
 def test_junk_need_not_decode(
     files: dict, make_zip: Callable, options: IngestOptions, capsys
 ) -> None:
-    _run(make_zip(files | {"bounding_box_test/-1_c1s9.jpg": b"x"}), options)
+    run_ingest(make_zip(files | {"bounding_box_test/-1_c1s9.jpg": b"x"}), options)
     assert "3 junk images (-1) dropped" in capsys.readouterr().out
 
 
@@ -114,14 +110,14 @@ def test_other_colour_modes_are_accepted(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, encode, mode: str
 ) -> None:
     name = "query/0001_c1s1_000151_00.jpg"
-    _run(make_zip(files | {name: encode(0, "JPEG", mode)}), options)
+    run_ingest(make_zip(files | {name: encode(0, "JPEG", mode)}), options)
     assert len(read_manifest(tmp_path / "manifest.csv")) == 17
 
 
 def test_counts(files: dict, make_zip: Callable, options: IngestOptions, capsys) -> None:
     archive = make_zip(files | {"query/0001_c2s1.jpg": files["query/0001_c1s1_000151_00.jpg"]})
     _refused(archive, options, "query: expected 2 images of 2 identities, found 3 of 2")
-    _run(archive, options.model_copy(update={"checks": "warn"}))
+    run_ingest(archive, options.model_copy(update={"checks": "warn"}))
     assert "warning: " in (warned := capsys.readouterr().err)
     assert "query: expected 2 images of 2 identities, found 3 of 2" in warned
 
@@ -143,7 +139,7 @@ def test_single_image_of_a_training_identity(
     archive = make_zip(files | {"bounding_box_train/0500_c1s1.jpg": encode(0)})
     reason = "found 1 with one: 500"
     _refused(archive, IngestOptions(dataset="synthetic"), reason)
-    _run(archive, IngestOptions(dataset="synthetic", checks="warn"))
+    run_ingest(archive, IngestOptions(dataset="synthetic", checks="warn"))
     assert reason in capsys.readouterr().err
 
 
@@ -158,7 +154,7 @@ def test_query_of_nobody_in_the_gallery_is_a_warning(
     files: dict, make_zip: Callable, encode: Callable, capsys
 ) -> None:
     archive = make_zip(files | {"query/0900_c1s1.jpg": encode(0)})
-    _run(archive, IngestOptions(dataset="synthetic"))
+    run_ingest(archive, IngestOptions(dataset="synthetic"))
     assert "1 query identities are not in the gallery: 900" in capsys.readouterr().err
 
 
@@ -172,9 +168,9 @@ def test_missing_and_empty_folders(files: dict, make_zip: Callable) -> None:
 def test_failure_keeps_the_last_result(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions
 ) -> None:
-    _run(make_zip(files), options)
+    run_ingest(make_zip(files), options)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".zip"}
     with pytest.raises(InputError):
-        _run(make_zip(files | {"query/0001_c1s2.jpg": b""}), options)
+        run_ingest(make_zip(files | {"query/0001_c1s2.jpg": b""}), options)
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".zip"}
     assert after == before

@@ -15,32 +15,17 @@ import pytest
 import webdataset
 
 from pipeline.data.images import decode_image
-from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest, write_manifest
 from pipeline.data.shards import (
     Sample,
     ShardReader,
-    shard,
     stream,
     verify,
     write_index,
     write_shards,
 )
 from pipeline.errors import InputError
-from pipeline.options.data import IngestOptions
-
-
-@pytest.fixture
-def ingested(tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions) -> Path:
-    """A folder with images/ and manifest.csv."""
-    ingest(make_zip(files), tmp_path / "images", tmp_path / "manifest.csv", options)
-    return tmp_path
-
-
-@pytest.fixture
-def shards(ingested: Path) -> Path:
-    shard(ingested / "images", ingested / "manifest.csv", ingested / "shards")
-    return ingested / "shards"
+from tests.data.stages import run_shard
 
 
 @pytest.fixture
@@ -56,7 +41,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def test_shards_have_the_same_bytes_twice(ingested: Path, shards: Path) -> None:
     first = _contents(shards)
     os.utime(ingested / "images/query", (0, 0))
-    shard(ingested / "images", ingested / "manifest.csv", shards)
+    run_shard(ingested)
     assert _contents(shards) == first
     assert sorted(first) == [
         "gallery-000000.tar",
@@ -202,14 +187,18 @@ def test_harmed_shard_is_named(shards: Path, harm: Callable, reason: str) -> Non
             check()
 
 
-def test_index_that_does_not_fit_the_shards(shards: Path) -> None:
-    index = (shards / "index.csv").read_text().splitlines(keepends=True)
-    (shards / "index.csv").write_text("".join(index[:-1]))  # gallery comes last
-    ShardReader(shards, "train")
-    with pytest.raises(InputError, match=r"rows of gallery-000000\.tar do not fit"):
-        ShardReader(shards, "gallery")
+def test_an_index_with_another_label_is_refused(shards: Path) -> None:
+    index = (shards / "index.csv").read_text()
+    rows = index.splitlines(keepends=True)
+    camera = rows[-1].rstrip()[-1]
+    (shards / "index.csv").write_text(index.rstrip()[:-1] + str(9 - int(camera)) + "\n")
+    with pytest.raises(InputError, match=r"index\.csv: expected SHA-256"):
+        ShardReader(shards, "train")
+    (shards / "index.csv").write_text("".join(rows[:-1]))
+    with pytest.raises(InputError, match=r"index\.csv: expected \d+ bytes"):
+        ShardReader(shards, "train")
     (shards / "index.csv").unlink()
-    with pytest.raises(InputError, match="make the shards again"):
+    with pytest.raises(InputError, match=r"index\.csv: listed .* make the shards again"):
         ShardReader(shards, "train")
 
 
@@ -217,13 +206,14 @@ def test_image_that_changed_since_ingest(ingested: Path) -> None:
     name = "query/0001_c1s1_000151_00.jpg"
     (ingested / "images" / name).write_bytes(b"other")
     with pytest.raises(InputError, match=rf"{name}: expected SHA-256"):
-        shard(ingested / "images", ingested / "manifest.csv", ingested / "shards")
+        run_shard(ingested)
     (ingested / "images" / name).unlink()
     with pytest.raises(InputError, match=rf"{name}: named by the manifest but missing"):
-        shard(ingested / "images", ingested / "manifest.csv", ingested / "shards")
+        run_shard(ingested)
     assert sorted(path.name for path in ingested.iterdir()) == [
         "archive.zip",
         "images",
+        "ingest.json",
         "manifest.csv",
     ]
 
@@ -249,7 +239,9 @@ def test_manifest_of_another_form(ingested: Path) -> None:
 
 
 SHARD = ["shards", "--images", "images", "--manifest", "manifest.csv", "--shards", "made"]
+SHARD += ["--record", "ingest.json"]
 INGEST = ["ingest", "--archive", "archive.zip", "--images", "made", "--manifest", "made.csv"]
+INGEST += ["--record", "made.json"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from pipeline.data import archive as archive_module
 from pipeline.data import containers
 from pipeline.data.archive import unpack
-from pipeline.errors import InputError
+from tests.data.unpacking import assert_refused, content
+from tests.miniatures import write_folder
 
 FILES = {"query/1.jpg": b"one" * 300, "query/deep/2.jpg": b"two", "query/3.jpg": b""}
 
@@ -35,64 +36,46 @@ def _tar(
     return path
 
 
-def _refused(archive: Path, tmp_path: Path, reason: str) -> None:
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match=reason) as error:
-        unpack(archive, tmp_path / "images")
-    assert str(archive) in str(error.value)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def _content(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
-
-
 @pytest.mark.parametrize("arcname", [".", "top", ""])
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 @pytest.mark.parametrize("format_", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
 def test_content_is_unpacked(tmp_path: Path, mode: str, format_: int, arcname: str) -> None:
     """`tar -C folder .`, a folder as it is, and long names that need extended headers."""
     files = FILES | {f"{'n' * 90}/é{'m' * 120 if format_ != tarfile.USTAR_FORMAT else ''}": b"long"}
-    source = _write(tmp_path / "source", files | {"query/Thumbs.db": b"x", "query/._1.jpg": b"x"})
+    source = write_folder(
+        tmp_path / "source", files | {"query/Thumbs.db": b"x", "query/._1.jpg": b"x"}
+    )
     with tarfile.open(tmp_path / "a.tar", mode, format=format_, encoding="utf-8") as tar:
         tar.add(source, arcname or "/")
     unpack(tmp_path / "a.tar", tmp_path / "images")
-    assert _content(tmp_path / "images" / ("top" if arcname == "top" else "")) == files
+    assert content(tmp_path / "images" / ("top" if arcname == "top" else "")) == files
 
 
 def test_a_folder_is_copied(tmp_path: Path) -> None:
-    source = _write(tmp_path / "source", FILES | {"query/Thumbs.db": b"x"})
+    source = write_folder(tmp_path / "source", FILES | {"query/Thumbs.db": b"x"})
     unpack(source, tmp_path / "images")
-    assert _content(tmp_path / "images") == FILES
+    assert content(tmp_path / "images") == FILES
     assert (tmp_path / "images/query/1.jpg").stat().st_ino != (source / "query/1.jpg").stat().st_ino
 
 
 @pytest.mark.parametrize("target", ["/etc", "1.jpg"])
 def test_a_link_in_a_folder(tmp_path: Path, target: str) -> None:
-    source = _write(tmp_path / "source", FILES)
+    source = write_folder(tmp_path / "source", FILES)
     (source / "query/link").symlink_to(target)
-    _refused(source, tmp_path, "'query/link' is a link")
+    assert_refused(source, tmp_path, "'query/link' is a link")
 
 
 def test_a_pipe_in_a_folder(tmp_path: Path) -> None:
-    source = _write(tmp_path / "source", FILES)
+    source = write_folder(tmp_path / "source", FILES)
     os.mkfifo(source / "query/pipe")
-    _refused(source, tmp_path, "'query/pipe' is a link, a device")
+    assert_refused(source, tmp_path, "'query/pipe' is a link, a device")
 
 
 @pytest.mark.parametrize("name", ["query/1.JPG", b"query/1\xe9.jpg"])
 def test_bad_names_in_a_folder(tmp_path: Path, name: str | bytes) -> None:
-    source = _write(tmp_path / "source", FILES)
+    source = write_folder(tmp_path / "source", FILES)
     (source / os.fsdecode(name)).write_bytes(b"x")
-    _refused(source, tmp_path, "only in case" if isinstance(name, str) else "not UTF-8")
+    assert_refused(source, tmp_path, "only in case" if isinstance(name, str) else "not UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +94,7 @@ def test_bad_names_in_a_folder(tmp_path: Path, name: str | bytes) -> None:
 )
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_names_that_leave_the_folder(tmp_path: Path, name: str, reason: str, mode: str) -> None:
-    _refused(_tar(tmp_path / "bad.tar", "query/1.jpg", name, mode=mode), tmp_path, reason)
+    assert_refused(_tar(tmp_path / "bad.tar", "query/1.jpg", name, mode=mode), tmp_path, reason)
 
 
 @pytest.mark.parametrize(
@@ -120,26 +103,26 @@ def test_names_that_leave_the_folder(tmp_path: Path, name: str, reason: str, mod
 )
 def test_links_and_devices(tmp_path: Path, kind: bytes) -> None:
     bad = _tar(tmp_path / "bad.tar", "query/1.jpg", _member("query/2.jpg", kind=kind))
-    _refused(bad, tmp_path, "'query/2.jpg' is a link, a device")
+    assert_refused(bad, tmp_path, "'query/2.jpg' is a link, a device")
 
 
 def test_file_below_a_link(tmp_path: Path) -> None:
     """The classic: a link to the outside, then a file behind it."""
     link = _member("query", kind=tarfile.SYMTYPE)
-    _refused(_tar(tmp_path / "bad.tar", link, "query/1.jpg"), tmp_path, "'query' is a link")
+    assert_refused(_tar(tmp_path / "bad.tar", link, "query/1.jpg"), tmp_path, "'query' is a link")
 
 
 def test_names_that_collide(tmp_path: Path) -> None:
     path = tmp_path / "bad.tar"
-    _refused(_tar(path, "query/1.jpg", "query/1.jpg"), tmp_path, "twice")
-    _refused(_tar(path, "query/1.jpg", "./query/1.jpg"), tmp_path, "twice")
-    _refused(_tar(path, "query/1.jpg", "query/1.JPG"), tmp_path, "only in case")
-    _refused(_tar(path, "query/1.jpg", "query"), tmp_path, "both a file and a folder")
+    assert_refused(_tar(path, "query/1.jpg", "query/1.jpg"), tmp_path, "twice")
+    assert_refused(_tar(path, "query/1.jpg", "./query/1.jpg"), tmp_path, "twice")
+    assert_refused(_tar(path, "query/1.jpg", "query/1.JPG"), tmp_path, "only in case")
+    assert_refused(_tar(path, "query/1.jpg", "query"), tmp_path, "both a file and a folder")
 
 
 def test_size_bomb(tmp_path: Path) -> None:
     path = _tar(tmp_path / "bomb.tar.gz", "query/1.jpg", mode="w:gz", data=bytes(4_000_000))
-    _refused(path, tmp_path, "at most 200 times")
+    assert_refused(path, tmp_path, "at most 200 times")
 
 
 def test_claimed_size_stops_the_listing(tmp_path: Path) -> None:
@@ -148,7 +131,7 @@ def test_claimed_size_stops_the_listing(tmp_path: Path) -> None:
     info.size = 1 << 40
     path = tmp_path / "bomb.tar"
     path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    _refused(path, tmp_path, f"found {1 << 40} bytes unpacked in the first 1 members")
+    assert_refused(path, tmp_path, f"found {1 << 40} bytes unpacked in the first 1 members")
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
@@ -158,13 +141,15 @@ def test_header_bomb(tmp_path: Path, kind: bytes) -> None:
     info.size = 50_000_000
     path = tmp_path / "bomb.tar.gz"
     path.write_bytes(gzip.compress(info.tobuf(tarfile.USTAR_FORMAT) + bytes(50_000_000)))
-    _refused(path, tmp_path, "a header of 50000000 bytes")
+    assert_refused(path, tmp_path, "a header of 50000000 bytes")
 
 
 def test_many_members(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(archive_module, "MAX_MEMBERS", 2)
     names = ["query/1.jpg", "query/2.jpg", "query/3.jpg"]
-    _refused(_tar(tmp_path / "bad.tar", *names), tmp_path, "2 members, found .* first 3 members")
+    assert_refused(
+        _tar(tmp_path / "bad.tar", *names), tmp_path, "2 members, found .* first 3 members"
+    )
 
 
 def test_endless_tail(tmp_path: Path, monkeypatch) -> None:
@@ -172,7 +157,7 @@ def test_endless_tail(tmp_path: Path, monkeypatch) -> None:
     path.write_bytes(path.read_bytes() + bytes(3 << 20))
     unpack(path, tmp_path / "fine")
     monkeypatch.setattr(containers, "MAX_TAIL", 2 << 20)
-    _refused(path, tmp_path, "bytes behind the end mark")
+    assert_refused(path, tmp_path, "bytes behind the end mark")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
@@ -183,13 +168,13 @@ def test_cut_off_archive(tmp_path: Path, mode: str, keep: float) -> None:
     path = _tar(tmp_path / "bad.tar", *names, mode=mode, data=noise)
     size = path.stat().st_size if mode == "w:gz" else 9 * (512 + 3072)
     path.write_bytes(path.read_bytes()[: int(size * keep)])
-    _refused(path, tmp_path, "expected a whole zip or tar archive")
+    assert_refused(path, tmp_path, "expected a whole zip or tar archive")
 
 
 def test_cut_off_between_two_members(tmp_path: Path) -> None:
     path = _tar(tmp_path / "bad.tar", "query/1.jpg", "query/2.jpg")
     path.write_bytes(path.read_bytes()[:1024])
-    _refused(path, tmp_path, "no end mark")
+    assert_refused(path, tmp_path, "no end mark")
 
 
 def test_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
@@ -197,7 +182,7 @@ def test_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[1024] ^= 0xFF  # the first letter of the second member's name
     path.write_bytes(data)
-    _refused(path, tmp_path, "no end mark")
+    assert_refused(path, tmp_path, "no end mark")
 
 
 def test_wrong_checksum_of_gzip(tmp_path: Path) -> None:
@@ -205,10 +190,10 @@ def test_wrong_checksum_of_gzip(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-8] ^= 0xFF
     path.write_bytes(data)
-    _refused(path, tmp_path, "CRC check failed")
+    assert_refused(path, tmp_path, "CRC check failed")
 
 
 def test_rar_asks_for_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "Partial-REID_Dataset.rar"
     path.write_bytes(b"Rar!\x1a\x07\x01\0" + bytes(100))
-    _refused(path, tmp_path, "RAR archives are not read: unpack it .* give the folder")
+    assert_refused(path, tmp_path, "RAR archives are not read: unpack it .* give the folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pipeline.files import read_json, sha256, write_json
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.provenance import code_hash
 from pipeline.training.views import normalise
 
 CPU = ComputeOptions(device="cpu")
@@ -124,6 +126,17 @@ def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> N
         assert arrays["gallery_k"][i] == features.selection.k[0]
 
 
+def test_features_say_what_they_were_made_of(tmp_path: Path, shards: Path) -> None:
+    made_of = json.loads(str(run_embed(tmp_path, shards)["made_of"]))
+    assert made_of == {
+        "weights": sha256(tmp_path / "weights.safetensors"),
+        "shards": sha256(shards / "shards.json"),
+        "code": code_hash("pipeline.evaluation.embed"),
+        "device": "cpu",
+        "torch": torch.__version__,
+    }
+
+
 def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
     run_embed(tmp_path, shards)
     before = (tmp_path / "features.npz").read_bytes()
@@ -133,7 +146,7 @@ def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
 
 def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards, "none")
-    assert {name.split("_", 1)[1] for name in arrays} == {
+    assert {name.split("_", 1)[1] for name in arrays.keys() - {"made_of"}} == {
         *("keys", "identities", "cameras"),
         *("global", "coarse"),
     }
@@ -217,6 +230,7 @@ def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:
         tmp_path / "run.json",
         tmp_path / "metrics.json",
         tmp_path / "queries.csv",
+        "drawn",
     )
     metrics = read_json(tmp_path / "metrics.json")
     assert list(metrics["features"]) == sorted(

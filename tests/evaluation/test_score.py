@@ -12,7 +12,9 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.score import score
 from pipeline.files import sha256, write_json
+from pipeline.provenance import code_hash
 
+MADE_OF = {"weights": "w" * 64, "shards": "s" * 64, "code": "c" * 64, "device": "cpu"}
 HIGH = np.float32([[1, 0], [0, 1], [1, 1]])
 
 
@@ -32,22 +34,25 @@ def write_run(folder: Path, **changes: np.ndarray) -> tuple[Path, Path]:
         "gallery_cameras": np.array([2, 2, 2, 1]),
         "gallery_coarse": np.float32([[1, 0], [1, 0.2], [0, 1], [-1, 0]]),
         "gallery_global": np.float32([[0, -1], [1, 0.5], [0, 1], [1, 0]]),
+        "made_of": np.array(json.dumps(MADE_OF)),
     } | changes
     np.savez(folder / "features.npz", **arrays)
-    write_json(folder / "run.json", {"dataset": "synthetic", "variant": "baseline", "seed": 3})
+    head = {"dataset": "synthetic", "variant": "baseline", "seed": 3}
+    write_json(folder / "run.json", head | {"hashes": {"weights": MADE_OF["weights"]}})
     return folder / "features.npz", folder / "run.json"
 
 
 def run_score(folder: Path, **changes: np.ndarray) -> tuple[dict, list[dict[str, str]]]:
     features, record = write_run(folder, **changes)
-    score(features, record, folder / "metrics.json", folder / "queries.csv")
+    score(features, record, folder / "metrics.json", folder / "queries.csv", "occluded")
     with open(folder / "queries.csv", newline="") as file:
         return json.loads((folder / "metrics.json").read_text()), list(csv.DictReader(file))
 
 
 def test_metrics_of_each_feature(tmp_path: Path) -> None:
     metrics, _ = run_score(tmp_path)
-    assert (metrics["dataset"], metrics["variant"], metrics["seed"]) == ("synthetic", "baseline", 3)
+    assert (metrics["dataset"], metrics["trained_on"]) == ("occluded", "synthetic")
+    assert (metrics["variant"], metrics["seed"]) == ("baseline", 3)
     assert metrics["run"] == sha256(tmp_path / "run.json")
     assert (metrics["queries"], metrics["gallery"]) == (3, 4)
     assert set(metrics["features"]) == {"coarse", "global", "coarse_global"}
@@ -55,6 +60,21 @@ def test_metrics_of_each_feature(tmp_path: Path) -> None:
     coarse, global_ = metrics["features"]["coarse"], metrics["features"]["global"]
     assert (coarse["rank1"], coarse["map"]) == (50, round(100 * (1 + 1 / 3) / 2, 4))
     assert (global_["rank1"], global_["map"]) == (50, round(100 * (1 / 4 + 1) / 2, 4))
+
+
+def test_metrics_say_what_they_were_made_of(tmp_path: Path) -> None:
+    metrics, _ = run_score(tmp_path)
+    names = {"features": "features.npz", "queries": "queries.csv"}
+    assert metrics["hashes"] == {name: sha256(tmp_path / file) for name, file in names.items()}
+    assert metrics["embedding"] == MADE_OF
+    assert metrics["code"] == code_hash("pipeline.evaluation.score")
+
+
+@pytest.mark.parametrize("made_of", [{}, MADE_OF | {"weights": "other"}])
+def test_features_of_other_weights_are_refused(tmp_path: Path, made_of: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"features\.npz: expected features of .* embed the run"):
+        run_score(tmp_path, made_of=np.array(json.dumps(made_of)))
+    assert not (tmp_path / "metrics.json").exists()
 
 
 def test_joined_feature_weighs_both_parts_alike(tmp_path: Path) -> None:

@@ -1,58 +1,13 @@
-"""SA-1B folders as its archives hold them: JPEGs, and JSON with compressed run lengths."""
+"""A small folder of SA-1B."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-
-def compress(mask: np.ndarray) -> str:
-    """COCO's compressed run lengths of a mask (H, W) bool (cocoapi, maskApi.c, rleToString)."""
-    runs = [(bit, len(list(run))) for bit, run in groupby(mask.T.ravel().tolist())]
-    lengths = ([0] if runs[0][0] else []) + [length for _, length in runs]
-    text = ""
-    for i, length in enumerate(lengths):
-        value, more = length - (lengths[i - 2] if i > 2 else 0), True
-        while more:
-            bits, value = value & 0x1F, value >> 5
-            more = value != (-1 if bits & 0x10 else 0)
-            text += chr(48 + bits + (0x20 if more else 0))
-    return text
-
-
-def _add_pair(folder: Path, number: int, masks: list[np.ndarray]) -> None:
-    """sa_<number>.jpg of random pixels, of the size of its masks, and its sa_<number>.json."""
-    height, width = masks[0].shape
-    pixels = np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(folder / f"sa_{number}.jpg")
-    name = f"sa_{number}.jpg"
-    facts = {"image_id": number, "width": width, "height": height, "file_name": name}
-    annotations = [
-        {
-            "bbox": [0.0, 0.0, 1.0, 1.0],
-            "area": int(mask.sum()),
-            "segmentation": {"size": [height, width], "counts": compress(mask)},
-            "predicted_iou": 0.9558961391448975,
-            "point_coords": [[1.5, 2.5]],
-            "crop_box": [0.0, 0.0, width, height],
-            "id": 1000 * number + i,
-            "stability_score": 0.9862385392189026,
-        }
-        for i, mask in enumerate(masks)
-    ]
-    record = {"image": facts, "annotations": annotations}
-    (folder / f"sa_{number}.json").write_text(json.dumps(record))
-
-
-@pytest.fixture
-def add_pair() -> Callable[[Path, int, list[np.ndarray]], None]:
-    return _add_pair
+from tests.sa1b_files import add_pair
 
 
 @pytest.fixture
@@ -70,5 +25,5 @@ def shapes() -> dict[int, list[np.ndarray]]:
 def sa1b(tmp_path: Path, shapes: dict[int, list[np.ndarray]]) -> Path:
     (tmp_path / "sa_000000").mkdir()
     for number, masks in shapes.items():
-        _add_pair(tmp_path / "sa_000000", number, masks)
+        add_pair(tmp_path / "sa_000000", number, masks)
     return tmp_path / "sa_000000"

@@ -14,6 +14,7 @@ from pipeline.occluders.masks import measured_records
 from pipeline.occluders.sa1b import read_sa1b
 from pipeline.occluders.select import select
 from pipeline.options.occluders import BankOptions, FilterOptions, SourceOptions
+from tests.sa1b_files import add_pair
 
 SIDE = 500
 IMAGE = 3 * SIDE**2
@@ -32,7 +33,7 @@ MakeImages = Callable[[str, int, int], Path]
 
 
 @pytest.fixture
-def make_images(tmp_path: Path, add_pair: Callable[..., None]) -> MakeImages:
+def make_images(tmp_path: Path) -> MakeImages:
     """A folder of images, with so many masks each."""
 
     def make(name: str, count: int, masks: int) -> Path:
@@ -59,12 +60,12 @@ def check(images: Path) -> None:
 
 
 def read(images: Path) -> None:
-    read_sa1b(images, images.with_suffix(".jsonl"), SourceOptions())
+    read_sa1b(images, images.with_suffix(".jsonl"), images.with_suffix(".json"), SourceOptions())
 
 
 def cut(images: Path) -> None:
     options = BankOptions(minimum=1, longest_side=8, filters=FilterOptions(max_aspect=100.0))
-    select(images, images.with_suffix(".jsonl"), images.with_suffix(".bank"), options)
+    select(images, *map(images.with_suffix, (".jsonl", ".json", ".bank")), options)
 
 
 @pytest.mark.parametrize("stage", [check, read, cut])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.errors import InputError
+from pipeline.files import read_json, sha256
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
+from pipeline.provenance import code_hash
 
 LOOSE = GeneratorOptions(points_per_side=3, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 CPU = ComputeOptions(device="cpu")
@@ -40,12 +43,21 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
+def run(
+    images: Path, masks: Path, sam: SamOptions, generator: GeneratorOptions = LOOSE
+) -> dict[str, Any]:
+    """The record of the segmentation; the masks are in their file."""
+    record, state = masks.with_suffix(".made_of"), masks.with_suffix(".state")
+    segment(images, masks, record, state, sam, generator, CPU, SourceOptions())
+    return read_json(record)
+
+
 def records(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_masks_follow_the_schema_of_sa1b(images: Path, sam: SamOptions, tmp_path: Path) -> None:
-    segment(images, tmp_path / "masks.jsonl", tmp_path / "state", sam, LOOSE, CPU, SourceOptions())
+    run(images, tmp_path / "masks.jsonl", sam)
     first, second = records(tmp_path / "masks.jsonl")
     assert first["image"] == {"image_id": 0, "width": 40, "height": 64, "file_name": "a/z.jpg"}
     assert second["image"] == {"image_id": 1, "width": 64, "height": 48, "file_name": "b.png"}
@@ -63,15 +75,26 @@ def test_masks_follow_the_schema_of_sa1b(images: Path, sam: SamOptions, tmp_path
 
 def test_the_same_images_give_the_same_bytes(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        segment(images, tmp_path / name, tmp_path / "state", sam, LOOSE, CPU, SourceOptions())
+        run(images, tmp_path / name, sam)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_the_record_says_what_the_masks_were_made_of(
+    images: Path, sam: SamOptions, tmp_path: Path
+) -> None:
+    record = run(images, tmp_path / "masks.jsonl", sam)
+    assert record["images"] == {name: sha256(images / name) for name in ("a/z.jpg", "b.png")}
+    assert record["checkpoint"] == sha256(Path(sam.checkpoint))
+    assert record["generator"] == LOOSE.model_dump()
+    assert record["code"] == code_hash("pipeline.occluders.segment")
+    assert (record["sam"], record["device"]) == ("small", "cpu")
 
 
 def test_an_image_without_masks_keeps_its_line(
     images: Path, sam: SamOptions, tmp_path: Path
 ) -> None:
     strict = GeneratorOptions(points_per_side=2, predicted_iou=1.0, stability=1.0)
-    segment(images, tmp_path / "masks.jsonl", tmp_path / "state", sam, strict, CPU, SourceOptions())
+    run(images, tmp_path / "masks.jsonl", sam, strict)
     assert [record["annotations"] for record in records(tmp_path / "masks.jsonl")] == [[], []]
 
 
@@ -82,21 +105,11 @@ def test_all_broken_images_are_named_and_nothing_is_written(
     whole = (images / "b.png").read_bytes()
     (images / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"(?s)cut\.png.*empty\.png"):
-        segment(
-            images, tmp_path / "masks.jsonl", tmp_path / "state", sam, LOOSE, CPU, SourceOptions()
-        )
+        run(images, tmp_path / "masks.jsonl", sam)
     assert not list(tmp_path.glob("*masks*"))
 
 
 def test_a_folder_without_images_is_an_error(sam: SamOptions, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="expected a folder with images"):
-        segment(
-            tmp_path / "empty",
-            tmp_path / "masks.jsonl",
-            tmp_path / "state",
-            sam,
-            LOOSE,
-            CPU,
-            SourceOptions(),
-        )
+        run(tmp_path / "empty", tmp_path / "masks.jsonl", sam)

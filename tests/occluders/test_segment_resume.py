@@ -51,7 +51,8 @@ LIST = SourceOptions(on_corrupt="list")
 
 
 def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions = QUICK) -> bytes:
-    segment(images, folder / "masks.jsonl", folder / "state", sam, generator, CPU, LIST)
+    paths = (folder / name for name in ("masks.jsonl", "masks.json", "state"))
+    segment(images, *paths, sam, generator, CPU, LIST)
     assert not (folder / "state").exists()
     return (folder / "masks.jsonl").read_bytes()
 
@@ -63,6 +64,7 @@ def start_until_lines(
     options = {"sam": sam, "generator": LOOSE, "compute": CPU, "source": LIST}
     words = [sys.executable, "-m", "pipeline.occluders.segment", "--images", str(images)]
     words += ["--masks", str(folder / "masks.jsonl"), "--state", str(folder / "state")]
+    words += ["--record", str(folder / "masks.json")]
     for name, section in options.items():
         words += [f"--{name}", section.model_dump_json()]
     child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -179,15 +181,17 @@ def test_a_broken_image_is_listed_on_its_line_or_stops(
     assert records[4]["annotations"] == []
     assert records[4]["unreadable"].startswith("3broken.png: expected a whole")
     assert str(images / "3broken.png") in capsys.readouterr().out
+    paths = (tmp_path / name for name in ("m", "r", "s"))
     with pytest.raises(InputError, match=r"(?s)3broken\.png.*on_corrupt: list"):
-        segment(images, tmp_path / "m", tmp_path / "s", sam, QUICK, CPU, SourceOptions())
+        segment(images, *paths, sam, QUICK, CPU, SourceOptions())
 
 
 def test_the_limit_draws_some_of_the_images(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     names = {}
     for limit, seed in ((3, 0), (5, 0), (3, 1)):
         source = SourceOptions(limit=limit, seed=seed, on_corrupt="list")
-        segment(images, tmp_path / "m", tmp_path / "s", sam, QUICK, CPU, source)
+        paths = (tmp_path / name for name in ("m", "r", "s"))
+        segment(images, *paths, sam, QUICK, CPU, source)
         records = [json.loads(line) for line in (tmp_path / "m").read_text().splitlines()]
         names[limit, seed] = [record["image"]["file_name"] for record in records]
         assert names[limit, seed] == sorted(names[limit, seed])

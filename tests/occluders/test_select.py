@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.data.shards import write_index
 from pipeline.errors import InputError
-from pipeline.files import read_json
+from pipeline.files import read_json, write_json
 from pipeline.occluders.bank import load_bank
 from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.rle import decode_rle
-from pipeline.occluders.select import judge, select, shrink
+from pipeline.occluders.select import judge, shrink
+from pipeline.occluders.select import select as run_select
 from pipeline.options.occluders import BankOptions, FilterOptions
 
 FILTERS = FilterOptions()
@@ -70,6 +72,12 @@ def write_masks(path: Path, annotations: list[dict], width: int = WIDTH) -> Path
     facts = {"image_id": 0, "width": width, "height": HEIGHT, "file_name": "scene.png"}
     path.write_text(json.dumps({"image": facts, "annotations": annotations}) + "\n")
     return path
+
+
+def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> None:
+    record = masks.with_suffix(".record")
+    write_json(record, {"checkpoint": "c" * 64})
+    run_select(images, masks, record, bank, options)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -208,7 +216,7 @@ def test_a_line_that_is_no_record_is_named(images: Path, tmp_path: Path, broken:
 def test_a_missing_or_emptied_bank_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         load_bank(tmp_path)
-    (tmp_path / "shards.json").write_text("{}")
+    write_index(tmp_path, [])
     with pytest.raises(InputError, match="found no object"):
         load_bank(tmp_path)
 

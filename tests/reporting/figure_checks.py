@@ -66,12 +66,13 @@ def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Path
         arrays[f"{split}_cameras"] = index["camera"].to_numpy()
         for feature in ("global", "coarse", *(["blended"] if variant != "baseline" else [])):
             arrays[f"{split}_{feature}"] = rng.normal(size=(len(index), 4)).astype(np.float32)
+    arrays["made_of"] = np.array(json.dumps({"weights": "w"}))
     folder.mkdir()
     np.savez(folder / "features.npz", **arrays)
-    record = {"dataset": "drawn", "variant": variant, "seed": seed}
+    record = {"dataset": "drawn", "variant": variant, "seed": seed, "hashes": {"weights": "w"}}
     (folder / "run.json").write_text(json.dumps(record))
     files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
-    score(*files)
+    score(*files, "drawn")
     return folder
 
 
@@ -96,5 +97,5 @@ def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) 
     }
     record.write_text(json.dumps(run))
     embed(weights, record, shards, folder / "features.npz", ComputeOptions(device="cpu"))
-    score(folder / "features.npz", record, folder / "metrics.json", folder / "queries.csv")
+    score(folder / "features.npz", record, folder / "metrics.json", folder / "queries.csv", "drawn")
     return folder

@@ -50,8 +50,15 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
 
 
 def set_map(folder: Path, value: float) -> None:
-    features = {"coarse": {"rank1": 60.0, "map": value}}
-    values = {"features": features, "queries_without_match": ["a", "b"]}
+    record = read_json(folder / "run.json")
+    values = {
+        **{name: record[name] for name in ("dataset", "variant", "seed")},
+        "trained_on": "elsewhere",
+        "features": {"coarse": {"rank1": 60.0, "map": value}},
+        "queries_without_match": ["a", "b"],
+        "hashes": {"features": "f" * 64},
+        "embedding": {"shards": "t" * 64},
+    }
     (folder / "metrics.json").write_text(json.dumps(values))
 
 
@@ -89,6 +96,7 @@ class Project:
     def command(self) -> list[str]:
         """The command line by which the workflow publishes."""
         words = [sys.executable, "-m", "pipeline.reporting.publish", "--table", "components"]
+        words += ["--experiment", "drawn"]
         words += ["--database", self.folder / "mlflow.db"]
         words += ["--receipt", self.folder / "receipt.json"]
         words += ["--runs", *self.runs, "--tables", self.table, "--figures", self.figure]
@@ -98,7 +106,9 @@ class Project:
         receipt = self.folder / "receipt.json"
         chosen = self.runs if runs is None else runs
         database = self.folder / "mlflow.db"
-        publish(database, receipt, "components", chosen, [self.table], [self.figure], self.bank)
+        publish(
+            database, receipt, "drawn", "components", chosen, [self.table], [self.figure], self.bank
+        )
         return read_json(receipt)
 
     def client(self) -> MlflowClient:

@@ -39,7 +39,13 @@ def write_run(
         feature: dict.fromkeys(METRICS, 50.0 + len(variant) + 10 * place + seed * seed)
         for place, feature in enumerate(features)
     }
-    head = {"dataset": "drawn", "variant": variant, "seed": seed, "run": "hash"}
+    head = {
+        "dataset": "drawn",
+        "trained_on": "drawn",
+        "variant": variant,
+        "seed": seed,
+        "run": "hash",
+    }
     path.write_text(json.dumps(head | {"features": values}))
     options = RunOptions(model=ModelOptions(**model)).model_dump(mode="json")
     (path.parent / "run.json").write_text(json.dumps({"options": options}))

@@ -20,6 +20,7 @@ from pipeline.reporting.compare import (
     draw_weights,
     resample,
 )
+from pipeline.reporting.published import Benchmark
 
 OWN = {"baseline": ("coarse", "global"), "other": ("blended", "coarse"), "better": ("blended",)}
 
@@ -45,8 +46,9 @@ def write_run(
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(lines[::-1] if seed else lines)  # the order of the rows does not matter
-    record = {"dataset": "drawn", "variant": variant, "seed": seed}
-    (path.parent / "run.json").write_text(json.dumps(record))
+    head = {"dataset": "drawn", "trained_on": "drawn", "variant": variant, "seed": seed}
+    metrics = head | {"run": "hash", "features": {}}
+    (path.parent / "metrics.json").write_text(json.dumps(metrics))
     return path
 
 
@@ -126,6 +128,7 @@ def test_differences_are_means_over_the_same_queries_and_seeds(tmp_path: Path) -
         assert float(row["rank1_delta"]) == pytest.approx(100 * np.mean(ranks), abs=1e-4)
         assert int(row["seeds_agreeing"]) == sum(sign == (mean > 0) for sign in signs)
         assert int(row["queries"]) * 3 == len(maps)
+        assert (row["dataset"], row["trained_on"]) == ("drawn", "drawn")
         assert (row["reference"], row["reference_feature"]) == ("baseline", "coarse")
         assert (row["feature"], row["seeds"]) == ("blended", "3")
 
@@ -178,7 +181,9 @@ def simulate(generator: np.random.Generator, seed_spread: float) -> tuple[Answer
     people, both = generator.normal(0, 12, (1, 200)), generator.normal(0, 14, (3, 200))
     identities, queries = np.arange(200), tuple(map(str, range(200)))
     rank1 = np.zeros((3, 200))
-    base = Answers("drawn", "base", "coarse", (0, 1, 2), queries, identities, rank1, rank1)
+    base = Answers(
+        Benchmark("drawn", "drawn"), "base", "coarse", (0, 1, 2), queries, identities, rank1, rank1
+    )
     return base._replace(map=seeds + people + both), base
 
 
@@ -247,6 +252,6 @@ def test_a_file_that_holds_no_queries_is_named(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("blended", "unknown"))
     with pytest.raises(InputError, match="1 rows"):
         run_compare(tmp_path, [path])
-    (path.parent / "run.json").unlink()
-    with pytest.raises(InputError, match=r"run\.json: no such file"):
+    (path.parent / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"metrics\.json: no such file"):
         run_compare(tmp_path, [path])

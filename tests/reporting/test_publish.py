@@ -45,8 +45,10 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     }
     tags = run.data.tags
     assert (tags["variant"], tags["seed"], tags["dataset"]) == ("dpeformer", "1", "drawn")
+    assert tags["trained_on"] == "elsewhere"
     assert tags["hash.shards"] == "a" * 64
     assert tags["hash.bank"] == "b" * 64
+    assert (tags["hash.features"], tags["hash.tested"]) == ("f" * 64, "t" * 64)
     assert "hash.pretrained" not in tags
     assert "commit" not in tags
     assert (run.info.status, run.info.start_time) == ("FINISHED", STARTED_MS)
@@ -136,7 +138,7 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
     record = read_json(run / "run.json") | {"options": {f"key{i}": i for i in range(250)}}
     (run / "run.json").write_text(json.dumps(record))
-    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", "x", [run], [], [])
+    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", "long", "x", [run], [], [])
     run_id = read_json(tmp_path / "receipt.json")[0]["run_id"]
     loss = project.client().get_metric_history(run_id, "loss")
     assert [(metric.step, metric.value) for metric in loss] == [(e, 2 * e) for e in range(700)]

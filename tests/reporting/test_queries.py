@@ -19,20 +19,19 @@ def test_the_highest_are_followed_by_the_lowest_and_ties_go_by_key() -> None:
     assert choose_queries(SCORES, FigureOptions(count=5)) == ["b", "e", "d", "f", "c"]
     assert choose_queries(SCORES[::-1], FigureOptions(count=5)) == ["b", "e", "d", "f", "c"]
     assert choose_queries(SCORES, FigureOptions(count=7)) == ["b", "e", "d", "a", "g", "f", "c"]
-    assert how_chosen(FigureOptions(count=5), "AP") == "Highest AP (3), then lowest (2)."
+    assert how_chosen(FigureOptions(count=5), "AP", 5) == "Highest AP (3), then lowest (2)."
 
 
-def test_more_than_there_are_cannot_be_chosen() -> None:
-    with pytest.raises(
-        InputError, match=r"figures\.count: .* the 7 queries .* found 8: draw fewer"
-    ):
-        choose_queries(SCORES, FigureOptions(count=8))
+def test_where_there_are_fewer_all_are_shown() -> None:
+    options = FigureOptions(count=8)
+    assert choose_queries(SCORES, options) == ["b", "e", "d", "a", "g", "f", "c"]
+    assert how_chosen(options, "AP", 7) == "All queries that have a match, highest AP first."
 
 
 def test_those_asked_for_are_shown_in_their_order() -> None:
     options = FigureOptions(queries=["h", "c", "a"])
     assert choose_queries(SCORES, options) == ["h", "c", "a"]
-    assert how_chosen(options, "AP") == "Queries named in the configuration."
+    assert how_chosen(options, "AP", 3) == "Queries named in the configuration."
 
 
 def test_an_unknown_key_is_named_beside_known_ones() -> None:

@@ -14,18 +14,21 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import write_json
-from pipeline.reporting.published import PUBLISHED
+from pipeline.reporting.published import PUBLISHED, Benchmark
 from pipeline.reporting.tables import tabulate
 
+DRAWN = Benchmark("synthetic", "synthetic")
+MARKET = Benchmark("market1501", "market1501")
+OCCLUDED_DUKE = Benchmark("occluded_duke", "occluded_duke")
 BASELINE = ("coarse", "global", "coarse_global")
 FULL = ("blended", "coarse", "global", "blended_global", "coarse_global")
 
 
 def write_metrics(
-    folder: Path, variant: str, seed: int, features: tuple[str, ...], dataset: str = "synthetic"
+    folder: Path, variant: str, seed: int, features: tuple[str, ...], benchmark: Benchmark = DRAWN
 ) -> Path:
     """Metrics of a run whose numbers differ by variant, seed, feature and metric."""
-    path = folder / dataset / variant / f"seed{seed}" / "metrics.json"
+    path = folder / benchmark.dataset / variant / f"seed{seed}" / "metrics.json"
     values = {
         feature: {
             name: 40 + len(variant) + (seed * 7 + i * i) % 5 + 0.3 * k + 0.0123
@@ -33,14 +36,14 @@ def write_metrics(
         }
         for i, feature in enumerate(features)
     }
-    head = {"dataset": dataset, "variant": variant, "seed": seed, "run": f"hash-{variant}-{seed}"}
-    write_json(path, head | {"features": values})
+    head = {"variant": variant, "seed": seed, "run": f"hash-{variant}-{seed}"}
+    write_json(path, benchmark._asdict() | head | {"features": values})
     return path
 
 
-def write_all(folder: Path, seeds: int = 3, dataset: str = "synthetic") -> list[Path]:
+def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = DRAWN) -> list[Path]:
     return [
-        write_metrics(folder, variant, seed, features, dataset)
+        write_metrics(folder, variant, seed, features, benchmark)
         for variant, features in (("dpsm_fbm", FULL), ("baseline", BASELINE))
         for seed in range(seeds)
     ]
@@ -67,8 +70,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_means_and_deviations_are_those_of_the_runs(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path))
     rows, runs = rows_of(outputs["csv"]), rows_of(outputs["runs"])
-    assert list(rows[0])[:7] == [
-        *("variant", "feature", "seeds", "rank1_mean", "rank1_std", "map_mean", "map_std")
+    assert list(rows[0])[:9] == [
+        *("dataset", "trained_on", "variant", "feature", "seeds"),
+        *("rank1_mean", "rank1_std", "map_mean", "map_std"),
     ]
     assert [(row["variant"], row["feature"]) for row in rows] == [
         *(("baseline", feature) for feature in BASELINE),
@@ -123,7 +127,7 @@ def test_markdown_and_latex_show_the_csv(tmp_path: Path) -> None:
 # LaTeX is no package of Python: where it is missing, the test above still reads what is written
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
 def test_latex_compiles(tmp_path: Path) -> None:
-    outputs = run_tabulate(tmp_path, write_all(tmp_path, dataset="occluded_duke"))
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=OCCLUDED_DUKE))
     document = rf"""\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}
 \input{{{outputs["latex"].name}}}\end{{document}}"""
     (tmp_path / "paper.tex").write_text(document)
@@ -132,12 +136,12 @@ def test_latex_compiles(tmp_path: Path) -> None:
 
 
 def test_published_numbers_stand_beside_ours_on_the_same_dataset(tmp_path: Path) -> None:
-    outputs = run_tabulate(tmp_path, write_all(tmp_path, dataset="market1501"))
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=MARKET))
     markdown, latex = outputs["markdown"].read_text(), outputs["latex"].read_text()
     published = "published, arXiv 2402.10435"
     assert f"| DPEFormer | {published} | 95.4 | 88.1 | – | – | – | – |" in markdown
     assert f"DPEFormer & {published} & 95.4 & 88.1 & -- & -- & -- & -- " in latex
-    assert markdown.count(published) == latex.count(published) == len(PUBLISHED["market1501"])
+    assert markdown.count(published) == latex.count(published) == len(PUBLISHED[MARKET])
     assert latex.count(r"\midrule") == 2
     assert "69.9" not in markdown  # Occluded-Duke's
     assert all(row["variant"] in ("baseline", "dpsm_fbm") for row in rows_of(outputs["csv"]))
@@ -158,8 +162,24 @@ def test_same_bytes_in_any_order_of_the_inputs(tmp_path: Path) -> None:
     assert before == {path: path.read_bytes() for path in after}
 
 
+def test_every_row_says_what_was_trained_on_and_tested_on(tmp_path: Path) -> None:
+    across = Benchmark("occluded_reid", trained_on="market1501")
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=across))
+    for row in (*rows_of(outputs["csv"]), *rows_of(outputs["runs"])):
+        assert (row["dataset"], row["trained_on"]) == across
+    caption = outputs["markdown"].read_text().splitlines()[0]
+    assert caption.startswith("occluded_reid (trained on market1501), in percent")
+    assert "| DPEFormer | published" in outputs["markdown"].read_text()
+
+
+def test_published_numbers_are_of_one_training_set(tmp_path: Path) -> None:
+    other = Benchmark("occluded_reid", trained_on="msmt17_train")
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=other))
+    assert "published" not in outputs["markdown"].read_text()
+
+
 def test_datasets_are_not_mixed(tmp_path: Path) -> None:
-    paths = write_all(tmp_path) + write_all(tmp_path, dataset="market1501")
+    paths = write_all(tmp_path) + write_all(tmp_path, benchmark=MARKET)
     with pytest.raises(InputError, match="one dataset, found market1501, synthetic"):
         run_tabulate(tmp_path, paths)
 

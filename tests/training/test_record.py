@@ -3,7 +3,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from pipeline.training.record import commit, versions
+from pipeline.data.shards import HASHES, write_index
+from pipeline.files import sha256
+from pipeline.options.run import RunOptions
+from pipeline.training.record import commit, run_facts
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -29,9 +32,22 @@ def test_commit_and_changes(tmp_path: Path) -> None:
     assert commit(tmp_path) == (head, True)
 
 
-def test_versions_are_those_installed() -> None:
-    import numpy
-
-    found = versions()
-    assert set(found) == {"torch", "timm", "numpy", "pillow", "webdataset"}
-    assert found["numpy"] == numpy.__version__
+def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> None:
+    shards, bank = tmp_path / "shards", tmp_path / "bank"
+    for folder, made_of in (
+        (shards, {"archive": "a", "ingest": "i", "manifest": "m", "code": "c"}),
+        (bank, {"checkpoint": None, "masks": "k", "segmentation": "s", "options": {}}),
+    ):
+        folder.mkdir()
+        write_index(folder, [], made_of)
+    hashes = run_facts(shards, bank, RunOptions(), seed=0)["hashes"]
+    assert hashes == {
+        "shards": sha256(shards / HASHES),
+        "archive": "a",
+        "manifest": "m",
+        "bank": sha256(bank / HASHES),
+        "checkpoint": None,
+        "masks": "k",
+        "pretrained": None,
+    }
+    assert "masks" not in run_facts(shards, None, RunOptions(), seed=0)["hashes"]

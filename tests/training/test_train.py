@@ -342,5 +342,5 @@ def test_bad_input_is_named(run: Runner, options: RunOptions, shards: Path, tmp_
     for file in shards.iterdir():
         (damaged / file.name).write_bytes(file.read_bytes()[:-1])
     (damaged / "shards.json").write_bytes((shards / "shards.json").read_bytes())
-    with pytest.raises(InputError, match=r"train-000000\.tar"):
+    with pytest.raises(InputError, match=r"damaged.*: expected \d+ bytes"):
         run("shards", shards=damaged)

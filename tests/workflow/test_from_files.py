@@ -40,3 +40,17 @@ def test_from_files_to_ranked_results(project, tmp_path, dataset, make, queries)
     ranked = (project.folder / run / "queries.csv").read_text().splitlines()
     assert len(ranked) == 1 + queries * len(metrics["features"])
     assert not project.planned(f"{run}/metrics.json")
+
+
+def test_an_archive_must_be_there_until_it_is_ingested(project, tmp_path):
+    archive, manifest = tmp_path / "market.zip", "results/market1501/manifest.csv"
+    project.configure(data={"dataset": "market1501", "archive": str(archive), "checks": "warn"})
+    refused = project.snakemake("--dry-run", manifest)
+    assert refused.returncode != 0
+    for said in (f"{archive}: expected Market-1501-v15.09.15.zip", "not to be passed on"):
+        assert said in refused.stdout
+    write_zip(archive, MINIATURES["market1501"].files)
+    done = project.snakemake(manifest)
+    assert done.returncode == 0, done.stdout[-3000:]
+    archive.unlink()
+    assert project.planned("results/market1501/shards") == {"shard"}

@@ -1,4 +1,4 @@
-FIGURES = "results/{dataset}/figures"
+FIGURES = "results/{experiment}/figures"
 # runs that pictures of single images show: the first variant, the last that selects patches, the
 # last that blends; where there is none, no rule that shows it is asked for
 BASELINE = first_run(CONFIG.compare[0])
@@ -10,12 +10,12 @@ rule tabulate:
     input:
         metrics=runs("metrics.json"),
     output:
-        csv="results/{dataset}/tables/{table}.csv",
-        markdown="results/{dataset}/tables/{table}.md",
-        latex="results/{dataset}/tables/{table}.tex",
-        runs="results/{dataset}/tables/{table}_runs.csv",
+        csv="results/{experiment}/tables/{table}.csv",
+        markdown="results/{experiment}/tables/{table}.md",
+        latex="results/{experiment}/tables/{table}.tex",
+        runs="results/{experiment}/tables/{table}_runs.csv",
     log:
-        "results/logs/{dataset}/tabulate_{table}.log",
+        "results/logs/{experiment}/tabulate_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -30,12 +30,12 @@ rule tabulate:
 rule compare:
     input:
         queries=runs("queries.csv"),
-        records=runs("run.json"),
+        metrics=runs("metrics.json"),
     output:
-        csv="results/{dataset}/tables/{table}_paired.csv",
-        markdown="results/{dataset}/tables/{table}_paired.md",
+        csv="results/{experiment}/tables/{table}_paired.csv",
+        markdown="results/{experiment}/tables/{table}_paired.md",
     log:
-        "results/logs/{dataset}/compare_{table}.log",
+        "results/logs/{experiment}/compare_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -55,7 +55,7 @@ rule ablation:
     output:
         figure=f"{FIGURES}/{{table}}_ablation.png",
     log:
-        "results/logs/{dataset}/ablation_{table}.log",
+        "results/logs/{experiment}/ablation_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -68,18 +68,19 @@ rule ablation:
 
 rule benchmark_sheet:
     input:
-        shards="results/{dataset}/shards",
+        trained=f"results/{TRAINED}/shards",
+        tested=f"results/{TESTED}/shards",
     output:
         figure=f"{FIGURES}/benchmark.png",
     log:
-        "results/logs/{dataset}/benchmark_sheet.log",
+        "results/logs/{experiment}/benchmark_sheet.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
         code=code_hash("pipeline.reporting.benchmark_sheet"),
     shell:
-        "python -m pipeline.reporting.benchmark_sheet --shards {input.shards}"
-        " --figure {output.figure} 2>&1 | tee {log}"
+        "python -m pipeline.reporting.benchmark_sheet --trained {input.trained}"
+        " --tested {input.tested} --figure {output.figure} 2>&1 | tee {log}"
 
 
 rule bank_sheet:
@@ -88,7 +89,7 @@ rule bank_sheet:
     output:
         figure=f"{FIGURES}/bank.png",
     log:
-        "results/logs/{dataset}/bank_sheet.log",
+        "results/logs/{experiment}/bank_sheet.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -100,12 +101,12 @@ rule bank_sheet:
 
 rule views_sheet:
     input:
-        shards="results/{dataset}/shards",
+        shards=f"results/{TRAINED}/shards",
         bank="results/occluders/bank",
     output:
         figure=f"{FIGURES}/views.png",
     log:
-        "results/logs/{dataset}/views_sheet.log",
+        "results/logs/{experiment}/views_sheet.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -123,7 +124,7 @@ rule curves:
     output:
         figure=f"{FIGURES}/{{table}}_curves.png",
     log:
-        "results/logs/{dataset}/curves_{table}.log",
+        "results/logs/{experiment}/curves_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -135,13 +136,13 @@ rule curves:
 
 rule ranks:
     input:
-        shards="results/{dataset}/shards",
+        shards=f"results/{TESTED}/shards",
         baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
         variant=multiext(f"{SELECTING}/", "queries.csv", "features.npz", "run.json"),
     output:
         figure=f"{FIGURES}/{{table}}_ranks.png",
     log:
-        "results/logs/{dataset}/ranks_{table}.log",
+        "results/logs/{experiment}/ranks_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -157,12 +158,12 @@ rule ranks:
 
 rule patches:
     input:
-        shards="results/{dataset}/shards",
+        shards=f"results/{TESTED}/shards",
         run=multiext(f"{SELECTING}/", "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=f"{FIGURES}/{{table}}_patches.png",
     log:
-        "results/logs/{dataset}/patches_{table}.log",
+        "results/logs/{experiment}/patches_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -176,12 +177,12 @@ rule patches:
 
 rule attention:
     input:
-        shards="results/{dataset}/shards",
+        shards=f"results/{TESTED}/shards",
         run=multiext(f"{BLENDING}/", "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=f"{FIGURES}/{{table}}_attention.png",
     log:
-        "results/logs/{dataset}/attention_{table}.log",
+        "results/logs/{experiment}/attention_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -200,7 +201,7 @@ rule kept:
     output:
         figure=f"{FIGURES}/{{table}}_kept.png",
     log:
-        "results/logs/{dataset}/kept_{table}.log",
+        "results/logs/{experiment}/kept_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -213,14 +214,14 @@ rule kept:
 
 rule hidden:
     input:
-        truth="results/{dataset}/truth.npz",
+        truth="results/synthetic/truth.npz",
         queries=runs("queries.csv"),
         records=runs("run.json"),
     output:
         figure=f"{FIGURES}/{{table}}_hidden.png",
         table=f"{FIGURES}/{{table}}_hidden.csv",
     log:
-        "results/logs/{dataset}/hidden_{table}.log",
+        "results/logs/{experiment}/hidden_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -244,16 +245,17 @@ rule publish:
             )
         ],
         tables=[
-            *multiext("results/{dataset}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
+            *multiext("results/{experiment}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
             *paired_tables(),
+            *verdict_tables(),
         ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
-        numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if is_drawn() else [],
+        numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if is_drawn(CONFIG.tested()) else [],
         bank=["results/occluders/bank"] if pasting_variants() else [],
     output:
-        receipt="results/{dataset}/tables/{table}_published.json",
+        receipt="results/{experiment}/tables/{table}_published.json",
     log:
-        "results/logs/{dataset}/publish_{table}.log",
+        "results/logs/{experiment}/publish_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -263,5 +265,26 @@ rule publish:
         code=code_hash("pipeline.reporting.publish"),
     shell:
         "python -m pipeline.reporting.publish --database {params.database}"
-        " --receipt {output.receipt} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
+        " --receipt {output.receipt} --experiment {wildcards.experiment} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
         " --figures {input.figures} {input.numbers} {params.bank} 2>&1 | tee {log}"
+
+
+rule verdicts:
+    input:
+        metrics=runs("metrics.json"),
+        records=runs("run.json"),
+    output:
+        csv="results/{experiment}/tables/{table}_verdicts.csv",
+        markdown="results/{experiment}/tables/{table}_verdicts.md",
+    log:
+        "results/logs/{experiment}/verdicts_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        variants=",".join(CONFIG.compare),
+        occluders=CONFIG.occluders.model_dump_json(),
+        code=code_hash("pipeline.reporting.verdicts"),
+    shell:
+        "python -m pipeline.reporting.verdicts --metrics {input.metrics} --csv {output.csv}"
+        " --markdown {output.markdown} --variants {params.variants}"
+        " --occluders {params.occluders:q} 2>&1 | tee {log}"

@@ -1,25 +1,46 @@
 """What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
 
-from pipeline.provenance import code_hash
+from snakemake.exceptions import WorkflowError
 
-RUN_FOLDER = "results/{dataset}/{variant}/seed{seed}"
+from pipeline.data.datasets import DATASETS
+from pipeline.downloads.known import FOLDER
+from pipeline.options.data import DataOptions
+from pipeline.provenance import code_hash
+from pipeline.reporting.published import PUBLISHED, Benchmark
+
+TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
+# the same folder, where a run is tested on the dataset that it was trained on
+TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
+TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
 
 def runs(file: str) -> list[str]:
     """One path for each run of the comparison, in the order of the table."""
     return expand(
-        f"{RUN_FOLDER}/{file}", dataset=DATASET, variant=CONFIG.compare, seed=CONFIG.seeds
+        f"{TESTED_RUN}/{file}",
+        experiment=EXPERIMENT,
+        variant=CONFIG.compare,
+        seed=CONFIG.seeds,
     )
 
 
 def archive(wildcards) -> str:
-    """The dataset's archive: the user's file, or the drawn one."""
-    return CONFIG.data.archive or f"results/{wildcards.dataset}/archive.zip"
+    """The dataset's archive: the user's file, or the drawn one.
+
+    A file that is not there is an error in words, unless it is fetched or was ingested before.
+    """
+    source = CONFIG.source(wildcards.dataset)
+    if source.archive is None:
+        return "results/synthetic/archive.zip"
+    there = source.archive.startswith(f"{FOLDER}/") or Path(source.archive).exists()
+    if not there and not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
+        raise WorkflowError(DATASETS[source.dataset].absent(source.archive))
+    return source.archive
 
 
 def lists(wildcards) -> list[str]:
     """The lists by which the dataset is made, where it is: files, so that they can be fetched."""
-    folder = CONFIG.data.lists
+    folder = CONFIG.source(wildcards.dataset).lists
     return expand(f"{folder}/{{split}}.list", split=("train", "query", "gallery")) if folder else []
 
 
@@ -46,7 +67,7 @@ def bank(wildcards) -> list[str]:
 
 def truth(wildcards) -> list[str]:
     """The exact masks, where the benchmark is drawn: training is watched with them, not taught."""
-    return ["results/synthetic/truth.npz"] if is_drawn() else []
+    return ["results/synthetic/truth.npz"] if is_drawn(CONFIG.data) else []
 
 
 def pasting_variants() -> list[str]:
@@ -63,7 +84,14 @@ def paired_tables() -> list[str]:
     """The paired comparison, where there is something to compare."""
     if len(CONFIG.compare) == 1:
         return []
-    return [f"results/{{dataset}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
+    return [f"results/{{experiment}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
+
+
+def verdict_tables() -> list[str]:
+    """The verdicts on published rows, where something is published to hold the runs against."""
+    if Benchmark(TESTED, TRAINED) not in PUBLISHED:
+        return []
+    return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
 
 def blending_variants() -> list[str]:
@@ -78,7 +106,7 @@ def blending_variants() -> list[str]:
 
 def first_run(variant: str) -> str:
     """The run of a variant that pictures show: the one with the first seed."""
-    return f"results/{DATASET}/{variant}/seed{CONFIG.seeds[0]}"
+    return f"results/{EXPERIMENT}/{variant}/seed{CONFIG.seeds[0]}"
 
 
 def selecting_runs(file: str) -> list[str]:
@@ -86,9 +114,9 @@ def selecting_runs(file: str) -> list[str]:
     return [f"{first_run(variant)}/{file}" for variant in selecting_variants()]
 
 
-def is_drawn() -> bool:
-    """Whether the workflow draws the benchmark, and so knows what is hidden."""
-    return DATASET == "synthetic" and CONFIG.data.archive is None
+def is_drawn(data: DataOptions) -> bool:
+    """Whether the workflow draws the dataset, and so knows what is hidden."""
+    return data.dataset == "synthetic" and data.archive is None
 
 
 def figures() -> list[str]:
@@ -102,6 +130,6 @@ def figures() -> list[str]:
         names += [f"{CONFIG.table}_patches", f"{CONFIG.table}_kept"]
     if blending_variants():
         names += [f"{CONFIG.table}_attention"]
-    if is_drawn():
+    if is_drawn(CONFIG.tested()):
         names += [f"{CONFIG.table}_hidden"]
     return names

@@ -41,23 +41,28 @@ rule ingest:
     output:
         images=directory("results/{dataset}/images"),
         manifest="results/{dataset}/manifest.csv",
+        record="results/{dataset}/ingest.json",
     log:
         "results/logs/{dataset}/ingest.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
-        options=CONFIG.ingest_options().model_dump_json(),
-        lists=f"--lists {CONFIG.data.lists}" if CONFIG.data.lists else "",
+        options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
+        lists=lambda wildcards, input: (
+            f"--lists {Path(input.lists[0]).parent}" if input.lists else ""
+        ),
         code=code_hash("pipeline.data.ingest"),
     shell:
         "python -m pipeline.data.ingest --archive {input.archive} --images {output.images}"
-        " --manifest {output.manifest} --options {params.options:q} {params.lists} 2>&1 | tee {log}"
+        " --manifest {output.manifest} --record {output.record} --options {params.options:q}"
+        " {params.lists} 2>&1 | tee {log}"
 
 
 rule shard:
     input:
         images="results/{dataset}/images",
         manifest="results/{dataset}/manifest.csv",
+        record="results/{dataset}/ingest.json",
     output:
         shards=directory("results/{dataset}/shards"),
     log:
@@ -68,4 +73,4 @@ rule shard:
         code=code_hash("pipeline.data.shards"),
     shell:
         "python -m pipeline.data.shards --images {input.images} --manifest {input.manifest}"
-        " --shards {output.shards} 2>&1 | tee {log}"
+        " --record {input.record} --shards {output.shards} 2>&1 | tee {log}"

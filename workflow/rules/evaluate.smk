@@ -1,12 +1,31 @@
+if TRAINED != TESTED:
+
+    rule take_over:
+        input:
+            expand(
+                f"{TRAINED_RUN}/{{file}}", dataset=TRAINED, file=TRAINED_FILES, allow_missing=True
+            ),
+        output:
+            expand(f"{TESTED_RUN}/{{file}}", file=TRAINED_FILES, allow_missing=True),
+        log:
+            f"results/logs/{TESTED_RUN.removeprefix('results/')}/take_over.log",
+        localrule: True
+        params:
+            folder=lambda wildcards, output: Path(output[0]).parent,
+        shell:
+            # links: the weights of a large network are not there twice
+            "ln -f {input} {params.folder} 2>&1 | tee {log}"
+
+
 rule embed:
     input:
-        weights=f"{RUN_FOLDER}/weights.safetensors",
-        record=f"{RUN_FOLDER}/run.json",
-        shards="results/{dataset}/shards",
+        weights=f"{TESTED_RUN}/weights.safetensors",
+        record=f"{TESTED_RUN}/run.json",
+        shards=f"results/{TESTED}/shards",
     output:
-        features=f"{RUN_FOLDER}/features.npz",
+        features=f"{TESTED_RUN}/features.npz",
     log:
-        f"results/logs/{RUN_FOLDER.removeprefix('results/')}/embed.log",
+        f"results/logs/{TESTED_RUN.removeprefix('results/')}/embed.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
@@ -23,17 +42,18 @@ rule embed:
 
 rule score:
     input:
-        features=f"{RUN_FOLDER}/features.npz",
-        record=f"{RUN_FOLDER}/run.json",
+        features=f"{TESTED_RUN}/features.npz",
+        record=f"{TESTED_RUN}/run.json",
     output:
-        metrics=f"{RUN_FOLDER}/metrics.json",
-        queries=f"{RUN_FOLDER}/queries.csv",
+        metrics=f"{TESTED_RUN}/metrics.json",
+        queries=f"{TESTED_RUN}/queries.csv",
     log:
-        f"results/logs/{RUN_FOLDER.removeprefix('results/')}/score.log",
+        f"results/logs/{TESTED_RUN.removeprefix('results/')}/score.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
+        tested=TESTED,
         code=code_hash("pipeline.evaluation.score"),
     shell:
         "python -m pipeline.evaluation.score --features {input.features} --record {input.record}"
-        " --metrics {output.metrics} --queries {output.queries} 2>&1 | tee {log}"
+        " --dataset {params.tested} --metrics {output.metrics} --queries {output.queries} 2>&1 | tee {log}"

@@ -21,6 +21,7 @@ if CONFIG.occluders.masks == "sam":
             checkpoint=CONFIG.occluders.sam.checkpoint,
         output:
             masks="results/occluders/masks.jsonl",
+            record="results/occluders/masks.json",
         log:
             "results/logs/occluders/segment.log",
         conda:
@@ -38,8 +39,9 @@ if CONFIG.occluders.masks == "sam":
             code=code_hash("pipeline.occluders.segment"),
         shell:
             "python -m pipeline.occluders.segment --images {input.images} --masks {output.masks}"
-            " --state {params.state} --sam {params.sam:q} --generator {params.generator:q}"
-            " --compute {params.compute:q} --source {params.source:q} 2>&1 | tee {log}"
+            " --record {output.record} --state {params.state} --sam {params.sam:q}"
+            " --generator {params.generator:q} --compute {params.compute:q}"
+            " --source {params.source:q} 2>&1 | tee {log}"
 
 else:
 
@@ -48,6 +50,7 @@ else:
             images=occluder_images,
         output:
             masks="results/occluders/masks.jsonl",
+            record="results/occluders/masks.json",
         log:
             "results/logs/occluders/read_sa1b.log",
         conda:
@@ -57,13 +60,14 @@ else:
             code=code_hash("pipeline.occluders.sa1b"),
         shell:
             "python -m pipeline.occluders.sa1b --images {input.images} --masks {output.masks}"
-            " --source {params.source:q} 2>&1 | tee {log}"
+            " --record {output.record} --source {params.source:q} 2>&1 | tee {log}"
 
 
 rule select:
     input:
         images=occluder_images,
         masks="results/occluders/masks.jsonl",
+        record="results/occluders/masks.json",
     output:
         bank=directory("results/occluders/bank"),
     log:
@@ -75,4 +79,4 @@ rule select:
         code=code_hash("pipeline.occluders.select"),
     shell:
         "python -m pipeline.occluders.select --images {input.images} --masks {input.masks}"
-        " --bank {output.bank} --options {params.options:q} 2>&1 | tee {log}"
+        " --record {input.record} --bank {output.bank} --options {params.options:q} 2>&1 | tee {log}"

@@ -5,11 +5,11 @@ rule train:
         bank=bank,
         truth=truth,
     output:
-        weights=f"{RUN_FOLDER}/weights.safetensors",
-        history=f"{RUN_FOLDER}/history.csv",
-        record=f"{RUN_FOLDER}/run.json",
+        weights=f"{TRAINED_RUN}/weights.safetensors",
+        history=f"{TRAINED_RUN}/history.csv",
+        record=f"{TRAINED_RUN}/run.json",
     log:
-        f"results/logs/{RUN_FOLDER.removeprefix('results/')}/train.log",
+        f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
@@ -21,7 +21,7 @@ rule train:
         bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
         truth=lambda wildcards, input: f"--truth {input.truth}" if input.truth else "",
         # not an output: it outlives an interrupted job, which then goes on from it
-        state=f"{RUN_FOLDER}/state.pt",
+        state=f"{TRAINED_RUN}/state.pt",
         code=code_hash("pipeline.training.train"),
     shell:
         "python -m pipeline.training.train --shards {input.shards} --weights {output.weights}"

@@ -81,6 +81,13 @@ class Dataset:
         """Whether it has nothing to train on."""
         return bool(self.counts) and "train" not in self.counts
 
+    def absent(self, path: str) -> str:
+        """What to tell a user who has no archive at `path`."""
+        return (
+            f"{path}: expected {self.archive}, for {self.title}; found nothing there: put it there "
+            f"or give the path that it has. {self.terms}"
+        ).rstrip()
+
 
 def counts(**splits: tuple[int, int]) -> dict[str, SplitCounts]:
     """Counts by split, from (identities, images)."""

@@ -1,0 +1,126 @@
+"""What an experiment will cost on one GPU: an estimate from counted operations, nothing is run.
+
+    python -m benchmarks.cost workflow/recipes/sgd.yaml workflow/experiments/market1501.yaml
+
+Operations of the backbone are counted by torch.utils.flop_counter (a multiplication and an addition
+are two), forward and backward for the two views of each training image, forward for the test
+images and for the start of the memory bank. The heads are left out: they add 2 % at most
+(benchmarks.heads). Hours follow from the speed that is assumed, `--tflops`: by default 30 % of what
+NVIDIA gives for bfloat16 on an A100. Reading and augmenting the images must keep up with it
+(compute.workers), and nothing is counted for SAM, tables and figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import yaml
+from snakemake.utils import update_config  # type: ignore[import-untyped]
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from pipeline.config import Config
+from pipeline.data.datasets import DATASETS
+from pipeline.data.sampling import epoch_batches
+from pipeline.model.backbone import create_backbone
+from pipeline.options.data import SplitCounts
+from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
+
+BASE = Path("config.yaml")
+A100 = 312.0
+"""TFLOP/s of dense bfloat16, by its data sheet."""
+SUSTAINED = 0.3
+"""Share of them that a plain training loop is assumed to reach."""
+VIEWS = 2
+
+
+class Cost(NamedTuple):
+    """FLOP of one training with its test, and what they were computed from."""
+
+    forward: float
+    """Of the backbone, for one image."""
+    both: float
+    """Of its forward and backward pass."""
+    steps: int
+    """In an epoch."""
+    total: float
+
+
+@cache
+def count_flop(backbone: BackboneOptions, image: ImageOptions) -> tuple[float, float]:
+    """FLOP of the backbone for one image: forward, and forward with backward."""
+    with torch.device("meta"):  # shapes alone
+        network = create_backbone(backbone, image, pretrained=False)
+        pixels = torch.empty(1, 3, image.height, image.width)
+    # other kernels of the attention are counted on a GPU alone
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        tokens = network.forward_features(pixels)
+        forward = counter.get_total_flops()
+        tokens.backward(torch.empty_like(tokens))
+    return forward, counter.get_total_flops()
+
+
+def epoch_steps(train: SplitCounts, options: RunOptions) -> int:
+    """Steps of an epoch, were the images spread evenly over the identities."""
+    labels = np.arange(train.images) % train.identities
+    training = options.training
+    return len(epoch_batches(labels, 0, 0, training.identities, training.images))
+
+
+def training_cost(config: Config, variant: str) -> Cost:
+    """What one training of a variant costs, and its test."""
+    options = config.run_options(variant)
+    train = _counts(config, config.data.dataset)["train"]
+    test = _counts(config, config.tested().dataset)
+    forward, both = count_flop(options.backbone, options.image)
+    steps, training = epoch_steps(train, options), options.training
+    views = VIEWS * training.identities * training.images * steps * training.epochs
+    single = train.images + test["query"].images + test["gallery"].images
+    return Cost(forward, both, steps, views * both + single * forward)
+
+
+def _counts(config: Config, dataset: str) -> dict[str, SplitCounts]:
+    return dict(config.ingest_options(dataset).expected or DATASETS[dataset].counts)
+
+
+def read(files: Sequence[Path]) -> Config:
+    """config.yaml under `files`, as Snakemake merges them; archives need not be given."""
+    values = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+    for file in files:
+        update_config(values, yaml.safe_load(file.read_text(encoding="utf-8")))
+    return Config.model_validate(values)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the estimate; the last line has the hours."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.cost", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("files", type=Path, nargs="*", help="as for Snakemake's --configfile")
+    parser.add_argument("--tflops", type=float, default=A100 * SUSTAINED)
+    given = parser.parse_args(arguments)
+    config = read(given.files)
+    costs = [training_cost(config, name) for name in config.compare]
+    for name, cost in zip(config.compare, costs, strict=True):
+        print(
+            f"{name:<20} {cost.forward / 1e9:.1f} GFLOP an image forward, {cost.both / 1e9:.1f} "
+            f"with backward; {config.run_options(name).training.epochs} epochs of {cost.steps} "
+            f"steps: {cost.total / 1e15:.0f} PFLOP"
+        )
+    trainings = len(costs) * len(config.seeds)
+    total = sum(cost.total for cost in costs) * len(config.seeds)
+    print(
+        f"{config.experiment()}: {trainings} trainings, {total / 1e15:.0f} PFLOP; at "
+        f"{given.tflops:.0f} TFLOP/s (assumed, not measured) {total / given.tflops / 3.6e15:.1f} "
+        "GPU-hours"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The packages that the project names: which versions are installed, and which are pinned."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+from pipeline.errors import warn
+from pipeline.provenance import ROOT
+
+PACKAGES = (
+    *("filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic", "requests"),
+    *("safetensors", "segment-anything", "snakemake", "timm", "torch", "torchvision", "tqdm"),
+    "webdataset",
+)
+"""The dependencies of pyproject.toml, which need not be there when a stage runs."""
+PINS = ROOT / "envs" / "constraints.txt"
+
+
+def versions() -> dict[str, str | None]:
+    """Installed versions of `PACKAGES`; None for one that is missing."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def normal_name(name: str) -> str:
+    """A package's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def read_pins(path: Path = PINS) -> dict[str, str]:
+    """Versions by normal name; none where there is no such file, as in an installed package."""
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").split()
+    return {normal_name(name): version for name, version in (line.split("==") for line in lines)}
+
+
+def find_drift(
+    installed: dict[str, str | None], pinned: dict[str, str]
+) -> dict[str, tuple[str, str]]:
+    """(pinned, installed) of the packages whose versions differ.
+
+    A build's own suffix, as in torch 2.14.1+cu130, makes no difference; nor does a package that is
+    missing: a stage that needs it fails, one that does not is not touched by it.
+    """
+    return {
+        name: (pinned[name], version)
+        for name, version in installed.items()
+        if version and name in pinned and version.partition("+")[0] != pinned[name]
+    }
+
+
+def warn_of_drift() -> None:
+    """One warning that names each package whose installed version is not the pinned one."""
+    found = [
+        f"{name} {version} (pinned: {pin})"
+        for name, (pin, version) in find_drift(versions(), read_pins()).items()
+    ]
+    if found:
+        warn(
+            f"other versions are installed than {PINS.relative_to(ROOT)} pins: {', '.join(found)}. "
+            "Results may differ from those of the pins, and are recorded with what is installed; "
+            "for the pins: pip install -c envs/constraints.txt -e ."
+        )

@@ -1,0 +1,49 @@
+"""The estimate of an experiment's cost against a count by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cost import VIEWS, count_flop, main, read, training_cost
+from pipeline.options.run import BackboneOptions, ImageOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [ROOT / f"workflow/{name}.yaml" for name in ("recipes/sgd", "experiments/market1501")]
+
+
+def test_the_operations_of_vit_b_are_those_counted_by_hand() -> None:
+    """A token and a weight make one multiplication and one addition."""
+    width, patches, blocks = 768, 128, 12
+    tokens = patches + 1
+    embedding = 2 * patches * 3 * 16 * 16 * width
+    linear = 2 * tokens * width * (3 * width + width + 4 * width + 4 * width)
+    attention = 2 * 2 * tokens * tokens * width  # scores, and what they weigh
+    expected = embedding + blocks * (linear + attention)
+    forward, both = count_flop(BackboneOptions(), ImageOptions())
+    assert forward == expected
+    # two gradients for each product, but none for the pixels
+    assert both == pytest.approx(3 * expected - embedding, rel=1e-3)
+
+
+def test_a_training_is_so_many_views_and_a_test(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    cost = training_cost(read(FILES), "dpeformer")
+    steps = 751 // 16
+    single = 12936 + 3368 + 15913
+    assert cost.steps == steps
+    expected = VIEWS * 64 * steps * 120 * cost.both + single * cost.forward
+    assert cost.total == pytest.approx(expected)
+
+
+def test_hours_follow_from_the_assumed_speed(monkeypatch, capsys) -> None:
+    monkeypatch.chdir(ROOT)
+    names = [str(file) for file in FILES]
+    hours = []
+    for speed in ("10", "20"):
+        main([*names, "--tflops", speed])
+        hours.append(float(capsys.readouterr().out.split()[-2]))
+    assert hours[0] == pytest.approx(2 * hours[1], rel=0.01)
+    total = 12 * training_cost(read(FILES), "dpeformer").total
+    assert hours[0] == pytest.approx(total / 10e12 / 3600, abs=0.05)

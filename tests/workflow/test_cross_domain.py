@@ -1,0 +1,28 @@
+"""Training on one dataset, testing on others: what is trained is used again."""
+
+from pipeline.files import read_json
+from tests.miniatures import MINIATURES, write_zip
+
+
+def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
+    archive = write_zip(tmp_path / "Occluded_REID.zip", MINIATURES["occluded_reid"].files)
+    test = {"dataset": "occluded_reid", "archive": str(archive), "checks": "warn"}
+    project.configure(compare=["baseline"], seeds=[0], test=test)
+    results = project.folder / "results"
+    done = project.snakemake("all")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+    run = results / "synthetic_to_occluded_reid/baseline/seed0"
+    metrics = read_json(run / "metrics.json")
+    assert (metrics["dataset"], metrics["trained_on"]) == ("occluded_reid", "synthetic")
+    assert (metrics["queries"], metrics["gallery"]) == (6, 6)
+    trained = results / "synthetic/baseline/seed0/weights.safetensors"
+    assert (run / "weights.safetensors").samefile(trained)
+    assert not (results / "occluded_reid/baseline").exists()
+    assert not project.planned("all")
+
+    # the same training, now tested on its own dataset
+    project.configure(compare=["baseline"], seeds=[0])
+    planned = project.planned("all")
+    assert {"embed", "score", "publish"} <= planned
+    assert not {"train", "ingest", "take_over"} & planned

@@ -1,0 +1,88 @@
+"""Every ready experiment, as its head says to run it, on miniatures of its archives.
+
+The network is the shipped small ViT, and one epoch is all: nothing but scale differs.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.reporting.published import PUBLISHED, Benchmark
+from tests.miniatures import MINIATURES, write_folder, write_tar, write_zip
+from tests.sa1b_files import add_pair
+from tests.workflow.conftest import ROOT, Project, copy_project
+
+EXPERIMENTS = {
+    path: values
+    for path in sorted((ROOT / "workflow/experiments").glob("*.yaml"))
+    if "data" in (values := yaml.safe_load(path.read_text()))
+}
+RECIPES = ("workflow/recipes/sgd.yaml", "workflow/recipes/sa1b_bank.yaml")
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+SMALL = {
+    "image": CONFIG["image"],
+    "backbone": CONFIG["backbone"],
+    "training": {"epochs": 1, "identities": 2, "images": 2},
+    "occluders": {"limit": 2, "minimum": 2},
+    "data": {"checks": "warn"},
+    "seeds": [0],
+}
+
+
+def write_archive(folder: Path, dataset: str) -> Path:
+    """The miniature, packed as the dataset is handed out."""
+    files = MINIATURES[dataset].files
+    if dataset.startswith("msmt17"):
+        return write_tar(folder / f"{dataset}.tar.gz", files)
+    if dataset.startswith(("partial", "occluded_duke")):  # unpacked, or converted
+        return write_folder(folder / dataset, files)
+    return write_zip(folder / f"{dataset}.zip", files)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """A project for all experiments: what they share is made once."""
+    project = copy_project(tmp_path_factory.mktemp("ready"))
+    photographs = project.folder / "sa_000000"
+    photographs.mkdir()
+    for number in (1, 2):
+        masks = [np.zeros((48, 64), bool) for _ in range(2)]
+        masks[0][8:30, 10:40], masks[1][20:40, 30:60] = True, True
+        add_pair(photographs, number, masks)
+    return project
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_ready_experiment_runs_from_its_archive_to_its_tables(project, tmp_path, path):
+    values = EXPERIMENTS[path]
+    trained = values["data"]["dataset"]
+    tested = values.get("test", values["data"])["dataset"]
+    archives = {name: str(write_archive(tmp_path, name)) for name in {trained, tested}}
+    small = SMALL | ({"test": {"checks": "warn"}} if "test" in values else {})
+    (project.folder / "small.yaml").write_text(yaml.safe_dump(small))
+    own = {"data": {"archive": archives[trained]}, "occluders": {"images": "sa_000000"}}
+    if "test" in values:
+        own["test"] = {"archive": archives[tested]}
+    if "lists" in values["data"]:
+        own["data"]["lists"] = None
+    given = ["--config", *(f"{name}={json.dumps(section)}" for name, section in own.items())]
+    files = (*RECIPES, str(path.relative_to(ROOT)), "small.yaml")
+    done = project.snakemake(*given, files=files)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+    experiment = trained if trained == tested else f"{trained}_to_{tested}"
+    tables = project.folder / "results" / experiment / "tables"
+    with open(tables / f"{values['table']}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["variant"] for row in rows} == set(values["compare"])
+    assert {(row["dataset"], row["trained_on"]) for row in rows} == {(tested, trained)}
+    judged = tables / f"{values['table']}_verdicts.csv"
+    assert judged.exists() == (Benchmark(tested, trained) in PUBLISHED)
+    if judged.exists():
+        with open(judged, newline="") as file:
+            verdicts = {row["verdict"] for row in csv.DictReader(file)}
+        assert verdicts == {"other network or recipe"}
