@@ -22,7 +22,7 @@ from pipeline.options.run import (
 from pipeline.reporting.publish import milliseconds, publish
 
 ROOT = Path(__file__).resolve().parents[2]
-EPOCHS = 60  # enough for a run to be killed among them
+EPOCHS = 25  # enough for a run to be killed among them
 OPTIONS = RunOptions(
     image=ImageOptions(height=32, width=16),
     backbone=BackboneOptions(
