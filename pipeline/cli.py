@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import signal
 import sys
 import types
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
@@ -52,8 +53,10 @@ def run_stage(stage: Callable[..., None], arguments: list[str] | None = None) ->
     """Call `stage` with the command line's values; bad input ends in one line, not a traceback.
 
     Exits with status 1 on `InputError` and on an operating-system error such as a full disk, with
-    status 2 on arguments that do not fit.
+    status 2 on arguments that do not fit, and with 128 + its number on SIGTERM and Ctrl-C, which
+    leave nothing half-written either.
     """
+    before = signal.signal(signal.SIGTERM, _exit)
     try:
         stage(**vars(stage_parser(stage).parse_args(arguments)))
     except InputError as error:
@@ -61,3 +64,12 @@ def run_stage(stage: Callable[..., None], arguments: list[str] | None = None) ->
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         sys.exit(f"error: {error.strerror or error}{where}: nothing half-written was kept")
+    except KeyboardInterrupt:
+        _exit(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: object = None) -> NoReturn:
+    """End as by the signal, but by an exception: whoever has a file half-written deletes it."""
+    sys.exit(128 + number)

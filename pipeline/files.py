@@ -43,7 +43,9 @@ def _partial_name(path: Path) -> Path:
         owner = stale.name.split("-")[1]
         if owner.isdigit() and not _is_running(int(owner)):
             _delete(stale)
-    return path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    _delete(partial)  # of a process that had this one's number
+    return partial
 
 
 def _is_running(process: int) -> bool:
@@ -103,7 +105,6 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path`; it takes the place of `path` when the block ends well."""
     partial = _partial_name(path)
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         with naming(path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +64,29 @@ def test_an_operating_system_error_names_the_file(tmp_path):
 
     with pytest.raises(SystemExit, match=r"^error: No such file or directory \(.*missing/x\)"):
         run_stage(stage, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_stage_without_a_traceback_or_half_a_file(tmp_path, number):
+    script = """
+import time
+from pathlib import Path
+from pipeline.cli import run_stage
+from pipeline.files import atomic_folder
+
+def slow(output: Path):
+    with atomic_folder(output) as partial:
+        (partial / "half").touch()
+        print("writing", flush=True)
+        time.sleep(60)
+
+run_stage(slow)
+"""
+    command = [sys.executable, "-c", script, "--output", str(tmp_path / "shards")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(number)
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """A file is whole or absent, whatever happens while it is written."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -121,6 +122,14 @@ def test_a_second_process_waits_says_so_and_goes_on_when_the_first_is_killed(tmp
     with exclusive(path):
         pass
     assert second.returncode == 0
+
+
+def test_what_an_earlier_process_of_the_same_number_left_is_not_taken_up(tmp_path):
+    (tmp_path / f".partial-{os.getpid()}-mlflow.db").write_text("half")
+    with atomic_file(tmp_path / "mlflow.db") as partial:
+        assert not partial.exists()
+        partial.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
 def test_a_file_of_another_user_s_process_is_left_alone(tmp_path):

@@ -62,6 +62,12 @@ def set_map(folder: Path, value: float) -> None:
     (folder / "metrics.json").write_text(json.dumps(values))
 
 
+def client_of(folder: Path) -> MlflowClient:
+    from mlflow import MlflowClient  # only after `publish` has turned its telemetry off
+
+    return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
 class Project:
     """A folder of results, published to a database."""
 
@@ -104,9 +110,7 @@ class Project:
         return read_json(receipt)
 
     def client(self) -> MlflowClient:
-        from mlflow import MlflowClient  # only after `publish` has turned its telemetry off
-
-        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+        return client_of(self.folder)
 
     def active(self) -> dict[str, str]:
         """Ids of the runs that MLflow shows, by name; no two may have the same."""

@@ -29,8 +29,8 @@ def _csv_without(*names: str) -> Callable[[Path], bytes]:
 
 
 TIMELESS = {
-    # when and for how long the run lasted, and how much memory that process took
-    "/run.json": _json_without("started", "finished", "seconds", "peak_memory_mib"),
+    # when and for how long the run lasted, in how many pieces, and how much memory the last took
+    "/run.json": _json_without("started", "finished", "seconds", "resumed", "peak_memory_mib"),
     # how fast an epoch was
     "/history.csv": _csv_without("seconds", "images_per_second"),
     # the hash of run.json

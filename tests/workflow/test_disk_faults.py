@@ -18,9 +18,9 @@ from tests.workflow.conftest import Project
 OUTPUTS = {
     "synthetic.benchmark": ("archive", "truth"),
     "synthetic.scenes": ("images",),
-    "occluders.segment": ("masks", "state"),
+    "occluders.segment": ("masks", "record", "state"),
     "occluders.select": ("bank",),
-    "data.ingest": ("images", "manifest"),
+    "data.ingest": ("images", "manifest", "record"),
     "evaluation.embed": ("features",),
     "evaluation.score": ("metrics", "queries"),
     "reporting.tables": ("csv", "markdown", "latex", "runs"),

@@ -39,12 +39,16 @@ class Attempts:
 
     def __init__(self, project: Project, target: str) -> None:
         self.project, self.target = project, target
-        self.printed = project.folder / "printed.txt"
         self.finished: set[str] = set()
         self._processes: list[subprocess.Popen[str]] = []
 
+    @property
+    def printed(self) -> Path:
+        """What the last of them printed; a job that outlives an earlier one still adds to its."""
+        return self.project.folder / f"printed{len(self._processes)}.txt"
+
     def start(self) -> subprocess.Popen[str]:
-        with open(self.printed, "w") as file:
+        with open(self.project.folder / f"printed{len(self._processes) + 1}.txt", "w") as file:
             self._processes.append(self.project.start(self.target, stdout=file))
         return self._processes[-1]
 
@@ -93,7 +97,7 @@ class Attempts:
 
 
 @pytest.fixture
-def attempts(tmp_path: Path, long: bool) -> Iterator[list[Attempts]]:
+def attempts() -> Iterator[list[Attempts]]:
     made: list[Attempts] = []
     yield made
     for each in made:
@@ -107,7 +111,7 @@ def test_a_stopped_workflow_goes_on_to_the_same_files(
     assert finished.of_one_run().snakemake(TABLE).returncode == 0
     attempts.append(Attempts(copy_project(tmp_path / "stopped").of_one_run(), TABLE))
     rng = random.Random(5)
-    stopped = [stop for stop in A_FEW if attempt(attempts[0], stop, rng.uniform(0.5, 5))]
+    stopped = [stop for stop in A_FEW if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
     assert KILL in stopped
     attempts[0].finish()
     compare(attempts[0].project, finished)
@@ -139,8 +143,8 @@ def attempt(attempts: Attempts, stop: Stop, seconds: float) -> bool:
 
 
 def compare(project: Project, expected: Project) -> None:
-    """Every file that the stopped project has is that of the other, and is there."""
+    """Every file of the stopped project is as in the other, and none is missing but pictures."""
     found, wanted = outcome(project.folder / "results"), outcome(expected.folder / "results")
-    assert "synthetic/dpeformer/seed0/metrics.json" in found
     assert {name: wanted.get(name) for name in found} == found
-    assert {"occluders/bank/bank-000000.tar", "synthetic/tables/one.csv"} <= set(found)
+    others = ("baseline/", "seed1/", "components", "figures/")
+    assert {name for name in wanted if not any(other in name for other in others)} <= set(found)
