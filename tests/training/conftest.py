@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.shards import Sample, write_index, write_shards
+from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import (
     AugmentOptions,
     BackboneOptions,
@@ -18,6 +19,8 @@ from pipeline.options.run import (
     RunOptions,
     TrainingOptions,
 )
+from pipeline.training.train import train
+from tests.training.runs import CPU, EPOCHS, Runner, files, with_
 
 HEIGHT, WIDTH = 32, 16
 IDENTITIES, IMAGES = 6, 4
@@ -69,7 +72,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory, cut_outs: list[np.ndarray]) -
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def options() -> RunOptions:
     return RunOptions(
         image=ImageOptions(height=HEIGHT, width=WIDTH),
@@ -87,3 +90,56 @@ def options() -> RunOptions:
             epochs=3, identities=3, images=2, optimizer="adamw", lr=1e-3, warmup_epochs=1.0
         ),
     )
+
+
+@pytest.fixture
+def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner:
+    """Train into a folder of tmp_path; returns the folder."""
+
+    def call(
+        name: str,
+        seed: int = 0,
+        options: RunOptions = options,
+        compute: ComputeOptions = CPU,
+        shards: Path = shards,
+        bank: Path | None = bank,
+    ) -> Path:
+        folder = tmp_path / name
+        train(
+            shards=shards,
+            **files(folder),
+            options=options,
+            compute=compute,
+            dataset="toy",
+            variant="tiny",
+            seed=seed,
+            bank=bank,
+        )
+        return folder
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def longer(options: RunOptions) -> RunOptions:
+    """Enough steps for a run to be interrupted among them."""
+    return with_(options, "training", epochs=EPOCHS)
+
+
+@pytest.fixture(scope="session")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, longer: RunOptions
+) -> Path:
+    """A run of `longer` that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(
+        shards=shards,
+        **files(folder),
+        options=longer,
+        compute=CPU,
+        dataset="toy",
+        variant="tiny",
+        seed=0,
+        bank=bank,
+    )
+    return folder
