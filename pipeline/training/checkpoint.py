@@ -81,8 +81,8 @@ class Checkpoint:
 
     def restore(self, device: torch.device) -> Progress | None:
         """Load the newest state that is whole and this run's; None where there is none."""
-        for left in self._path.parent.glob(f".partial-*-{self._path.name}"):
-            left.unlink()  # a killed process was writing it
+        for left in self._path.parent.glob(".partial-*"):
+            left.unlink()  # a killed process was writing it: a run has its folder to itself
         paths = [path for path in (self._path, self._previous) if path.is_file()]
         for path in paths:
             state = self._read(path, device)

