@@ -19,22 +19,16 @@ from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.training.views import normalise
+from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
 QUERIES, GALLERY = 4, 9
 
 
 def options_with(selection: str, strength: float = 0.0) -> RunOptions:
-    backbone = BackboneOptions(
-        name="vit_tiny_patch16_224",
-        patch_size=8,
-        embed_dim=32,
-        depth=1,
-        num_heads=2,
-        camera_embedding=strength,
-    )
+    backbone = tiny_backbone(camera_embedding=strength)
     model = ModelOptions.model_validate({"selection": selection, "k_min": 4})
     return RunOptions(image=ImageOptions(height=32, width=16), backbone=backbone, model=model)
 

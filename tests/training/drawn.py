@@ -11,12 +11,12 @@ from PIL import Image
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.options.run import (
     AugmentOptions,
-    BackboneOptions,
     ImageOptions,
     ModelOptions,
     RunOptions,
     TrainingOptions,
 )
+from tests.tiny import tiny_backbone
 
 HEIGHT, WIDTH = 32, 16
 IDENTITIES, IMAGES = 6, 4
@@ -66,14 +66,7 @@ def draw_bank(folder: Path) -> Path:
 def tiny_options() -> RunOptions:
     return RunOptions(
         image=ImageOptions(height=HEIGHT, width=WIDTH),
-        backbone=BackboneOptions(
-            name="vit_tiny_patch16_224",
-            patch_size=8,
-            embed_dim=32,
-            depth=1,
-            num_heads=2,
-            drop_path=0.2,
-        ),
+        backbone=tiny_backbone(drop_path=0.2),
         model=ModelOptions(k_min=2),
         augment=AugmentOptions(pad=2),
         training=TrainingOptions(
