@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from itertools import chain
 from pathlib import Path
 
@@ -154,6 +155,18 @@ def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
     weights.write_bytes(changed)
     with pytest.raises(InputError, match=r"weights\.safetensors: expected SHA-256"):
         embed(weights, record, shards, tmp_path / "features.npz", CPU)
+    assert not (tmp_path / "features.npz").exists()
+
+
+def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
+    """One bit, and before anything is embedded."""
+    changed = shutil.copytree(shards, tmp_path / "changed")
+    tar = sorted(changed.glob("gallery-*.tar"))[0]
+    content = bytearray(tar.read_bytes())
+    content[len(content) // 2] ^= 1
+    tar.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{tar.name}: expected SHA-256"):
+        run_embed(tmp_path, changed)
     assert not (tmp_path / "features.npz").exists()
 
 
