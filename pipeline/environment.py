@@ -11,8 +11,8 @@ from pipeline.provenance import ROOT
 
 PACKAGES = (
     *("filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic", "requests"),
-    *("safetensors", "segment-anything", "snakemake", "timm", "torch", "torchvision", "tqdm"),
-    "webdataset",
+    *("safetensors", "segment-anything", "snakemake", "sqlalchemy", "timm", "torch", "torchvision"),
+    *("tqdm", "webdataset"),
 )
 """The dependencies of pyproject.toml, which need not be there when a stage runs."""
 PINS = ROOT / "envs" / "constraints.txt"

@@ -15,22 +15,20 @@ from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 from pipeline.options.run import (
     AugmentOptions,
-    BackboneOptions,
     ImageOptions,
     ModelOptions,
     RunOptions,
 )
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.views import two_views
+from tests.tiny import tiny_backbone
 
 
 @torch.no_grad()
 def test_1_the_global_feature_is_the_class_token() -> None:
     options = RunOptions(
         image=ImageOptions(height=64, width=32),
-        backbone=BackboneOptions(
-            name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
-        ),
+        backbone=tiny_backbone(),
     )
     torch.manual_seed(0)
     model = build_model(options, 3, pretrained=False).eval()

@@ -12,6 +12,7 @@ from snakemake.utils import update_config
 
 from pipeline.config import Config, load_config
 from pipeline.errors import InputError
+from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import BackboneOptions, RunOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,7 @@ def test_sgd_is_the_default_of_every_option_but_the_weights():
     defaults = RunOptions()
     for section in ("image", "augment", "loss", "training"):
         assert getattr(options, section) == getattr(defaults, section), section
+    assert load("sgd").compute == ComputeOptions(workers=4)
 
 
 def test_adam_differs_from_sgd_in_its_training_only():

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import Section
+from pipeline.options.base import Positive, Section
 
 
 class ComputeOptions(Section):
@@ -17,3 +17,6 @@ class ComputeOptions(Section):
     """Of the backbone. auto: bfloat16 where the device is fast at it."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that decode and augment; 0: the training process itself."""
+    checkpoint_steps: Positive = 2000
+    """A training saves its state after so many steps, and loses no more of them when it is killed.
+    ViT-B's state is over 1 GB: more often, and saving costs more than a hundredth of the time."""

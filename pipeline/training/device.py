@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -51,3 +55,19 @@ def make_deterministic(device: torch.device) -> None:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+@contextmanager
+def unrepeatable() -> Iterator[list[str]]:
+    """Collects what torch says of kernels without a deterministic version; it is shown as ever."""
+    found: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def note(message: Warning | str, *place: Any, **named: Any) -> None:
+            if "deterministic" in str(message):
+                found.append(str(message))
+            show(message, *place, **named)
+
+        warnings.showwarning = note
+        yield found

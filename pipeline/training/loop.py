@@ -19,14 +19,13 @@ from tqdm import tqdm
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.options.run import RunOptions
-from pipeline.training.checkpoint import History
+from pipeline.options.run import RunOptions, TrainingOptions
+from pipeline.training.checkpoint import History, Progress, Row
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
 from pipeline.training.optimizer import learning_rate, set_rate
 from pipeline.training.views import Batch, TrainingImages, normalise
 
-Row = dict[str, int | float | str]
 QUANTILES = (10, 25, 50, 75, 90)
 """Of k, in percent."""
 _ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
@@ -143,42 +142,68 @@ def _check_weights(model: nn.Module) -> None:
             raise NonFiniteError(f"the weights {name} are not finite after the last step")
 
 
-def run_epoch(
-    learner: Learner, batches: Iterator[Batch], epoch: int, steps: int, progress: tqdm
-) -> Row:
-    """Train for `steps` batches; returns the epoch's row of the history.
+def run_steps(
+    learner: Learner, batches: Iterator[Batch], steps: int, seed: int, progress: Progress
+) -> Iterator[bool]:
+    """Train from where `progress` is to the end; yields after each step whether it ended an epoch.
 
-    Losses are means over the steps, the quantiles of k (k_q10 to k_q90) are over all clean views
-    (empty without selection), and images_per_second counts each image once, not its two views.
-    Raises InputError with the epoch,
-    the step and the culprit when something is no longer finite.
+    An epoch has `steps`. At each yield `progress` is up to date, with a row for each epoch that is
+    over: losses are means over its steps, the quantiles of k (k_q10 to k_q90) are over all clean
+    views (empty without selection), and images_per_second counts each image once, not its two
+    views. Raises InputError with the epoch, the step and the culprit when something is no longer
+    finite.
     """
-    learner.model.train()
     options = learner.options.training
-    started, kept, sums, rate = time.perf_counter(), [], dict[str, float](), 0.0
-    step = 0
-    try:
-        for step in range(steps):
-            rate = learning_rate(epoch * steps + step, steps, options)
-            losses, k = learner.step(next(batches), rate)
-            kept += k
-            sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-            progress.set_postfix(loss=f"{losses['total']:.3f}", refresh=False)
-            progress.update()
+    total = options.epochs * steps
+    with tqdm(total=total, initial=progress.step, mininterval=5, dynamic_ncols=True) as bar:
+        while progress.step < total:
+            epoch, step = divmod(progress.step, steps)
+            bar.set_description(f"train, epoch {epoch + 1} of {options.epochs}", refresh=False)
+            try:
+                loss = _run_step(learner, batches, steps, seed, progress)
+            except NonFiniteError as error:
+                raise InputError(
+                    f"training: epoch {epoch + 1} of {options.epochs}, step {step + 1} of {steps}: "
+                    f"{error}, expected finite numbers: {_ADVICE.format(lr=options.lr)}"
+                ) from None
+            yield step + 1 == steps
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+
+
+def _run_step(
+    learner: Learner, batches: Iterator[Batch], steps: int, seed: int, progress: Progress
+) -> float:
+    """The step that follows those of `progress`; returns its total loss."""
+    started = time.perf_counter()
+    epoch, step = divmod(progress.step, steps)
+    rate = learning_rate(progress.step, steps, learner.options.training)
+    learner.model.train()
+    # drop-path draws from torch's global generator: its state follows from the step alone
+    torch.manual_seed(int(np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]))
+    losses, kept = learner.step(next(batches), rate)
+    sums = progress.losses
+    progress.losses = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+    progress.kept += kept
+    progress.epoch_seconds += time.perf_counter() - started
+    progress.step += 1
+    if step + 1 == steps:
         _check_weights(learner.model)
-    except NonFiniteError as error:
-        raise InputError(
-            f"training: epoch {epoch + 1} of {options.epochs}, step {step + 1} of {steps}: "
-            f"{error}, expected finite numbers: {_ADVICE.format(lr=options.lr)}"
-        ) from None
-    seconds = time.perf_counter() - started
-    means = {name: value / steps for name, value in sums.items()}
+        progress.history.append(_row(progress, rate, steps, learner.options.training))
+        progress.losses, progress.kept, progress.epoch_seconds = {}, [], 0.0
+    return losses["total"]
+
+
+def _row(progress: Progress, rate: float, steps: int, options: TrainingOptions) -> Row:
+    """The history's row of an epoch that is over; `rate` was its last."""
+    means = {name: value / steps for name, value in progress.losses.items()}
+    images = steps * options.identities * options.images
     return {
-        "epoch": epoch + 1,
+        "epoch": progress.step // steps,
         "lr": rate,
-        "seconds": round(seconds, 3),
-        "images_per_second": round(steps * options.identities * options.images / seconds, 1),
-        **_quantiles(kept),
+        "seconds": round(progress.epoch_seconds, 3),
+        "images_per_second": round(images / progress.epoch_seconds, 1),
+        **_quantiles(progress.kept),
         "loss": means.pop("total"),
         **means,
     }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
 import torch
-from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
@@ -20,14 +19,21 @@ from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
-from pipeline.training.checkpoint import Checkpoint, fingerprint
-from pipeline.training.device import choose_device, choose_precision, make_deterministic
-from pipeline.training.loop import Learner, Row, run_epoch, start_memories, write_history
+from pipeline.training.checkpoint import Checkpoint, Progress, fingerprint
+from pipeline.training.device import (
+    choose_device,
+    choose_precision,
+    make_deterministic,
+    unrepeatable,
+)
+from pipeline.training.interruption import StopRequest
+from pipeline.training.loader import Places, load_batches, worker_faults
+from pipeline.training.loop import Learner, run_steps, start_memories, write_history
 from pipeline.training.occlusion import Occluder, make_occluder
 from pipeline.training.optimizer import make_average, make_optimizer
 from pipeline.training.record import environment, peak_memory_mib, run_facts
 from pipeline.training.token_quality import TokenQuality
-from pipeline.training.views import Batch, Places, TrainingImages, TwoViews, load_batches
+from pipeline.training.views import TrainingImages, TwoViews
 
 
 def _now() -> str:
@@ -51,53 +57,83 @@ def train(
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
 
     Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
-    record (JSON). `state` is written after every epoch; a run that was stopped resumes from it and
-    ends with the same weights as one that was not; it is deleted at the end. `bank` is read only
-    where augment.occlusion is roa. The weights after the last epoch are the result, or with
-    `training.ema` their running average. With `truth`, the masks of a drawn benchmark, the history
-    says after each epoch how well the scores of DPSM tell the person from the rest (token_auc).
-    Raises InputError for shards or a bank that are damaged, for fewer identities than a batch holds
-    and when a loss or the weights are no longer finite.
+    record (JSON). `state` is written every `compute.checkpoint_steps`; a run that was stopped
+    resumes from it and ends with the same weights as one that was not; it is deleted at the end.
+    SIGTERM and Ctrl-C let the step end, save and exit with status 128 + the signal's number.
+    `bank` is read only where augment.occlusion is roa. The weights after the last epoch are the
+    result, or with `training.ema` their running average. With `truth`, the masks of a drawn
+    benchmark, the history says after each epoch how well the scores of DPSM tell the person from
+    the rest (token_auc). Raises InputError for shards or a bank that are damaged, for fewer
+    identities than a batch holds, when a loss or the weights are no longer finite and when a loader
+    process is killed or finds no memory.
     """
     started, clock = _now(), time.perf_counter()
     device = choose_device(compute)
-    precision = choose_precision(compute, device)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
-    images = TrainingImages(ShardReader(shards, "train"), options.image)
-    views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
-    learner = _make_learner(images, options, seed, precision, device)
-    facts = run_facts(shards, bank, options, seed)
-    checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
-    rows = checkpoint.restore(device)
-    places = Places(images.labels, options.training, seed, first_epoch=len(rows))
-    batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
-    selects = options.model.selection == "dpsm"
-    quality = TokenQuality(images, truth, options) if truth and selects else None
-    for row in _epochs(learner, batches, places):
-        token_auc = quality.measure(learner.model) if quality else ""
-        rows.append(row | {"token_auc": token_auc})
-        write_history(history, rows)
-        checkpoint.save(rows)
-    save_weights(learner.result, weights)
-    facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
-    seconds = round(time.perf_counter() - clock, 3)
-    facts |= {"dataset": dataset, "variant": variant}
-    facts |= {"identities": images.identities, "train_images": len(images)}
-    facts |= {"cameras": images.camera_numbers}
-    facts |= {"compute": compute.model_dump(mode="json"), "device": str(device)}
-    facts |= {"precision": precision, "peak_memory_mib": peak_memory_mib()}
-    facts |= {"started": started, "finished": _now(), "seconds": seconds}
-    write_json(record, facts | environment())
-    checkpoint.remove()
-    print(f"{weights}: {variant}, seed {seed}, {len(rows)} epochs in {seconds:.1f} s")
+    with StopRequest() as stop, worker_faults(compute.workers), unrepeatable() as warned:
+        images = TrainingImages(ShardReader(shards, "train"), options.image)
+        views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
+        learner = _make_learner(images, options, seed, compute, device)
+        facts = run_facts(shards, bank, options, seed)
+        facts |= {"device": device.type, "precision": learner.model.precision}
+        checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
+        progress = checkpoint.restore(device) or Progress(started)
+        clock -= progress.seconds
+        places = Places(images.labels, options.training, seed, progress.step)
+        batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
+        selects = options.model.selection == "dpsm"
+        quality = TokenQuality(images, truth, options) if truth and selects else None
+        for epoch_is_over in run_steps(learner, batches, places.steps(), seed, progress):
+            if epoch_is_over:
+                token_auc = quality.measure(learner.model) if quality else ""
+                progress.history[-1]["token_auc"] = token_auc
+                write_history(history, progress.history)
+            progress.seconds = time.perf_counter() - clock
+            progress.deterministic &= not warned
+            if stop.signal or progress.step % compute.checkpoint_steps == 0:
+                checkpoint.save(progress)
+            if stop.signal:
+                break
+        if stop.signal:
+            _leave(stop.signal, state, progress.step)
+        write_history(history, progress.history)  # Snakemake deletes what a failed job has written
+        save_weights(learner.result, weights)
+        facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
+        facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
+        facts |= {"identities": images.identities, "train_images": len(images)}
+        facts |= {"compute": compute.model_dump(mode="json")}
+        write_json(record, facts | _course(progress) | environment())
+        checkpoint.remove()
+    print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
+
+
+def _leave(number: signal.Signals, state: Path, step: int) -> NoReturn:
+    """End the process as a shell says that a signal has ended it: Snakemake keeps nothing of it."""
+    print(
+        f"{state}: stopped by {number.name} after step {step}, the same command goes on from there",
+        file=sys.stderr,
+    )
+    sys.exit(128 + number)
+
+
+def _course(progress: Progress) -> dict[str, Any]:
+    """When and how a run that is over went, of all its pieces."""
+    return {
+        "started": progress.started,
+        "finished": _now(),
+        "seconds": round(progress.seconds, 3),
+        "resumed": progress.resumed,
+        "deterministic": progress.deterministic,
+        "peak_memory_mib": peak_memory_mib(),
+    }
 
 
 def _make_learner(
     images: TrainingImages,
     options: RunOptions,
     seed: int,
-    precision: str,
+    compute: ComputeOptions,
     device: torch.device,
 ) -> Learner:
     """The model before its first step; what is random in it follows from `seed`."""
@@ -106,7 +142,7 @@ def _make_learner(
         options,
         images.identities,
         pretrained=True,
-        precision=precision,
+        precision=choose_precision(compute, device),
         cameras=images.camera_numbers,
     )
     model.to(device)
@@ -128,20 +164,6 @@ def _make_occluder(
 ) -> Occluder | None:
     cut_outs = [] if bank is None else load_bank(bank)
     return make_occluder(options.augment.occlusion, cut_outs, images)
-
-
-def _epochs(learner: Learner, batches: Iterator[Batch], places: Places) -> Iterator[Row]:
-    """Train from the first epoch of `places` on; yields the row of each epoch when it is over."""
-    first, last, steps = places.first_epoch, learner.options.training.epochs, places.steps()
-    with tqdm(
-        total=last * steps, initial=first * steps, mininterval=5, dynamic_ncols=True
-    ) as progress:
-        for epoch in range(first, last):
-            progress.set_description(f"train, epoch {epoch + 1} of {last}")
-            # drop-path draws from torch's global generator: its state follows from the epoch alone
-            state = np.random.SeedSequence([places.seed, epoch]).generate_state(1)
-            torch.manual_seed(int(state[0]))
-            yield run_epoch(learner, batches, epoch, steps, progress)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two views of each training image, and the loader that yields them in batches.
+"""Two views of each training image.
 
 What an image becomes is a function of (seed, epoch, position in the epoch) alone: not of the number
 of workers, of the batches before it, or of a restart.
@@ -6,17 +6,15 @@ of workers, of the batches before it, or of a restart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from pipeline.data.sampling import epoch_batches
-from pipeline.options.run import AugmentOptions, ImageOptions, TrainingOptions
+from pipeline.options.run import AugmentOptions, ImageOptions
 from pipeline.training.occlusion import Occluder
 
 if TYPE_CHECKING:  # a training step needs no pandas
@@ -147,55 +145,6 @@ class TwoViews(Dataset[View]):
         views = two_views(self._images[index], self._options, self._occluder, rng)
         label, camera = self._images.labels[index], self._images.cameras[index]
         return View(*views, int(label), int(camera))
-
-
-class Places:
-    """The places of every batch from `first_epoch` to the last epoch, identity-balanced."""
-
-    def __init__(
-        self, labels: np.ndarray, options: TrainingOptions, seed: int, first_epoch: int
-    ) -> None:
-        self.seed = seed
-        self.first_epoch = first_epoch
-        self._labels = labels
-        self._options = options
-
-    def __iter__(self) -> Iterator[list[Place]]:
-        for epoch in range(self.first_epoch, self._options.epochs):
-            position = 0
-            for batch in self._batches(epoch).tolist():
-                yield [(epoch, position + i, index) for i, index in enumerate(batch)]
-                position += len(batch)
-
-    def steps(self) -> int:
-        """Batches in an epoch, the same in all."""
-        return len(self._batches(0))
-
-    def _batches(self, epoch: int) -> np.ndarray:
-        options = self._options
-        return epoch_batches(self._labels, options, self.seed, epoch)
-
-
-def load_batches(views: TwoViews, places: Places, workers: int, pin: bool) -> Iterator[Batch]:
-    """The `Batch` of each item of `places` in order; `workers` = 0 is this process."""
-    loader = DataLoader(
-        views,
-        batch_sampler=places,
-        num_workers=workers,
-        collate_fn=_collate,
-        pin_memory=pin,
-        generator=torch.Generator(),  # else opening a loader would advance the global generator
-    )
-    return iter(loader)
-
-
-def _collate(views: list[View]) -> Batch:
-    clean, second, labels, cameras = zip(*views, strict=True)
-    return Batch(_stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras))
-
-
-def _stack(images: tuple[np.ndarray, ...]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
 
 
 def normalise(images: Tensor, options: ImageOptions) -> Tensor:

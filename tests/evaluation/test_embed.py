@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from itertools import chain
 from pathlib import Path
 
@@ -20,23 +21,17 @@ from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.provenance import code_hash
 from pipeline.training.views import normalise
+from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
 QUERIES, GALLERY = 4, 9
 
 
 def options_with(selection: str, strength: float = 0.0) -> RunOptions:
-    backbone = BackboneOptions(
-        name="vit_tiny_patch16_224",
-        patch_size=8,
-        embed_dim=32,
-        depth=1,
-        num_heads=2,
-        camera_embedding=strength,
-    )
+    backbone = tiny_backbone(camera_embedding=strength)
     model = ModelOptions.model_validate({"selection": selection, "k_min": 4})
     return RunOptions(image=ImageOptions(height=32, width=16), backbone=backbone, model=model)
 
@@ -173,6 +168,18 @@ def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
     weights.write_bytes(changed)
     with pytest.raises(InputError, match=r"weights\.safetensors: expected SHA-256"):
         embed(weights, record, shards, tmp_path / "features.npz", CPU)
+    assert not (tmp_path / "features.npz").exists()
+
+
+def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
+    """One bit, and before anything is embedded."""
+    changed = shutil.copytree(shards, tmp_path / "changed")
+    tar = sorted(changed.glob("gallery-*.tar"))[0]
+    content = bytearray(tar.read_bytes())
+    content[len(content) // 2] ^= 1
+    tar.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{tar.name}: expected SHA-256"):
+        run_embed(tmp_path, changed)
     assert not (tmp_path / "features.npz").exists()
 
 

@@ -9,21 +9,15 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.model.cameras import CameraEmbedding
 from pipeline.model.dpeformer import DPEFormer, build_model
-from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
+from tests.tiny import tiny_backbone
 
 CAMERAS = [2, 5, 6]
 
 
 def make(strength: float = 3.0) -> DPEFormer:
     torch.manual_seed(0)
-    backbone = BackboneOptions(
-        name="vit_tiny_patch16_224",
-        patch_size=8,
-        embed_dim=32,
-        depth=2,
-        num_heads=2,
-        camera_embedding=strength,
-    )
+    backbone = tiny_backbone(depth=2, camera_embedding=strength)
     options = RunOptions(
         image=ImageOptions(height=64, width=32), backbone=backbone, model=ModelOptions(k_min=6)
     )

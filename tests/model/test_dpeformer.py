@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.model.backbone import encode
 from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, Features, build_model
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from tests.tiny import tiny_backbone
 
 VARIANTS: dict[str, dict] = {
     "baseline": {"selection": "none"},
@@ -30,9 +31,7 @@ def make(precision: str = "float32", **values: object) -> DPEFormer:
     torch.manual_seed(0)
     options = RunOptions(
         image=ImageOptions(height=64, width=32),
-        backbone=BackboneOptions(
-            name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=2, num_heads=2
-        ),
+        backbone=tiny_backbone(depth=2),
         model=ModelOptions(**({"k_min": 6} | values)),
     )
     model = build_model(options, 11, pretrained=False, precision=precision)

@@ -11,19 +11,13 @@ from torch import nn
 from pipeline.model.backbone import create_backbone
 from pipeline.model.dpeformer import build_model
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from tests.tiny import tiny_backbone
 
 PATCH = 8
 
 
 def options(stride: int | None) -> BackboneOptions:
-    return BackboneOptions(
-        name="vit_tiny_patch16_224",
-        patch_size=PATCH,
-        stride=stride,
-        embed_dim=32,
-        depth=1,
-        num_heads=2,
-    )
+    return tiny_backbone(patch_size=PATCH, stride=stride)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,10 @@ OPTIONS = RunOptions(
         name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
     ),
     model=ModelOptions(k_min=2),
-    training=TrainingOptions(epochs=EPOCHS, identities=3, images=2),
+    training=TrainingOptions(epochs=EPOCHS, identities=3, images=2, epoch_of="identities"),
 )
+
+COMPUTE = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 
 
 def command(run: Path, shards: Path, bank: Path) -> list[str]:
@@ -38,7 +40,7 @@ def command(run: Path, shards: Path, bank: Path) -> list[str]:
     files = {name: run / file for name, file in (outputs | {"state": "state.pt"}).items()}
     options = {
         "options": OPTIONS.model_dump_json(),
-        "compute": ComputeOptions(device="cpu", precision="float32").model_dump_json(),
+        "compute": COMPUTE.model_dump_json(),
         "dataset": "drawn",
         "variant": "dpeformer",
         "seed": 0,

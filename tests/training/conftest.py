@@ -1,89 +1,87 @@
-"""A tiny training set and a tiny network, both real."""
+"""A tiny training set and a tiny network, both real, and runs on them."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from pipeline.data.shards import Sample, write_index, write_shards
-from pipeline.options.run import (
-    AugmentOptions,
-    BackboneOptions,
-    ImageOptions,
-    ModelOptions,
-    RunOptions,
-    TrainingOptions,
-)
-
-HEIGHT, WIDTH = 32, 16
-IDENTITIES, IMAGES = 6, 4
-
-
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import RunOptions
+from pipeline.training.train import train
+from tests.training.drawn import draw_bank, draw_cut_outs, draw_shards, tiny_options
+from tests.training.runs import CPU, EPOCHS, Runner, files, with_
 
 
 @pytest.fixture(scope="session")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Identities are colours of top and bottom; their numbers have gaps, as real ones have."""
-    folder = tmp_path_factory.mktemp("shards")
-    rng = np.random.default_rng(0)
-    samples = []
-    for identity in range(IDENTITIES):
-        top, bottom = rng.integers(40, 216, (2, 3))
-        for i in range(IMAGES):
-            image = rng.normal(0, 12, (HEIGHT, WIDTH, 3))
-            image[: HEIGHT // 2] += top
-            image[HEIGHT // 2 :] += bottom
-            data = _png(image.clip(0, 255).astype(np.uint8))
-            meta = {"identity": 3 + 7 * identity, "camera": 1 + (identity + i) % 2}
-            samples.append(Sample(f"{identity:04d}_{i}", "png", data, meta))
-    write_index(folder, write_shards(folder, "train", samples))
-    return folder
+    return draw_shards(tmp_path_factory.mktemp("shards"))
 
 
 @pytest.fixture(scope="session")
 def cut_outs() -> list[np.ndarray]:
-    """Two tall and two wide objects, with a transparent frame."""
-    rng = np.random.default_rng(1)
-    result = []
-    for height, width in ((40, 12), (50, 20), (20, 30), (24, 24)):
-        cut_out = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
-        cut_out[..., 3] = 0
-        cut_out[2:-2, 2:-2, 3] = 255
-        result.append(cut_out)
-    return result
+    return draw_cut_outs()
 
 
 @pytest.fixture(scope="session")
-def bank(tmp_path_factory: pytest.TempPathFactory, cut_outs: list[np.ndarray]) -> Path:
-    folder = tmp_path_factory.mktemp("bank")
-    samples = [Sample(f"o{i}", "png", _png(cut), {}) for i, cut in enumerate(cut_outs)]
-    write_index(folder, write_shards(folder, "bank", samples))
-    return folder
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_bank(tmp_path_factory.mktemp("bank"))
+
+
+@pytest.fixture(scope="session")
+def options() -> RunOptions:
+    return tiny_options()
 
 
 @pytest.fixture
-def options() -> RunOptions:
-    return RunOptions(
-        image=ImageOptions(height=HEIGHT, width=WIDTH),
-        backbone=BackboneOptions(
-            name="vit_tiny_patch16_224",
-            patch_size=8,
-            embed_dim=32,
-            depth=1,
-            num_heads=2,
-            drop_path=0.2,
-        ),
-        model=ModelOptions(k_min=2),
-        augment=AugmentOptions(pad=2),
-        training=TrainingOptions(
-            epochs=3, identities=3, images=2, optimizer="adamw", lr=1e-3, warmup_epochs=1.0
-        ),
+def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner:
+    """Train into a folder of tmp_path; returns the folder."""
+
+    def call(
+        name: str,
+        seed: int = 0,
+        options: RunOptions = options,
+        compute: ComputeOptions = CPU,
+        shards: Path = shards,
+        bank: Path | None = bank,
+    ) -> Path:
+        folder = tmp_path / name
+        train(
+            shards=shards,
+            **files(folder),
+            options=options,
+            compute=compute,
+            dataset="toy",
+            variant="tiny",
+            seed=seed,
+            bank=bank,
+        )
+        return folder
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def longer(options: RunOptions) -> RunOptions:
+    """Enough steps for a run to be interrupted among them."""
+    return with_(options, "training", epochs=EPOCHS)
+
+
+@pytest.fixture(scope="session")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, longer: RunOptions
+) -> Path:
+    """A run of `longer` that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(
+        shards=shards,
+        **files(folder),
+        options=longer,
+        compute=CPU,
+        dataset="toy",
+        variant="tiny",
+        seed=0,
+        bank=bank,
     )
+    return folder

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from pipeline.model.dpeformer import DPEFormer, Features, Logits, build_model
 from pipeline.options.run import (
-    BackboneOptions,
     ImageOptions,
     LossOptions,
     ModelOptions,
@@ -17,6 +16,7 @@ from pipeline.options.run import (
 )
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
+from tests.tiny import tiny_backbone
 
 B, P, C, F = 4, 4, 5, 6
 LABELS = torch.tensor([0, 3, 3, 1])
@@ -93,9 +93,7 @@ def tiny_model(**values: object) -> DPEFormer:
     torch.manual_seed(0)
     options = RunOptions(
         image=ImageOptions(height=64, width=32),
-        backbone=BackboneOptions(
-            name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
-        ),
+        backbone=tiny_backbone(),
         model=ModelOptions(**({"k_min": 6} | values)),
     )
     return build_model(options, C, pretrained=False)

@@ -1,177 +1,26 @@
+"""What a training run computes, writes and records."""
+
 from __future__ import annotations
 
-import csv
 import math
-import resource
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from pipeline.data.shards import ShardReader
-from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.model.dpeformer import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
+from pipeline.training.loader import Places, load_batches
 from pipeline.training.loop import Learner, start_memories
 from pipeline.training.optimizer import make_optimizer
-from pipeline.training.train import train
-from pipeline.training.views import Places, TrainingImages, TwoViews, load_batches, normalise
+from pipeline.training.views import TrainingImages, TwoViews, normalise
+from tests.training.runs import CPU, Runner, rows, weights, with_
 
-CPU = ComputeOptions(device="cpu", precision="float32")
 K = [f"k_q{percent}" for percent in (10, 25, 50, 75, 90)]
-EPOCHS = 40  # enough for a run to be killed among them
-Runner = Callable[..., Path]
-
-
-def with_(options: RunOptions, section: str, **values: Any) -> RunOptions:
-    changed = getattr(options, section).model_copy(update=values)
-    return options.model_copy(update={section: changed})
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / "history.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.fixture
-def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner:
-    """Train into a folder of tmp_path; returns the folder."""
-
-    def call(
-        name: str,
-        seed: int = 0,
-        options: RunOptions = options,
-        compute: ComputeOptions = CPU,
-        shards: Path = shards,
-        bank: Path | None = bank,
-    ) -> Path:
-        folder = tmp_path / name
-        train(
-            shards,
-            folder / "weights.safetensors",
-            folder / "history.csv",
-            folder / "run.json",
-            folder / "state.pt",
-            options,
-            compute,
-            dataset="toy",
-            variant="tiny",
-            seed=seed,
-            bank=bank,
-        )
-        return folder
-
-    return call
-
-
-def weights(folder: Path) -> str:
-    return sha256(folder / "weights.safetensors")
-
-
-def command(folder: Path, shards: Path, bank: Path, options: RunOptions) -> list[str]:
-    """The command line by which the workflow runs the stage."""
-    arguments = {
-        "shards": shards,
-        "weights": folder / "weights.safetensors",
-        "history": folder / "history.csv",
-        "record": folder / "run.json",
-        "state": folder / "state.pt",
-        "options": options.model_dump_json(),
-        "compute": CPU.model_dump_json(),
-        "dataset": "toy",
-        "variant": "tiny",
-        "seed": 0,
-        "bank": bank,
-    }
-    words = [sys.executable, "-m", "pipeline.training.train"]
-    for name, value in arguments.items():
-        words += [f"--{name}", str(value)]
-    return words
-
-
-def kill_after_an_epoch(folder: Path, shards: Path, bank: Path, options: RunOptions) -> None:
-    """Run the stage in a process of its own; kill it as soon as it has saved a state."""
-    child = subprocess.Popen(
-        command(folder, shards, bank, options),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while not (folder / "state.pt").is_file():
-        assert child.poll() is None, "the child ended before it saved a state"
-        time.sleep(0.001)
-    child.kill()
-    assert child.wait() == -signal.SIGKILL, "the child ended before it was killed"
-
-
-@pytest.mark.parametrize("recipe", [{"optimizer": "adamw", "ema": 0.9}, {"optimizer": "sgd"}])
-def test_a_killed_run_resumes_to_the_same_bits(
-    run: Runner, shards: Path, bank: Path, options: RunOptions, tmp_path: Path, recipe: dict
-) -> None:
-    options = with_(options, "training", epochs=EPOCHS, **recipe)
-    whole = run("whole", options=options)
-    killed = tmp_path / "killed"
-    kill_after_an_epoch(killed, shards, bank, options)
-    assert not (killed / "weights.safetensors").exists()
-    done = len(torch.load(killed / "state.pt", weights_only=True)["history"])
-    assert 1 <= done < EPOCHS
-    before = rows(killed)[:done]
-    run("killed", options=options)
-    assert weights(killed) == weights(whole)
-    assert rows(killed)[:done] == before
-    assert [row["loss"] for row in rows(killed)] == [row["loss"] for row in rows(whole)]
-    assert not (killed / "state.pt").exists()
-
-
-def test_a_state_of_another_run_is_ignored_with_a_message(
-    run: Runner,
-    shards: Path,
-    bank: Path,
-    options: RunOptions,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    longer = with_(options, "training", epochs=EPOCHS)
-    kill_after_an_epoch(tmp_path / "other", shards, bank, longer)
-    other = run("other", options=options)
-    assert "training starts anew" in caplog.text
-    assert weights(other) == weights(run("fresh"))
-
-
-def test_a_full_disk_leaves_no_half_of_a_state(
-    shards: Path, bank: Path, options: RunOptions, tmp_path: Path
-) -> None:
-    """A real fault: the process may write no file of more than 20 kB."""
-    done = subprocess.run(
-        command(tmp_path, shards, bank, options),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert f"({tmp_path / 'state.pt'}): nothing half-written was kept" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
-
-
-def test_a_damaged_state_is_ignored_with_a_message(
-    run: Runner, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for content in (b"", b"not a state", b"PK\x03\x04 cut off"):
-        (tmp_path / "damaged").mkdir(exist_ok=True)
-        (tmp_path / "damaged" / "state.pt").write_bytes(content)
-        damaged = run("damaged")
-        assert "state.pt: cannot be read" in caplog.text
-        caplog.clear()
-    assert weights(damaged) == weights(run("fresh"))
 
 
 def test_the_running_average_is_the_result_where_one_is_kept(
@@ -195,10 +44,7 @@ def test_the_contrast_decides_the_weights(run: Runner, options: RunOptions, cont
 
 
 def test_the_seed_decides_the_weights(run: Runner) -> None:
-    first = run("first")
-    assert weights(run("again")) == weights(first)
-    assert weights(run("workers", compute=CPU.model_copy(update={"workers": 2}))) == weights(first)
-    assert weights(run("seed", seed=1)) != weights(first)
+    assert weights(run("seed", seed=1)) != weights(run("first"))
 
 
 def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
@@ -302,46 +148,10 @@ def test_both_views_and_the_first_centres_are_told_the_cameras(
     assert torch.cat([cameras for _, cameras in told]).tolist() == images.cameras.tolist()
     told.clear()
     views = TwoViews(images, options.augment, None, seed=0)
-    places = Places(images.labels, options.training, seed=0, first_epoch=0)
+    places = Places(images.labels, options.training, seed=0, first_step=0)
     batch = next(load_batches(views, places, workers=0, pin=False))
     Learner(model, memories, optimizer, options, cpu).step(batch, rate=1e-3)
     [(pixels, cameras)] = told
     for half, view in ((slice(0, 6), batch.clean), (slice(6, 12), batch.second)):
         assert torch.equal(pixels[half], normalise(view, options.image))
         assert torch.equal(cameras[half], batch.cameras)
-
-
-def test_a_loss_that_is_not_finite_stops_with_step_and_culprit(
-    run: Runner, options: RunOptions, tmp_path: Path
-) -> None:
-    mad = with_(options, "training", lr=1e30, warmup_epochs=0.0)
-    with pytest.raises(
-        InputError, match=r"epoch 1 of 3, step 2 of 2: the loss (identity|contrast)_\w+ is nan"
-    ) as error:
-        run("mad", options=mad)
-    assert "lower training.lr (now 1e+30)" in str(error.value)
-    assert not (tmp_path / "mad" / "weights.safetensors").exists()
-
-
-def test_weights_that_are_not_finite_are_never_a_result(
-    run: Runner, options: RunOptions, tmp_path: Path
-) -> None:
-    """One step only: no later loss can tell."""
-    mad = with_(options, "training", lr=1e38, head_lr_factor=1e3, epochs=1, identities=6)
-    with pytest.raises(InputError, match=r"step 1 of 1: the weights \S+ are not finite"):
-        run("mad", options=with_(mad, "training", warmup_epochs=0.0))
-    assert not (tmp_path / "mad" / "weights.safetensors").exists()
-
-
-def test_bad_input_is_named(run: Runner, options: RunOptions, shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"takes 7 identities, found 6"):
-        run("batch", options=with_(options, "training", identities=7))
-    with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
-        run("bank", bank=None)
-    damaged = tmp_path / "damaged"
-    damaged.mkdir()
-    for file in shards.iterdir():
-        (damaged / file.name).write_bytes(file.read_bytes()[:-1])
-    (damaged / "shards.json").write_bytes((shards / "shards.json").read_bytes())
-    with pytest.raises(InputError, match=r"damaged.*: expected \d+ bytes"):
-        run("shards", shards=damaged)

@@ -8,14 +8,13 @@ import torch
 
 from pipeline.data.shards import ShardReader
 from pipeline.options.run import AugmentOptions, ImageOptions, RunOptions
+from pipeline.training.loader import Places, load_batches
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.views import (
     Batch,
-    Places,
     TrainingImages,
     TwoViews,
     clean_view,
-    load_batches,
     normalise,
     two_views,
 )
@@ -39,11 +38,11 @@ def batches(
     cut_outs: list[np.ndarray],
     seed: int = 0,
     workers: int = 0,
-    first_epoch: int = 0,
+    first_step: int = 0,
 ) -> list[Batch]:
     occluder = make_occluder(options.augment.occlusion, cut_outs, images)
     views = TwoViews(images, options.augment, occluder, seed)
-    places = Places(images.labels, options.training, seed, first_epoch)
+    places = Places(images.labels, options.training, seed, first_step)
     return list(load_batches(views, places, workers, pin=False))
 
 
@@ -115,8 +114,11 @@ def test_batches_do_not_depend_on_workers_or_a_restart(
 ) -> None:
     here = batches(images, options, cut_outs)
     assert len(here) == 6  # 6 identities by 3, 3 epochs
-    assert same(here, batches(images, options, cut_outs, workers=2))
-    assert same(here[2:], batches(images, options, cut_outs, first_epoch=1))
+    for workers in (1, 2, 4):
+        assert same(here, batches(images, options, cut_outs, workers=workers))
+    for step in (1, 2, 3, 6):  # an epoch has two
+        assert same(here[step:], batches(images, options, cut_outs, first_step=step))
+    assert same(here[3:], batches(images, options, cut_outs, workers=2, first_step=3))
     assert not same(here, batches(images, options, cut_outs, seed=1))
     assert not torch.equal(here[0].clean, here[2].clean)
 

@@ -1,0 +1,101 @@
+"""Batches of two views, from this process or from loader processes, and what may befall these."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, get_worker_info
+
+from pipeline.data.sampling import epoch_batches
+from pipeline.errors import InputError
+from pipeline.options.run import TrainingOptions
+from pipeline.training.views import Batch, Place, TwoViews, View
+
+_DEAD = re.compile("DataLoader worker.*(killed by signal|exited unexpectedly)")
+_NO_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memory)")
+
+
+class Places:
+    """The places of every batch from `first_step` of all epochs to the last, identity-balanced."""
+
+    def __init__(
+        self, labels: np.ndarray, options: TrainingOptions, seed: int, first_step: int
+    ) -> None:
+        self._labels = labels
+        self._options = options
+        self._seed = seed
+        self._first_step = first_step
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        first_epoch, skipped = divmod(self._first_step, self.steps())
+        for epoch in range(first_epoch, self._options.epochs):
+            batches = self._batches(epoch).tolist()
+            for step, batch in enumerate(batches[skipped:], start=skipped):
+                first = step * len(batch)
+                yield [(epoch, first + i, index) for i, index in enumerate(batch)]
+            skipped = 0
+
+    def steps(self) -> int:
+        """Batches in an epoch, the same in all."""
+        return len(self._batches(0))
+
+    def _batches(self, epoch: int) -> np.ndarray:
+        return epoch_batches(self._labels, self._options, self._seed, epoch)
+
+
+def load_batches(views: TwoViews, places: Places, workers: int, pin: bool) -> Iterator[Batch]:
+    """The `Batch` of each item of `places` in order; `workers` = 0 is this process."""
+    loader = DataLoader(
+        views,
+        batch_sampler=places,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin,
+        generator=torch.Generator(),  # else opening a loader would advance the global generator
+        worker_init_fn=_leave_the_group,
+    )
+    return iter(loader)
+
+
+def _leave_the_group(worker: int) -> None:
+    """Ctrl-C goes to a whole process group: the training ends its workers, when it has saved."""
+    os.setpgrp()
+
+
+def _collate(views: list[View]) -> Batch:
+    clean, second, labels, cameras = zip(*views, strict=True)
+    batch = Batch(_stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras))
+    if get_worker_info() is not None:
+        # torch would do it in a thread, whose failure is lost: the batch was waited for for ever
+        for tensor in batch:
+            tensor.share_memory_()
+    return batch
+
+
+def _stack(images: tuple[np.ndarray, ...]) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
+
+
+@contextmanager
+def worker_faults(workers: int) -> Iterator[None]:
+    """Say in words that one of the loader processes was killed or found no memory: InputError.
+
+    torch raises for a dead one as soon as the system says so, wherever this process is.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _DEAD.search(str(error)) and not _NO_MEMORY.search(str(error)):
+            raise
+        found = str(error).strip().splitlines()[-1].rstrip(". ")
+        raise InputError(
+            f"config: compute.workers: expected {workers} loader processes to work to the end, "
+            f"found: {found}: the memory may be full: lower it, which changes no result, and run "
+            "the same command again: training goes on from its last state"
+        ) from None

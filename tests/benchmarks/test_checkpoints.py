@@ -1,0 +1,50 @@
+"""The benchmark of states and hashes adds up what it measures in one run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.checkpoints import main, stopwatch
+from tests.training.drawn import draw_bank, draw_shards, tiny_options
+
+
+def test_it_prints_the_share_of_states_and_hashes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for draw, name in ((draw_shards, "synthetic/shards"), (draw_bank, "occluders/bank")):
+        (tmp_path / name).mkdir(parents=True)
+        draw(tmp_path / name)
+    tiny = tiny_options().model_dump(mode="json") | {
+        "variants": {"baseline": {}, "dpeformer": {}},
+        "compute": {"device": "cpu", "checkpoint_steps": 2},
+    }
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    main(["--config", str(tmp_path / "tiny.yaml"), "--results", str(tmp_path)])
+    printed = capsys.readouterr().out
+    lines = re.findall(r"^(\S.+?) +(\d*)(?: x)? +([\d.]+) s$", printed, re.MULTILINE)
+    *parts, whole = [(label, count, float(seconds)) for label, count, seconds in lines]
+    counts = {label: count for label, count, _ in parts}
+    assert counts["states, saved and hashed"] == "3"  # 6 steps
+    assert counts["hashes of shards and bank"] == "2"
+    share = re.search(r"the whole run: ([\d.]+) %", printed)
+    assert share is not None
+    expected = 100 * sum(seconds for *_, seconds in parts) / whole[2]
+    assert float(share[1]) == pytest.approx(expected, abs=1.0)
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny.yaml", "synthetic", "occluders"}
+
+
+def test_the_stopwatch_measures_while_it_is_open() -> None:
+    class Owner:
+        @staticmethod
+        def work(n: int) -> int:
+            return 2 * n
+
+    with stopwatch({"work": (Owner, "work")}) as taken:
+        assert [Owner.work(n) for n in (1, 2)] == [2, 4]
+    Owner.work(3)
+    assert len(taken["work"]) == 2
+    assert all(seconds > 0 for seconds in taken["work"])

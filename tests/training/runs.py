@@ -1,0 +1,120 @@
+"""How tests run the training stage, in this process and in one of its own, and read its results."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.files import sha256
+from pipeline.options.compute import ComputeOptions
+from pipeline.options.run import RunOptions
+from pipeline.training.checkpoint import read_state
+
+CPU = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
+EPOCHS = 24  # enough for a run to be interrupted among them
+STEPS = 2 * EPOCHS
+OUTPUTS = ["history.csv", "run.json", "weights.safetensors"]
+TIMES = ("seconds", "images_per_second")
+Runner = Callable[..., Path]
+
+
+def with_(options: RunOptions, section: str, **values: Any) -> RunOptions:
+    changed = getattr(options, section).model_copy(update=values)
+    return options.model_copy(update={section: changed})
+
+
+def computed(**values: Any) -> ComputeOptions:
+    return CPU.model_copy(update=values)
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """What the stage writes in a folder of a run, by parameter."""
+    names = dict(zip(("history", "record", "weights"), OUTPUTS, strict=True))
+    return {name: folder / file for name, file in (names | {"state": "state.pt"}).items()}
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def result(folder: Path) -> tuple[str, list[dict[str, str]]]:
+    """All that may not differ between two runs: the hash of the weights, and the curves."""
+    curves = [{name: row[name] for name in row if name not in TIMES} for row in rows(folder)]
+    return weights(folder), curves
+
+
+def weights(folder: Path) -> str:
+    return sha256(folder / "weights.safetensors")
+
+
+def step_of(state: Path) -> int:
+    return read_state(state, torch.device("cpu"))["progress"]["step"]
+
+
+def stopped(
+    run: Runner, folder: Path, number: signal.Signals = signal.SIGTERM, **given: Any
+) -> int:
+    """Train in this process until a signal stops it, with two states saved; returns the steps."""
+
+    def send() -> None:
+        while not (folder / "state.previous.pt").is_file():
+            time.sleep(0.001)
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with pytest.raises(SystemExit) as left:
+        run(folder.name, **given)
+    sender.join()
+    assert left.value.code == 128 + number
+    return step_of(folder / "state.pt")
+
+
+def command(
+    folder: Path, shards: Path, bank: Path, options: RunOptions, compute: ComputeOptions = CPU
+) -> list[str]:
+    """The command line by which the workflow runs the stage."""
+    arguments = files(folder) | {
+        "shards": shards,
+        "options": options.model_dump_json(),
+        "compute": compute.model_dump_json(),
+        "dataset": "toy",
+        "variant": "tiny",
+        "seed": 0,
+        "bank": bank,
+    }
+    words = [sys.executable, "-m", "pipeline.training.train"]
+    for name, value in arguments.items():
+        words += [f"--{name}", str(value)]
+    return words
+
+
+@contextmanager
+def started(words: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
+    """A process group of its own that does not outlive the test."""
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | pipes
+    with subprocess.Popen(words, text=True, start_new_session=True, **pipes) as child:
+        try:
+            yield child
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+
+
+def wait_for(path: Path, child: subprocess.Popen[Any]) -> None:
+    while not path.is_file():
+        assert child.poll() is None, f"the child ended before there was {path.name}"
+        time.sleep(0.001)

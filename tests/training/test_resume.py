@@ -1,0 +1,153 @@
+"""A run that was interrupted, or whose state was damaged, ends as one that was not."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.files import read_json
+from pipeline.options.run import RunOptions
+from pipeline.training.checkpoint import read_state
+from tests.training.runs import (
+    OUTPUTS,
+    STEPS,
+    Runner,
+    command,
+    computed,
+    result,
+    rows,
+    step_of,
+    stopped,
+    with_,
+)
+
+
+@pytest.mark.parametrize("recipe", [{"optimizer": "adamw", "ema": 0.9}, {"optimizer": "sgd"}])
+@pytest.mark.parametrize("steps", [3, 4])
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    run: Runner, longer: RunOptions, tmp_path: Path, recipe: dict[str, Any], steps: int
+) -> None:
+    """Each epoch has two steps, so that states fall into epochs and between them."""
+    given = {
+        "options": with_(longer, "training", **recipe),
+        "compute": computed(checkpoint_steps=steps),
+    }
+    whole, folder = run("whole", **given), tmp_path / "stopped"
+    done = stopped(run, folder, **given)
+    assert 2 * steps <= done < STEPS
+    before = rows(folder)
+    assert len(before) == done // 2
+    run("stopped", **given)
+    assert result(folder) == result(whole)
+    assert rows(folder)[: done // 2] == before  # times too
+    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+
+
+def test_the_record_counts_all_pieces(
+    run: Runner, longer: RunOptions, whole: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stopped"
+    stopped(run, folder, options=longer)
+    first = read_state(folder / "state.pt", torch.device("cpu"))["progress"]
+    time.sleep(1.1)  # times are noted in whole seconds
+    record = read_json(run("stopped", options=longer) / "run.json")
+    other = read_json(whole / "run.json")
+    assert (record["resumed"], other["resumed"]) == (1, 0)
+    assert first["started"] == record["started"] < record["finished"]
+    steps = sum(float(row["seconds"]) for row in rows(folder))
+    assert record["seconds"] > max(first["seconds"], steps)
+    assert record["hashes"].pop("history") != other["hashes"].pop("history")  # it has times
+    differ = {name for name in record if record[name] != other[name]}
+    assert differ <= {"started", "finished", "seconds", "resumed", "peak_memory_mib"}
+
+
+def flip_a_byte(path: Path, place: float) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0x40
+    path.write_bytes(content)
+
+
+def test_a_damaged_state_gives_way_to_the_one_before_it(
+    run: Runner, longer: RunOptions, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, compute = tmp_path / "damaged", computed(checkpoint_steps=5)
+    stopped(run, folder, options=longer, compute=compute)
+    before = step_of(folder / "state.previous.pt")
+    flip_a_byte(folder / "state.pt", place=0.7)
+    run("damaged", options=longer, compute=compute)
+    assert "state.pt: cannot be read as a state, it is passed over" in caplog.text
+    assert f"state.previous.pt: resuming after step {before}" in caplog.text
+    assert result(folder) == result(whole)
+    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+
+
+@pytest.mark.parametrize("content", [b"", b"not a state", b"PK\x03\x04 cut off", None])
+def test_without_any_good_state_training_starts_anew(
+    run: Runner,
+    longer: RunOptions,
+    whole: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    content: Any,
+) -> None:
+    folder = tmp_path / "damaged"
+    stopped(run, folder, options=longer)
+    for place, name in ((0.0, "state.pt"), (0.999, "state.previous.pt")):
+        if content is None:
+            flip_a_byte(folder / name, place)
+        else:
+            (folder / name).write_bytes(content)
+    run("damaged", options=longer)
+    assert caplog.text.count("cannot be read as a state") == 2
+    assert "training starts anew" in caplog.text
+    assert result(folder) == result(whole)
+    assert read_json(folder / "run.json")["resumed"] == 0
+
+
+def test_a_state_of_another_run_is_passed_over_with_a_message(
+    run: Runner,
+    longer: RunOptions,
+    options: RunOptions,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Of one in another precision too: two halves would be neither."""
+    other = tmp_path / "other"
+    stopped(run, other, options=longer)
+    run("other", options=options)
+    assert "is of a run with other options" in caplog.text
+    assert "training starts anew" in caplog.text
+    assert result(other) == result(run("fresh", options=options))
+    caplog.clear()
+    precise = tmp_path / "precise"
+    stopped(run, precise, options=longer)
+    run("precise", options=longer, compute=computed(precision="bfloat16"))
+    assert "training starts anew" in caplog.text
+
+
+def test_a_full_disk_leaves_the_states_as_they_were(
+    run: Runner, shards: Path, bank: Path, longer: RunOptions, tmp_path: Path
+) -> None:
+    """A real fault: the process may write no file of more than 20 kB."""
+    folder = tmp_path / "full"
+    stopped(run, folder, options=longer)
+    (folder / ".partial-1-state.pt").write_bytes(b"of a process that was killed")
+    before = {path.name: path.read_bytes() for path in folder.glob("state*")}
+    assert len(before) == 2
+    done = subprocess.run(
+        command(folder, shards, bank, longer),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"({folder / 'state.pt'}): nothing half-written was kept" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.glob("state*")} == before
+    assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}

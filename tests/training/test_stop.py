@@ -1,0 +1,89 @@
+"""SIGTERM and Ctrl-C end a training with its work saved, as the workflow runs it: in a pipe."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.options.run import RunOptions
+from tests.training.runs import (
+    OUTPUTS,
+    STEPS,
+    Runner,
+    command,
+    computed,
+    result,
+    started,
+    step_of,
+    wait_for,
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_saves_and_stops(
+    run: Runner,
+    shards: Path,
+    bank: Path,
+    longer: RunOptions,
+    whole: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    """Ctrl-C in a terminal reaches the shell, the stage, its loader processes and tee."""
+    folder, log = tmp_path / "stopped", tmp_path / "train.log"
+    words = command(folder, shards, bank, longer, computed(workers=2, checkpoint_steps=3))
+    if number == signal.SIGINT:  # the line of the workflow's rule; SIGTERM would end bash and tee
+        line = f"set -euo pipefail; {shlex.join(words)} 2>&1 | tee -i {shlex.quote(str(log))}"
+        words = ["bash", "-c", line]
+    with started(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        wait_for(folder / "state.pt", child)
+        os.killpg(child.pid, number)
+        said, _ = child.communicate(timeout=60)
+    assert child.returncode == 128 + number, said
+    assert "Traceback" not in said
+    done = step_of(folder / "state.pt")
+    assert 3 <= done < STEPS
+    last = said.strip().splitlines()[-1]
+    assert f"stopped by {number.name} after step {done}, the same command goes on" in last
+    if number == signal.SIGINT:
+        assert log.read_text() == said
+    assert not (folder / "weights.safetensors").exists()
+    run("stopped", options=longer)
+    assert result(folder) == result(whole)
+    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+
+
+def test_the_second_signal_ends_the_process_at_once() -> None:
+    script = """
+import time
+from pipeline.training.interruption import StopRequest
+
+with StopRequest() as stop:
+    print("open", flush=True)
+    while not stop.signal:
+        time.sleep(0.01)
+    print(stop.signal.name, flush=True)
+    time.sleep(60)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "open\n"
+    child.send_signal(signal.SIGTERM)
+    assert child.stdout.readline() == "SIGTERM\n"
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=10)
+    assert (child.returncode, errors) == (-signal.SIGINT, "")
+
+
+def test_what_signals_did_before_they_do_again(run: Runner) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    run("run")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

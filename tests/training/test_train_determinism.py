@@ -1,0 +1,80 @@
+"""The same seed gives the same bytes, wherever and however a training runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.files import read_json
+from pipeline.options.run import RunOptions
+from pipeline.training.device import unrepeatable
+from pipeline.training.views import TrainingImages
+from tests.training.runs import Runner, command, computed, result
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 4])
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_run_again_with_any_number_of_loader_processes(
+    run: Runner, longer: RunOptions, whole: Path, workers: int
+) -> None:
+    """And with states at other steps."""
+    compute = computed(workers=workers, checkpoint_steps=1000)
+    assert result(run("again", options=longer, compute=compute)) == result(whole)
+
+
+def test_a_process_in_another_folder_locale_time_zone_and_hash_seed(
+    shards: Path, bank: Path, longer: RunOptions, whole: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "Ein anderer Ort, ß"
+    shutil.copytree(shards, elsewhere / "shards")
+    shutil.copytree(bank, elsewhere / "bank")
+    words = command(
+        Path("runs/it"), Path("shards"), Path("bank"), longer, computed(checkpoint_steps=7)
+    )
+    root = Path(__file__).resolve().parents[2]
+    other = {
+        "LC_ALL": "C",
+        "TZ": "Asia/Kathmandu",
+        "PYTHONHASHSEED": "7",
+        "PYTHONUTF8": "0",
+        "PYTHONPATH": str(root),
+    }
+    done = subprocess.run(
+        words, cwd=elsewhere, env=os.environ | other, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert result(elsewhere / "runs" / "it") == result(whole)
+
+
+def test_kernels_that_are_not_repeatable_are_recorded(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the CPU all that training needs are; here is one that torch warns of there too."""
+    assert read_json(run("plain") / "run.json")["deterministic"] is True
+    original = TrainingImages.__getitem__
+
+    def unsafe(images: TrainingImages, i: int) -> object:
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+        return original(images, i)
+
+    monkeypatch.setattr(TrainingImages, "__getitem__", unsafe)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with pytest.warns(UserWarning, match="put_ does not have a deterministic"):
+            folder = run("unsafe")
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert read_json(folder / "run.json")["deterministic"] is False
+
+
+def test_other_warnings_say_nothing_of_that(recwarn: pytest.WarningsRecorder) -> None:
+    with unrepeatable() as found:
+        warnings.warn("the disk is slow", stacklevel=1)
+    assert found == []
+    assert [str(warning.message) for warning in recwarn] == ["the disk is slow"]
