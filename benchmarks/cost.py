@@ -69,8 +69,7 @@ def count_flop(backbone: BackboneOptions, image: ImageOptions) -> tuple[float, f
 def epoch_steps(train: SplitCounts, options: RunOptions) -> int:
     """Steps of an epoch, were the images spread evenly over the identities."""
     labels = np.arange(train.images) % train.identities
-    training = options.training
-    return len(epoch_batches(labels, 0, 0, training.identities, training.images))
+    return len(epoch_batches(labels, options.training, 0, 0))
 
 
 def training_cost(config: Config, variant: str) -> Cost:

@@ -103,6 +103,9 @@ class TrainingOptions(Section):
     """Identities in a batch."""
     images: Positive = 4
     """Images of each identity in a batch."""
+    epoch_of: Literal["images", "identities"] = "images"
+    """An epoch has each identity once for every `images` images that it has (TransReID's sampler),
+    or each identity once."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.008
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0

@@ -14,7 +14,7 @@ from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.score import FEATURES
-from pipeline.files import atomic_file
+from pipeline.files import atomic_file, sha256
 from pipeline.reporting.published import PUBLISHED, Benchmark
 
 # Rank-1 and mAP are what the field compares; the rest follows.
@@ -27,7 +27,7 @@ COLUMNS = (
 )
 RUN_COLUMNS = (
     *("dataset", "trained_on", "variant", "seed", "feature"),
-    *(*TITLES, "metrics", "run"),
+    *(*TITLES, "metrics", "metrics_sha256", "run"),
 )
 
 
@@ -218,6 +218,7 @@ def _run_rows(runs: Sequence[Run]) -> Iterator[Sequence[Any]]:
                 feature,
                 *numbers,
                 run.path.as_posix(),
+                sha256(run.path),
                 run.record,
             )
 
@@ -233,7 +234,7 @@ def tabulate(
     """Write the table of `variants` (comma-separated, in the order of the table).
 
     `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `runs` holds
-    one row per run and feature with the metrics file and the hash of the run that it came from.
+    one row per run and feature with the metrics file, its hash and that of the run's record.
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
     found = collect_runs(metrics, variants.split(","))

@@ -30,17 +30,18 @@ OUTPUTS = {"csv": ".csv", "markdown": ".md", "latex": ".tex", "runs": "_runs.csv
 """What `tabulate` writes, by the end of the name."""
 
 
-def trace(table: Path, cell: str = "", sources: SourceFiles = SourceFiles()) -> None:  # noqa: B008
+def trace(table: Path, cell: str = "", sources: SourceFiles | None = None) -> None:
     """Print what a cell of a table was made of, and check all of it.
 
     `table` is a CSV below results/<experiment>/tables; `cell` is a row of it, as variant/feature,
     or the test feature of a variant, or empty: that of each variant. Every file of the chain is
     hashed again, and the table made again from its runs' metrics; nothing else is computed, and
-    nothing written. Paths are those of the records: it runs where the workflow ran. Raises
-    InputError that names each file that is not as it was recorded.
+    nothing written. Paths are those of the records: it runs where the workflow ran; `sources` says
+    where the rest is, None: at the defaults. Raises InputError that names each file that is not as
+    it was recorded.
     """
     rows, runs = _read(table, COLUMNS), _read(_beside(table, OUTPUTS["runs"]), RUN_COLUMNS)
-    lineage = Lineage(table.parent.parent.parent, sources)
+    lineage = Lineage(table.parent.parent.parent, sources or SourceFiles())
     found = list(_made_again(table, runs))
     print("\n".join(draw(tuple(found))))
     drawn: set[Link] = set()

@@ -80,7 +80,7 @@ def train(
         write_history(history, rows)
         checkpoint.save(rows)
     save_weights(learner.result, weights)
-    facts["hashes"]["weights"] = sha256(weights)
+    facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
     seconds = round(time.perf_counter() - clock, 3)
     facts |= {"dataset": dataset, "variant": variant}
     facts |= {"identities": images.identities, "train_images": len(images)}

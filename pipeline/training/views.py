@@ -173,7 +173,7 @@ class Places:
 
     def _batches(self, epoch: int) -> np.ndarray:
         options = self._options
-        return epoch_batches(self._labels, self.seed, epoch, options.identities, options.images)
+        return epoch_batches(self._labels, options, self.seed, epoch)
 
 
 def load_batches(views: TwoViews, places: Places, workers: int, pin: bool) -> Iterator[Batch]:

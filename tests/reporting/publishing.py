@@ -95,8 +95,8 @@ class Project:
 
     def command(self) -> list[str]:
         """The command line by which the workflow publishes."""
-        words = [sys.executable, "-m", "pipeline.reporting.publish", "--table", "components"]
-        words += ["--experiment", "drawn"]
+        words = [sys.executable, "-m", "pipeline.reporting.publish"]
+        words += ["--experiment", "drawn", "--table", "components"]
         words += ["--database", self.folder / "mlflow.db"]
         words += ["--receipt", self.folder / "receipt.json"]
         words += ["--runs", *self.runs, "--tables", self.table, "--figures", self.figure]
@@ -105,10 +105,8 @@ class Project:
     def publish(self, runs: list[Path] | None = None) -> list[dict[str, str]]:
         receipt = self.folder / "receipt.json"
         chosen = self.runs if runs is None else runs
-        database = self.folder / "mlflow.db"
-        publish(
-            database, receipt, "drawn", "components", chosen, [self.table], [self.figure], self.bank
-        )
+        files = ([self.table], [self.figure], self.bank)
+        publish(self.folder / "mlflow.db", receipt, "drawn", "components", chosen, *files)
         return read_json(receipt)
 
     def client(self) -> MlflowClient:

@@ -7,11 +7,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-from publishing import EPOCHS, SEEDS, STARTED_MS, VARIANTS, Project, make_run, set_map
 
 from pipeline.errors import InputError
 from pipeline.files import read_json
 from pipeline.reporting.publish import RUN_FILES, publish
+from tests.reporting.publishing import (
+    EPOCHS,
+    SEEDS,
+    STARTED_MS,
+    VARIANTS,
+    Project,
+    make_run,
+    set_map,
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 import pytest
-from publishing import STARTED_MS, Project
 
 from pipeline.errors import InputError
 from pipeline.files import read_json
 from pipeline.reporting import database as database_module
 from tests.faults import FULL, READ_ONLY, on_disk, with_file_limit
+from tests.reporting.publishing import STARTED_MS, Project
 
 ROOT = Path(__file__).resolve().parents[2]
 

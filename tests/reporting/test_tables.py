@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
-from pipeline.files import write_json
+from pipeline.files import sha256, write_json
 from pipeline.reporting.published import PUBLISHED, Benchmark
 from pipeline.reporting.tables import tabulate
 
@@ -95,6 +95,7 @@ def test_each_run_is_traceable(tmp_path: Path) -> None:
     assert len(runs) == 3 * (len(BASELINE) + len(FULL))
     for run in runs:
         assert Path(run["metrics"]) in paths
+        assert run["metrics_sha256"] == sha256(Path(run["metrics"]))
         assert run["run"] == f"hash-{run['variant']}-{run['seed']}"
         assert f"/{run['variant']}/seed{run['seed']}/" in run["metrics"]
 

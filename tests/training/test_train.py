@@ -262,6 +262,7 @@ def test_the_record_says_what_was_run(
         "bank": sha256(bank / "shards.json"),
         "pretrained": None,
         "weights": weights(folder),
+        "history": sha256(folder / "history.csv"),
     }
     assert record["versions"]["torch"] == torch.__version__.split("+")[0]
     assert record["started"] <= record["finished"]

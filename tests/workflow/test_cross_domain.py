@@ -1,6 +1,6 @@
 """Training on one dataset, testing on others: what is trained is used again."""
 
-from pipeline.files import read_json
+from pipeline.files import read_json, sha256
 from tests.miniatures import MINIATURES, write_zip
 
 
@@ -20,6 +20,11 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
     assert (run / "weights.safetensors").samefile(trained)
     assert not (results / "occluded_reid/baseline").exists()
     assert not project.planned("all")
+
+    traced = project.snakemake("provenance", "--config", "cell=baseline/coarse")
+    assert traced.returncode == 0, traced.stdout[-3000:]
+    for path in (archive, results / "synthetic/archive.zip"):
+        assert f"ok      {sha256(path)} " in traced.stdout
 
     # the same training, now tested on its own dataset
     project.configure(compare=["baseline"], seeds=[0])

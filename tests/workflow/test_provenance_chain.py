@@ -6,6 +6,7 @@ import csv
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,8 @@ SOURCES = (
 """What was made by nobody, or can be: it may be gone."""
 FILES = (
     *(f"results/synthetic/tables/components{end}" for end in (".csv", ".md", ".tex", "_runs.csv")),
-    *(f"{RUN}/{name}" for name in ("queries.csv", "features.npz", "run.json")),
-    f"{RUN}/weights.safetensors",
+    *(f"{RUN}/{name}" for name in ("metrics.json", "queries.csv", "features.npz", "run.json")),
+    *(f"{RUN}/{name}" for name in ("weights.safetensors", "history.csv")),
     "results/synthetic/shards/shards.json",
     "results/synthetic/shards/index.csv",
     *(f"results/synthetic/shards/{split}-000000.tar" for split in ("train", "query", "gallery")),
@@ -90,6 +91,7 @@ def test_the_chain_of_a_cell_reaches_the_archive(here: Path, capsys) -> None:
     blended = next(row for row in rows if row["feature"] == "blended")
     assert f"mAP {blended['map_mean']} ± {blended['map_std']}; seeds: 2" in printed
     assert "CHANGED" not in printed
+    assert "no hash" not in printed
     assert "results/synthetic/baseline" not in printed
 
 
@@ -161,19 +163,17 @@ def test_a_number_of_a_run_is_not_changed_unnoticed(here: Path) -> None:
         assert {f"CHANGED {TABLE}", f"CHANGED {TABLE.with_suffix('.md')}"} <= set(refused())
 
 
-def test_snakemake_prints_the_chain_and_makes_nothing_anew(finished) -> None:
+def test_snakemake_prints_the_chain_and_makes_nothing_anew(finished, here: Path) -> None:
+    project = replace(finished, folder=here)
     asked = ("provenance", "--config", "cell=dpeformer/blended")
-    done = finished.snakemake(*asked)
+    done = project.snakemake(*asked)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert sha256(finished.folder / "results/synthetic/archive.zip") in done.stdout
+    assert sha256(here / "results/synthetic/archive.zip") in done.stdout
     assert "every file that it was made of is as recorded" in done.stdout
-    queries = finished.folder / RUN / "queries.csv"
-    before = queries.read_bytes()
-    queries.write_bytes(before + b"\n")
-    try:
-        done = finished.snakemake(*asked)
-    finally:
-        queries.write_bytes(before)
+    queries = here / RUN / "queries.csv"
+    with restored(queries) as original:
+        queries.write_bytes(original.read_bytes() + b"\n")
+        done = project.snakemake(*asked)
     assert done.returncode != 0
     assert f"CHANGED {RUN}/queries.csv" in done.stdout
     assert {line for line in done.stdout.splitlines() if "rule " in line and ":" in line} <= {

@@ -29,7 +29,7 @@ rule embed:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=6000,
         gpu=1,
     params:
         compute=CONFIG.compute.model_dump_json(),

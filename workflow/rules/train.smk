@@ -13,7 +13,7 @@ rule train:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=12000,  # MSMT17 at 256 x 128 and 10,000 occluders are held in memory
         gpu=1,
     params:
         options=run_options,
