@@ -63,13 +63,13 @@ class Project:
         *arguments: str,
         stdout: int | IO[str] = subprocess.PIPE,
         umask: int = -1,
-        files: tuple[str, ...] | None = None,
+        files: tuple[str, ...] = (),
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start snakemake there as a user does, on the copy's own Python package.
 
         It leads a process group of its own, as in a user's shell; all that it prints goes to
-        `stdout`. -1 keeps the file mode mask.
+        `stdout`. -1 keeps the file mode mask; `files` replace the project's configuration.
         """
         command = [sys.executable, "-m", "snakemake"]
         command += ["--configfile", *(files or (self.configuration,)), "--cores", "2"]
