@@ -31,6 +31,9 @@ OPTIONS = RunOptions(
     model=ModelOptions(k_min=2),
     training=TrainingOptions(epochs=EPOCHS, identities=3, images=2),
 )
+COMPUTE: dict[str, str | int] = {"device": "cpu", "precision": "float32"}
+if "checkpoint_steps" in ComputeOptions.model_fields:  # until main has it: then simply give it
+    COMPUTE["checkpoint_steps"] = 1
 
 
 def command(run: Path, shards: Path, bank: Path) -> list[str]:
@@ -38,7 +41,7 @@ def command(run: Path, shards: Path, bank: Path) -> list[str]:
     files = {name: run / file for name, file in (outputs | {"state": "state.pt"}).items()}
     options = {
         "options": OPTIONS.model_dump_json(),
-        "compute": ComputeOptions(device="cpu", precision="float32").model_dump_json(),
+        "compute": ComputeOptions.model_validate(COMPUTE).model_dump_json(),
         "dataset": "drawn",
         "variant": "dpeformer",
         "seed": 0,
