@@ -31,7 +31,6 @@ OPTIONS = RunOptions(
     model=ModelOptions(k_min=2),
     training=TrainingOptions(epochs=EPOCHS, identities=3, images=2, epoch_of="identities"),
 )
-
 COMPUTE = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.files import sha256
+from pipeline.reporting.publish import flatten
 
 
-def _json_without(*names: str) -> Callable[[Path], bytes]:
+def _json_without(*keys: str) -> Callable[[Path], bytes]:
     def read(path: Path) -> bytes:
-        record = json.loads(path.read_text())
-        return json.dumps([item for item in record.items() if item[0] not in names]).encode()
+        record = flatten(json.loads(path.read_text()))
+        return json.dumps([item for item in record.items() if item[0] not in keys]).encode()
 
     return read
 
@@ -28,14 +29,15 @@ def _csv_without(*names: str) -> Callable[[Path], bytes]:
     return read
 
 
+COURSE = ("started", "finished", "seconds", "resumed", "peak_memory_mib")
 TIMELESS = {
-    # when and for how long the run lasted, in how many pieces, and how much memory the last took
-    "/run.json": _json_without("started", "finished", "seconds", "resumed", "peak_memory_mib"),
+    # when and for how long the run lasted, in how many pieces, how much memory the last one took
+    "/run.json": _json_without(*COURSE, "hashes.history"),
     # how fast an epoch was
     "/history.csv": _csv_without("seconds", "images_per_second"),
-    # the hash of run.json
+    # hashes of these, and of what has them
     "/metrics.json": _json_without("run"),
-    "_runs.csv": _csv_without("run"),
+    "_runs.csv": _csv_without("run", "metrics_sha256"),
 }
 """How to read the files that the clock has a part in, without that part, by their ending."""
 

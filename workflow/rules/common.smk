@@ -8,6 +8,9 @@ from pipeline.options.data import DataOptions
 from pipeline.provenance import code_hash
 from pipeline.reporting.published import PUBLISHED, Benchmark
 
+# Ctrl-C and SIGTERM reach every process of a job: what the stage says of it still has to get into the log
+shell.prefix("set -euo pipefail; tee() { trap '' INT TERM; command tee \"$@\"; }; ")
+
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
