@@ -9,7 +9,7 @@ from pipeline.provenance import code_hash
 from pipeline.reporting.published import PUBLISHED, Benchmark
 
 # Ctrl-C and SIGTERM reach every process of a job: what the stage says of it still has to get into the log
-shell.prefix("set -euo pipefail; tee() { trap '' INT TERM; command tee \"$@\"; }; ")
+shell.prefix("set -euo pipefail; tee() ( trap '' INT TERM; command tee \"$@\" ); ")
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
