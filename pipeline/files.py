@@ -15,6 +15,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline.errors import InputError
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
@@ -126,3 +128,12 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def checked_folder(folder: Path, *names: str) -> None:
+    """Raise InputError unless `folder` holds the files `names`."""
+    for name in names:
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder / name}: no such file: run the stage that writes it, or give its folder"
+            )

@@ -12,8 +12,8 @@ from snakemake.utils import update_config
 from benchmarks.cost import main as print_cost
 from pipeline.config import Config, load_config
 from pipeline.data.datasets import DATASETS
-from pipeline.reporting.published import PUBLISHED, Benchmark
-from pipeline.reporting.verdicts import PAPER
+from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.tables.verdicts import PAPER
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENTS = ROOT / "workflow/experiments"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.files import sha256
-from pipeline.reporting.publish import flatten
+from pipeline.tracking.publish import flatten
 
 
 def _json_without(*keys: str) -> Callable[[Path], bytes]:

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256, write_json
-from pipeline.reporting.trace import trace
+from pipeline.lineage.trace import trace
 
 TABLE = Path("results/synthetic/tables/components.csv")
 RUN = "results/synthetic/dpeformer/seed1"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.reporting.published import PUBLISHED, Benchmark
+from pipeline.tables.published import PUBLISHED, Benchmark
 from tests.miniatures import (
     MINIATURES,
     dukemtmc_reid,

@@ -20,9 +20,9 @@ rule tabulate:
         "../../envs/pipeline.yaml"
     params:
         variants=",".join(CONFIG.compare),
-        code=code_hash("pipeline.reporting.tables"),
+        code=code_hash("pipeline.tables.tabulate"),
     shell:
-        "python -m pipeline.reporting.tables --metrics {input.metrics} --csv {output.csv}"
+        "python -m pipeline.tables.tabulate --metrics {input.metrics} --csv {output.csv}"
         " --markdown {output.markdown} --latex {output.latex} --runs {output.runs}"
         " --variants {params.variants} 2>&1 | tee {log}"
 
@@ -41,9 +41,9 @@ rule compare:
     params:
         variants=",".join(CONFIG.compare),
         reference=CONFIG.reference_variant(),
-        code=code_hash("pipeline.reporting.compare"),
+        code=code_hash("pipeline.tables.compare"),
     shell:
-        "python -m pipeline.reporting.compare --queries {input.queries} --csv {output.csv}"
+        "python -m pipeline.tables.compare --queries {input.queries} --csv {output.csv}"
         " --markdown {output.markdown} --variants {params.variants}"
         " --reference {params.reference} 2>&1 | tee {log}"
 
@@ -60,9 +60,9 @@ rule ablation:
         "../../envs/pipeline.yaml"
     params:
         variants=",".join(CONFIG.compare),
-        code=code_hash("pipeline.reporting.ablation"),
+        code=code_hash("pipeline.figures.ablation"),
     shell:
-        "python -m pipeline.reporting.ablation --metrics {input.metrics} --figure {output.figure}"
+        "python -m pipeline.figures.ablation --metrics {input.metrics} --figure {output.figure}"
         " --variants {params.variants} 2>&1 | tee {log}"
 
 
@@ -77,9 +77,9 @@ rule benchmark_sheet:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_hash("pipeline.reporting.benchmark_sheet"),
+        code=code_hash("pipeline.figures.benchmark_sheet"),
     shell:
-        "python -m pipeline.reporting.benchmark_sheet --trained {input.trained}"
+        "python -m pipeline.figures.benchmark_sheet --trained {input.trained}"
         " --tested {input.tested} --figure {output.figure} 2>&1 | tee {log}"
 
 
@@ -93,9 +93,9 @@ rule bank_sheet:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_hash("pipeline.reporting.bank_sheet"),
+        code=code_hash("pipeline.figures.bank_sheet"),
     shell:
-        "python -m pipeline.reporting.bank_sheet --bank {input.bank} --figure {output.figure}"
+        "python -m pipeline.figures.bank_sheet --bank {input.bank} --figure {output.figure}"
         " 2>&1 | tee {log}"
 
 
@@ -111,9 +111,9 @@ rule views_sheet:
         "../../envs/pipeline.yaml"
     params:
         options=lambda wildcards: CONFIG.run_options(pasting_variants()[0]).model_dump_json(),
-        code=code_hash("pipeline.reporting.views_sheet"),
+        code=code_hash("pipeline.figures.views_sheet"),
     shell:
-        "python -m pipeline.reporting.views_sheet --shards {input.shards} --bank {input.bank}"
+        "python -m pipeline.figures.views_sheet --shards {input.shards} --bank {input.bank}"
         " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
 
 
@@ -128,9 +128,9 @@ rule curves:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_hash("pipeline.reporting.curves"),
+        code=code_hash("pipeline.figures.curves"),
     shell:
-        "python -m pipeline.reporting.curves --histories {input.histories}"
+        "python -m pipeline.figures.curves --histories {input.histories}"
         " --figure {output.figure} 2>&1 | tee {log}"
 
 
@@ -149,9 +149,9 @@ rule ranks:
         baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
         variant=lambda wildcards, input: Path(input.variant[0]).parent,
         options=CONFIG.figures.model_dump_json(),
-        code=code_hash("pipeline.reporting.ranks"),
+        code=code_hash("pipeline.figures.ranks"),
     shell:
-        "python -m pipeline.reporting.ranks --shards {input.shards} --baseline {params.baseline}"
+        "python -m pipeline.figures.ranks --shards {input.shards} --baseline {params.baseline}"
         " --variant {params.variant} --figure {output.figure} --options {params.options:q}"
         " 2>&1 | tee {log}"
 
@@ -169,9 +169,9 @@ rule patches:
     params:
         run=lambda wildcards, input: Path(input.run[0]).parent,
         options=CONFIG.figures.model_dump_json(),
-        code=code_hash("pipeline.reporting.patches"),
+        code=code_hash("pipeline.figures.patches"),
     shell:
-        "python -m pipeline.reporting.patches --shards {input.shards} --run {params.run}"
+        "python -m pipeline.figures.patches --shards {input.shards} --run {params.run}"
         " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
 
 
@@ -188,9 +188,9 @@ rule attention:
     params:
         run=lambda wildcards, input: Path(input.run[0]).parent,
         options=CONFIG.figures.model_dump_json(),
-        code=code_hash("pipeline.reporting.attention"),
+        code=code_hash("pipeline.figures.attention"),
     shell:
-        "python -m pipeline.reporting.attention --shards {input.shards} --run {params.run}"
+        "python -m pipeline.figures.attention --shards {input.shards} --run {params.run}"
         " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
 
 
@@ -206,9 +206,9 @@ rule kept:
         "../../envs/pipeline.yaml"
     params:
         runs=selecting_runs(""),
-        code=code_hash("pipeline.reporting.kept"),
+        code=code_hash("pipeline.figures.kept"),
     shell:
-        "python -m pipeline.reporting.kept --runs {params.runs} --figure {output.figure}"
+        "python -m pipeline.figures.kept --runs {params.runs} --figure {output.figure}"
         " 2>&1 | tee {log}"
 
 
@@ -226,9 +226,9 @@ rule hidden:
         "../../envs/pipeline.yaml"
     params:
         runs=runs(""),
-        code=code_hash("pipeline.reporting.hidden"),
+        code=code_hash("pipeline.figures.hidden"),
     shell:
-        "python -m pipeline.reporting.hidden --runs {params.runs} --truth {input.truth}"
+        "python -m pipeline.figures.hidden --runs {params.runs} --truth {input.truth}"
         " --figure {output.figure} --table {output.table} 2>&1 | tee {log}"
 
 
@@ -262,9 +262,9 @@ rule publish:
         runs=runs(""),
         database="results/mlflow.db",
         bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
-        code=code_hash("pipeline.reporting.publish"),
+        code=code_hash("pipeline.tracking.publish"),
     shell:
-        "python -m pipeline.reporting.publish --database {params.database}"
+        "python -m pipeline.tracking.publish --database {params.database}"
         " --receipt {output.receipt} --experiment {wildcards.experiment} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
         " --figures {input.figures} {input.numbers} {params.bank} 2>&1 | tee {log}"
 
@@ -283,8 +283,8 @@ rule verdicts:
     params:
         variants=",".join(CONFIG.compare),
         occluders=CONFIG.occluders.model_dump_json(),
-        code=code_hash("pipeline.reporting.verdicts"),
+        code=code_hash("pipeline.tables.verdicts"),
     shell:
-        "python -m pipeline.reporting.verdicts --metrics {input.metrics} --csv {output.csv}"
+        "python -m pipeline.tables.verdicts --metrics {input.metrics} --csv {output.csv}"
         " --markdown {output.markdown} --variants {params.variants}"
         " --occluders {params.occluders:q} 2>&1 | tee {log}"

@@ -6,7 +6,7 @@ from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.options.data import DataOptions
 from pipeline.provenance import code_hash
-from pipeline.reporting.published import PUBLISHED, Benchmark
+from pipeline.tables.published import PUBLISHED, Benchmark
 
 # Ctrl-C and SIGTERM reach every process of a job: what the stage says of it still has to get into the log
 shell.prefix("set -euo pipefail; tee() ( trap '' INT TERM; command tee \"$@\" ); ")

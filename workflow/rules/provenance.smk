@@ -23,5 +23,5 @@ rule provenance:
         cell=CELL,
         sources=SOURCES.model_dump_json(),
     shell:
-        "python -m pipeline.reporting.trace --table {params.table} --cell {params.cell:q}"
+        "python -m pipeline.lineage.trace --table {params.table} --cell {params.cell:q}"
         " --sources {params.sources:q} 2>&1 | tee {log}"

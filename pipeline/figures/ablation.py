@@ -1,0 +1,212 @@
+"""The mAP of every variant in one picture: as a curve over the option that varies, or as rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import ScaledTranslation
+
+from pipeline.cli import run_stage
+from pipeline.figures.sheets import (
+    BLACK,
+    BLUE,
+    DPI,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    save_figure,
+)
+from pipeline.files import checked_folder, read_json
+from pipeline.tables.tabulate import Row, Run, collect_runs, summarise_runs
+
+CURVE_POINTS = 3
+"""Fewer values of an option make no curve."""
+LOOKS = {
+    "blended": (BLUE, "o"),
+    "coarse": (ORANGE, "s"),
+    "global": (GREEN, "^"),
+    "blended_global": (PURPLE, "D"),
+    "coarse_global": (SKY, "v"),
+}
+"""Colour and marker of each feature."""
+OTHERS = (BLACK, VERMILION, GREY)
+"""Colours of the variants that are not on a curve."""
+
+
+class Axis(NamedTuple):
+    """A numeric option, and its value in each variant that differs from the others in it alone."""
+
+    option: str
+    values: dict[str, float]
+
+
+def read_options(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """The options of each variant, `section.key` to value, from the run.json beside its metrics."""
+    options = {}
+    for run in runs:
+        checked_folder(run.path.parent, "run.json")
+        sections = read_json(run.path.parent / "run.json")["options"].items()
+        options[run.variant] = {
+            f"{section}.{key}": value for section, keys in sections for key, value in keys.items()
+        }
+    return options
+
+
+def find_axis(options: Mapping[str, Mapping[str, Any]]) -> Axis | None:
+    """The option to draw a curve over, given the options of each variant by name.
+
+    It is the numeric option over which most variants differ, and those in nothing else; None when
+    they are fewer than `CURVE_POINTS` or not the greater part of all.
+    """
+    groups: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for variant, values in options.items():
+        for option, value in values.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                rest = {key: other for key, other in values.items() if key != option}
+                groups[option, repr(sorted(rest.items()))][variant] = value
+    distinct = {key: len(set(group.values())) for key, group in groups.items()}
+    best = max(distinct, key=distinct.__getitem__, default=None)
+    if best is None or distinct[best] < CURVE_POINTS or 2 * distinct[best] <= len(options):
+        return None
+    by_value = sorted(groups[best].items(), key=lambda item: item[1])
+    return Axis(best[0], dict(by_value))
+
+
+def fitting_scale(values: Sequence[float]) -> str:
+    """`log` or `linear`, whichever keeps the two closest of the rising values further apart."""
+    if values[0] <= 0:
+        return "linear"
+    closest = {
+        scale: np.diff(places).min() / np.ptp(places)
+        for scale, places in (("linear", np.array(values)), ("log", np.log(values)))
+    }
+    return max(closest, key=closest.__getitem__)
+
+
+def _tested(rows: Sequence[Row]) -> dict[str, Row]:
+    """The row of each variant's test feature, its first."""
+    tested: dict[str, Row] = {}
+    for row in rows:
+        tested.setdefault(row.variant, row)
+    return tested
+
+
+def _seed_values(runs: Sequence[Run], row: Row) -> list[float]:
+    return [run.features[row.feature]["map"] for run in runs if run.variant == row.variant]
+
+
+def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[Row]) -> None:
+    """A line for each variant, the first on top."""
+    tested = _tested(rows)
+    names = list(tested)
+    for row in rows:
+        y, (colour, marker) = names.index(row.variant), LOOKS[row.feature]
+        if row is not tested[row.variant]:
+            axes.plot(row.mean["map"], y, marker, color=colour, mfc="white", ms=4, alpha=0.7)
+            continue
+        seeds = _seed_values(runs, row)
+        axes.plot(seeds, [y + 0.25] * len(seeds), ".", color=colour, ms=4, mew=0)
+        bar = row.std["map"]
+        axes.errorbar(row.mean["map"], y, xerr=bar, fmt=marker, color=colour, ms=6, capsize=3)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="x", color="#DDDDDD", lw=0.6)
+
+
+def _draw_curves(axes: Axes, runs: Sequence[Run], rows: Sequence[Row], axis: Axis) -> None:
+    """A curve for each feature of the variants on the axis, the test feature's with its seeds."""
+    on_axis = [row for row in rows if row.variant in axis.values]
+    tested, inch = _tested(on_axis), axes.figure.dpi_scale_trans
+    beside = axes.transData + ScaledTranslation(0.08, 0, inch)  # the bar would hide the seeds
+    for feature in dict.fromkeys(row.feature for row in on_axis):
+        own = {row.variant: row for row in on_axis if row.feature == feature}
+        curve = [own[name] for name in axis.values]
+        x, y = list(axis.values.values()), [row.mean["map"] for row in curve]
+        colour, marker = LOOKS[feature]
+        if curve[0] is not tested[curve[0].variant]:
+            axes.plot(x, y, marker=marker, color=colour, mfc="white", ms=4, lw=0.8, alpha=0.5)
+            continue
+        for place, row in zip(x, curve, strict=True):
+            seeds = _seed_values(runs, row)
+            axes.plot([place] * len(seeds), seeds, ".", color=colour, ms=5, mew=0, transform=beside)
+        bars = [row.std["map"] or 0 for row in curve]
+        axes.errorbar(x, y, bars, fmt=f"{marker}-", color=colour, ms=5, lw=1.5, capsize=3, zorder=3)
+    axes.set_xscale(fitting_scale(x))
+    axes.set_xticks(x, [f"{value:g}" for value in x])
+    axes.minorticks_off()
+    axes.set_xlabel(axis.option, size=8)
+    axes.grid(axis="y", color="#DDDDDD", lw=0.6)
+
+
+def _draw_levels(axes: Axes, rows: Sequence[Row], axis: Axis) -> None:
+    """A horizontal line for the test feature of each variant that is not on the axis."""
+    others = [row for row in _tested(rows).values() if row.variant not in axis.values]
+    for number, row in enumerate(others):
+        colour = OTHERS[number % len(OTHERS)]
+        label = f"{row.variant} ({row.feature})"
+        mean, spread = row.mean["map"], row.std["map"] or 0
+        axes.axhline(mean, color=colour, ls="--", lw=1, label=label)
+        axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.08, lw=0)
+
+
+def _add_legend(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
+    """Features by colour and marker, then the levels, and what bars and dots are."""
+    features = [name for name in LOOKS if any(row.feature == name for row in rows)]
+    looks = (LOOKS[name] for name in features)
+    handles = [axes.plot([], [], marker, color=colour, ms=5)[0] for colour, marker in looks]
+    levels, names = axes.get_legend_handles_labels()
+    seeds = f" (bar: ± standard deviation over {rows[0].seeds} seeds, dots: the seeds)"
+    tested = f"Filled: the test feature{seeds if rows[0].seeds > 1 else ''}."
+    figure.legend(
+        [*handles, *levels],
+        [*features, *names],
+        loc="outside lower center",
+        ncols=5,
+        fontsize=7,
+        frameon=False,
+        title=f"{tested} Hollow: the other features.",
+        title_fontsize=7,
+    )
+
+
+def ablation_figure(runs: Sequence[Run]) -> Figure:
+    """The picture of the runs of `collect_runs`."""
+    rows, axis = summarise_runs(runs), find_axis(read_options(runs))
+    height = 3.6 if axis else 1.3 + 0.36 * len(_tested(rows))
+    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1)
+    figure = Figure(figsize=(6.5, height), dpi=DPI, layout=layout)
+    axes = figure.subplots()
+    if axis:
+        _draw_curves(axes, runs, rows, axis)
+        _draw_levels(axes, rows, axis)
+    else:
+        _draw_rows(axes, runs, rows)
+    label = axes.set_ylabel if axis else axes.set_xlabel
+    label(f"mAP on {runs[0].benchmark} (%)", size=8)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+    _add_legend(figure, axes, rows)
+    return figure
+
+
+def draw_ablation(metrics: list[Path], figure: Path, variants: str) -> None:
+    """Draw the mAP of `variants` (comma-separated, in the order of the table) to a PNG.
+
+    `metrics` are the metrics.json of all runs, each beside its run.json. Raises InputError as
+    `collect_runs` and `summarise_runs` do, and when a run.json is missing.
+    """
+    save_figure(ablation_figure(collect_runs(metrics, variants.split(","))), figure)
+
+
+if __name__ == "__main__":
+    run_stage(draw_ablation)

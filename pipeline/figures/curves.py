@@ -1,0 +1,102 @@
+"""Training curves of all variants in one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.figures.lines import draw_band, tidy_axes
+from pipeline.figures.sheets import DPI, GREY, save_figure
+from pipeline.files import checked_folder, read_json
+
+PANELS = {"loss": "Training loss", "lr": "Learning rate"}
+KEPT = "k_q50"
+"""Only runs of variants that select patches have values in this column."""
+
+
+def read_histories(histories: list[Path]) -> pd.DataFrame:
+    """The history of every run in one frame, with the columns `variant` and `seed` of its run.json.
+
+    Variants stay in the order in which they are first given. Raises InputError when there is no
+    history, when one is empty, lacks a column that is drawn, or has no run.json beside it.
+    """
+    if not histories:
+        raise InputError("histories: expected the history.csv of at least one run, found none")
+    frames = []
+    for path in histories:
+        checked_folder(path.parent, path.name, "run.json")
+        record, frame = read_json(path.parent / "run.json"), pd.read_csv(path)
+        missing = [name for name in ("epoch", *PANELS) if name not in frame]
+        if missing or frame.empty:
+            raise InputError(
+                f"{path}: expected a line an epoch with the columns epoch, {', '.join(PANELS)}; "
+                f"found {len(frame)} lines, without {', '.join(missing) or 'any gap'}: train again"
+            )
+        frames.append(frame.assign(variant=record["variant"], seed=record["seed"]))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str, title: str) -> None:
+    """A line for each variant that has the column: the mean over its seeds, in a band."""
+    for number, (variant, run) in enumerate(runs.groupby("variant", sort=False)):
+        if run[column].notna().any():
+            draw_band(axes, number, str(variant), run.set_index("epoch")[column])
+    axes.set_title(title, size=9, loc="left", weight="bold", y=1.04)
+    axes.set_xlabel("epoch", size=8)
+    tidy_axes(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+    axes.yaxis.get_offset_text().set_fontsize(7)
+
+
+def _one_schedule(runs: pd.DataFrame) -> bool:
+    return bool((runs.groupby("epoch")["lr"].nunique() == 1).all())
+
+
+def curves_figure(runs: pd.DataFrame) -> Figure:
+    """Loss, learning rate and, where patches are selected, k per epoch of `read_histories`."""
+    figure = Figure(figsize=(9, 3.6), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    titles = dict(PANELS)
+    if KEPT in runs and runs[KEPT].notna().any():
+        titles[KEPT] = "Kept patches k, median"
+    panels = figure.subplots(1, len(titles), width_ratios=(3, 2, 2)[: len(titles)])
+    for axes, (column, title) in zip(panels, titles.items(), strict=True):
+        _draw_panel(axes, runs, column, title)
+    if _one_schedule(runs):
+        for line in panels[1].lines:
+            line.set_color(GREY)
+        panels[1].set_title(
+            "Learning rate, the same for all", size=9, loc="left", weight="bold", y=1.04
+        )
+    seeds = runs["seed"].nunique()
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(6, runs["variant"].nunique()),
+        fontsize=7,
+        frameon=False,
+        handlelength=3.2,  # room for a whole period of the dashes
+        title=f"Mean of {seeds} seeds, band from the least to the most. "
+        "A variant's loss sums the terms of its own branches.",
+        title_fontsize=7,
+    )
+    return figure
+
+
+def draw_curves(histories: list[Path], figure: Path) -> None:
+    """Draw the loss, the learning rate and k per epoch of all variants to a PNG.
+
+    `histories` are history.csv files beside their run.json. Raises InputError when one is not.
+    """
+    save_figure(curves_figure(read_histories(histories)), figure)
+
+
+if __name__ == "__main__":
+    run_stage(draw_curves)

@@ -1,0 +1,119 @@
+"""How well people are found the more of them is hidden; the drawn benchmark knows it exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.figures.lines import draw_band, tidy_axes
+from pipeline.figures.queries import read_queries
+from pipeline.figures.sheets import DPI, save_figure
+from pipeline.files import atomic_file, checked_folder, read_json
+
+BINS = 5
+
+
+def read_hidden(truth: Path) -> pd.Series:
+    """The share of the person, in percent, that something hides in each query, by key.
+
+    `truth` is the file that `pipeline.synthetic.benchmark` writes beside its archive.
+    """
+    checked_folder(truth.parent, truth.name)
+    with np.load(truth, allow_pickle=False) as arrays:
+        names, visible = arrays["name"], arrays["visible"].astype(np.float64)
+    shares = pd.Series(100 * (1 - visible), names)
+    shares = shares[shares.index.str.startswith("query/")]
+    return shares.set_axis(shares.index.str.removeprefix("query/").str.removesuffix(".jpg"))
+
+
+def hidden_bins(hidden: pd.Series) -> pd.DataFrame:
+    """The bin of each query, by key: equally many queries each, by rising share that is hidden.
+
+    Columns: bin (from 1), and of its queries the least, mean and largest share (percent) and the
+    count. Ties go by key.
+    """
+    order = hidden.sort_index().sort_values(kind="stable")
+    parts = np.array_split(np.arange(len(order)), min(BINS, len(order)))
+    number = np.concatenate([np.full(len(part), i) for i, part in enumerate(parts, start=1)])
+    frame = pd.DataFrame({"bin": number, "share": order}, order.index)
+    shares = frame.groupby("bin")["share"]
+    for name, statistic in (("least", "min"), ("mean", "mean"), ("largest", "max")):
+        frame[f"hidden_{name}"] = shares.transform(statistic)
+    return frame.assign(queries=shares.transform("size")).drop(columns="share")
+
+
+def binned_map(runs: list[Path], hidden: pd.Series) -> pd.DataFrame:
+    """mAP (percent) by the test feature of each run, one row a run and bin of `hidden_bins`.
+
+    `runs` are folders of scored runs; queries without a match are left out. Raises InputError when
+    a file is missing or a run's queries are not those of `hidden`.
+    """
+    frames = []
+    for run in runs:
+        checked_folder(run, "run.json")
+        record, (feature, queries) = read_json(run / "run.json"), read_queries(run)
+        if set(queries.index) != set(hidden.index):
+            raise InputError(
+                f"{run / 'queries.csv'}: expected the {len(hidden)} queries of the drawn "
+                f"benchmark, found {len(queries)} others: draw, train and score again"
+            )
+        bins = hidden_bins(hidden[queries["ap"].notna()[hidden.index]])
+        found = bins.assign(map=100 * queries["ap"]).groupby("bin", as_index=False).mean()
+        facts = {"variant": record["variant"], "feature": feature, "seed": record["seed"]}
+        frames.append(found.assign(**facts)[[*facts, *found.columns]])
+    return pd.concat(frames, ignore_index=True).astype({"queries": int})
+
+
+def hidden_figure(rows: pd.DataFrame) -> Figure:
+    """A line for each variant of `binned_map`: the mean over its seeds, in a band."""
+    figure = Figure(figsize=(8, 4.4), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    axes = figure.add_subplot()
+    for number, ((variant, feature), run) in enumerate(
+        rows.groupby(["variant", "feature"], sort=False)
+    ):
+        draw_band(axes, number, f"{variant} ({feature})", run.set_index("hidden_mean")["map"])
+    bins = rows.drop_duplicates("bin")
+    labels = [
+        f"{row.hidden_least:.0f} to {row.hidden_largest:.0f} %\n{row.queries} queries"
+        for row in bins.itertuples()
+    ]
+    axes.set_xticks(bins["hidden_mean"], labels)
+    axes.set_xlabel("share of the person that is hidden", size=8)
+    axes.set_ylabel("mAP, %", size=8)
+    axes.set_title(
+        "mAP against the share of the person that is hidden", size=9, loc="left", weight="bold"
+    )
+    tidy_axes(axes)
+    figure.legend(
+        loc="outside lower center",
+        ncols=min(4, rows["variant"].nunique()),
+        fontsize=7,
+        frameon=False,
+        handlelength=3.2,
+        title=f"Mean of {rows['seed'].nunique()} seeds, band from the least to the most; "
+        "in brackets the feature that is tested.",
+        title_fontsize=7,
+    )
+    return figure
+
+
+def draw_hidden(runs: list[Path], truth: Path, figure: Path, table: Path) -> None:
+    """Draw mAP against the hidden share of the person to a PNG and write its numbers as CSV.
+
+    `runs` are folders of scored runs, `truth` the drawn benchmark's; `table` has the rows of
+    `binned_map`. Raises InputError when a file is missing or the runs are of another benchmark.
+    """
+    rows = binned_map(runs, read_hidden(truth))
+    with atomic_file(table) as partial:
+        rows.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
+    save_figure(hidden_figure(rows), figure)
+
+
+if __name__ == "__main__":
+    run_stage(draw_hidden)

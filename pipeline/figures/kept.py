@@ -1,0 +1,104 @@
+"""How many patches DPSM keeps: histograms of k, one for each variant that selects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.evaluation.score import read_features
+from pipeline.figures.lines import tidy_axes
+from pipeline.figures.sheets import BLUE, DPI, GREY, ORANGE, save_figure
+from pipeline.files import checked_folder, read_json
+
+BINS = 32
+QUANTILES = (10, 50, 90)
+
+
+class KeptRun(NamedTuple):
+    """What an embedded run keeps of the patches of its images."""
+
+    name: str
+    k_min: int
+    query: np.ndarray
+    """(Q,) int64: k of each query."""
+    gallery: np.ndarray
+    """(G,) int64: k of each gallery image."""
+
+
+def read_kept(run: Path) -> KeptRun:
+    """The k of all images of a run (a folder); InputError where it has none or lacks a file."""
+    checked_folder(run, "run.json", "features.npz")
+    record, arrays = read_json(run / "run.json"), read_features(run / "features.npz")
+    if "query_k" not in arrays:
+        raise InputError(
+            f"{run / 'features.npz'}: expected query_k, how many patches are kept, found none: "
+            "take a variant that selects patches, and embed it again if it does"
+        )
+    name = f"{record['variant']}, seed {record['seed']}"
+    k_min = record["options"]["model"]["k_min"]
+    return KeptRun(name, k_min, arrays["query_k"], arrays["gallery_k"])
+
+
+def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Share of the images, in percent, whose k is in each bin: above an edge, up to the next."""
+    counts = np.histogram(-k, -edges[::-1])[0][::-1]  # numpy's bins hold their lower edge
+    return 100 * counts / len(k)
+
+
+def bin_edges(runs: list[KeptRun]) -> np.ndarray:
+    """At most `BINS` bins of the same whole width, from 0 to the largest k of all runs or more."""
+    largest = max(int(max(run.query.max(), run.gallery.max())) for run in runs)
+    width = -(-largest // BINS)
+    return np.arange(0, largest + width, width)
+
+
+def _draw_panel(axes: Axes, run: KeptRun, edges: np.ndarray) -> None:
+    width = edges[1] - edges[0]
+    axes.bar(edges[:-1], histogram(run.query, edges), width, align="edge", color=BLUE, alpha=0.75)
+    axes.stairs(histogram(run.gallery, edges), edges, color=ORANGE, lw=1.2)
+    axes.axvline(run.k_min, color=GREY, lw=1, ls=":")
+    low, middle, high = np.percentile(run.query, QUANTILES, method="inverted_cdf")
+    at_least = 100 * np.mean(run.query == run.k_min)
+    axes.set_title(
+        f"{run.name}: 10 % of the queries up to k = {low}, half up to {middle}, 90 % up to {high}; "
+        f"{at_least:.0f} % at k_min = {run.k_min}",
+        size=7,
+        loc="left",
+    )
+    axes.set_xlim(0, edges[-1])
+    tidy_axes(axes)
+
+
+def kept_figure(runs: list[KeptRun]) -> Figure:
+    """A histogram for each run, all with the same bins."""
+    size = (8, 0.8 + 1.15 * len(runs))
+    figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1))
+    edges = bin_edges(runs)
+    panels = figure.subplots(len(runs), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, run in zip(panels, runs, strict=True):
+        _draw_panel(axes, run, edges)
+    panels[-1].set_xlabel("k, patches that are kept of an image", size=8)
+    figure.supylabel("% of the images", size=8)
+    title = "How many patches DPSM keeps. Blue: queries, orange: gallery, dotted: k_min"
+    figure.suptitle(title, x=0.02, ha="left", size=9, weight="bold")
+    return figure
+
+
+def draw_kept(runs: list[Path], figure: Path) -> None:
+    """Draw histograms of k over the queries and the gallery to a PNG, one for each of `runs`.
+
+    `runs` are folders of embedded runs. Raises InputError when a file is missing or a run's variant
+    selects no patches.
+    """
+    save_figure(kept_figure([read_kept(run) for run in runs]), figure)
+
+
+if __name__ == "__main__":
+    run_stage(draw_kept)

@@ -1,0 +1,62 @@
+"""What a trained network says of the queries that the pictures show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pipeline.data.shards import ShardReader
+from pipeline.evaluation.embed import camera_rows, load_trained
+from pipeline.figures.queries import average_precision, choose_queries, read_queries
+from pipeline.files import checked_folder, read_json
+from pipeline.model.dpeformer import DPEFormer, Features
+from pipeline.options.figures import FigureOptions
+from pipeline.options.run import ImageOptions
+from pipeline.training.views import normalise, resize
+
+
+class ShownQueries(NamedTuple):
+    """Queries of a run and its network, in evaluation mode."""
+
+    run: str
+    """Variant and seed, for a title."""
+    model: DPEFormer
+    pictures: np.ndarray
+    """(B, H, W, 3) uint8, at the size that the network sees."""
+    captions: list[str]
+    """Identity, camera and average precision of each."""
+    image: ImageOptions
+    cameras: torch.Tensor | None
+    """What a network with camera embedding is told of them."""
+
+    def features(self) -> Features:
+        """What the network says of the pictures."""
+        images = torch.from_numpy(self.pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
+        with torch.inference_mode():
+            return self.model(normalise(images, self.image), self.cameras)
+
+
+def load_shown(shards: Path, run: Path, options: FigureOptions) -> ShownQueries:
+    """The network of `run` (a folder) and the queries that `choose_queries` takes by their AP.
+
+    Raises InputError when a file is missing or does not fit, or an asked-for query is not there.
+    """
+    checked_folder(run, "weights.safetensors", "run.json")
+    model, trained = load_trained(run / "weights.safetensors", run / "run.json")
+    _, queries = read_queries(run)
+    chosen = queries.loc[choose_queries(queries["ap"], options)]
+    reader = ShardReader(shards, "query")
+    positions = pd.Index(reader.index["key"]).get_indexer(chosen.index)
+    size = (trained.image.width, trained.image.height)
+    pictures = np.stack([resize(reader.image(i), size) for i in positions])
+    captions = [
+        f"{row.identity}, c{row.camera}: {average_precision(row.ap)}" for row in chosen.itertuples()
+    ]
+    record = read_json(run / "run.json")
+    name = f"{record['variant']}, seed {record['seed']}"
+    cameras = camera_rows(model, chosen["camera"].tolist(), chosen.index.tolist())
+    return ShownQueries(name, model, pictures, captions, trained.image, cameras)

@@ -1,1 +1,0 @@
-"""From metrics to tables, figures and MLflow."""

@@ -1,0 +1,1 @@
+"""Tables: mean and deviation over seeds, paired comparisons, verdicts on published numbers."""

@@ -1,0 +1,249 @@
+"""Compare the variants: mean and spread over the seeds as CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.score import FEATURES
+from pipeline.files import atomic_file, sha256
+from pipeline.tables.published import PUBLISHED, Benchmark
+
+# Rank-1 and mAP are what the field compares; the rest follows.
+TITLES = {"rank1": "Rank-1", "map": "mAP", "minp": "mINP"} | {
+    name: name.replace("rank", "Rank-") for name in METRICS if name.startswith("rank")
+}
+COLUMNS = (
+    *("dataset", "trained_on", "variant", "feature", "seeds"),
+    *(f"{name}_{part}" for name in TITLES for part in ("mean", "std")),
+)
+RUN_COLUMNS = (
+    *("dataset", "trained_on", "variant", "seed", "feature"),
+    *(*TITLES, "metrics", "metrics_sha256", "run"),
+)
+
+
+class Run(NamedTuple):
+    """What a metrics file says of a run."""
+
+    path: Path
+    benchmark: Benchmark
+    variant: str
+    seed: int
+    record: str
+    """SHA-256 of the run's record."""
+    features: dict[str, dict[str, float]]
+    """Metrics in percent of each feature."""
+
+
+class Row(NamedTuple):
+    """A feature of a variant over its seeds, in percent."""
+
+    variant: str
+    feature: str
+    seeds: int
+    mean: dict[str, float]
+    std: dict[str, float | None]
+    """Sample standard deviation (n - 1); None when there is one seed."""
+
+
+def read_run(path: Path) -> Run:
+    """The run of a metrics file; InputError when it is not one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        benchmark = Benchmark(values["dataset"], values["trained_on"])
+        head = (benchmark, values["variant"], values["seed"], values["run"])
+        features = {
+            feature: {name: float(values["features"][feature][name]) for name in METRICS}
+            for feature in FEATURES
+            if feature in values["features"]
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected the metrics of a run, found {error!r}: score the run again"
+        ) from None
+    return Run(path, *head, features)
+
+
+def collect_runs(paths: Sequence[Path], variants: Sequence[str]) -> list[Run]:
+    """The runs of a table, by variant in the order given, then by seed.
+
+    Raises InputError for runs of several benchmarks, two runs of the same variant and seed, a run
+    of a variant that is not asked for, and a variant that lacks a seed which another one has.
+    """
+    runs = [read_run(path) for path in paths]
+    benchmarks = sorted({run.benchmark for run in runs})
+    if len(benchmarks) != 1:
+        found = ", ".join(map(str, benchmarks)) or "none"
+        raise InputError(f"metrics: a table compares runs on one dataset, found {found}")
+    known: dict[tuple[str, int], Run] = {}
+    for run in runs:
+        first = known.setdefault((run.variant, run.seed), run)
+        if first is not run:
+            raise InputError(
+                f"{run.path}: variant {run.variant} with seed {run.seed} is in {first.path} too: "
+                "give each run once"
+            )
+        if run.variant not in variants:
+            raise InputError(
+                f"{run.path}: a run of variant {run.variant}, but the table compares "
+                f"{', '.join(variants)}: leave it out or add the variant"
+            )
+    seeds = sorted({run.seed for run in runs})
+    missing = [
+        f"{name} seed {seed}" for name in variants for seed in seeds if (name, seed) not in known
+    ]
+    if missing:
+        raise InputError(
+            f"metrics: each variant needs the seeds {', '.join(map(str, seeds))}, "
+            f"missing are {', '.join(missing)}: train and score them"
+        )
+    return [known[name, seed] for name in variants for seed in seeds]
+
+
+def _row(variant: str, feature: str, runs: Sequence[Run]) -> Row:
+    values = {name: np.array([run.features[feature][name] for run in runs]) for name in TITLES}
+    several = len(runs) > 1
+    return Row(
+        variant,
+        feature,
+        len(runs),
+        {name: float(value.mean()) for name, value in values.items()},
+        {name: float(value.std(ddof=1)) if several else None for name, value in values.items()},
+    )
+
+
+def summarise_runs(runs: Sequence[Run]) -> list[Row]:
+    """One row per variant and feature; the test feature of a variant (`FEATURES`) comes first.
+
+    Raises InputError when the runs of a variant do not have the same features.
+    """
+    rows = []
+    for variant in dict.fromkeys(run.variant for run in runs):
+        own = [run for run in runs if run.variant == variant]
+        for run in own[1:]:
+            if run.features.keys() != own[0].features.keys():
+                raise InputError(
+                    f"{run.path}: has the features {', '.join(run.features)}, but {own[0].path} "
+                    f"of the same variant has {', '.join(own[0].features)}: score both again"
+                )
+        rows += [_row(variant, feature, own) for feature in own[0].features]
+    return rows
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table whole or not at all."""
+    with atomic_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv_format.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _numbers(row: Row) -> list[str]:
+    """Mean and standard deviation of each metric, for the CSV."""
+    pairs = [(row.mean[name], row.std[name]) for name in TITLES]
+    return ["" if value is None else f"{value:.4f}" for pair in pairs for value in pair]
+
+
+def _cells(row: Row) -> list[str]:
+    """A row as people read it: `58.2 ± 1.0`."""
+    spreads = ["" if row.std[name] is None else f" ± {row.std[name]:.1f}" for name in TITLES]
+    means = [f"{row.mean[name]:.1f}" for name in TITLES]
+    return [row.variant, row.feature, *map("".join, zip(means, spreads, strict=True))]
+
+
+def _published_cells(benchmark: Benchmark) -> list[list[str]]:
+    return [
+        [item.method, f"published, {item.source}", f"{item.rank1:.1f}", f"{item.map:.1f}"]
+        + ["–"] * (len(TITLES) - 2)
+        for item in PUBLISHED.get(benchmark, ())
+    ]
+
+
+def _caption(benchmark: Benchmark, seeds: int) -> str:
+    over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
+    caption = f"{benchmark}, in percent: {over}."
+    if benchmark in PUBLISHED:
+        caption += " Rows marked as published are others' runs, as the source gives or quotes them."
+    return caption
+
+
+def markdown_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+    """The table in Markdown, its caption first."""
+    lines = [["variant", "feature", *TITLES.values()], ["---"] * 2 + ["---:"] * len(TITLES)]
+    lines += [_cells(row) for row in rows] + _published_cells(benchmark)
+    body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return f"{_caption(benchmark, rows[0].seeds)}\n\n{body}".replace("*", r"\*")
+
+
+def _latex_text(text: str) -> str:
+    return text.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
+
+
+def latex_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+    """The table in LaTeX; it needs the package booktabs."""
+    lines = [r"\begin{table}", r"\centering"]
+    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows[0].seeds))}}}")
+    lines += [rf"\begin{{tabular}}{{ll{'r' * len(TITLES)}}}", r"\toprule"]
+    lines.append(" & ".join(["variant", "feature", *TITLES.values()]) + r" \\")
+    for block in ([_cells(row) for row in rows], _published_cells(benchmark)):
+        lines += [r"\midrule"] * bool(block)
+        lines += [" & ".join(map(_latex_text, cells)) + r" \\" for cells in block]
+    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def _run_rows(runs: Sequence[Run]) -> Iterator[Sequence[Any]]:
+    for run in runs:
+        for feature, values in run.features.items():
+            numbers = (values[name] for name in TITLES)
+            yield (
+                *run.benchmark,
+                run.variant,
+                run.seed,
+                feature,
+                *numbers,
+                run.path.as_posix(),
+                sha256(run.path),
+                run.record,
+            )
+
+
+def _table_rows(benchmark: Benchmark, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
+    for row in rows:
+        yield *benchmark, row.variant, row.feature, row.seeds, *_numbers(row)
+
+
+def tabulate(
+    metrics: list[Path], csv: Path, markdown: Path, latex: Path, runs: Path, variants: str
+) -> None:
+    """Write the table of `variants` (comma-separated, in the order of the table).
+
+    `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `runs` holds
+    one row per run and feature with the metrics file, its hash and that of the run's record.
+    Raises InputError as `collect_runs` and `summarise_runs` do.
+    """
+    found = collect_runs(metrics, variants.split(","))
+    rows, benchmark = summarise_runs(found), found[0].benchmark
+    write_csv(runs, RUN_COLUMNS, _run_rows(found))
+    write_text(markdown, markdown_table(benchmark, rows))
+    write_text(latex, latex_table(benchmark, rows))
+    write_csv(csv, COLUMNS, _table_rows(benchmark, rows))
+
+
+if __name__ == "__main__":
+    run_stage(tabulate)

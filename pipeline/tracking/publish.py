@@ -1,0 +1,179 @@
+"""Publish runs, tables and figures to MLflow: what is there stays, what changed is replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.errors import InputError
+from pipeline.files import checked_folder, read_json, sha256, write_json
+from pipeline.tracking.experiment import Experiment, open_experiment
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+RUN_FILES = ("weights.safetensors", "run.json", "history.csv", "metrics.json", "queries.csv")
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dots between the keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def milliseconds(moment: str) -> int:
+    """Unix time of an ISO 8601 moment, in MLflow's unit."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def _span(record: dict[str, Any]) -> tuple[int, int]:
+    """When a run began and ended, in milliseconds; the clock may have been set back in between."""
+    start, end = milliseconds(record["started"]), milliseconds(record["finished"])
+    return start, max(start, end)
+
+
+def _epoch_metrics(history: pd.DataFrame, start: int, end: int) -> Iterator[Metric]:
+    """Every column as a curve over epochs, the epochs spread evenly over the time of the run."""
+    from mlflow.entities import Metric
+
+    for number, row in enumerate(history.to_dict("records"), start=1):
+        moment = start + (end - start) * number // len(history)
+        for name, value in row.items():
+            if name != "epoch" and pd.notna(value):
+                yield Metric(str(name), float(value), moment, int(row["epoch"]))
+
+
+def _final_metrics(metrics: dict[str, Any], end: int) -> Iterator[Metric]:
+    from mlflow.entities import Metric
+
+    for feature, values in metrics["features"].items():
+        for name, value in values.items():
+            yield Metric(f"{feature}_{name}", value, end, 0)
+    yield Metric("queries_without_match", len(metrics["queries_without_match"]), end, 0)
+
+
+def _headlines(tables: list[Path]) -> dict[str, float]:
+    """Means of every variant and feature of the tables that compare variants."""
+    found = {}
+    for path in tables:
+        if path.suffix != ".csv":
+            continue
+        table = pd.read_csv(path)
+        if not {"variant", "feature", "map_mean", "rank1_mean"} <= set(table):
+            continue
+        for row in table.to_dict("records"):
+            for name in ("map_mean", "rank1_mean"):
+                if pd.notna(row[name]):
+                    found[f"{row['variant']}_{row['feature']}_{name}"] = float(row[name])
+    return found
+
+
+def _params(record: dict[str, Any]) -> dict[str, str]:
+    params = flatten(record["options"]) | flatten(record["compute"], "compute.")
+    params |= {"device_used": record["device"], "precision_used": record["precision"]}
+    return {name: str(value) for name, value in params.items()}
+
+
+def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
+    """What a run is found by in MLflow, and the hashes of all that it was made of."""
+    tags = {name: metrics[name] for name in ("dataset", "trained_on", "variant", "seed")}
+    tags |= {name: record[name] for name in ("code", "commit", "dirty")}
+    hashes = record["hashes"] | metrics["hashes"] | {"tested": metrics["embedding"]["shards"]}
+    tags |= {f"hash.{name}": value for name, value in hashes.items()}
+    return {name: str(value) for name, value in tags.items() if value is not None}
+
+
+def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
+    record, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
+    name = f"{record['variant']}-seed{record['seed']}"
+    hashes = sha256(folder / "run.json") + sha256(folder / "metrics.json")
+    key = hashlib.sha256(hashes.encode()).hexdigest()
+    run = experiment.published(name, key)
+    if run is None:
+        start, end = _span(record)
+        history = pd.read_csv(folder / "history.csv")
+        values = [*_epoch_metrics(history, start, end), *_final_metrics(metrics, end)]
+        with experiment.replacing(name, key, start, end) as run:
+            experiment.log(run, values, _params(record), _tags(record, metrics))
+            experiment.copy(run, [folder / file for file in RUN_FILES])
+    return {"name": name, "run_id": run, "key": key}
+
+
+def _publish_table(
+    experiment: Experiment, name: str, end: int, groups: dict[str, list[Path]]
+) -> dict[str, str]:
+    """The run of a table: files in a folder for each group, the tables' headlines as metrics."""
+    from mlflow.entities import Metric
+
+    content = [(group, path.name, sha256(path)) for group in groups for path in groups[group]]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    run = experiment.published(name, key)
+    if run is None:
+        headlines = _headlines(groups["tables"]).items()
+        with experiment.replacing(name, key, end, end) as run:
+            experiment.log(run, [Metric(label, value, end, 0) for label, value in headlines])
+            for group, paths in groups.items():
+                experiment.copy(run, paths, group)
+    return {"name": name, "run_id": run, "key": key}
+
+
+def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, Any]]:
+    """Raise InputError unless everything is there; return the records of the runs."""
+    for folder in runs:
+        checked_folder(folder, *RUN_FILES)
+    for path in [path for paths in groups.values() for path in paths]:
+        checked_folder(path.parent, path.name)
+    records = [read_json(folder / "run.json") for folder in runs]
+    datasets = sorted({read_json(folder / "metrics.json")["dataset"] for folder in runs})
+    if len(datasets) != 1:
+        raise InputError(
+            f"runs: expected runs of one dataset, found {', '.join(datasets) or 'no run'}: publish "
+            "each dataset by itself"
+        )
+    return records
+
+
+def publish(
+    database: Path,
+    receipt: Path,
+    experiment: str,
+    table: str,
+    runs: list[Path],
+    tables: list[Path],
+    figures: list[Path],
+    bank: Path | None = None,
+) -> None:
+    """Publish the folders of scored runs, and the tables and figures made of them, to MLflow.
+
+    `database` is MLflow's sqlite file, made if need be; artifacts lie in `mlflow_artifacts` beside
+    it. In the experiment, runs are `<variant>-seed<n>` and `table-<table>`. A run
+    that was published from the same files is left alone, one published from others is replaced.
+    `receipt` (JSON) lists name, run_id and key of every run. Raises InputError when a file is
+    missing or the runs are of several datasets.
+    """
+    groups = {"tables": sorted(tables), "figures": sorted(figures)}
+    if bank is not None:
+        groups["bank"] = [bank / "table.csv", bank / "summary.json"]
+    records = _check(runs, groups)
+    end = max(_span(record)[1] for record in records)
+    with open_experiment(database, experiment) as opened:
+        entries = [_publish_run(opened, run) for run in tqdm(runs, "publish", mininterval=5)]
+        entries.append(_publish_table(opened, f"table-{table}", end, groups))
+    write_json(receipt, entries)
+
+
+if __name__ == "__main__":
+    run_stage(publish)

@@ -1,0 +1,119 @@
+"""mAP against what is hidden of the person, recomputed by plain loops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.figures import hidden
+from tests.figures.figure_checks import read
+
+QUERIES = 23
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Path:
+    """What is visible of training, query and gallery images: only queries may count."""
+    rng = np.random.default_rng(0)
+    names, visible = ["bounding_box_train/0001_c1.jpg"], [0.99]
+    for i in range(QUERIES):
+        names += [f"query/{i:04d}_c1.jpg", f"bounding_box_test/{i:04d}_c2.jpg"]
+        visible += [round(rng.uniform(0.3, 0.7), 1), 0.95]  # rounded: there are ties
+    path = tmp_path / "truth.npz"
+    np.savez(path, name=np.array(names), visible=np.array(visible, np.float32))
+    return path
+
+
+def make_run(folder: Path, variant: str, seed: int, feature: str = "coarse") -> Path:
+    rng = np.random.default_rng([seed, len(variant)])
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"variant": variant, "seed": seed}))
+    keys = [f"{i:04d}_c1" for i in rng.permutation(QUERIES)]
+    frames = [
+        pd.DataFrame({"feature": name, "query": keys, "ap": rng.random(QUERIES), "top10": ""})
+        for name in ("global", feature)
+    ]
+    frames[1].loc[frames[1]["query"] == "0003_c1", "ap"] = np.nan  # a query without a match
+    pd.concat(frames).to_csv(folder / "queries.csv", index=False)
+    return folder
+
+
+def plain_bins(shares: dict[str, float]) -> list[list[str]]:
+    """Keys by rising share, dealt into five runs of which the first may be longer by one."""
+    order = sorted(shares, key=lambda key: (shares[key], key))
+    sizes = [len(order) // 5 + (i < len(order) % 5) for i in range(5)]
+    return [[order.pop(0) for _ in range(size)] for size in sizes]
+
+
+def test_the_share_is_of_each_query_and_of_nothing_else(truth: Path) -> None:
+    shares = hidden.read_hidden(truth)
+    with np.load(truth) as arrays:
+        visible = dict(zip(arrays["name"].tolist(), arrays["visible"].tolist(), strict=True))
+    assert shares.index.tolist() == [f"{i:04d}_c1" for i in range(QUERIES)]
+    for key, share in shares.items():
+        assert share == pytest.approx(100 * (1 - visible[f"query/{key}.jpg"]))
+    with pytest.raises(InputError, match=r"none\.npz: no such file"):
+        hidden.read_hidden(truth.with_name("none.npz"))
+
+
+def test_map_of_a_bin_is_the_mean_over_its_queries(truth: Path, tmp_path: Path) -> None:
+    shares = hidden.read_hidden(truth)
+    run = make_run(tmp_path / "run", "some", 3)
+    rows = hidden.binned_map([run], shares)
+    table = pd.read_csv(run / "queries.csv")
+    found = {r.query: r.ap for r in table.itertuples() if r.feature == "coarse" and r.ap == r.ap}
+    bins = plain_bins({key: shares[key] for key in found})
+    assert [len(keys) for keys in bins] == [5, 5, 4, 4, 4]
+    assert rows["bin"].tolist() == [1, 2, 3, 4, 5]
+    for row, keys in zip(rows.itertuples(), bins, strict=True):
+        inside = [shares[key] for key in keys]
+        assert (row.variant, row.feature, row.seed) == ("some", "coarse", 3)
+        assert row.queries == len(keys)
+        assert row.map == pytest.approx(100 * sum(found[key] for key in keys) / len(keys))
+        assert row.hidden_least == pytest.approx(min(inside))
+        assert row.hidden_mean == pytest.approx(sum(inside) / len(inside))
+        assert row.hidden_largest == pytest.approx(max(inside))
+
+
+def test_a_line_is_the_mean_over_the_seeds_of_its_variant(truth: Path, tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path / "z0", "zero", 0),
+        make_run(tmp_path / "z1", "zero", 1),
+        make_run(tmp_path / "a0", "another", 0, "blended"),
+    ]
+    rows = hidden.binned_map(runs, hidden.read_hidden(truth))
+    (axes,) = hidden.hidden_figure(rows).axes
+    assert [line.get_label() for line in axes.lines] == ["zero (coarse)", "another (blended)"]
+    one, other = (rows[(rows["variant"] == "zero") & (rows["seed"] == s)] for s in (0, 1))
+    mean = (one["map"].to_numpy() + other["map"].to_numpy()) / 2
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), mean)
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), one["hidden_mean"])
+    assert [text.get_text().split("\n")[1] for text in axes.get_xticklabels()] == [
+        *["5 queries"] * 2,
+        *["4 queries"] * 3,
+    ]
+
+
+def test_the_picture_and_its_numbers_are_written(truth: Path, tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / str(seed), "some", seed) for seed in range(2)]
+    for name in ("a", "b"):
+        figure, table = tmp_path / f"{name}.png", tmp_path / f"{name}.csv"
+        hidden.draw_hidden(runs, truth, figure, table)
+    read(tmp_path / "a.png")
+    for suffix in (".png", ".csv"):
+        a, b = (tmp_path / f"{name}{suffix}" for name in ("a", "b"))
+        assert a.read_bytes() == b.read_bytes()
+    expected = hidden.binned_map(runs, hidden.read_hidden(truth))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), expected, atol=1e-4)
+
+
+def test_runs_of_another_benchmark_are_refused(truth: Path, tmp_path: Path) -> None:
+    shares = hidden.read_hidden(truth)
+    run = make_run(tmp_path / "run", "some", 0)
+    with pytest.raises(InputError, match=r"queries\.csv: expected the 22 queries .* found 23"):
+        hidden.binned_map([run], shares.iloc[1:])

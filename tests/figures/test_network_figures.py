@@ -1,0 +1,228 @@
+"""Kept patches, their histogram and FBM's attention are those of the run's network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.patches import Rectangle
+
+from pipeline.errors import InputError
+from pipeline.figures import attention, kept, patches
+from pipeline.figures.sheets import ORANGE, rgb
+from pipeline.figures.shown import ShownQueries, load_shown
+from pipeline.model.backbone import encode
+from pipeline.model.dpsm import pool_parts, select_tokens
+from pipeline.options.figures import FigureOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.training.views import normalise
+from tests.figures.figure_checks import OPTIONS, cell, centre, make_trained_run, read
+
+Colour = Callable[[str, int, int], tuple[int, int, int]]
+ASKED = FigureOptions(queries=["query_13_1", "query_11_1"])
+
+
+@pytest.fixture(scope="module")
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_trained_run(tmp_path_factory.mktemp("runs") / "dpsm", shards)
+
+
+def without(**model: object) -> RunOptions:
+    return OPTIONS.model_copy(update={"model": ModelOptions.model_validate(model)})
+
+
+def tokens(shown: ShownQueries) -> tuple[torch.Tensor, torch.Tensor]:
+    images = normalise(torch.from_numpy(shown.pictures).permute(0, 3, 1, 2), shown.image)
+    with torch.inference_mode():
+        return encode(shown.model.backbone, images)
+
+
+def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
+    picture = np.full((32, 16, 3), 200, np.uint8)
+    chosen = np.zeros((4, 2), bool)
+    chosen[0, 1] = chosen[2, 0] = True
+    shown = patches.dim_dropped(picture, chosen, 4)
+    bright = np.zeros((32, 16), bool)
+    bright[:8, 8:] = bright[18:22, 2:6] = True  # the proxy's frame takes 2 pixels
+    framed = np.zeros((32, 16), bool)
+    framed[16:24, :8] = True
+    framed[18:22, 2:6] = False
+    assert (shown[bright] == 200).all()
+    assert (shown[framed] == rgb(ORANGE)).all()
+    assert (shown[~bright & ~framed] == 50).all()
+
+
+def test_patches_that_overlap_are_drawn_by_their_middles() -> None:
+    """Patches of 8 pixels, 4 apart: the middle pixel of each is drawn as the patch's own."""
+    grid = BackboneOptions(patch_size=8, stride=4).grid(ImageOptions(height=64, width=32))
+    picture = np.full((64, 32, 3), 200, np.uint8)
+    kept = np.random.default_rng(0).random(grid) < 0.5
+    shown = patches.dim_dropped(picture, kept, 3 * grid[1] + 5)
+    assert shown.shape == picture.shape
+    for row in range(grid[0]):
+        for column in range(grid[1]):
+            pixel = shown[row * 4 + 4, column * 4 + 4]
+            if (row, column) == (3, 5):
+                assert tuple(pixel) == rgb(ORANGE)
+            elif tuple(pixel) != rgb(ORANGE):  # else a neighbour that the frame reaches
+                assert (pixel == (200 if kept[row, column] else 50)).all(), (row, column)
+    assert 12 <= (shown == rgb(ORANGE)).all(-1).sum() <= 25
+
+
+def test_patches_of_a_network_with_all_side_information_are_drawn(
+    shards: Path, tmp_path: Path
+) -> None:
+    changes = {"patch_size": 8, "stride": 6, "camera_embedding": 1.0}
+    backbone = OPTIONS.backbone.model_copy(update=changes)
+    run = make_trained_run(
+        tmp_path / "all", shards, OPTIONS.model_copy(update={"backbone": backbone})
+    )
+    patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
+    assert (cell(patches, read(tmp_path / "a.png"), 0, 1) == rgb(ORANGE)).all(-1).any()
+
+
+def test_the_dark_patches_are_those_that_the_network_drops(shards: Path, run: Path) -> None:
+    shown = load_shown(shards, run, ASKED)
+    selection = select_tokens(*tokens(shown), OPTIONS.model)
+    tiles = patches.kept_pairs(shown, run)
+    assert len(tiles) == 4
+    for i, (whole, part) in enumerate(zip(tiles[::2], tiles[1::2], strict=True)):
+        assert (whole.image == shown.pictures[i]).all()
+        assert part.caption == f"k = {int(selection.k[i])} of 32"
+        for token in set(range(32)) - {int(selection.proxy[i])}:
+            top, left = token // 4 * 4, token % 4 * 4
+            expected = shown.pictures[i, top, left]
+            if not selection.kept[i, token]:
+                expected = (expected * patches.DIMMED).astype(np.uint8)
+            assert (part.image[top : top + 4, left : left + 4] == expected).all()
+
+
+def test_the_patches_of_the_asked_for_queries_are_drawn(
+    shards: Path, run: Path, tmp_path: Path, colour_of: Colour
+) -> None:
+    patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
+    sheet = read(tmp_path / "a.png")
+    for number, identity in enumerate((13, 11)):
+        assert centre(patches, sheet, 0, 2 * number) == colour_of("query", identity, 1)
+        shown = cell(patches, sheet, 0, 2 * number + 1)
+        assert (shown != colour_of("query", identity, 1)).any(-1).mean() > 0.1
+    assert (cell(patches, sheet, 0, 4) == 255).all()
+    patches.draw_patches(shards, run, tmp_path / "b.png", ASKED)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_captions_say_identity_camera_and_ap(shards: Path, run: Path) -> None:
+    lines = (run / "queries.csv").read_text().splitlines()
+    rows = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
+    found = {row["query"]: float(row["ap"]) for row in rows if row["feature"] == "blended"}
+    expected = [
+        f"{key.split('_')[1]}, c1: AP {100 * found[key]:.1f} %"
+        for key in ("query_13_1", "query_11_1")
+    ]
+    assert load_shown(shards, run, ASKED).captions == expected
+
+
+def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
+    shards: Path, tmp_path: Path
+) -> None:
+    run = make_trained_run(tmp_path / "all", shards, without(selection="all"))
+    with pytest.raises(InputError, match=r"selects patches, found model\.selection all"):
+        patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
+    with pytest.raises(InputError, match="expected query_k"):
+        kept.draw_kept([run], tmp_path / "a.png")
+    with pytest.raises(InputError, match="no such file"):
+        patches.draw_patches(shards, tmp_path, tmp_path / "a.png", ASKED)
+
+
+def test_a_histogram_counts_each_image_once() -> None:
+    k = np.array([1, 4, 4, 5, 8, 9, 32])
+    edges = np.array([0, 4, 8, 12, 32])
+    counts = [sum(low < one <= high for one in k) for low, high in pairwise(edges)]
+    np.testing.assert_allclose(kept.histogram(k, edges), 100 * np.array(counts) / 7)
+    assert counts == [3, 2, 1, 1]
+
+
+@pytest.mark.parametrize(("largest", "width", "last"), [(32, 1, 32), (33, 2, 34), (128, 4, 128)])
+def test_bins_have_one_width_and_hold_every_k(largest: int, width: int, last: int) -> None:
+    run = kept.KeptRun("some", 1, np.array([1, 2]), np.array([largest]))
+    edges = kept.bin_edges([run])
+    assert (np.diff(edges) == width).all()
+    assert (edges[0], edges[-1]) == (0, last)
+    assert kept.histogram(run.gallery, edges).sum() == pytest.approx(100)
+
+
+def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_path: Path) -> None:
+    found = kept.read_kept(run)
+    everything = FigureOptions(queries=["query_11_1", "query_12_1", "query_13_1"])
+    expected = load_shown(shards, run, everything).features().selection.k
+    assert found.query.tolist() == expected.tolist()
+    assert len(found.gallery) == 8
+    (axes,) = kept.kept_figure([found]).axes
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    for bar in bars:
+        inside = [bar.get_x() < k <= bar.get_x() + bar.get_width() for k in found.query]
+        assert bar.get_height() == pytest.approx(100 * np.mean(inside))
+    assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
+    for name in ("a.png", "b.png"):
+        kept.draw_kept([run, run], tmp_path / name)
+    read(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def blending_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features of width 48, which are cut into 3 slices."""
+    backbone = OPTIONS.backbone.model_copy(update={"embed_dim": 48})
+    options = OPTIONS.model_copy(update={"backbone": backbone})
+    return make_trained_run(tmp_path_factory.mktemp("runs") / "blending", shards, options)
+
+
+def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path) -> None:
+    shown = load_shown(shards, blending_run, ASKED)
+    found = attention.blending_attention(shown)
+    assert found.shape == (2, 4, 3, 3)
+    np.testing.assert_allclose(found.sum(3), 1, rtol=1e-6)
+    class_token, patch_tokens = tokens(shown)
+    parts = pool_parts(
+        patch_tokens, select_tokens(class_token, patch_tokens, OPTIONS.model), OPTIONS.model, 8
+    )
+    each = shown.model.blending.attention(parts, class_token).detach()
+    np.testing.assert_allclose(found, (each[:, :, 0] + each[:, :, 1]) / 2, atol=1e-6)
+    assert np.ptp(found) > 0.01
+    assert not shown.model.blending._forward_pre_hooks  # the network is left as it was
+
+
+def test_the_heat_maps_stand_beside_their_query(
+    shards: Path, blending_run: Path, tmp_path: Path, colour_of: Colour
+) -> None:
+    attention.draw_attention(shards, blending_run, tmp_path / "a.png", ASKED)
+    sheet = read(tmp_path / "a.png")
+    shares = attention.blending_attention(load_shown(shards, blending_run, ASKED))
+    for row, identity in enumerate((13, 11)):
+        assert centre(attention, sheet, row, 0) == colour_of("query", identity, 1)
+        for part in range(4):
+            expected = attention.heat(shares[row, part], shares.max())
+            np.testing.assert_array_equal(cell(attention, sheet, row, part + 1), expected)
+    attention.draw_attention(shards, blending_run, tmp_path / "b.png", ASKED)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_brightest_square_is_the_largest_share() -> None:
+    shares = np.array([[0.2, 0.8], [0.5, 0.5]])
+    picture = attention.heat(shares, 0.8)
+    half = attention.CELL // 2
+    for row in range(2):
+        for column in range(2):
+            square = picture[row * half : (row + 1) * half, column * half : (column + 1) * half]
+            assert len(np.unique(square.reshape(-1, 3), axis=0)) == 1
+    assert picture[0, half].sum() > picture[half, 0].sum() > picture[0, 0].sum()
+
+
+def test_a_variant_without_fbm_has_no_attention_to_draw(shards: Path, tmp_path: Path) -> None:
+    run = make_trained_run(tmp_path / "none", shards, without(fusion="none"))
+    with pytest.raises(InputError, match="found fusion none and selection dpsm"):
+        attention.draw_attention(shards, run, tmp_path / "a.png", ASKED)

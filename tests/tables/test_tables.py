@@ -1,0 +1,218 @@
+"""Tables against the statistics module, and what they refuse to compare."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import statistics
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import METRICS
+from pipeline.files import sha256, write_json
+from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.tables.tabulate import tabulate
+
+DRAWN = Benchmark("synthetic", "synthetic")
+MARKET = Benchmark("market1501", "market1501")
+OCCLUDED_DUKE = Benchmark("occluded_duke", "occluded_duke")
+BASELINE = ("coarse", "global", "coarse_global")
+FULL = ("blended", "coarse", "global", "blended_global", "coarse_global")
+
+
+def write_metrics(
+    folder: Path, variant: str, seed: int, features: tuple[str, ...], benchmark: Benchmark = DRAWN
+) -> Path:
+    """Metrics of a run whose numbers differ by variant, seed, feature and metric."""
+    path = folder / benchmark.dataset / variant / f"seed{seed}" / "metrics.json"
+    values = {
+        feature: {
+            name: 40 + len(variant) + (seed * 7 + i * i) % 5 + 0.3 * k + 0.0123
+            for k, name in enumerate(METRICS)
+        }
+        for i, feature in enumerate(features)
+    }
+    head = {"variant": variant, "seed": seed, "run": f"hash-{variant}-{seed}"}
+    write_json(path, benchmark._asdict() | head | {"features": values})
+    return path
+
+
+def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = DRAWN) -> list[Path]:
+    return [
+        write_metrics(folder, variant, seed, features, benchmark)
+        for variant, features in (("dpsm_fbm", FULL), ("baseline", BASELINE))
+        for seed in range(seeds)
+    ]
+
+
+def run_tabulate(
+    folder: Path, paths: list[Path], variants: str = "baseline,dpsm_fbm"
+) -> dict[str, Path]:
+    outputs = {
+        "csv": folder / "components.csv",
+        "markdown": folder / "components.md",
+        "latex": folder / "components.tex",
+        "runs": folder / "components_runs.csv",
+    }
+    tabulate(metrics=paths, variants=variants, **outputs)
+    return outputs
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_means_and_deviations_are_those_of_the_runs(tmp_path: Path) -> None:
+    outputs = run_tabulate(tmp_path, write_all(tmp_path))
+    rows, runs = rows_of(outputs["csv"]), rows_of(outputs["runs"])
+    assert list(rows[0])[:9] == [
+        *("dataset", "trained_on", "variant", "feature", "seeds"),
+        *("rank1_mean", "rank1_std", "map_mean", "map_std"),
+    ]
+    assert [(row["variant"], row["feature"]) for row in rows] == [
+        *(("baseline", feature) for feature in BASELINE),
+        *(("dpsm_fbm", feature) for feature in FULL),
+    ]
+    for row in rows:
+        key = (row["variant"], row["feature"])
+        own = [run for run in runs if (run["variant"], run["feature"]) == key]
+        assert int(row["seeds"]) == len(own) == 3
+        for name in METRICS:
+            values = [float(run[name]) for run in own]
+            assert float(row[f"{name}_mean"]) == pytest.approx(statistics.mean(values), abs=1e-4)
+            assert float(row[f"{name}_std"]) == pytest.approx(statistics.stdev(values), abs=1e-4)
+            assert statistics.stdev(values) > 0
+
+
+def test_each_run_is_traceable(tmp_path: Path) -> None:
+    paths = write_all(tmp_path)
+    runs = rows_of(run_tabulate(tmp_path, paths)["runs"])
+    assert len(runs) == 3 * (len(BASELINE) + len(FULL))
+    for run in runs:
+        assert Path(run["metrics"]) in paths
+        assert run["metrics_sha256"] == sha256(Path(run["metrics"]))
+        assert run["run"] == f"hash-{run['variant']}-{run['seed']}"
+        assert f"/{run['variant']}/seed{run['seed']}/" in run["metrics"]
+
+
+def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, seeds=1))
+    assert all(row["map_std"] == "" for row in rows_of(outputs["csv"]))
+    text = outputs["markdown"].read_text()
+    assert "±" not in text
+    assert "a single seed" in text
+
+
+def test_markdown_and_latex_show_the_csv(tmp_path: Path) -> None:
+    outputs = run_tabulate(tmp_path, write_all(tmp_path))
+    markdown, latex = outputs["markdown"].read_text(), outputs["latex"].read_text()
+    assert "synthetic" in markdown.splitlines()[0]
+    assert "over 3 seeds" in markdown.splitlines()[0]
+    for row in rows_of(outputs["csv"]):
+        cell = f"{float(row['map_mean']):.1f} ± {float(row['map_std']):.1f}"
+        assert re.search(rf"\| {row['variant']} \| {row['feature']} \| .*{cell}", markdown)
+        names = f"{row['variant']} & {row['feature']} & ".replace("_", r"\_")
+        line = next(line for line in latex.splitlines() if line.startswith(names))
+        assert cell.replace("±", r"$\pm$") in line
+        assert line.count("&") == 7
+    assert not re.search(r"(?<!\\)_", latex)
+    assert latex.isascii()
+    assert latex.count(r"\midrule") == 1
+
+
+# LaTeX is no package of Python: where it is missing, the test above still reads what is written
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+def test_latex_compiles(tmp_path: Path) -> None:
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=OCCLUDED_DUKE))
+    document = rf"""\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}
+\input{{{outputs["latex"].name}}}\end{{document}}"""
+    (tmp_path / "paper.tex").write_text(document)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_published_numbers_stand_beside_ours_on_the_same_dataset(tmp_path: Path) -> None:
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=MARKET))
+    markdown, latex = outputs["markdown"].read_text(), outputs["latex"].read_text()
+    published = "published, arXiv 2402.10435"
+    assert f"| DPEFormer | {published} | 95.4 | 88.1 | – | – | – | – |" in markdown
+    assert f"DPEFormer & {published} & 95.4 & 88.1 & -- & -- & -- & -- " in latex
+    assert markdown.count(published) == latex.count(published) == len(PUBLISHED[MARKET])
+    assert latex.count(r"\midrule") == 2
+    assert "69.9" not in markdown  # Occluded-Duke's
+    assert all(row["variant"] in ("baseline", "dpsm_fbm") for row in rows_of(outputs["csv"]))
+
+
+def test_no_published_numbers_beside_the_drawn_people(tmp_path: Path) -> None:
+    outputs = run_tabulate(tmp_path, write_all(tmp_path))
+    for name in ("csv", "markdown", "latex"):
+        text = outputs[name].read_text()
+        assert "published" not in text
+        assert "DPEFormer" not in text
+
+
+def test_same_bytes_in_any_order_of_the_inputs(tmp_path: Path) -> None:
+    paths = write_all(tmp_path)
+    before = {path: path.read_bytes() for path in run_tabulate(tmp_path, paths).values()}
+    after = run_tabulate(tmp_path, paths[::-1]).values()
+    assert before == {path: path.read_bytes() for path in after}
+
+
+def test_every_row_says_what_was_trained_on_and_tested_on(tmp_path: Path) -> None:
+    across = Benchmark("occluded_reid", trained_on="market1501")
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=across))
+    for row in (*rows_of(outputs["csv"]), *rows_of(outputs["runs"])):
+        assert (row["dataset"], row["trained_on"]) == across
+    caption = outputs["markdown"].read_text().splitlines()[0]
+    assert caption.startswith("occluded_reid (trained on market1501), in percent")
+    assert "| DPEFormer | published" in outputs["markdown"].read_text()
+
+
+def test_published_numbers_are_of_one_training_set(tmp_path: Path) -> None:
+    other = Benchmark("occluded_reid", trained_on="msmt17_train")
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=other))
+    assert "published" not in outputs["markdown"].read_text()
+
+
+def test_datasets_are_not_mixed(tmp_path: Path) -> None:
+    paths = write_all(tmp_path) + write_all(tmp_path, benchmark=MARKET)
+    with pytest.raises(InputError, match="one dataset, found market1501, synthetic"):
+        run_tabulate(tmp_path, paths)
+
+
+def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:
+    paths = write_all(tmp_path)
+    copy = tmp_path / "copy.json"
+    shutil.copy(paths[0], copy)
+    with pytest.raises(InputError, match=r"copy\.json: variant dpsm_fbm with seed 0"):
+        run_tabulate(tmp_path, [*paths, copy])
+
+
+def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
+    paths = write_all(tmp_path)
+    with pytest.raises(InputError, match="missing are baseline seed 2:"):
+        run_tabulate(tmp_path, paths[:-1])
+    with pytest.raises(InputError, match="missing are roa seed 0, roa seed 1, roa seed 2:"):
+        run_tabulate(tmp_path, paths, "baseline,dpsm_fbm,roa")
+    with pytest.raises(InputError, match="run of variant dpsm_fbm"):
+        run_tabulate(tmp_path, paths, "baseline")
+    assert not (tmp_path / "components.csv").exists()
+
+
+def test_seeds_of_a_variant_must_have_the_same_features(tmp_path: Path) -> None:
+    paths = write_all(tmp_path)
+    write_metrics(tmp_path, "baseline", 1, FULL)
+    with pytest.raises(InputError, match=r"baseline/seed1/metrics\.json: has the features blended"):
+        run_tabulate(tmp_path, paths)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"dataset": "synthetic"}'])
+def test_a_file_that_holds_no_metrics_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "broken.json").write_text(text)
+    with pytest.raises(InputError, match=r"broken\.json: expected the metrics"):
+        run_tabulate(tmp_path, [tmp_path / "broken.json"])

@@ -1,0 +1,176 @@
+"""Verdicts: what is close enough, what is not judged, and that all of it is said."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import METRICS
+from pipeline.files import write_json
+from pipeline.options.occluders import OccluderOptions
+from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.tables.verdicts import PAPER, give_verdicts, tolerance
+
+ROOT = Path(__file__).resolve().parents[2]
+DUKE = Benchmark("occluded_duke", "occluded_duke")
+MARKET = Benchmark("market1501", "market1501")
+WEIGHTS = "80ecf9dd" + 56 * "0"
+SA1B = OccluderOptions(masks="sa1b", images="sa_000000")
+DRAWN = OccluderOptions()
+
+
+def write_run(
+    folder: Path,
+    seed: int,
+    rank1: float,
+    map: float,
+    variant: str = "dpeformer",
+    benchmark: Benchmark = DUKE,
+    pretrained: str | None = WEIGHTS,
+    **changes: dict[str, Any],
+) -> Path:
+    """A run of the paper's recipe but for `changes`; a second feature is far off."""
+    run = folder / variant / f"seed{seed}"
+    feature = "coarse" if variant == "baseline" else "blended"
+    numbers = dict.fromkeys(METRICS, 50.0) | {"rank1": rank1, "map": map}
+    features = {feature: numbers, "global": dict.fromkeys(METRICS, 1.0)}
+    head = {"variant": variant, "seed": seed, "run": "hash", "features": features}
+    write_json(run / "metrics.json", benchmark._asdict() | head)
+    options = PAPER[variant].model_dump(mode="json")
+    for section, patch in changes.items():
+        options[section] |= patch
+    write_json(run / "run.json", {"options": options, "hashes": {"pretrained": pretrained}})
+    return run / "metrics.json"
+
+
+def verdicts_of(
+    folder: Path, paths: list[Path], variants: str = "dpeformer", occluders: OccluderOptions = SA1B
+) -> dict[str, dict[str, str]]:
+    give_verdicts(paths, folder / "v.csv", folder / "v.md", variants, occluders)
+    with open(folder / "v.csv", newline="") as file:
+        return {row["method"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    ("std", "seeds", "expected"),
+    [
+        (None, 1, 1.0),  # nothing is known of the deviation
+        (0.2, 3, 1.0),
+        (0.6, 3, 1.2 * (4 / 3) ** 0.5),
+        (0.6, 2, 1.2 * 1.5**0.5),
+        (5.0, 3, 2.0),  # what scatters so is no reproduction
+    ],
+)
+def test_the_tolerance_follows_the_deviation_between_bounds(std, seeds, expected) -> None:
+    assert tolerance(std, seeds) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("rank1", "map", "verdict"),
+    [
+        (69.9, 58.9, "reproduced"),
+        (68.9, 59.9, "reproduced"),  # 1.0 off, as printed
+        (68.86, 58.9, "reproduced"),
+        (68.84, 58.9, "not reproduced"),
+        (69.9, 57.8, "not reproduced"),
+        (72.0, 61.0, "not reproduced"),  # better is not the same either
+    ],
+)
+def test_both_metrics_must_be_close_to_the_published_ones(
+    tmp_path: Path, rank1: float, map: float, verdict: str
+) -> None:
+    row = verdicts_of(tmp_path, [write_run(tmp_path, 0, rank1, map)])["DPEFormer"]
+    assert row["verdict"] == verdict
+    assert row["remark"] == ""
+
+
+def test_the_mean_over_seeds_is_judged_with_their_deviation(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path, seed, 69.9 - 1.3 + seed - 1, 58.9) for seed in range(3)]
+    row = verdicts_of(tmp_path, paths)["DPEFormer"]
+    assert (row["feature"], row["seeds"], row["variant"]) == ("blended", "3", "dpeformer")
+    assert (row["dataset"], row["trained_on"]) == DUKE
+    assert [float(row[f"rank1_{part}"]) for part in ("published", "mean", "std")] == [69.9, 68.6, 1]
+    assert (float(row["rank1_difference"]), float(row["rank1_tolerance"])) == (-1.3, 2.0)
+    assert row["verdict"] == "reproduced"
+    text = (tmp_path / "v.md").read_text()
+    assert "the mean of 3 seeds" in text
+    assert "| 69.9 | 68.6 ± 1.0 | -1.3 (± 2.0) | 58.9 | 58.9 ± 0.0 | +0.0 (± 1.0) |" in text
+
+
+def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 0, 95.4, 88.1, "baseline", MARKET)
+    row = verdicts_of(tmp_path, [path], "baseline")["DPEFormer"]
+    assert (row["verdict"], row["rank1_mean"], row["seeds"]) == ("not run", "", "")
+    text = (tmp_path / "v.md").read_text()
+    assert "| `dpeformer` | 95.4 | – | – | 88.1 | – | – | not run |" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"image": {"height": 128}}, "image.height 128 instead of 256"),
+        ({"backbone": {"depth": 4}}, "backbone.depth 4 instead of None"),
+        ({"training": {"epochs": 8}}, "training.epochs 8 instead of 120"),
+        ({"model": {"order": "stripe"}}, "model.order stripe instead of score"),
+        ({"augment": {"occlusion": "none"}}, "augment.occlusion none instead of roa"),
+        ({"pretrained": "0" * 64}, "other pretrained weights"),
+        ({"pretrained": None}, "other pretrained weights"),
+    ],
+)
+def test_another_network_or_recipe_is_never_judged(tmp_path: Path, changes, said: str) -> None:
+    """Not even where the numbers are the published ones."""
+    row = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9, **changes)])["DPEFormer"]
+    assert (row["verdict"], row["remark"]) == ("other network or recipe", said)
+
+
+def test_drawn_occluders_are_not_those_of_the_paper(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 0, 69.9, 58.9)
+    row = verdicts_of(tmp_path, [path], occluders=DRAWN)["DPEFormer"]
+    assert (row["verdict"], row["remark"]) == (
+        *("other network or recipe", "occluders not from SA-1B"),
+    )
+
+
+def test_where_the_weights_lie_does_not_matter(tmp_path: Path) -> None:
+    moved = {"weights": "/elsewhere/vit.pth", "sha256": WEIGHTS}
+    path = write_run(tmp_path, 0, 69.9, 58.9, backbone=moved)
+    assert verdicts_of(tmp_path, [path])["DPEFormer"]["verdict"] == "reproduced"
+
+
+def test_a_baseline_that_was_trained_otherwise_is_shown_and_not_judged(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 0, 61.1, 53.8, "baseline")
+    row = verdicts_of(tmp_path, [path], "baseline")["ViT-B baseline"]
+    assert (row["verdict"], row["rank1_difference"]) == ("other network or recipe", "0.0")
+    assert "triplet" in row["remark"]
+
+
+def test_only_rows_that_a_variant_stands_for_are_there(tmp_path: Path) -> None:
+    found = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9)])
+    assert list(found) == ["ViT-B baseline", "DPEFormer"]
+
+
+def test_a_benchmark_that_nobody_published_on_is_refused(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 0, 1, 1, benchmark=Benchmark("occluded_reid", "occluded_duke"))
+    with pytest.raises(InputError, match=r"occluded_reid \(trained on occluded_duke\), only for"):
+        verdicts_of(tmp_path, [path])
+
+
+def test_the_variants_that_stand_for_published_rows_are_those_of_the_configuration() -> None:
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    recipe = yaml.safe_load((ROOT / "workflow/recipes/sgd.yaml").read_text())
+    sections = {name: values[name] | patch for name, patch in recipe.items()}
+    config = Config.model_validate(values | sections)
+    named = {item.variant for rows in PUBLISHED.values() for item in rows if item.variant}
+    assert named == PAPER.keys()
+    for name in named:
+        own, wanted = (
+            options.model_dump(exclude={"backbone": {"weights", "sha256"}})
+            for options in (config.run_options(name), PAPER[name])
+        )
+        assert own == wanted

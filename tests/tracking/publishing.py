@@ -1,0 +1,121 @@
+"""Scored runs with a table and a figure, to be published to MLflow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.files import read_json, sha256
+from pipeline.tracking.publish import publish
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+VARIANTS, SEEDS, EPOCHS = ("baseline", "dpeformer"), (0, 1), 3
+STARTED, FINISHED = "2024-01-02T03:04:00+00:00", "2024-01-02T03:05:30+00:00"
+STARTED_MS = 1704164640000
+
+
+def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(f"{variant} {seed}".encode())
+    record = {
+        "dataset": dataset,
+        "variant": variant,
+        "seed": seed,
+        "options": {"model": {"parts": 4, "selection": "dpsm"}, "training": {"lr": 0.5}},
+        "compute": {"device": "auto", "workers": 0},
+        "device": "cpu",
+        "precision": "float32",
+        "started": STARTED,
+        "finished": FINISHED,
+        "code": "c" * 64,
+        "commit": None,
+        "dirty": None,
+        "hashes": {
+            "shards": "a" * 64,
+            "bank": "b" * 64,
+            "pretrained": None,
+            "weights": sha256(folder / "weights.safetensors"),
+        },
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    lines = [f"{epoch},{0.1 * epoch},{10 - epoch - seed},\n" for epoch in range(EPOCHS)]
+    (folder / "history.csv").write_text("epoch,lr,loss,k_q50\n" + "".join(lines))
+    set_map(folder, 50 + seed)
+    (folder / "queries.csv").write_text("feature,query\n")
+    return folder
+
+
+def set_map(folder: Path, value: float) -> None:
+    record = read_json(folder / "run.json")
+    values = {
+        **{name: record[name] for name in ("dataset", "variant", "seed")},
+        "trained_on": "elsewhere",
+        "features": {"coarse": {"rank1": 60.0, "map": value}},
+        "queries_without_match": ["a", "b"],
+        "hashes": {"features": "f" * 64},
+        "embedding": {"shards": "t" * 64},
+    }
+    (folder / "metrics.json").write_text(json.dumps(values))
+
+
+def client_of(folder: Path) -> MlflowClient:
+    from mlflow import MlflowClient  # only after `publish` has turned its telemetry off
+
+    return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+class Project:
+    """A folder of results, published to a database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = [folder / variant / f"seed{n}" for variant in VARIANTS for n in SEEDS]
+        self.table, self.figure = folder / "components.csv", folder / "curves.png"
+        self.bank = folder / "bank"
+
+    def make(self) -> Project:
+        for run in self.runs:
+            make_run(run, run.parent.name, int(run.name[-1]))
+        header = "variant,feature,seeds,rank1_mean,rank1_std,map_mean,map_std\n"
+        self.table.write_text(header + "baseline,coarse,2,60.0,0.0,50.5,0.7\n")
+        self.figure.write_bytes(b"a picture")
+        self.bank.mkdir()
+        (self.bank / "table.csv").write_text("key,verdict\n")
+        (self.bank / "summary.json").write_text("{}\n")
+        return self
+
+    def change(self, value: float) -> None:
+        """Give every run another result, so that all are published anew."""
+        for number, run in enumerate(self.runs):
+            set_map(run, value + number)
+
+    def command(self) -> list[str]:
+        """The command line by which the workflow publishes."""
+        words = [sys.executable, "-m", "pipeline.tracking.publish"]
+        words += ["--experiment", "drawn", "--table", "components"]
+        words += ["--database", self.folder / "mlflow.db"]
+        words += ["--receipt", self.folder / "receipt.json"]
+        words += ["--runs", *self.runs, "--tables", self.table, "--figures", self.figure]
+        return [str(word) for word in [*words, "--bank", self.bank]]
+
+    def publish(self, runs: list[Path] | None = None) -> list[dict[str, str]]:
+        receipt = self.folder / "receipt.json"
+        chosen = self.runs if runs is None else runs
+        files = ([self.table], [self.figure], self.bank)
+        publish(self.folder / "mlflow.db", receipt, "drawn", "components", chosen, *files)
+        return read_json(receipt)
+
+    def client(self) -> MlflowClient:
+        return client_of(self.folder)
+
+    def active(self) -> dict[str, str]:
+        """Ids of the runs that MLflow shows, by name; no two may have the same."""
+        experiment = self.client().get_experiment_by_name("drawn").experiment_id
+        runs = self.client().search_runs([experiment])
+        found = {run.info.run_name: run.info.run_id for run in runs}
+        assert len(found) == len(runs)
+        return found
