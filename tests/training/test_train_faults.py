@@ -138,7 +138,8 @@ def test_a_loader_process_that_dies_costs_no_work(
         _, said = child.communicate(timeout=60)
     last = said.strip().splitlines()[-1]
     assert child.returncode == 1, said
-    assert last.startswith("error: config: compute.workers: expected 2 loader processes"), said
+    # torch may raise a second time while the bar is closed: then it is in the same line
+    assert "error: config: compute.workers: expected 2 loader processes" in last, said
     assert re.search(message, last), said
     assert "Traceback" not in said
     assert step_of(folder / "state.pt") >= CPU.checkpoint_steps
