@@ -116,7 +116,7 @@ def children(process: int) -> list[int]:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (kill, "is killed by signal: Killed|exited unexpectedly"),
+        (kill, "killed by signal: Killed|exited unexpectedly|Connection|end of file"),
         (leave_no_memory, "Cannot allocate memory"),
     ],
 )
