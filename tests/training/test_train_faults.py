@@ -141,7 +141,9 @@ def test_a_loader_process_that_dies_costs_no_work(
     # torch may raise a second time while the bar is closed: then it is in the same line
     assert "error: config: compute.workers: expected 2 loader processes" in last, said
     assert re.search(message, last), said
-    assert "Traceback" not in said
+    assert (
+        "pipeline/training" not in said
+    )  # a traceback of ours; the other worker may print its own
     assert step_of(folder / "state.pt") >= CPU.checkpoint_steps
     run("harmed", options=longer)
     assert result(folder) == result(whole)
