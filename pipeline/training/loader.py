@@ -18,6 +18,8 @@ from pipeline.options.run import TrainingOptions
 from pipeline.training.views import Batch, Place, TwoViews, View
 
 _DEAD = re.compile("DataLoader worker.*(killed by signal|exited unexpectedly)")
+_LOST = (ConnectionResetError, ConnectionRefusedError, EOFError)
+"""What the socket to a worker raises that dies while it hands a batch over."""
 _NO_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memory)")
 
 
@@ -90,10 +92,11 @@ def worker_faults(workers: int) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not _DEAD.search(str(error)) and not _NO_MEMORY.search(str(error)):
+    except (RuntimeError, MemoryError, *_LOST) as error:
+        text = str(error).strip() or "end of file"
+        if not (isinstance(error, _LOST) or _DEAD.search(text) or _NO_MEMORY.search(text)):
             raise
-        found = str(error).strip().splitlines()[-1].rstrip(". ")
+        found = text.splitlines()[-1].rstrip(". ")
         raise InputError(
             f"config: compute.workers: expected {workers} loader processes to work to the end, "
             f"found: {found}: the memory may be full: lower it, which changes no result, and run "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ def _check_weights(model: nn.Module) -> None:
 
 def run_steps(
     learner: Learner, batches: Iterator[Batch], steps: int, seed: int, progress: Progress
-) -> Iterator[bool]:
+) -> Generator[bool]:
     """Train from where `progress` is to the end; yields after each step whether it ended an epoch.
 
     An epoch has `steps`. At each yield `progress` is up to date, with a row for each epoch that is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -84,17 +85,18 @@ def train(
         batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
         selects = options.model.selection == "dpsm"
         quality = TokenQuality(images, truth, options) if truth and selects else None
-        for epoch_is_over in run_steps(learner, batches, places.steps(), seed, progress):
-            if epoch_is_over:
-                token_auc = quality.measure(learner.model) if quality else ""
-                progress.history[-1]["token_auc"] = token_auc
-                write_history(history, progress.history)
-            progress.seconds = time.perf_counter() - clock
-            progress.deterministic &= not warned
-            if stop.signal or progress.step % compute.checkpoint_steps == 0:
-                checkpoint.save(progress)
-            if stop.signal:
-                break
+        with closing(run_steps(learner, batches, places.steps(), seed, progress)) as steps:
+            for epoch_is_over in steps:
+                if epoch_is_over:
+                    token_auc = quality.measure(learner.model) if quality else ""
+                    progress.history[-1]["token_auc"] = token_auc
+                    write_history(history, progress.history)
+                progress.seconds = time.perf_counter() - clock
+                progress.deterministic &= not warned
+                if stop.signal or progress.step % compute.checkpoint_steps == 0:
+                    checkpoint.save(progress)
+                if stop.signal:
+                    break
         if stop.signal:
             _leave(stop.signal, state, progress.step)
         write_history(history, progress.history)  # Snakemake deletes what a failed job has written

@@ -66,7 +66,7 @@ def draw_bank(folder: Path) -> Path:
 def tiny_options() -> RunOptions:
     return RunOptions(
         image=ImageOptions(height=HEIGHT, width=WIDTH),
-        backbone=tiny_backbone(drop_path=0.2),
+        backbone=tiny_backbone(depth=2, drop_path=0.2),  # the first block drops nothing
         model=ModelOptions(k_min=2),
         augment=AugmentOptions(pad=2),
         training=TrainingOptions(

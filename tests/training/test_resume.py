@@ -52,11 +52,12 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 def test_the_record_counts_all_pieces(
     run: Runner, longer: RunOptions, whole: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "stopped"
-    stopped(run, folder, options=longer)
+    """It is stopped late: its second piece alone is shorter than the first."""
+    folder, compute = tmp_path / "stopped", computed(checkpoint_steps=STEPS // 3)
+    stopped(run, folder, options=longer, compute=compute)
     first = read_state(folder / "state.pt", torch.device("cpu"))["progress"]
     time.sleep(1.1)  # times are noted in whole seconds
-    record = read_json(run("stopped", options=longer) / "run.json")
+    record = read_json(run("stopped", options=longer, compute=compute) / "run.json")
     other = read_json(whole / "run.json")
     assert (record["resumed"], other["resumed"]) == (1, 0)
     assert first["started"] == record["started"] < record["finished"]
@@ -64,7 +65,7 @@ def test_the_record_counts_all_pieces(
     assert record["seconds"] > max(first["seconds"], steps)
     assert record["hashes"].pop("history") != other["hashes"].pop("history")  # it has times
     differ = {name for name in record if record[name] != other[name]}
-    assert differ <= {"started", "finished", "seconds", "resumed", "peak_memory_mib"}
+    assert differ <= {"started", "finished", "seconds", "resumed", "peak_memory_mib", "compute"}
 
 
 def flip_a_byte(path: Path, place: float) -> None:
