@@ -1,12 +1,14 @@
-"""What code a stage is made of: the hash that makes the workflow rerun it."""
+"""What code a stage is made of, and what decides its result: the hashes that tell them apart."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pipeline"
@@ -60,3 +62,8 @@ def code_hash(module: str) -> str:
         digest.update(f"{source.relative_to(ROOT)}\0".encode())
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def fingerprint(values: dict[str, Any]) -> str:
+    """SHA-256 of what decides a run's result (JSON values): a state of another run does not fit."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -18,8 +18,7 @@ from pipeline.occluders.progress import Progress
 from pipeline.occluders.sam import build_sam
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
-from pipeline.provenance import code_hash
-from pipeline.training.checkpoint import fingerprint
+from pipeline.provenance import code_hash, fingerprint
 from pipeline.training.device import choose_device
 
 

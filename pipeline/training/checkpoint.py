@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
 import os
 import pickle
@@ -20,11 +19,6 @@ Row = dict[str, int | float | str]
 History = list[Row]
 _log = logging.getLogger(__name__)
 _DIGEST = hashlib.sha256().digest_size
-
-
-def fingerprint(values: dict[str, Any]) -> str:
-    """SHA-256 of what decides a run's result (JSON values): a state of another run does not fit."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass

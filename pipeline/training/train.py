@@ -20,7 +20,8 @@ from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
-from pipeline.training.checkpoint import Checkpoint, Progress, fingerprint
+from pipeline.provenance import fingerprint
+from pipeline.training.checkpoint import Checkpoint, Progress
 from pipeline.training.device import (
     choose_device,
     choose_precision,

@@ -28,4 +28,4 @@ rule train:
         " --history {output.history} --record {output.record} --state {params.state}"
         " --options {params.options:q} --compute {params.compute:q} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank}"
-        " {params.truth} 2>&1 | tee -i {log}"
+        " {params.truth} 2>&1 | tee {log}"
