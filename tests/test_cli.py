@@ -84,7 +84,11 @@ run_stage(slow)
 """
     command = [sys.executable, "-c", script, "--output", str(tmp_path / "shards")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    # a shell lets what it runs in the background ignore Ctrl-C, and tests may run there
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, text=True, **pipes)
+    signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stdout.readline() == "writing\n"
         process.send_signal(number)
         assert process.stderr.read() == ""
