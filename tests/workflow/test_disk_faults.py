@@ -23,9 +23,9 @@ OUTPUTS = {
     "data.ingest": ("images", "manifest", "record"),
     "evaluation.embed": ("features",),
     "evaluation.score": ("metrics", "queries"),
-    "reporting.tables": ("csv", "markdown", "latex", "runs"),
-    "reporting.compare": ("csv", "markdown"),
-    "reporting.curves": ("figure",),
+    "tables.tabulate": ("csv", "markdown", "latex", "runs"),
+    "tables.compare": ("csv", "markdown"),
+    "figures.curves": ("figure",),
 }
 """The options of a stage that name what it writes."""
 LIMIT = 64
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_grow(finished: Project, tmp_path: Path, plan: str, s
     [(FULL, "No space left"), (READ_ONLY, "Read-only")],
     ids=["full", "read-only"],
 )
-@pytest.mark.parametrize("stage", ["occluders.select", "evaluation.score", "reporting.tables"])
+@pytest.mark.parametrize("stage", ["occluders.select", "evaluation.score", "tables.tabulate"])
 def test_a_disk_that_is_full_or_read_only(
     finished: Project, tmp_path: Path, plan: str, stage: str, mount: str, reason: str
 ) -> None:
