@@ -80,7 +80,7 @@ class Difference(NamedTuple):
 def _read_queries(path: Path) -> tuple[Run, str, pd.DataFrame]:
     """The run of a queries.csv, its test feature, and that feature's rows by query."""
     checked_folder(path.parent, path.name, "metrics.json")
-    rows = pd.read_csv(path, dtype={"query": str})
+    rows = pd.read_csv(path, dtype={"query": str}, keep_default_na=False, na_values=[""])
     found = set(rows.get("feature", ()))
     feature = next((name for name in FEATURES if name in found), None)
     if feature is None or not set(READ) <= set(rows):
