@@ -45,7 +45,7 @@ FILES = (
 def copied(finished, tmp_path_factory) -> Path:
     """A copy of the finished project, to tamper with."""
     folder = tmp_path_factory.mktemp("copied") / "project"
-    ignored = shutil.ignore_patterns(".snakemake", "mlflow*", "figures")
+    ignored = shutil.ignore_patterns(".snakemake", "mlflow*")
     return Path(shutil.copytree(finished.folder, folder, ignore=ignored))
 
 
