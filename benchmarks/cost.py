@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.data.sampling import epoch_batches
+from pipeline.errors import InputError
 from pipeline.model.backbone import create_backbone
 from pipeline.options.data import SplitCounts
 from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
@@ -85,7 +86,10 @@ def training_cost(config: Config, variant: str) -> Cost:
 
 
 def _counts(config: Config, dataset: str) -> dict[str, SplitCounts]:
-    return dict(config.ingest_options(dataset).expected or DATASETS[dataset].counts)
+    counts = dict(config.ingest_options(dataset).expected or DATASETS[dataset].counts)
+    if not counts:
+        raise InputError(f"data.dataset: nobody knows beforehand how many images {dataset} has")
+    return counts
 
 
 def read(files: Sequence[Path]) -> Config:
@@ -105,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tflops", type=float, default=A100 * SUSTAINED)
     given = parser.parse_args(arguments)
     config = read(given.files)
-    costs = [training_cost(config, name) for name in config.compare]
+    try:
+        costs = [training_cost(config, name) for name in config.compare]
+    except InputError as error:
+        parser.error(str(error))
     for name, cost in zip(config.compare, costs, strict=True):
         print(
             f"{name:<20} {cost.forward / 1e9:.1f} GFLOP an image forward, {cost.both / 1e9:.1f} "

@@ -15,6 +15,7 @@ PACKAGES = (
     *("tqdm", "webdataset"),
 )
 """The dependencies of pyproject.toml, which need not be there when a stage runs."""
+_PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)", re.MULTILINE)
 PINS = ROOT / "envs" / "constraints.txt"
 
 
@@ -36,11 +37,14 @@ def normal_name(name: str) -> str:
 
 
 def read_pins(path: Path = PINS) -> dict[str, str]:
-    """Versions by normal name; none where there is no such file, as in an installed package."""
+    """Versions by normal name; none where there is no such file, as in an installed package.
+
+    Lines of another form than name==version, such as an option of pip, are no pins.
+    """
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").split()
-    return {normal_name(name): version for name, version in (line.split("==") for line in lines)}
+    pins = _PIN.findall(path.read_text(encoding="utf-8"))
+    return {normal_name(name): version for name, version in pins}
 
 
 def find_drift(

@@ -44,6 +44,13 @@ def test_the_conda_environment_has_the_same_packages_and_pins() -> None:
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python)
 
 
+def test_a_line_of_another_form_is_no_pin(tmp_path: Path) -> None:
+    """Somebody with a GPU adds the index that their torch comes from."""
+    path = tmp_path / "constraints.txt"
+    path.write_text("--extra-index-url https://example.org/cu130\n# mine\nTorch==2.14.1 ; x\n")
+    assert read_pins(path) == {"torch": "2.14.1"}
+
+
 def imported(folder: Path) -> Iterator[str]:
     """The first part of all that the sources below `folder` import, anywhere in them."""
     for source in folder.rglob("*.py"):

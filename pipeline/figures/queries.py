@@ -22,7 +22,12 @@ def read_queries(run: Path) -> tuple[str, pd.DataFrame]:
     Raises InputError when the file is missing.
     """
     checked_folder(run, "queries.csv")
-    rows = pd.read_csv(run / "queries.csv", dtype={"query": str, "top10": str})
+    rows = pd.read_csv(
+        run / "queries.csv",
+        dtype={"query": str, "top10": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
     feature = next(name for name in FEATURES if name in set(rows["feature"]))
     return feature, rows[rows["feature"] == feature].set_index("query")
 

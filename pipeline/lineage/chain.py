@@ -64,6 +64,9 @@ class Lineage:
         if hashes["pretrained"]:
             weights = Path(record["options"]["backbone"]["weights"])
             made_of.append(check(weights, hashes["pretrained"], source=True))
+        if hashes.get("truth"):
+            drawn = self._results / record["dataset"] / "truth.npz"
+            made_of.append(check(drawn, hashes["truth"]))
         if hashes["bank"]:
             bank = self._results / "occluders" / "bank" / HASHES
             made_of.append(self._record(bank, hashes["bank"], self._bank))

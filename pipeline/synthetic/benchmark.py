@@ -7,6 +7,7 @@ cameras, the same objects stand in front of different people.
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.options.drawn import BenchmarkOptions
+from pipeline.provenance import code_hash
 from pipeline.synthetic.cameras import (
     HEIGHT,
     WIDTH,
@@ -51,7 +53,8 @@ class Shot:
 def draw_benchmark(archive: Path, truth: Path, options: BenchmarkOptions) -> None:
     """Write the benchmark's zip `archive` and the hidden `truth` of its images, for analysis.
 
-    The archive holds `Synthetic-Occluded/<folder>/<name>.jpg`, 64 x 128 pixels. `truth` is a .npz
+    The archive holds `Synthetic-Occluded/<folder>/<name>.jpg`, 64 x 128 pixels, and, as its
+    comment, the JSON of {options, code}: who has its hash knows how it was drawn. `truth` is a .npz
     of `name` (M,) "<folder>/<name>.jpg", `labels` (M, 128, 64) uint8 part labels, `occlusion` (M,)
     uint8 indices in `OCCLUSIONS` and `visible` (M,) float32. Both have the same bytes on every run.
     Raises InputError on options that no benchmark can meet.
@@ -68,6 +71,7 @@ def draw_benchmark(archive: Path, truth: Path, options: BenchmarkOptions) -> Non
             labels[frame], visible[frame] = taken.labels, taken.visible
             # A ZipInfo made from a name alone has a fixed date, and JPEGs do not compress.
             file.writestr(zipfile.ZipInfo(f"{ROOT}/{names[frame]}"), _jpeg(taken.image))
+        file.comment = _drawn_by(options)
     occlusion = np.array([OCCLUSIONS.index(shot.occlusion) for shot in shots], np.uint8)
     with atomic_file(truth) as partial, open(partial, "wb") as file:
         np.savez_compressed(
@@ -201,6 +205,12 @@ def _file_name(shot: Shot, frame: int) -> str:
     """A name of Market-1501: identity, camera and sequence, frame, detection."""
     person = "-1" if shot.person == JUNK else f"{shot.person:04d}"
     return f"{person}_c{shot.camera + 1}s1_{frame:06d}_01.jpg"
+
+
+def _drawn_by(options: BenchmarkOptions) -> bytes:
+    code = code_hash("pipeline.synthetic.benchmark")
+    drawn_by = {"options": options.model_dump(mode="json"), "code": code}
+    return json.dumps(drawn_by, sort_keys=True).encode()
 
 
 def _jpeg(image: np.ndarray) -> bytes:

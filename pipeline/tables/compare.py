@@ -26,7 +26,7 @@ import pandas as pd
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.evaluation.score import FEATURES
-from pipeline.files import atomic_file, checked_folder
+from pipeline.files import atomic_file, checked_folder, read_json, sha256
 from pipeline.tables.published import Benchmark
 from pipeline.tables.tabulate import Run, read_run
 
@@ -80,7 +80,7 @@ class Difference(NamedTuple):
 def _read_queries(path: Path) -> tuple[Run, str, pd.DataFrame]:
     """The run of a queries.csv, its test feature, and that feature's rows by query."""
     checked_folder(path.parent, path.name, "metrics.json")
-    rows = pd.read_csv(path, dtype={"query": str})
+    rows = pd.read_csv(path, dtype={"query": str}, keep_default_na=False, na_values=[""])
     found = set(rows.get("feature", ()))
     feature = next((name for name in FEATURES if name in found), None)
     if feature is None or not set(READ) <= set(rows):
@@ -89,8 +89,15 @@ def _read_queries(path: Path) -> tuple[Run, str, pd.DataFrame]:
             f"{', '.join(FEATURES)}; found the columns {', '.join(rows)} and "
             f"{len(rows)} rows: score the run again"
         )
+    metrics = path.parent / "metrics.json"
+    expected, digest = read_json(metrics).get("hashes", {}).get("queries"), sha256(path)
+    if digest != expected:
+        raise InputError(
+            f"{path}: expected SHA-256 {expected}, as {metrics} says, found {digest}: score the "
+            "run again"
+        )
     own = rows.loc[(rows["feature"] == feature) & rows["ap"].notna(), list(READ)]
-    return read_run(path.parent / "metrics.json"), feature, own.set_index("query").sort_index()
+    return read_run(metrics), feature, own.set_index("query").sort_index()
 
 
 def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:

@@ -16,10 +16,13 @@ from pipeline.options.run import RunOptions
 from pipeline.provenance import ROOT, code_hash
 
 
-def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -> dict[str, Any]:
+def run_facts(
+    shards: Path, bank: Path | None, options: RunOptions, seed: int, truth: Path | None = None
+) -> dict[str, Any]:
     """All that decides a run's result: options, seed, code, and the hashes of what it reads.
 
-    The hashes of the bank and of the pretrained weights are None where there are none. Those of
+    The hashes of the bank, of the pretrained weights and of the masks `truth` that the history's
+    token_auc comes from (no weights do) are None where there are none. Those of
     what the shards and the bank were made of (archive, manifest; SAM's checkpoint, masks) are there
     as their own records have them. Warns where other packages are installed than are pinned.
     """
@@ -33,6 +36,7 @@ def run_facts(shards: Path, bank: Path | None, options: RunOptions, seed: int) -
             "shards": sha256(shards / HASHES),
             "bank": sha256(bank / HASHES) if bank else None,
             "pretrained": sha256(Path(pretrained)) if pretrained else None,
+            "truth": sha256(truth) if truth else None,
             **_origin(shards),
             **(_origin(bank) if bank else {}),
         },

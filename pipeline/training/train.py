@@ -73,19 +73,19 @@ def train(
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
+    truth = truth if options.model.selection == "dpsm" else None
     with StopRequest() as stop, worker_faults(compute.workers), unrepeatable() as warned:
         images = TrainingImages(ShardReader(shards, "train"), options.image)
         views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
         learner = _make_learner(images, options, seed, compute, device)
-        facts = run_facts(shards, bank, options, seed)
+        facts = run_facts(shards, bank, options, seed, truth)
         facts |= {"device": device.type, "precision": learner.model.precision}
         checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
         progress = checkpoint.restore(device) or Progress(started)
         clock -= progress.seconds
         places = Places(images.labels, options.training, seed, progress.step)
         batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
-        selects = options.model.selection == "dpsm"
-        quality = TokenQuality(images, truth, options) if truth and selects else None
+        quality = TokenQuality(images, truth, options) if truth else None
         with closing(run_steps(learner, batches, places.steps(), seed, progress)) as steps:
             for epoch_is_over in steps:
                 if epoch_is_over:

@@ -47,3 +47,12 @@ def test_hours_follow_from_the_assumed_speed(monkeypatch, capsys) -> None:
     assert hours[0] == pytest.approx(2 * hours[1], rel=0.01)
     total = 12 * training_cost(read(FILES), "dpeformer").total
     assert hours[0] == pytest.approx(total / 10e12 / 3600, abs=0.05)
+
+
+def test_a_dataset_of_unknown_size_is_refused(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(ROOT)
+    own = tmp_path / "own.yaml"
+    own.write_text("data: {dataset: folder, archive: crops}")
+    with pytest.raises(SystemExit):
+        main([str(own)])
+    assert "nobody knows beforehand how many images folder has" in capsys.readouterr().err

@@ -45,10 +45,19 @@ def test_a_run_is_read_by_its_test_feature(tmp_path: Path) -> None:
         read_queries(tmp_path)
     lines = [
         "feature,query,identity,camera,ap,top10",
-        *("global,0007,7,1,0.9,1 2", "coarse,0007,7,1,0.5,2 1", "coarse,0008,8,2,,"),
+        *(
+            "global,0007,7,1,0.9,1 2",
+            "coarse,0007,7,1,0.5,2 1",
+            "coarse,0008,8,2,,",
+            "coarse,NA,9,2,1.0,3",
+        ),
     ]
     (tmp_path / "queries.csv").write_text("\n".join(lines) + "\n")
     feature, queries = read_queries(tmp_path)
     assert feature == "coarse"
-    assert queries.index.tolist() == ["0007", "0008"]  # keys stay text
-    assert [average_precision(ap) for ap in queries["ap"]] == ["AP 50.0 %", "no match"]
+    assert queries.index.tolist() == ["0007", "0008", "NA"]  # keys stay text
+    assert [average_precision(ap) for ap in queries["ap"]] == [
+        "AP 50.0 %",
+        "no match",
+        "AP 100.0 %",
+    ]

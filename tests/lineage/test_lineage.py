@@ -58,6 +58,7 @@ def results(tmp_path: Path) -> Path:
             "pretrained": write(tmp_path / "vit.pth", "v"),
             "shards": trained,
             "bank": None,
+            "truth": write(tmp_path / "here" / "truth.npz", "t"),
         },
     }
     metrics = {
@@ -95,7 +96,7 @@ def test_both_datasets_the_lists_and_the_pretrained_weights_are_in_the_chain(res
 @pytest.mark.parametrize(
     "name",
     [
-        *("here.zip", "there.zip", "lists/train.list", "vit.pth"),
+        *("here.zip", "there.zip", "lists/train.list", "vit.pth", "here/truth.npz"),
         *(f"here_to_there/{name}" for name in ("history.csv", "weights.safetensors")),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from collections import Counter, defaultdict
@@ -13,6 +14,7 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.options.drawn import BenchmarkOptions
+from pipeline.provenance import code_hash
 from pipeline.synthetic.benchmark import QUERY, TEST, TRAIN, draw_benchmark, plan_shots
 from pipeline.synthetic.people import OCCLUDER
 
@@ -63,6 +65,13 @@ def test_same_options_same_bytes(drawn: Drawn, tmp_path: Path):
     draw_benchmark(tmp_path / "a.zip", tmp_path / "t.npz", OPTIONS)
     assert (tmp_path / "a.zip").read_bytes() == drawn.archive.read_bytes()
     assert (tmp_path / "t.npz").read_bytes() == drawn.truth_file.read_bytes()
+
+
+def test_the_archive_says_how_it_was_drawn(drawn: Drawn):
+    with zipfile.ZipFile(drawn.archive) as file:
+        said = json.loads(file.comment)
+    assert BenchmarkOptions.model_validate(said["options"]) == OPTIONS
+    assert said["code"] == code_hash("pipeline.synthetic.benchmark")
 
 
 def test_another_seed_draws_other_images(drawn: Drawn, tmp_path: Path):

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.evaluation.score import COLUMNS
+from pipeline.files import sha256
 from pipeline.tables.compare import (
     DRAWS,
     Answers,
@@ -47,7 +48,7 @@ def write_run(
         writer.writeheader()
         writer.writerows(lines[::-1] if seed else lines)  # the order of the rows does not matter
     head = {"dataset": "drawn", "trained_on": "drawn", "variant": variant, "seed": seed}
-    metrics = head | {"run": "hash", "features": {}}
+    metrics = head | {"run": "hash", "features": {}, "hashes": {"queries": sha256(path)}}
     (path.parent / "metrics.json").write_text(json.dumps(metrics))
     return path
 
@@ -255,3 +256,10 @@ def test_a_file_that_holds_no_queries_is_named(tmp_path: Path) -> None:
     (path.parent / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"metrics\.json: no such file"):
         run_compare(tmp_path, [path])
+
+
+def test_queries_that_were_changed_after_they_were_scored_are_refused(tmp_path: Path) -> None:
+    paths = write_all(tmp_path, 1)
+    paths[0].write_text(paths[0].read_text().replace("0.4", "0.9"))
+    with pytest.raises(InputError, match=r"baseline/seed0/queries\.csv: expected SHA-256"):
+        run_compare(tmp_path, paths)

@@ -49,5 +49,10 @@ def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> N
         "checkpoint": None,
         "masks": "k",
         "pretrained": None,
+        "truth": None,
     }
+    truth = tmp_path / "truth.npz"
+    truth.write_bytes(b"masks")
+    facts = run_facts(shards, bank, RunOptions(), seed=0, truth=truth)
+    assert facts["hashes"] == hashes | {"truth": sha256(truth)}
     assert "masks" not in run_facts(shards, None, RunOptions(), seed=0)["hashes"]

@@ -33,6 +33,7 @@ FILES = (
     *(f"results/synthetic/shards/{split}-000000.tar" for split in ("train", "query", "gallery")),
     "results/synthetic/manifest.csv",
     "results/synthetic/ingest.json",
+    "results/synthetic/truth.npz",
     "results/occluders/masks.jsonl",
     "results/occluders/masks.json",
     *(f"results/occluders/bank/{name}" for name in ("shards.json", "index.csv", "table.csv")),

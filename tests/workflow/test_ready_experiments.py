@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.tables.verdicts import OTHER
 from tests.miniatures import (
     MINIATURES,
     dukemtmc_reid,
@@ -100,4 +101,4 @@ def test_a_ready_experiment_runs_from_its_archive_to_its_tables(project, tmp_pat
     if judged.exists():
         with open(judged, newline="") as file:
             verdicts = {row["verdict"] for row in csv.DictReader(file)}
-        assert verdicts == {"other network or recipe"}
+        assert verdicts == {OTHER}
