@@ -212,6 +212,8 @@ def load_config(values: Mapping[str, Any]) -> Config:
             f"config: reference: found {config.reference!r}, which is not compared: give one of "
             f"{', '.join(config.compare)}, or null for the first"
         )
+    _check_repeats("compare", config.compare)
+    _check_repeats("seeds", config.seeds)
     for name in config.variants:
         _check_variant(config, name)
     _check_downloads(config)
@@ -222,6 +224,15 @@ def load_config(values: Mapping[str, Any]) -> Config:
         _check_source(config.test, "test")
     _check_occluders(config.occluders)
     return config
+
+
+def _check_repeats(key: str, given: list[Any]) -> None:
+    """A run that is counted twice would make a table's deviation smaller than it is."""
+    repeated = sorted({item for item in given if given.count(item) > 1})
+    if repeated:
+        raise InputError(
+            f"config: {key}: found {', '.join(map(str, repeated))} more than once: give each once"
+        )
 
 
 def _check_trainable(data: DataOptions) -> None:
