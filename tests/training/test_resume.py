@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import subprocess
 import time
@@ -152,3 +154,33 @@ def test_a_full_disk_leaves_the_states_as_they_were(
     assert "Traceback" not in done.stderr
     assert {path.name: path.read_bytes() for path in folder.glob("state*")} == before
     assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}
+
+
+def test_a_state_that_was_passed_over_never_takes_the_place_of_the_good_one(
+    run: Runner,
+    shards: Path,
+    bank: Path,
+    longer: RunOptions,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk says only when it is asked to keep the next state that it is full."""
+    folder = tmp_path / "damaged"
+    stopped(run, folder, options=longer)
+    before = step_of(folder / "state.previous.pt")
+    flip_a_byte(folder / "state.pt", place=0.5)
+    keep = os.fsync
+
+    def full(file: int) -> None:
+        if "state.pt" in os.readlink(f"/proc/self/fd/{file}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        keep(file)
+
+    with monkeypatch.context() as disk, pytest.raises(OSError, match="No space left"):
+        disk.setattr(os, "fsync", full)
+        run("damaged", options=longer)
+    assert step_of(folder / "state.previous.pt") == before
+    run("damaged", options=longer)
+    assert read_json(folder / "run.json")["resumed"] == 1
+    assert result(folder) == result(whole)
