@@ -70,6 +70,7 @@ def train(
     process is killed or finds no memory.
     """
     started, clock = _now(), time.perf_counter()
+    place = environment()  # that of the end may be of code that was changed meanwhile
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
@@ -106,7 +107,7 @@ def train(
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}
         facts |= {"compute": compute.model_dump(mode="json")}
-        write_json(record, facts | _course(progress) | environment())
+        write_json(record, facts | _course(progress) | place)
         checkpoint.remove()
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
 
