@@ -83,6 +83,7 @@ def train(
         checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
         progress = checkpoint.restore(device) or Progress(started)
         clock -= progress.seconds
+        progress.environments += [place] if place not in progress.environments else []
         places = Places(images.labels, options.training, seed, progress.step)
         batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
         selects = options.model.selection == "dpsm"
@@ -107,7 +108,7 @@ def train(
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}
         facts |= {"compute": compute.model_dump(mode="json")}
-        write_json(record, facts | _course(progress) | place)
+        write_json(record, facts | _course(progress, place))
         checkpoint.remove()
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
 
@@ -121,9 +122,11 @@ def _leave(number: signal.Signals, state: Path, step: int) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _course(progress: Progress) -> dict[str, Any]:
-    """When and how a run that is over went, of all its pieces."""
+def _course(progress: Progress, place: dict[str, Any]) -> dict[str, Any]:
+    """When, where and how a run that is over went, of all its pieces; the last was at `place`."""
     return {
+        **place,
+        "earlier_environments": [other for other in progress.environments if other != place],
         "started": progress.started,
         "finished": _now(),
         "seconds": round(progress.seconds, 3),
