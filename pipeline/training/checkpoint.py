@@ -87,9 +87,8 @@ class Checkpoint:
             for name, part in self._parts.items():
                 part.load_state_dict(state[name])
             if path != self._path:
-                os.replace(
-                    path, self._path
-                )  # else the next save would put the bad one in its place
+                # else the next save would put what was passed over in its place
+                os.replace(path, self._path)
             progress = Progress(**state["progress"])
             progress.resumed += 1
             _log.warning("%s: resuming after step %d", path, progress.step)
