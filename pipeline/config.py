@@ -24,6 +24,9 @@ from pipeline.options.figures import FigureOptions
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
 
+BESIDE = ("_runs", "_paired", "_verdicts", "_published")
+"""How the files that accompany a table end."""
+
 
 class Config(RunOptions):
     """The whole of config.yaml."""
@@ -211,6 +214,11 @@ def load_config(values: Mapping[str, Any]) -> Config:
         raise InputError(
             f"config: reference: found {config.reference!r}, which is not compared: give one of "
             f"{', '.join(config.compare)}, or null for the first"
+        )
+    if config.table.endswith(BESIDE):
+        raise InputError(
+            f"config: table: found {config.table}, which is a file beside the table "
+            f"{config.table.rpartition('_')[0]}: give a name without {' or '.join(BESIDE)}"
         )
     _check_repeats("compare", config.compare)
     _check_repeats("seeds", config.seeds)
