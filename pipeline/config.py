@@ -24,6 +24,9 @@ from pipeline.options.figures import FigureOptions
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
 
+BESIDE = ("_runs", "_paired", "_verdicts", "_published")
+"""How the files that accompany a table end."""
+
 
 class Config(RunOptions):
     """The whole of config.yaml."""
@@ -212,6 +215,13 @@ def load_config(values: Mapping[str, Any]) -> Config:
             f"config: reference: found {config.reference!r}, which is not compared: give one of "
             f"{', '.join(config.compare)}, or null for the first"
         )
+    if config.table.endswith(BESIDE):
+        raise InputError(
+            f"config: table: found {config.table}, which is a file beside the table "
+            f"{config.table.rpartition('_')[0]}: give a name without {' or '.join(BESIDE)}"
+        )
+    _check_repeats("compare", config.compare)
+    _check_repeats("seeds", config.seeds)
     for name in config.variants:
         _check_variant(config, name)
     _check_downloads(config)
@@ -222,6 +232,15 @@ def load_config(values: Mapping[str, Any]) -> Config:
         _check_source(config.test, "test")
     _check_occluders(config.occluders)
     return config
+
+
+def _check_repeats(key: str, given: list[Any]) -> None:
+    """A run that is counted twice would make a table's deviation smaller than it is."""
+    repeated = sorted({item for item in given if given.count(item) > 1})
+    if repeated:
+        raise InputError(
+            f"config: {key}: found {', '.join(map(str, repeated))} more than once: give each once"
+        )
 
 
 def _check_trainable(data: DataOptions) -> None:

@@ -74,6 +74,9 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("test", {"dataset": "occluded_reid"}, ["test.archive", "Occluded_REID.zip", "give the"]),
         ("data.lists", "lists", ["data.lists: synthetic is not made by lists", "'lists'"]),
         ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
+        ("compare", ["dpsm", "dpsm"], ["compare: found dpsm more than once"]),
+        ("seeds", [1, 0, 1], ["seeds: found 1 more than once"]),
+        ("table", "order_runs", ["table: found order_runs", "beside the table order"]),
         ("reference", "dpsm_all", ["reference: found 'dpsm_all'", "one of baseline, "]),
         ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
         ("backbone.stride", 9, ["backbone.stride: found 9", "patches of 8 pixels", "at most"]),
@@ -118,6 +121,19 @@ def test_the_shipped_weights_are_those_that_the_configuration_expects(values):
     config = load_config(values)
     assert sha256(ROOT / config.backbone.weights) == config.backbone.sha256
     assert sha256(ROOT / config.occluders.sam.checkpoint) == config.occluders.sam.sha256
+
+
+@pytest.mark.parametrize(
+    "key", ["data.archive", "test.archive", "occluders.images", "occluders.sam.checkpoint"]
+)
+def test_a_tilde_is_the_home_folder(values, key, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    values["test"] = {"dataset": "occluded_reid", "archive": "archive.zip"}
+    put(values, key, "~/given")
+    found = load_config(values)
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == "/home/anna/given"
 
 
 def test_a_variant_patches_only_what_it_names(values):

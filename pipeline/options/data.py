@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.options.base import Section
+from pipeline.options.base import LocalPath, Section
 
 DatasetName = Literal[
     "synthetic",
@@ -37,9 +37,9 @@ class DataOptions(Section):
     dataset: DatasetName = "synthetic"
     """`synthetic` is drawn by the workflow; the others are read from `archive`. A protocol that
     changes numbers (which queries, which training images, which boxes) is part of the name."""
-    archive: str | None = None
+    archive: LocalPath | None = None
     """What a dataset's authors hand out: a zip, tar or tar.gz, or the folder unpacked from it."""
-    lists: str | None = None
+    lists: LocalPath | None = None
     """Of occluded_duke: the folder with the author's train.list, query.list and gallery.list, by
     which it is made from DukeMTMC-reID; null: `archive` is made so already."""
     checks: Literal["error", "warn"] = "error"

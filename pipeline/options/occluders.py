@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import Positive, Section, Sha256, Share
+from pipeline.options.base import LocalPath, Positive, Section, Sha256, Share
 from pipeline.options.drawn import SceneOptions
 
 
@@ -14,7 +14,7 @@ class SamOptions(Section):
     """Which Segment Anything Model."""
 
     model: Literal["small", "vit_b", "vit_l", "vit_h"] = "small"
-    checkpoint: str = "workflow/weights/small_sam.safetensors"
+    checkpoint: LocalPath = "workflow/weights/small_sam.safetensors"
     sha256: Sha256 | None = None
     """Checked before use; the official checkpoints are checked by their published MD5 besides."""
 
@@ -74,7 +74,7 @@ class BankOptions(Section):
 class OccluderOptions(SourceOptions, BankOptions):
     """The occluder mask bank."""
 
-    images: str | None = None
+    images: LocalPath | None = None
     """A folder of natural images without people of the dataset; null: scenes are drawn."""
     masks: Literal["sam", "sa1b"] = "sam"
     """Found by SAM, or `images` is a folder of SA-1B: sa_<n>.jpg has its own in sa_<n>.json."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import Positive, Section, Sha256, Share
+from pipeline.options.base import LocalPath, Positive, Section, Sha256, Share
 
 
 class ImageOptions(Section):
@@ -34,7 +34,7 @@ class BackboneOptions(Section):
     """Strength of what is learned of each camera and added to its images' tokens; 0: off.
 
     Images of a camera that training did not see then cannot be tested."""
-    weights: str | None = None
+    weights: LocalPath | None = None
     """A local file: safetensors, or a timm state dict without pickled objects."""
     sha256: Sha256 | None = None
 

@@ -41,6 +41,8 @@ class Progress:
     """Of the whole run, without what a kill has undone."""
     resumed: int = 0
     """How often it went on from a state."""
+    environments: list[dict[str, Any]] = field(default_factory=list)
+    """Those of its pieces, each once."""
     deterministic: bool = True
     """No kernel has said that it is not repeatable."""
 
@@ -84,6 +86,9 @@ class Checkpoint:
                 continue
             for name, part in self._parts.items():
                 part.load_state_dict(state[name])
+            if path != self._path:
+                # else the next save would put what was passed over in its place
+                os.replace(path, self._path)
             progress = Progress(**state["progress"])
             progress.resumed += 1
             _log.warning("%s: resuming after step %d", path, progress.step)

@@ -70,6 +70,7 @@ def train(
     process is killed or finds no memory.
     """
     started, clock = _now(), time.perf_counter()
+    place = environment()  # that of the end may be of code that was changed meanwhile
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
@@ -83,6 +84,7 @@ def train(
         checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
         progress = checkpoint.restore(device) or Progress(started)
         clock -= progress.seconds
+        progress.environments += [place] if place not in progress.environments else []
         places = Places(images.labels, options.training, seed, progress.step)
         batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
         quality = TokenQuality(images, truth, options) if truth else None
@@ -106,7 +108,7 @@ def train(
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}
         facts |= {"compute": compute.model_dump(mode="json")}
-        write_json(record, facts | _course(progress) | environment())
+        write_json(record, facts | _course(progress, place))
         checkpoint.remove()
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
 
@@ -120,9 +122,11 @@ def _leave(number: signal.Signals, state: Path, step: int) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _course(progress: Progress) -> dict[str, Any]:
-    """When and how a run that is over went, of all its pieces."""
+def _course(progress: Progress, place: dict[str, Any]) -> dict[str, Any]:
+    """When, where and how a run that is over went, of all its pieces; the last was at `place`."""
     return {
+        **place,
+        "earlier_environments": [other for other in progress.environments if other != place],
         "started": progress.started,
         "finished": _now(),
         "seconds": round(progress.seconds, 3),

@@ -103,10 +103,10 @@ def command(
 
 
 @contextmanager
-def started(words: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
+def started(words: list[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """A process group of its own that does not outlive the test."""
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | pipes
-    with subprocess.Popen(words, text=True, start_new_session=True, **pipes) as child:
+    settings = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | settings
+    with subprocess.Popen(words, text=True, start_new_session=True, **settings) as child:
         try:
             yield child
         finally:

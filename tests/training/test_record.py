@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 from pipeline.data.shards import HASHES, write_index
-from pipeline.files import sha256
+from pipeline.files import read_json, sha256
 from pipeline.options.run import RunOptions
+from pipeline.provenance import ROOT
 from pipeline.training.record import commit, run_facts
+from tests.training.runs import command, computed, started, wait_for
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -56,3 +61,23 @@ def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> N
     facts = run_facts(shards, bank, RunOptions(), seed=0, truth=truth)
     assert facts["hashes"] == hashes | {"truth": sha256(truth)}
     assert "masks" not in run_facts(shards, None, RunOptions(), seed=0)["hashes"]
+
+
+def test_the_commit_is_that_of_the_start(
+    shards: Path, bank: Path, longer: RunOptions, tmp_path: Path
+) -> None:
+    """Who goes on to work while it trains commits code that it does not run."""
+    project, folder = tmp_path / "project", tmp_path / "run"
+    shutil.copytree(ROOT / "pipeline", project / "pipeline")
+    shutil.copytree(ROOT / "envs", project / "envs")
+    git(project, "init", "-q")
+    git(project, "commit", "-q", "--allow-empty", "-m", "one")
+    head = git(project, "rev-parse", "HEAD")
+    words = command(folder, shards, bank, longer, computed(checkpoint_steps=1))
+    with started(words, cwd=project, env=os.environ | {"PYTHONPATH": str(project)}) as child:
+        wait_for(folder / "state.pt", child)
+        child.send_signal(signal.SIGSTOP)
+        git(project, "commit", "-q", "--allow-empty", "-m", "two")
+        child.send_signal(signal.SIGCONT)
+        assert child.wait(60) == 0
+    assert read_json(folder / "run.json")["commit"] == head

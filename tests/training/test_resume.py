@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import subprocess
 import time
@@ -14,6 +16,7 @@ import torch
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
+from pipeline.training.record import environment
 from tests.training.runs import (
     OUTPUTS,
     STEPS,
@@ -66,6 +69,20 @@ def test_the_record_counts_all_pieces(
     assert record["hashes"].pop("history") != other["hashes"].pop("history")  # it has times
     differ = {name for name in record if record[name] != other[name]}
     assert differ <= {"started", "finished", "seconds", "resumed", "peak_memory_mib", "compute"}
+
+
+def test_the_record_names_each_environment_that_a_piece_was_trained_in(
+    run: Runner, longer: RunOptions, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "stopped"
+    with monkeypatch.context() as elsewhere:
+        other = environment() | {"python": "3.10.1"}
+        elsewhere.setattr("pipeline.training.train.environment", lambda: other)
+        stopped(run, folder, options=longer)
+    record = read_json(run("stopped", options=longer) / "run.json")
+    assert record["python"] == environment()["python"]
+    assert record["earlier_environments"] == [other]
+    assert read_json(whole / "run.json")["earlier_environments"] == []
 
 
 def flip_a_byte(path: Path, place: float) -> None:
@@ -152,3 +169,34 @@ def test_a_full_disk_leaves_the_states_as_they_were(
     assert "Traceback" not in done.stderr
     assert {path.name: path.read_bytes() for path in folder.glob("state*")} == before
     assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}
+
+
+def test_a_state_that_was_passed_over_never_takes_the_place_of_the_good_one(
+    run: Runner,
+    shards: Path,
+    bank: Path,
+    longer: RunOptions,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The disk says only when it is asked to keep the next state that it is full."""
+    folder = tmp_path / "damaged"
+    stopped(run, folder, options=longer)
+    before = step_of(folder / "state.previous.pt")
+    flip_a_byte(folder / "state.pt", place=0.5)
+    keep = os.fsync
+
+    def full(file: int) -> None:
+        if "state.pt" in os.readlink(f"/proc/self/fd/{file}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        keep(file)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            run("damaged", options=longer)
+    assert step_of(folder / "state.previous.pt") == before
+    run("damaged", options=longer)
+    assert read_json(folder / "run.json")["resumed"] == 1
+    assert result(folder) == result(whole)

@@ -12,6 +12,7 @@ from tests.miniatures import (
     write_folder,
     write_zip,
 )
+from tests.workflow.conftest import TINY
 
 
 def own_crops(folder: Path) -> dict[str, str]:
@@ -40,6 +41,20 @@ def test_from_files_to_ranked_results(project, tmp_path, dataset, make, queries)
     ranked = (project.folder / run / "queries.csv").read_text().splitlines()
     assert len(ranked) == 1 + queries * len(metrics["features"])
     assert not project.planned(f"{run}/metrics.json")
+
+
+def test_paths_may_hold_what_a_shell_takes_for_its_own(project, tmp_path):
+    odd = tmp_path / "Anna's data; $1 (new)"
+    odd.mkdir()
+    project.configure(
+        data={"dataset": "occluded_duke", **occluded_duke(odd)},
+        occluders=TINY["occluders"] | {"images": str(odd / "scenes")},
+    )
+    made = project.snakemake("results/occluded_duke/manifest.csv", "results/occluders/scenes")
+    assert made.returncode == 0, made.stdout[-3000:]
+    (project.folder / "results/occluders/scenes").rename(odd / "scenes")
+    done = project.snakemake("results/occluders/bank")
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_an_archive_must_be_there_until_it_is_ingested(project, tmp_path):

@@ -136,6 +136,26 @@ def test_changing_one_variant_reruns_that_variant_only(finished):
     assert "rule segment" not in plan
 
 
+@pytest.mark.parametrize("option", ["workers", "checkpoint_steps"])
+def test_what_changes_no_result_reruns_nothing(finished, option):
+    finished.configure(compute={option: 1})
+    try:
+        planned = finished.planned()
+    finally:
+        finished.configure()
+    assert planned == set()
+
+
+def test_another_precision_trains_again_and_cuts_out_nothing(finished):
+    finished.configure(compute={"precision": "bfloat16"})
+    try:
+        planned = finished.planned()
+    finally:
+        finished.configure()
+    assert "train" in planned
+    assert not planned & {"segment", "ingest"}
+
+
 def test_one_file_can_be_asked_for(finished):
     wanted = "results/synthetic/baseline/seed1/metrics.json"
     assert finished.planned(wanted, "--forcerun", "score") == {"score"}

@@ -57,6 +57,15 @@ def run_options(wildcards) -> str:
     return CONFIG.run_options(wildcards.variant).model_dump_json()
 
 
+def compute_options(wildcards, input) -> str:
+    """Where a job runs. Snakemake does not track a param that is made of the input.
+
+    What of it decides a result is tracked by itself: to lower the workers of the last training must
+    not train the others again.
+    """
+    return CONFIG.compute.model_dump_json()
+
+
 def pretrained(wildcards) -> list[str]:
     """The weights that a variant starts from."""
     weights = CONFIG.run_options(wildcards.variant).backbone.weights

@@ -49,13 +49,13 @@ rule ingest:
     params:
         options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
         lists=lambda wildcards, input: (
-            f"--lists {Path(input.lists[0]).parent}" if input.lists else ""
+            ["--lists", str(Path(input.lists[0]).parent)] if input.lists else []
         ),
         code=code_hash("pipeline.data.ingest"),
     shell:
-        "python -m pipeline.data.ingest --archive {input.archive} --images {output.images}"
+        "python -m pipeline.data.ingest --archive {input.archive:q} --images {output.images}"
         " --manifest {output.manifest} --record {output.record} --options {params.options:q}"
-        " {params.lists} 2>&1 | tee {log}"
+        " {params.lists:q} 2>&1 | tee {log}"
 
 
 rule shard:

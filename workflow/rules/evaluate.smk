@@ -32,7 +32,8 @@ rule embed:
         mem_mb=6000,
         gpu=1,
     params:
-        compute=CONFIG.compute.model_dump_json(),
+        compute=compute_options,
+        device=CONFIG.compute.device,
         code=code_hash("pipeline.evaluation.embed"),
     shell:
         "python -m pipeline.evaluation.embed --weights {input.weights} --record {input.record}"

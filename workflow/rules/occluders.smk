@@ -32,13 +32,14 @@ if CONFIG.occluders.masks == "sam":
         params:
             sam=CONFIG.occluders.sam.model_dump_json(),
             generator=CONFIG.occluders.generator.model_dump_json(),
-            compute=CONFIG.compute.model_dump_json(),
+            compute=compute_options,
+            device=CONFIG.compute.device,
             source=CONFIG.occluders.source_options().model_dump_json(),
             # not an output: it outlives an interrupted job, which then goes on from it
             state="results/occluders/masks.state.jsonl",
             code=code_hash("pipeline.occluders.segment"),
         shell:
-            "python -m pipeline.occluders.segment --images {input.images} --masks {output.masks}"
+            "python -m pipeline.occluders.segment --images {input.images:q} --masks {output.masks}"
             " --record {output.record} --state {params.state} --sam {params.sam:q}"
             " --generator {params.generator:q} --compute {params.compute:q}"
             " --source {params.source:q} 2>&1 | tee {log}"
@@ -59,7 +60,7 @@ else:
             source=CONFIG.occluders.source_options().model_dump_json(),
             code=code_hash("pipeline.occluders.sa1b"),
         shell:
-            "python -m pipeline.occluders.sa1b --images {input.images} --masks {output.masks}"
+            "python -m pipeline.occluders.sa1b --images {input.images:q} --masks {output.masks}"
             " --record {output.record} --source {params.source:q} 2>&1 | tee {log}"
 
 
@@ -78,5 +79,5 @@ rule select:
         options=CONFIG.occluders.bank_options().model_dump_json(),
         code=code_hash("pipeline.occluders.select"),
     shell:
-        "python -m pipeline.occluders.select --images {input.images} --masks {input.masks}"
+        "python -m pipeline.occluders.select --images {input.images:q} --masks {input.masks}"
         " --record {input.record} --bank {output.bank} --options {params.options:q} 2>&1 | tee {log}"

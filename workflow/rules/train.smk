@@ -17,7 +17,9 @@ rule train:
         gpu=1,
     params:
         options=run_options,
-        compute=CONFIG.compute.model_dump_json(),
+        compute=compute_options,
+        device=CONFIG.compute.device,
+        precision=CONFIG.compute.precision,
         bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
         truth=lambda wildcards, input: f"--truth {input.truth}" if input.truth else "",
         # not an output: it outlives an interrupted job, which then goes on from it
