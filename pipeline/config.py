@@ -26,6 +26,8 @@ from pipeline.options.run import RunOptions
 
 BESIDE = ("_runs", "_paired", "_verdicts", "_published")
 """How the files that accompany a table end."""
+FOLDERS = ("images", "shards", "tables", "figures")
+"""What lies beside the variants of a dataset in results/."""
 
 
 class Config(RunOptions):
@@ -131,6 +133,11 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str) -> str
 
 def _check_variant(config: Config, name: str) -> None:
     where = f"config: variants.{name}."
+    if name in FOLDERS:
+        raise InputError(
+            f"config: variants: found {name}, which is a folder of results/<dataset> already: "
+            "give another name"
+        )
     for section in config.variants[name]:
         if section not in RunOptions.model_fields:
             known = ", ".join(RunOptions.model_fields)

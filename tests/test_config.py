@@ -77,6 +77,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("compare", ["dpsm", "dpsm"], ["compare: found dpsm more than once"]),
         ("seeds", [1, 0, 1], ["seeds: found 1 more than once"]),
         ("table", "order_runs", ["table: found order_runs", "beside the table order"]),
+        ("variants.shards", {}, ["variants: found shards", "another name"]),
         ("reference", "dpsm_all", ["reference: found 'dpsm_all'", "one of baseline, "]),
         ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
         ("backbone.stride", 9, ["backbone.stride: found 9", "patches of 8 pixels", "at most"]),

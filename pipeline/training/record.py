@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pipeline.data.shards import HASHES, read_hashes
 from pipeline.environment import versions, warn_of_drift
 from pipeline.files import sha256
@@ -76,12 +78,13 @@ def peak_memory_mib() -> float:
 
 
 def environment() -> dict[str, Any]:
-    """Where the run took place: versions, Python, platform, commit."""
+    """Where the run took place: versions, Python, platform, GPU, commit."""
     head, dirty = commit()
     return {
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "commit": head,
         "dirty": dirty,
     }
