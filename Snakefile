@@ -8,8 +8,9 @@ from pipeline.errors import InputError
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-# the row of the table that `snakemake provenance` is asked about: no part of the experiment
-CELL = str(config.pop("cell", ""))
+# no part of the experiment: a row of the table, or any file, that `snakemake provenance` is asked about,
+# and a table of another machine for `snakemake agreement`
+CELL, FILE, REFERENCE = (str(config.pop(name, "")) for name in ("cell", "file", "other"))
 
 try:
     CONFIG = load_config(config)
@@ -36,7 +37,7 @@ include: "workflow/rules/occluders.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/collect.smk"
-include: "workflow/rules/provenance.smk"
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/weights.smk"
 
 

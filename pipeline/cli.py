@@ -9,11 +9,13 @@ import sys
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
+from pipeline.lineage.origin import recorded
 
 
 def _converter(hint: Any) -> Callable[[str], Any]:
@@ -40,25 +42,38 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, hint: Any, default
     parser.add_argument(f"--{name.replace('_', '-')}", type=_converter(hint), **options)
 
 
-def stage_parser(stage: Callable[..., None]) -> argparse.ArgumentParser:
-    """A parser with one option per parameter of `stage`; a pydantic section is given as JSON."""
+Stage = Callable[..., dict[str, Any] | None]
+"""It may return facts for the record of what it made, such as the device that it ran on."""
+
+
+def stage_parser(stage: Stage) -> argparse.ArgumentParser:
+    """A parser with one option per parameter of `stage`; a pydantic section is given as JSON.
+
+    `--made-of` and `--makes` are there for every stage: what the origin is recorded of.
+    """
     parser = argparse.ArgumentParser(description=(stage.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(stage)
     for name, parameter in inspect.signature(stage).parameters.items():
         _add_argument(parser, name, hints[name], parameter.default)
+    for name in ("made_of", "makes"):
+        _add_argument(parser, name, list[Path], [])
     return parser
 
 
-def run_stage(stage: Callable[..., None], arguments: list[str] | None = None) -> None:
+def run_stage(stage: Stage, arguments: list[str] | None = None) -> None:
     """Call `stage` with the command line's values; bad input ends in one line, not a traceback.
 
+    With `--made-of` and `--makes` a record of the job is left beside each path that it makes.
     Exits with status 1 on `InputError` and on an operating-system error such as a full disk, with
     status 2 on arguments that do not fit, and with 128 + its number on SIGTERM and Ctrl-C, which
     leave nothing half-written either.
     """
     before = signal.signal(signal.SIGTERM, _exit)
     try:
-        stage(**vars(stage_parser(stage).parse_args(arguments)))
+        values = vars(stage_parser(stage).parse_args(arguments))
+        made_of, makes = values.pop("made_of"), values.pop("makes")
+        with recorded(stage, values, made_of, makes) as facts:
+            facts |= stage(**values) or {}
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

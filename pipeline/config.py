@@ -24,7 +24,7 @@ from pipeline.options.figures import FigureOptions
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
 
-BESIDE = ("_runs", "_paired", "_verdicts", "_published")
+BESIDE = ("_runs", "_paired", "_verdicts", "_config", "_published")
 """How the files that accompany a table end."""
 FOLDERS = ("images", "shards", "tables", "figures")
 """What lies beside the variants of a dataset in results/."""

@@ -1,10 +1,14 @@
-"""The packages that the project names: which versions are installed, and which are pinned."""
+"""Where a job takes place: which versions are installed and which are pinned, machine, commit."""
 
 from __future__ import annotations
 
+import platform
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import warn
 from pipeline.provenance import ROOT
@@ -74,3 +78,38 @@ def warn_of_drift() -> None:
             "Results may differ from those of the pins, and are recorded with what is installed; "
             "for the pins: pip install -c envs/constraints.txt -e ."
         )
+
+
+def commit(root: Path = ROOT) -> tuple[str | None, bool | None]:
+    """The checked-out commit and whether files differ from it; (None, None) outside of git."""
+    head = _git(root, "rev-parse", "HEAD")
+    if head is None:
+        return None, None
+    changes = _git(root, "status", "--porcelain")
+    return head.strip(), None if changes is None else bool(changes.strip())
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout
+
+
+def current_environment() -> dict[str, Any]:
+    """Where a job takes place: versions, Python, platform, commit; what torch, if used, runs on."""
+    head, dirty = commit()
+    torch = sys.modules.get("torch")
+    return {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        # instruction sets differ in the order of their sums, and so in the last digits
+        "cpu": torch.backends.cpu.get_cpu_capability() if torch else None,
+        "gpu": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
+        "commit": head,
+        "dirty": dirty,
+    }

@@ -12,6 +12,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pipeline"
+BESIDE = f"{PACKAGE}.lineage"
+"""Records where results come from and decides none: its edits make nothing anew."""
 
 
 def _source(module: str) -> Path | None:
@@ -32,7 +34,7 @@ def _imports(module: str) -> frozenset[str]:
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Absolute names of the package; `from a import b` may name the module a or the module a.b."""
+    """Absolute names of the package but for `BESIDE`; `from a import b` may name a or a.b."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -40,7 +42,8 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] == PACKAGE)
+        own = (name for name in names if name.split(".")[0] == PACKAGE)
+        yield from (name for name in own if not name.startswith(BESIDE))
 
 
 def source_files(module: str) -> list[Path]:

@@ -18,17 +18,19 @@ MAX_RATIO = 200
 """Unpacked bytes for each byte of the archive: images hardly compress, bombs do 1000 times."""
 MAX_BYTES = 200 * 10**9
 MAX_MEMBERS = 2 * 10**6
-_SYSTEM_FILES = frozenset({"Thumbs.db", ".DS_Store", "desktop.ini", "__MACOSX"})
+_SYSTEM_FILES = frozenset(
+    {"Thumbs.db", ".DS_Store", "desktop.ini", "__MACOSX", ".snakemake_timestamp"}
+)
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip, tar or tar.gz into `folder`, or copy a folder; it is replaced whole or not.
 
-    Files that operating systems leave behind (Thumbs.db, .DS_Store, desktop.ini, __MACOSX/, ._*)
-    are skipped. Raises InputError, before anything is written, for names that leave the folder,
-    links and devices, names that are equal or differ in case only, encrypted members, names that
-    are not UTF-8 and totals beyond `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`; for RAR archives;
-    and for an archive that is cut off or corrupt.
+    Files that systems leave behind (Thumbs.db, .DS_Store, desktop.ini, __MACOSX/, ._*, Snakemake's
+    .snakemake_timestamp) are skipped. Raises InputError, before anything is written, for names that
+    leave the folder, links and devices, names that are equal or differ in case only, encrypted
+    members, names that are not UTF-8 and totals beyond `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`;
+    for RAR archives; and for an archive that is cut off or corrupt.
     """
     with open_members(archive) as listed:
         members = _checked(archive, listed)
@@ -41,22 +43,30 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def archive_hash(archive: Path) -> str:
-    """SHA-256 of an archive; of a folder, that of the names and hashes of its files, sorted.
-
-    The files that operating systems leave behind do not count: `unpack` skips them.
-    """
+    """SHA-256 of an archive; of a folder, that of the names and hashes of its files, sorted."""
     if archive.is_file():
         return sha256(archive)
     digest = hashlib.sha256()
-    for path in sorted(archive.rglob("*")):
-        name = path.relative_to(archive).as_posix()
-        if path.is_file() and not _left_behind(name):
-            digest.update(f"{name}\0{sha256(path)}\n".encode(errors="surrogateescape"))
+    for name, found in folder_hashes(archive).items():
+        digest.update(f"{name}\0{found}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file by its name in the folder, sorted by the parts of the name.
+
+    The files that systems leave behind do not count: `unpack` skips them.
+    """
+    names = {path: path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))}
+    return {
+        name: sha256(path)
+        for path, name in names.items()
+        if path.is_file() and not _left_behind(name)
+    }
+
+
 def _left_behind(name: str) -> bool:
-    """Whether an operating system made the file or a folder above it."""
+    """Whether a system made the file or a folder above it for itself."""
     path = PurePosixPath(name)
     return bool(_SYSTEM_FILES & set(path.parts)) or path.name.startswith("._")
 

@@ -146,14 +146,14 @@ def _made_of(weights: Path, shards: Path, device: torch.device) -> dict[str, str
 @torch.inference_mode()
 def embed(
     weights: Path, record: Path, shards: Path, features: Path, compute: ComputeOptions
-) -> None:
+) -> dict[str, Any]:
     """Embed the query and gallery images of `shards` with the weights of a run.
 
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
     patches, `<split>_k` (M,) int64. `made_of` () text is JSON: hashes of weights, shards and code,
-    the device and torch's version.
+    the device and torch's version. Returns the device.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """
@@ -169,6 +169,7 @@ def embed(
     arrays["made_of"] = np.array(json.dumps(_made_of(weights, shards, device), sort_keys=True))
     with atomic_file(features) as partial, open(partial, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+    return {"device": device.type}
 
 
 if __name__ == "__main__":

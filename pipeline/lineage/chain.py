@@ -1,146 +1,68 @@
-"""What a run's metrics were made of, stage by stage, down to the archive and the occluders."""
+"""What a result was made of, step by step, down to what the workflow did not make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from pipeline.data.manifest import read_manifest
-from pipeline.data.shards import HASHES
 from pipeline.errors import InputError
-from pipeline.files import read_json
-from pipeline.lineage.links import BAD, BROKEN, OK, Link, check, check_all
-from pipeline.options.sources import SourceFiles
+from pipeline.lineage.links import BROKEN, CHANGED, GONE, MISSING, OK, Link, compare
+from pipeline.lineage.origin import Contents, Origin, contents, digest, origin_path, read_origin
 from pipeline.provenance import code_hash
 
-Record = dict[str, Any]
-Origin = tuple[str, tuple[Link, ...]]
-"""A note on how a file was made, and what it was made of."""
-Follow = Callable[[Path, Record], Origin]
 
+class Chain:
+    """Follows the origins of files and folders; each is read and hashed once."""
 
-class Lineage:
-    """Follows the records below a folder of results; each is read once."""
+    def __init__(self) -> None:
+        self._links: dict[Path, Link] = {}
+        self._contents: dict[Path, Contents] = {}
 
-    def __init__(self, results: Path, sources: SourceFiles) -> None:
-        self._results = results
-        self._sources = sources
-        self._followed: dict[tuple[Path, str | None], Link] = {}
+    def follow(self, path: Path) -> Link:
+        """What was made, against its own record, and all that it was made of.
 
-    def metrics(self, path: Path, recorded: str | None) -> Link:
-        """The metrics of a run, and all that they were made of."""
-        return self._record(path, recorded, self._metrics)
+        Without a record to trust, nothing is known of it: the record is the link that is bad.
+        """
+        if path not in self._links:
+            self._links[path] = self._follow(path)
+        return self._links[path]
 
-    def _record(self, path: Path, recorded: str | None, follow: Follow) -> Link:
-        """A JSON file; what it names is followed only where it is as recorded itself."""
-        if (path, recorded) not in self._followed:
-            link = check(path, recorded)
-            if link.state in BAD:
-                link = link._replace(note="what it was made of is not followed")
-            else:
-                link = _followed(link, path, follow)
-            self._followed[path, recorded] = link
-        return self._followed[path, recorded]
-
-    def _metrics(self, path: Path, record: Record) -> Origin:
-        folder, hashes, embedding = path.parent, record["hashes"], record["embedding"]
-        features = check(folder / "features.npz", hashes["features"])
-        note = f"{embedding['device']}, {_code('evaluation.embed', embedding)}"
-        tested = self._shards(record["dataset"], embedding["shards"])
-        return _code("evaluation.score", record), (
-            check(folder / "queries.csv", hashes["queries"]),
-            features._replace(note=note, made_of=(tested,)),
-            self._record(folder / "run.json", record["run"], self._run),
+    def _follow(self, path: Path) -> Link:
+        try:
+            origin = read_origin(path)
+        except FileNotFoundError:
+            return Link(MISSING, str(origin_path(path)), note=f"how {path} was made")
+        except InputError as error:
+            return Link(BROKEN, str(origin_path(path)), note=str(error))
+        link = self._held_against(path, origin["contents"], MISSING, _note(origin))
+        made = (self._input(Path(name), used) for name, used in origin["inputs"].items())
+        found = (
+            self._held_against(Path(name), used, GONE, "not made here")
+            for name, used in origin["sources"].items()
         )
+        return link._replace(made_of=(*link.made_of, *made, *found))
 
-    def _run(self, path: Path, record: Record) -> Origin:
-        folder, hashes = path.parent, record["hashes"]
-        made_of = [
-            check(folder / "weights.safetensors", hashes["weights"]),
-            check(folder / "history.csv", hashes.get("history")),
-            self._shards(record["dataset"], hashes["shards"]),
-        ]
-        if hashes["pretrained"]:
-            weights = Path(record["options"]["backbone"]["weights"])
-            made_of.append(check(weights, hashes["pretrained"], source=True))
-        if hashes.get("truth"):
-            drawn = self._results / record["dataset"] / "truth.npz"
-            made_of.append(check(drawn, hashes["truth"]))
-        if hashes["bank"]:
-            bank = self._results / "occluders" / "bank" / HASHES
-            made_of.append(self._record(bank, hashes["bank"], self._bank))
-        return _run_note(record), tuple(made_of)
+    def _input(self, path: Path, used: str) -> Link:
+        """What was made, as it was when it was used."""
+        link = self.follow(path)
+        if link.state == OK and link.sha256 != used:
+            return link._replace(state=CHANGED, sha256=used, note="made anew since it was used")
+        return link
 
-    def _shards(self, dataset: str, recorded: str) -> Link:
-        path = self._results / dataset / "shards" / HASHES
-        return self._record(path, recorded, self._packed)
-
-    def _packed(self, path: Path, record: Record) -> Origin:
-        dataset, made_of = path.parent.parent, record["made_of"]
-        manifest = check(dataset / "manifest.csv", made_of["manifest"])
-        if manifest.state == OK:
-            table = read_manifest(dataset / "manifest.csv")
-            images = dict(zip(table["path"], table["sha256"], strict=True))
-            found = check_all(dataset / "images", images, source=True)
-            manifest = manifest._replace(made_of=(found,))
-        return _code("data.shards", made_of), (
-            _files(path.parent, record),
-            manifest,
-            self._record(dataset / "ingest.json", made_of["ingest"], self._ingest),
-        )
-
-    def _ingest(self, path: Path, record: Record) -> Origin:
-        dataset, archive = path.parent.name, record["archive"]
-        place = Path(self._sources.archives.get(dataset, archive["name"]))
-        made_of = [check(place, archive["sha256"], source=True)]
-        if record["lists"]:
-            lists = Path(self._sources.lists.get(dataset, "lists"))
-            made_of.append(check_all(lists, record["lists"], source=True))
-        return f"of {archive['name']}, {_code('data.ingest', record)}", tuple(made_of)
-
-    def _bank(self, path: Path, record: Record) -> Origin:
-        folder, made_of = path.parent.parent, record["made_of"]
-        return _code("occluders.select", made_of), (
-            _files(path.parent, record),
-            check(folder / "masks.jsonl", made_of["masks"]),
-            self._record(folder / "masks.json", made_of["segmentation"], self._masks),
-        )
-
-    def _masks(self, path: Path, record: Record) -> Origin:
-        images = check_all(Path(self._sources.occluders), record["images"], source=True)
-        if record["checkpoint"] is None:
-            return _code("occluders.sa1b", record), (images,)
-        checkpoint = check(Path(self._sources.sam_checkpoint), record["checkpoint"], source=True)
-        return f"SAM {record['sam']}, {_code('occluders.segment', record)}", (checkpoint, images)
+    def _held_against(self, path: Path, expected: Contents, absent: str, note: str) -> Link:
+        if not path.exists():
+            return Link(absent, str(path), digest(expected), note)
+        if path not in self._contents:
+            self._contents[path] = contents(path)
+        link = compare(path, self._contents[path], expected)
+        return link._replace(note=f"{link.note}; {note}" if link.note else note)
 
 
-def _followed(link: Link, path: Path, follow: Follow) -> Link:
-    try:
-        note, made_of = follow(path, read_json(path))
-    except (ValueError, KeyError, TypeError, InputError) as error:
-        return link._replace(state=BROKEN, note=f"cannot be followed: {error!r}")
-    return link._replace(note=note, made_of=made_of)
-
-
-def _files(folder: Path, record: Record) -> Link:
-    """All that a folder's shards.json lists."""
-    return check_all(folder, {name: facts["sha256"] for name, facts in record["files"].items()})
-
-
-def _run_note(record: Record) -> str:
-    """How, where and when a run was trained."""
-    commit = record["commit"] or "outside of git"
-    changes = " with changes" if record["dirty"] else ""
-    return (
-        f"{record['variant']}, seed {record['seed']}, on {record['dataset']}; {record['device']}, "
-        f"{record['precision']}, {record['started']} to {record['finished']}, "
-        f"{record['seconds'] / 3600:.3f} device-hours; {commit}{changes}, "
-        f"{_code('training.train', record)}"
-    )
-
-
-def _code(stage: str, record: Record) -> str:
-    """Whether the stage's code is still what it was then: not an error, but worth knowing."""
-    same = record["code"] == code_hash(f"pipeline.{stage}")
-    return "by this code" if same else f"by other code, {record['code']}"
+def _note(origin: Origin) -> str:
+    """By what, where and when something was made."""
+    stage = origin["stage"]
+    same = "this code" if origin["code"] == code_hash(stage) else f"other code, {origin['code']}"
+    commit = origin["commit"] or "outside of git"
+    changes = " with changes" if origin["dirty"] else ""
+    facts = [f"{name} {value}" for name, value in origin["facts"].items()]
+    times = f"{origin['started']} to {origin['finished']}, {origin['seconds']} s"
+    return ", ".join([stage, *facts, times, f"{commit}{changes}", f"by {same}"])

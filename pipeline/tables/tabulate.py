@@ -17,10 +17,13 @@ from pipeline.evaluation.score import FEATURES
 from pipeline.files import atomic_file, sha256
 from pipeline.tables.published import PUBLISHED, Benchmark
 
-# Rank-1 and mAP are what the field compares; the rest follows.
-TITLES = {"rank1": "Rank-1", "map": "mAP", "minp": "mINP"} | {
-    name: name.replace("rank", "Rank-") for name in METRICS if name.startswith("rank")
-}
+HEADLINES = {"rank1": "Rank-1", "map": "mAP"}
+"""What the field compares."""
+TITLES = (
+    HEADLINES
+    | {"minp": "mINP"}
+    | {name: name.replace("rank", "Rank-") for name in METRICS if name.startswith("rank")}
+)
 COLUMNS = (
     *("dataset", "trained_on", "variant", "feature", "seeds"),
     *(f"{name}_{part}" for name in TITLES for part in ("mean", "std")),
@@ -151,6 +154,21 @@ def write_text(path: Path, text: str) -> None:
     """Write a text whole or not at all."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def read_table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The rows of a table in CSV by variant and feature; InputError when it is none."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv_format.DictReader(file))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such table: make it first") from None
+    if not rows or not set(COLUMNS) <= set(rows[0]):
+        raise InputError(
+            f"{path}: expected a table with the columns {','.join(COLUMNS)}: it was changed, or is "
+            "of an older version; make it again"
+        )
+    return {(row["variant"], row["feature"]): row for row in rows}
 
 
 def _numbers(row: Row) -> list[str]:

@@ -26,11 +26,18 @@ from pipeline.files import checked_folder, read_json
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import AugmentOptions, ModelOptions, RunOptions
 from pipeline.tables.published import PUBLISHED, Benchmark, Published
-from pipeline.tables.tabulate import Row, Run, collect_runs, summarise_runs, write_csv, write_text
+from pipeline.tables.tabulate import (
+    HEADLINES,
+    Row,
+    Run,
+    collect_runs,
+    summarise_runs,
+    write_csv,
+    write_text,
+)
 
 LEAST, MOST = 1.0, 2.0
 """Bounds of the tolerance, in points of percent."""
-JUDGED = {"rank1": "Rank-1", "map": "mAP"}
 PAPER = {
     "dpeformer": RunOptions(),
     "baseline": RunOptions(
@@ -51,7 +58,7 @@ COLUMNS = (
     *("dataset", "trained_on", "method", "source", "variant", "feature", "seeds"),
     *(
         f"{name}_{part}"
-        for name in JUDGED
+        for name in HEADLINES
         for part in ("published", "mean", "std", "difference", "tolerance")
     ),
     *("verdict", "remark"),
@@ -84,7 +91,7 @@ def difference(published: Published, row: Row, name: str) -> float:
 def _reproduced(published: Published, row: Row) -> bool:
     return all(
         abs(difference(published, row, name)) <= tolerance(row.std[name], row.seeds)
-        for name in JUDGED
+        for name in HEADLINES
     )
 
 
@@ -167,7 +174,7 @@ def judge(published: Published, rows: Sequence[Row], other: Mapping[str, Sequenc
 def _csv_rows(benchmark: Benchmark, verdicts: Sequence[Verdict]) -> Iterator[Sequence[Any]]:
     for published, row, verdict, remark in verdicts:
         cells: list[Any] = [row.feature, row.seeds] if row else ["", ""]
-        for name in JUDGED:
+        for name in HEADLINES:
             cells += [getattr(published, name), *_numbers(published, row, name)]
         head = (published.method, published.source, published.variant)
         yield *benchmark, *head, *cells, verdict, remark
@@ -189,7 +196,7 @@ def _numbers(published: Published, row: Row | None, name: str) -> list[str]:
 def _markdown_row(verdict: Verdict) -> str:
     published, row, said, remark = verdict
     cells = [f"{published.method}, {published.source}", f"`{published.variant}`"]
-    for name in JUDGED:
+    for name in HEADLINES:
         cells += [f"{getattr(published, name):.1f}", *_cells(published, row, name)]
     return f"| {' | '.join([*cells, said, remark])} |".replace("*", r"\*")
 
@@ -221,10 +228,10 @@ def _caption(benchmark: Benchmark, seeds: int) -> str:
 def markdown_table(benchmark: Benchmark, seeds: int, verdicts: Sequence[Verdict]) -> str:
     """The verdicts in Markdown, the caption first."""
     header = ["published", "ours"]
-    for title in JUDGED.values():
+    for title in HEADLINES.values():
         header += [f"{title} published", f"{title} ours", "difference"]
     header += ["verdict", "remark"]
-    rule = ["---"] * 2 + ["---:"] * (3 * len(JUDGED)) + ["---"] * 2
+    rule = ["---"] * 2 + ["---:"] * (3 * len(HEADLINES)) + ["---"] * 2
     lines = [f"| {' | '.join(cells)} |" for cells in (header, rule)]
     lines += [_markdown_row(verdict) for verdict in verdicts]
     return "\n".join([_caption(benchmark, seeds), "", *lines]) + "\n"

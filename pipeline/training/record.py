@@ -1,21 +1,17 @@
-"""What a run was: its options, data, code, environment and results' hashes."""
+"""What a run was: its options, data, code and results' hashes."""
 
 from __future__ import annotations
 
-import platform
 import resource
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pipeline.data.shards import HASHES, read_hashes
-from pipeline.environment import versions, warn_of_drift
+from pipeline.environment import warn_of_drift
 from pipeline.files import sha256
 from pipeline.options.run import RunOptions
-from pipeline.provenance import ROOT, code_hash
+from pipeline.provenance import code_hash
 
 
 def run_facts(
@@ -51,40 +47,8 @@ def _origin(folder: Path) -> dict[str, str | None]:
     return {name: made_of[name] for name in names if name in made_of}
 
 
-def commit(root: Path = ROOT) -> tuple[str | None, bool | None]:
-    """The checked-out commit and whether files differ from it; (None, None) outside of git."""
-    head = _git(root, "rev-parse", "HEAD")
-    if head is None:
-        return None, None
-    changes = _git(root, "status", "--porcelain")
-    return head.strip(), None if changes is None else bool(changes.strip())
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout
-
-
 def peak_memory_mib() -> float:
     """Largest resident size of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return round(peak * unit / 2**20, 1)
-
-
-def environment() -> dict[str, Any]:
-    """Where the run took place: versions, Python, platform, GPU, commit."""
-    head, dirty = commit()
-    return {
-        "versions": versions(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "commit": head,
-        "dirty": dirty,
-    }

@@ -14,6 +14,7 @@ import torch
 
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
+from pipeline.environment import current_environment
 from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
 from pipeline.model.weights import save_weights
@@ -33,7 +34,7 @@ from pipeline.training.loader import Places, load_batches, worker_faults
 from pipeline.training.loop import Learner, run_steps, start_memories, write_history
 from pipeline.training.occlusion import Occluder, make_occluder
 from pipeline.training.optimizer import make_average, make_optimizer
-from pipeline.training.record import environment, peak_memory_mib, run_facts
+from pipeline.training.record import peak_memory_mib, run_facts
 from pipeline.training.token_quality import TokenQuality
 from pipeline.training.views import TrainingImages, TwoViews
 
@@ -55,7 +56,7 @@ def train(
     seed: int,
     bank: Path | None = None,
     truth: Path | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
 
     Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
@@ -67,10 +68,11 @@ def train(
     benchmark, the history says after each epoch how well the scores of DPSM tell the person from
     the rest (token_auc). Raises InputError for shards or a bank that are damaged, for fewer
     identities than a batch holds, when a loss or the weights are no longer finite and when a loader
-    process is killed or finds no memory.
+    process is killed or finds no memory. Returns device, precision, whether the device promises
+    the same result again, and the hours of all pieces of the run.
     """
     started, clock = _now(), time.perf_counter()
-    place = environment()  # that of the end may be of code that was changed meanwhile
+    place = current_environment()  # that of the end may be of code that was changed meanwhile
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
@@ -108,9 +110,12 @@ def train(
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}
         facts |= {"compute": compute.model_dump(mode="json")}
-        write_json(record, facts | _course(progress, place))
+        course = _course(progress, place)
+        write_json(record, facts | course)
         checkpoint.remove()
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
+    known = {name: (facts | course)[name] for name in ("device", "precision", "deterministic")}
+    return known | {"hours": round(progress.seconds / 3600, 4)}
 
 
 def _leave(number: signal.Signals, state: Path, step: int) -> NoReturn:

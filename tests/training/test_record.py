@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 from pipeline.data.shards import HASHES, write_index
+from pipeline.environment import commit
 from pipeline.files import read_json, sha256
 from pipeline.options.run import RunOptions
 from pipeline.provenance import ROOT
-from pipeline.training.record import commit, run_facts
+from pipeline.training.record import run_facts
 from tests.training.runs import command, computed, started, wait_for
 
 

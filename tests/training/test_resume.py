@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.environment import current_environment
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
-from pipeline.training.record import environment
 from tests.training.runs import (
     OUTPUTS,
     STEPS,
@@ -76,11 +76,11 @@ def test_the_record_names_each_environment_that_a_piece_was_trained_in(
 ) -> None:
     folder = tmp_path / "stopped"
     with monkeypatch.context() as elsewhere:
-        other = environment() | {"python": "3.10.1"}
-        elsewhere.setattr("pipeline.training.train.environment", lambda: other)
+        other = current_environment() | {"python": "3.10.1"}
+        elsewhere.setattr("pipeline.training.train.current_environment", lambda: other)
         stopped(run, folder, options=longer)
     record = read_json(run("stopped", options=longer) / "run.json")
-    assert record["python"] == environment()["python"]
+    assert record["python"] == current_environment()["python"]
     assert record["earlier_environments"] == [other]
     assert read_json(whole / "run.json")["earlier_environments"] == []
 

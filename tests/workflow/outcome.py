@@ -45,17 +45,19 @@ TIMELESS = {
 def outcome(results: Path) -> dict[str, str]:
     """The hash of every file that a workflow has made below `results`, by its path.
 
-    Left out are what jobs printed, the files that are locked while a job works, and MLflow's store
-    with its receipts, for the ids of its runs are random.
+    Left out are what jobs printed and recorded, the files that are locked while a job works, and
+    MLflow's store with its receipts, for the ids of its runs are random.
     """
     files = (path for path in results.rglob("*") if path.is_file())
     named = {path.relative_to(results).as_posix(): path for path in files}
-    return {name: _hash(path) for name, path in sorted(named.items()) if _is_result(name)}
+    return {name: _hash(path) for name, path in sorted(named.items()) if is_result(name)}
 
 
-def _is_result(name: str) -> bool:
+def is_result(name: str) -> bool:
+    """Whether a file below results/ is one that is the same whenever it is made."""
     other = name.startswith(("logs/", "mlflow")) or name.endswith("_published.json")
-    return not other and not Path(name).match(".*.lock")
+    hidden = Path(name).match(".*.lock") or Path(name).name == ".snakemake_timestamp"
+    return not (other or hidden or ".provenance" in Path(name).parts)
 
 
 def _hash(path: Path) -> str:

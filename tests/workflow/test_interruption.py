@@ -143,8 +143,10 @@ def attempt(attempts: Attempts, stop: Stop, seconds: float) -> bool:
 
 
 def compare(project: Project, expected: Project) -> None:
-    """Every file of the stopped project is as in the other, and none is missing but pictures."""
+    """Every file is as in the other project, none is missing but pictures, and all have origins."""
     found, wanted = outcome(project.folder / "results"), outcome(expected.folder / "results")
     assert {name: wanted.get(name) for name in found} == found
     others = ("baseline/", "seed1/", "components", "figures/")
     assert {name for name in wanted if not any(other in name for other in others)} <= set(found)
+    asked = project.snakemake("provenance", "--config", f"file={TABLE}")
+    assert asked.returncode == 0, asked.stdout[-4000:]

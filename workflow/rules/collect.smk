@@ -24,7 +24,8 @@ rule tabulate:
     shell:
         "python -m pipeline.tables.tabulate --metrics {input.metrics} --csv {output.csv}"
         " --markdown {output.markdown} --latex {output.latex} --runs {output.runs}"
-        " --variants {params.variants} 2>&1 | tee {log}"
+        " --variants {params.variants}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule compare:
@@ -45,7 +46,8 @@ rule compare:
     shell:
         "python -m pipeline.tables.compare --queries {input.queries} --csv {output.csv}"
         " --markdown {output.markdown} --variants {params.variants}"
-        " --reference {params.reference} 2>&1 | tee {log}"
+        " --reference {params.reference}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule ablation:
@@ -63,7 +65,8 @@ rule ablation:
         code=code_hash("pipeline.figures.ablation"),
     shell:
         "python -m pipeline.figures.ablation --metrics {input.metrics} --figure {output.figure}"
-        " --variants {params.variants} 2>&1 | tee {log}"
+        " --variants {params.variants}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule benchmark_sheet:
@@ -80,7 +83,8 @@ rule benchmark_sheet:
         code=code_hash("pipeline.figures.benchmark_sheet"),
     shell:
         "python -m pipeline.figures.benchmark_sheet --trained {input.trained}"
-        " --tested {input.tested} --figure {output.figure} 2>&1 | tee {log}"
+        " --tested {input.tested} --figure {output.figure}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule bank_sheet:
@@ -96,7 +100,7 @@ rule bank_sheet:
         code=code_hash("pipeline.figures.bank_sheet"),
     shell:
         "python -m pipeline.figures.bank_sheet --bank {input.bank} --figure {output.figure}"
-        " 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule views_sheet:
@@ -114,7 +118,8 @@ rule views_sheet:
         code=code_hash("pipeline.figures.views_sheet"),
     shell:
         "python -m pipeline.figures.views_sheet --shards {input.shards} --bank {input.bank}"
-        " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
+        " --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule curves:
@@ -131,7 +136,8 @@ rule curves:
         code=code_hash("pipeline.figures.curves"),
     shell:
         "python -m pipeline.figures.curves --histories {input.histories}"
-        " --figure {output.figure} 2>&1 | tee {log}"
+        " --figure {output.figure}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule ranks:
@@ -153,7 +159,7 @@ rule ranks:
     shell:
         "python -m pipeline.figures.ranks --shards {input.shards} --baseline {params.baseline}"
         " --variant {params.variant} --figure {output.figure} --options {params.options:q}"
-        " 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule patches:
@@ -172,7 +178,8 @@ rule patches:
         code=code_hash("pipeline.figures.patches"),
     shell:
         "python -m pipeline.figures.patches --shards {input.shards} --run {params.run}"
-        " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
+        " --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule attention:
@@ -191,7 +198,8 @@ rule attention:
         code=code_hash("pipeline.figures.attention"),
     shell:
         "python -m pipeline.figures.attention --shards {input.shards} --run {params.run}"
-        " --figure {output.figure} --options {params.options:q} 2>&1 | tee {log}"
+        " --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule kept:
@@ -209,7 +217,7 @@ rule kept:
         code=code_hash("pipeline.figures.kept"),
     shell:
         "python -m pipeline.figures.kept --runs {params.runs} --figure {output.figure}"
-        " 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule hidden:
@@ -229,7 +237,27 @@ rule hidden:
         code=code_hash("pipeline.figures.hidden"),
     shell:
         "python -m pipeline.figures.hidden --runs {params.runs} --truth {input.truth}"
-        " --figure {output.figure} --table {output.table} 2>&1 | tee {log}"
+        " --figure {output.figure} --table {output.table}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule configuration:
+    output:
+        "results/{experiment}/tables/{table}_config.json",
+    log:
+        "results/logs/{experiment}/configuration_{table}.log",
+    localrule: True
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        # not tracked, as in compute_options: it is that with which the rest was made
+        configuration=lambda wildcards, input: configuration_text(),
+        tracked=configuration_text(exclude={"compute"}),
+        code=code_hash("pipeline.lineage.configuration"),
+    shell:
+        "python -m pipeline.lineage.configuration --configuration {params.configuration:q}"
+        " --output {output}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule publish:
@@ -245,7 +273,10 @@ rule publish:
             )
         ],
         tables=[
-            *multiext("results/{experiment}/tables/{table}", ".csv", ".md", ".tex", "_runs.csv"),
+            *multiext(
+                "results/{experiment}/tables/{table}",
+                *(".csv", ".md", ".tex", "_runs.csv", "_config.json"),
+            ),
             *paired_tables(),
             *verdict_tables(),
         ],
@@ -266,7 +297,8 @@ rule publish:
     shell:
         "python -m pipeline.tracking.publish --database {params.database}"
         " --receipt {output.receipt} --experiment {wildcards.experiment} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
-        " --figures {input.figures} {input.numbers} {params.bank} 2>&1 | tee {log}"
+        " --figures {input.figures} {input.numbers} {params.bank}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule verdicts:
@@ -287,4 +319,5 @@ rule verdicts:
     shell:
         "python -m pipeline.tables.verdicts --metrics {input.metrics} --csv {output.csv}"
         " --markdown {output.markdown} --variants {params.variants}"
-        " --occluders {params.occluders:q} 2>&1 | tee {log}"
+        " --occluders {params.occluders:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"

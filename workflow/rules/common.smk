@@ -1,5 +1,7 @@
 """What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
 
+import json
+
 from snakemake.exceptions import WorkflowError
 
 from pipeline.data.datasets import DATASETS
@@ -64,6 +66,11 @@ def compute_options(wildcards, input) -> str:
     not train the others again.
     """
     return CONFIG.compute.model_dump_json()
+
+
+def configuration_text(**options) -> str:
+    """All of the configuration as JSON; in which order a file has its variants changes nothing."""
+    return json.dumps(CONFIG.model_dump(mode="json", **options), sort_keys=True)
 
 
 def pretrained(wildcards) -> list[str]:

@@ -15,7 +15,7 @@ rule fetch:
         "Fetch {output}: {params.options}"
     shell:
         "python -m pipeline.downloads.fetch --file {output} --options {params.options:q}"
-        " 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule draw_benchmark:
@@ -31,7 +31,8 @@ rule draw_benchmark:
         code=code_hash("pipeline.synthetic.benchmark"),
     shell:
         "python -m pipeline.synthetic.benchmark --archive {output.archive} --truth {output.truth}"
-        " --options {params.options:q} 2>&1 | tee {log}"
+        " --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule ingest:
@@ -55,7 +56,8 @@ rule ingest:
     shell:
         "python -m pipeline.data.ingest --archive {input.archive:q} --images {output.images}"
         " --manifest {output.manifest} --record {output.record} --options {params.options:q}"
-        " {params.lists:q} 2>&1 | tee {log}"
+        " {params.lists:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule shard:
@@ -73,4 +75,5 @@ rule shard:
         code=code_hash("pipeline.data.shards"),
     shell:
         "python -m pipeline.data.shards --images {input.images} --manifest {input.manifest}"
-        " --record {input.record} --shards {output.shards} 2>&1 | tee {log}"
+        " --record {input.record} --shards {output.shards}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"

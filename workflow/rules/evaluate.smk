@@ -10,11 +10,14 @@ if TRAINED != TESTED:
         log:
             f"results/logs/{TESTED_RUN.removeprefix('results/')}/take_over.log",
         localrule: True
+        conda:
+            "../../envs/pipeline.yaml"
         params:
             folder=lambda wildcards, output: Path(output[0]).parent,
+            code=code_hash("pipeline.training.take_over"),
         shell:
-            # links: the weights of a large network are not there twice
-            "ln -f {input} {params.folder} 2>&1 | tee {log}"
+            "python -m pipeline.training.take_over --files {input} --folder {params.folder}"
+            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule embed:
@@ -38,7 +41,7 @@ rule embed:
     shell:
         "python -m pipeline.evaluation.embed --weights {input.weights} --record {input.record}"
         " --shards {input.shards} --features {output.features} --compute {params.compute:q}"
-        " 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule score:
@@ -57,4 +60,5 @@ rule score:
         code=code_hash("pipeline.evaluation.score"),
     shell:
         "python -m pipeline.evaluation.score --features {input.features} --record {input.record}"
-        " --dataset {params.tested} --metrics {output.metrics} --queries {output.queries} 2>&1 | tee {log}"
+        " --dataset {params.tested} --metrics {output.metrics} --queries {output.queries}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"

@@ -10,7 +10,8 @@ rule draw_scenes:
         code=code_hash("pipeline.synthetic.scenes"),
     shell:
         "python -m pipeline.synthetic.scenes --images {output.images}"
-        " --options {params.options:q} 2>&1 | tee {log}"
+        " --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 if CONFIG.occluders.masks == "sam":
@@ -42,7 +43,8 @@ if CONFIG.occluders.masks == "sam":
             "python -m pipeline.occluders.segment --images {input.images:q} --masks {output.masks}"
             " --record {output.record} --state {params.state} --sam {params.sam:q}"
             " --generator {params.generator:q} --compute {params.compute:q}"
-            " --source {params.source:q} 2>&1 | tee {log}"
+            " --source {params.source:q}"
+            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 else:
 
@@ -61,7 +63,8 @@ else:
             code=code_hash("pipeline.occluders.sa1b"),
         shell:
             "python -m pipeline.occluders.sa1b --images {input.images:q} --masks {output.masks}"
-            " --record {output.record} --source {params.source:q} 2>&1 | tee {log}"
+            " --record {output.record} --source {params.source:q}"
+            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule select:
@@ -80,4 +83,5 @@ rule select:
         code=code_hash("pipeline.occluders.select"),
     shell:
         "python -m pipeline.occluders.select --images {input.images:q} --masks {input.masks}"
-        " --record {input.record} --bank {output.bank} --options {params.options:q} 2>&1 | tee {log}"
+        " --record {input.record} --bank {output.bank} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"

@@ -30,4 +30,5 @@ rule train:
         " --history {output.history} --record {output.record} --state {params.state}"
         " --options {params.options:q} --compute {params.compute:q} --dataset {wildcards.dataset}"
         " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank}"
-        " {params.truth} 2>&1 | tee {log}"
+        " {params.truth}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"

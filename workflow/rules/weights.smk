@@ -28,7 +28,8 @@ rule pretrain_vit:
     params:
         code=code_hash("pipeline.pretraining.small_vit"),
     shell:
-        "python -m pipeline.pretraining.small_vit --weights {output.weights} 2>&1 | tee {log}"
+        "python -m pipeline.pretraining.small_vit --weights {output.weights}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule pretrain_sam:
@@ -43,7 +44,8 @@ rule pretrain_sam:
     params:
         code=code_hash("pipeline.pretraining.small_sam"),
     shell:
-        "python -m pipeline.pretraining.small_sam --weights {output.weights} 2>&1 | tee {log}"
+        "python -m pipeline.pretraining.small_sam --weights {output.weights}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule report_vit:
@@ -59,7 +61,8 @@ rule report_vit:
         code=code_hash("pipeline.pretraining.vit_report"),
     shell:
         "python -m pipeline.pretraining.vit_report --checkpoint {input.checkpoint}"
-        " --report {output.report} 2>&1 | tee {log}"
+        " --report {output.report}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
 
 
 rule report_sam:
@@ -75,4 +78,5 @@ rule report_sam:
         code=code_hash("pipeline.pretraining.sam_report"),
     shell:
         "python -m pipeline.pretraining.sam_report --checkpoint {input.checkpoint}"
-        " --report {output.report} 2>&1 | tee {log}"
+        " --report {output.report}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"

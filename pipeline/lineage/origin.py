@@ -1,0 +1,158 @@
+"""A record beside each result: by what job it was made, of what, from which options, and when.
+
+The origin of `figures/bank.png` lies in `figures/.provenance/bank.png.json`. Times are in it, and
+so nothing that is made has it among its inputs: results are the same to the byte, origins are not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.data.archive import folder_hashes
+from pipeline.environment import current_environment
+from pipeline.errors import InputError, some
+from pipeline.files import read_json, sha256, write_json
+from pipeline.provenance import code_hash
+
+FOLDER = ".provenance"
+SEAL = "seal"
+"""The key of a record's own hash."""
+
+Origin = dict[str, Any]
+Contents = str | dict[str, str]
+"""SHA-256 of a file, or of each file in a folder by its name there."""
+
+
+def contents(path: Path) -> Contents:
+    """What is there now."""
+    return folder_hashes(path) if path.is_dir() else sha256(path)
+
+
+def digest(found: Contents) -> str:
+    """One hash for a file or a whole folder."""
+    return found if isinstance(found, str) else _json_hash(found)
+
+
+def _json_hash(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def origin_path(path: Path) -> Path:
+    """Where the origin of a file or folder is recorded."""
+    return path.parent / FOLDER / f"{path.name}.json"
+
+
+def read_origin(path: Path) -> Origin:
+    """How `path` was made; InputError for a record that is not as it was written.
+
+    `stage`, `code` (its hash), `arguments` (all options, resolved), `contents`, `inputs` (hashes by
+    path of what the workflow made before), `sources` (contents by path of what it did not make),
+    `facts` (what the stage says of itself, such as its device), `started` and `finished`
+    (ISO 8601, UTC), `seconds`, and the environment (versions, platform, GPU, commit, dirty).
+    """
+    record = origin_path(path)
+    try:
+        origin = read_json(record)
+        seal = origin.pop(SEAL)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{record}: expected the record of how {path} was made: {error!r}"
+        ) from None
+    if _json_hash(origin) != seal:
+        raise InputError(f"{record}: was changed after it was written")
+    return origin
+
+
+@contextmanager
+def recorded(
+    stage: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    made_of: Sequence[Path],
+    makes: Sequence[Path],
+) -> Iterator[dict[str, Any]]:
+    """Record the origin of each file or folder of `makes` when the block ends well.
+
+    What the block puts into the mapping is recorded as facts. Raises InputError, before the block,
+    for a path of `made_of` that is no longer what its own origin says.
+    """
+    facts: dict[str, Any] = {}
+    if not makes:
+        yield facts
+        return
+    module = _module(stage)
+    job: Origin = {
+        "stage": module,
+        "code": code_hash(module),
+        "arguments": {name: _plain(value) for name, value in arguments.items()},
+        **_inputs(made_of),
+        "started": _now(),
+        **current_environment(),
+    }
+    clock = time.perf_counter()
+    yield facts
+    job |= {"finished": _now(), "seconds": round(time.perf_counter() - clock, 3), "facts": facts}
+    for path in makes:
+        origin = job | {"contents": contents(path)}
+        write_json(origin_path(path), origin | {SEAL: _json_hash(origin)})
+
+
+def _module(stage: Callable[..., Any]) -> str:
+    """The name of the stage's module, which is __main__ where it is run from the command line."""
+    spec = sys.modules[stage.__module__].__spec__
+    return spec.name if spec else stage.__module__
+
+
+def _plain(value: Any) -> Any:
+    """An argument as JSON has it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _inputs(made_of: Sequence[Path]) -> dict[str, dict[str, Contents]]:
+    """Hashes of what the workflow made, and the contents of what it did not."""
+    inputs: dict[str, Contents] = {}
+    sources: dict[str, Contents] = {}
+    for path in dict.fromkeys(made_of):
+        found = contents(path)
+        if origin_path(path).is_file():
+            _check(path, found)
+            inputs[str(path)] = digest(found)
+        else:
+            sources[str(path)] = found
+    return {"inputs": inputs, "sources": sources}
+
+
+def _check(path: Path, found: Contents) -> None:
+    expected = read_origin(path)["contents"]
+    if found == expected:
+        return
+    changed = [str(path / name) for name in differing(found, expected)] or [str(path)]
+    raise InputError(
+        f"{some(changed)}: not as it was made, by the hash in {origin_path(path)}: put it back, or "
+        f"delete {path} and let the workflow make it again"
+    )
+
+
+def differing(found: Contents, expected: Contents) -> list[str]:
+    """Names in a folder that are not as expected, sorted; none where either is a file."""
+    if isinstance(found, str) or isinstance(expected, str):
+        return []
+    names = sorted(found.keys() | expected.keys())
+    return [name for name in names if found.get(name) != expected.get(name)]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,112 @@
+"""A chain of origins: what is followed, what is noticed, and how it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.lineage.chain import Chain
+from pipeline.lineage.links import Link, bad_files, draw, walk
+from pipeline.lineage.origin import origin_path
+from tests.lineage.making import make, write
+
+
+@pytest.fixture
+def last(tmp_path: Path) -> Path:
+    """last/a.txt, made of middle/a.txt and a folder of photos; that of a.txt."""
+    middle = make(write(tmp_path / "a.txt", "a"), tmp_path / "middle")
+    for name in ("one.jpg", "two.jpg", "three.jpg"):
+        write(tmp_path / "photos" / name, name)
+    return make(middle, tmp_path / "last", tmp_path / "photos")
+
+
+def states(last: Path) -> dict[str, str]:
+    top = last.parent.parent
+    links = walk((Chain().follow(last),))
+    return {Path(link.name).relative_to(top).as_posix(): link.state for link in links}
+
+
+def bad(last: Path) -> list[str]:
+    top = last.parent.parent
+    links = bad_files((Chain().follow(last),))
+    return [f"{link.state} {Path(link.name).relative_to(top).as_posix()}" for link in links]
+
+
+def test_the_chain_goes_down_to_what_nobody_made(last: Path) -> None:
+    assert states(last) == dict.fromkeys(["last/a.txt", "middle/a.txt", "a.txt", "photos"], "ok")
+
+
+@pytest.mark.parametrize("name", ["last/a.txt", "middle/a.txt", "a.txt", "photos/two.jpg"])
+def test_each_file_is_held_against_its_hash(last: Path, name: str) -> None:
+    write(last.parent.parent / name, "other")
+    assert bad(last) == [f"CHANGED {name}"]
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+def _add(path: Path) -> None:
+    write(path.with_name("new.jpg"), "new")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(_delete, "MISSING photos/two.jpg"), (_add, "CHANGED photos/new.jpg")],
+)
+def test_files_that_come_to_a_folder_or_go_are_named(
+    last: Path, change: Callable[[Path], None], said: str
+) -> None:
+    change(last.parent.parent / "photos" / "two.jpg")
+    assert bad(last) == [said]
+
+
+def test_what_was_made_must_be_there_and_a_source_may_be_gone(last: Path) -> None:
+    (last.parent.parent / "a.txt").unlink()
+    assert states(last)["a.txt"] == "gone"
+    assert bad(last) == []
+    (last.parent.parent / "middle" / "a.txt").unlink()
+    assert bad(last) == ["MISSING middle/a.txt"]
+
+
+def test_an_input_that_was_made_anew_since_is_not_what_was_used(last: Path) -> None:
+    top = last.parent.parent
+    make(write(top / "a.txt", "newer"), top / "middle")
+    assert bad(last) == ["CHANGED middle/a.txt"]
+    (line,) = (line for line in draw((Chain().follow(last),)) if "middle/a.txt" in line)
+    assert "made anew since it was used" in line
+
+
+def test_without_a_record_nothing_is_believed(last: Path) -> None:
+    record = origin_path(last.parent.parent / "middle" / "a.txt")
+    text = record.read_text()
+    record.write_text(text.replace("take_over", "take_ever"))
+    assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
+    record.unlink()
+    assert bad(last) == ["MISSING middle/.provenance/a.txt.json"]
+
+
+def test_a_line_says_by_what_and_when(last: Path) -> None:
+    first, *_ = draw((Chain().follow(last),))
+    assert first.startswith("ok      ")
+    assert f"{last} (pipeline.training.take_over, 20" in first
+    assert first.endswith("by this code)")
+
+
+def test_other_code_is_said_but_no_error(last: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.lineage.chain.code_hash", lambda stage: "other")
+    first, *_ = draw((Chain().follow(last),))
+    assert "by other code, " in first
+    assert bad(last) == []
+
+
+def test_what_stands_twice_is_drawn_once() -> None:
+    twice = Link("ok", "records", "1", "note", (Link("ok", "leaf", "2"),))
+    lines = list(draw((twice, twice)))
+    assert [line.split(maxsplit=2)[2] for line in lines] == [
+        "records (note)",
+        "leaf",
+        "records (as above)",
+    ]
