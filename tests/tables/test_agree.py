@@ -1,0 +1,97 @@
+"""Two tables of the same configuration: when do they say the same?"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.tables.agree import agree, compare_tables
+from pipeline.tables.tabulate import COLUMNS, HEADLINES, read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "workflow" / "report" / "components.csv"
+
+
+def write_table(path: Path, rows: dict[str, dict[str, str]]) -> Path:
+    """A table whose rows are the test features of variants; 50.0 ± 1.0 where nothing is given."""
+    usual = {name: "1.0" if name.endswith("_std") else "50.0" for name in COLUMNS}
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for variant, values in rows.items():
+            writer.writerow(usual | {"variant": variant, "feature": "coarse"} | values)
+    return path
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "there.csv", {"baseline": {}, "dpsm": {"map_std": "7.0"}})
+
+
+def test_what_differs_by_no_more_than_the_deviation_agrees(
+    there: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """5 = sqrt((1 + 49) / 2)."""
+    here = {"baseline": {"rank1_mean": "51.0"}, "dpsm": {"map_mean": "45.0"}}
+    agree(write_table(tmp_path / "here.csv", here), there)
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert "all 4 means are those of" in last
+    expected = "dpsm coarse mAP: 45.00 here, 50.00 there, differ by 5.00, deviation 5.00"
+    assert lines[3] == expected
+
+
+@pytest.mark.parametrize("mean", ["44.99", "55.01"])
+def test_what_differs_by_more_is_named(there: Path, tmp_path: Path, mean: str) -> None:
+    here = {"baseline": {}, "dpsm": {"map_mean": mean}}
+    with pytest.raises(InputError, match=r"here\.csv: 1 of 4 means .*\n  dpsm coarse mAP: "):
+        agree(write_table(tmp_path / "here.csv", here), there)
+
+
+def test_tables_of_other_rows_are_not_compared(there: Path, tmp_path: Path) -> None:
+    here = write_table(tmp_path / "here.csv", {"baseline": {}, "dpeformer": {}})
+    with pytest.raises(InputError, match="only one of them has dpeformer/coarse, dpsm/coarse"):
+        agree(here, there)
+
+
+def test_a_single_seed_says_nothing(there: Path, tmp_path: Path) -> None:
+    here = write_table(tmp_path / "here.csv", {"baseline": {"map_std": ""}, "dpsm": {}})
+    with pytest.raises(InputError, match="baseline coarse mAP: a single seed has no deviation"):
+        agree(here, there)
+
+
+def test_what_is_no_table_is_named(there: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.csv: there is no such table"):
+        agree(there, tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"other\.csv: expected a table with the columns"):
+        agree(there, tmp_path / "other.csv")
+
+
+def readme_table(path: Path) -> Path:
+    """The table of README.md: mAP ± deviation / Rank-1, whose deviation is not printed there."""
+    text = (ROOT / "README.md").read_text()
+    head = next(line for line in text.splitlines() if line.startswith("| variant | coarse |"))
+    features = [cell.strip().replace(" + ", "_") for cell in head.split("|")[2:-1]]
+    known, rows = read_table(REFERENCE), []
+    for variant, cells in re.findall(r"^\| `(\w+)` \|(.*)\|$", text, re.MULTILINE):
+        for feature, cell in zip(features, cells.split("|"), strict=True):
+            if found := re.fullmatch(r" ([\d.]+) ± ([\d.]+) / ([\d.]+) ", cell):
+                row = known[variant, feature]
+                names = ("map_mean", "map_std", "rank1_mean")
+                rows.append(row | dict(zip(names, found.groups(), strict=True)))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_the_tables_of_two_machines_agree(tmp_path: Path) -> None:
+    """README's was measured with AVX-512 and bfloat16, the other with AVX2 and float32."""
+    found = compare_tables(readme_table(tmp_path / "readme.csv"), REFERENCE)
+    assert len(found) == 26 * len(HEADLINES)
+    assert [str(comparison) for comparison in found if not comparison.agrees] == []

@@ -1,0 +1,30 @@
+"""Another machine's arithmetic: other weights, and a table that says the same."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.files import read_json, sha256
+from tests.workflow.conftest import Project
+
+TABLE = "results/synthetic/tables/components.csv"
+RUN = "results/synthetic/dpeformer/seed0"
+PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+"""No vector instructions in torch's kernels, and the oldest in its library for networks."""
+
+
+def test_other_arithmetic_gives_other_weights_and_a_table_that_agrees(
+    finished: Project, tmp_path: Path
+) -> None:
+    """The same processor, told to do without its vector instructions, adds in another order."""
+    other = replace(finished, folder=shutil.copytree(finished.folder, tmp_path / "other"))
+    done = other.snakemake(TABLE, "--forcerun", "train", **PLAIN)
+    assert done.returncode == 0, done.stdout[-3000:]
+    here, there = (project.folder / RUN for project in (finished, other))
+    assert sha256(here / "weights.safetensors") != sha256(there / "weights.safetensors")
+    assert read_json(there / "run.json")["cpu"] == "DEFAULT"
+    done = finished.snakemake("agreement", "--config", f"other={other.folder / TABLE}")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "means are those of" in done.stdout
