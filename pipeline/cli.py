@@ -43,7 +43,7 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, hint: Any, default
 
 
 Stage = Callable[..., dict[str, Any] | None]
-"""It may return facts for the record of what it made, such as the device that it ran on."""
+"""It may return facts for the record of its job, such as the device (see `recorded`)."""
 
 
 def stage_parser(stage: Stage) -> argparse.ArgumentParser:

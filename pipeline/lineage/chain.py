@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.files import sha256
 from pipeline.lineage.links import BROKEN, CHANGED, GONE, MISSING, OK, Link, compare
 from pipeline.lineage.origin import Contents, Origin, contents, digest, origin_path, read_origin
 from pipeline.provenance import code_hash
@@ -15,7 +16,7 @@ class Chain:
 
     def __init__(self) -> None:
         self._links: dict[Path, Link] = {}
-        self._contents: dict[Path, Contents] = {}
+        self._hashes: dict[Path, str] = {}
 
     def follow(self, path: Path) -> Link:
         """What was made, against its own record, and all that it was made of.
@@ -33,13 +34,14 @@ class Chain:
             return Link(MISSING, str(origin_path(path)), note=f"how {path} was made")
         except InputError as error:
             return Link(BROKEN, str(origin_path(path)), note=str(error))
-        link = self._held_against(path, origin["contents"], MISSING, _note(origin))
-        made = (self._input(Path(name), used) for name, used in origin["inputs"].items())
-        found = (
-            self._held_against(Path(name), used, GONE, "not made here")
-            for name, used in origin["sources"].items()
-        )
-        return link._replace(made_of=(*link.made_of, *made, *found))
+        made = [self._input(Path(name), used) for name, used in origin["inputs"].items()]
+        found = [self._source(Path(name), used) for name, used in origin["sources"].items()]
+        note = _note(origin)
+        if not path.exists():
+            return Link(MISSING, str(path), digest(origin["contents"]), note, (*made, *found))
+        link = compare(path, contents(path), origin["contents"])
+        note = f"{link.note}; {note}" if link.note else note
+        return link._replace(note=note, made_of=(*link.made_of, *made, *found))
 
     def _input(self, path: Path, used: str) -> Link:
         """What was made, as it was when it was used."""
@@ -48,13 +50,20 @@ class Chain:
             return link._replace(state=CHANGED, sha256=used, note="made anew since it was used")
         return link
 
-    def _held_against(self, path: Path, expected: Contents, absent: str, note: str) -> Link:
+    def _source(self, path: Path, used: Contents) -> Link:
+        """What the workflow did not make may be gone; of a folder, what was used counts."""
         if not path.exists():
-            return Link(absent, str(path), digest(expected), note)
-        if path not in self._contents:
-            self._contents[path] = contents(path)
-        link = compare(path, self._contents[path], expected)
-        return link._replace(note=f"{link.note}; {note}" if link.note else note)
+            return Link(GONE, str(path), digest(used))
+        if isinstance(used, str):
+            return compare(path, self._hash(path), used)
+        files = {name: path / name for name in used}
+        found = {name: self._hash(file) for name, file in files.items() if file.is_file()}
+        return compare(path, found, used)
+
+    def _hash(self, file: Path) -> str:
+        if file not in self._hashes:
+            self._hashes[file] = sha256(file)
+        return self._hashes[file]
 
 
 def _note(origin: Origin) -> str:

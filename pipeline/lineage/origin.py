@@ -82,25 +82,31 @@ def recorded(
 ) -> Iterator[dict[str, Any]]:
     """Record the origin of each file or folder of `makes` when the block ends well.
 
-    What the block puts into the mapping is recorded as facts. Raises InputError, before the block,
-    for a path of `made_of` that is no longer what its own origin says.
+    What the block puts into the mapping is recorded as facts; `sources` there are contents of
+    folders of which it has not read all, by path. Raises InputError, before the block, for a path
+    of `made_of` that is no longer what its own origin says.
     """
     facts: dict[str, Any] = {}
     if not makes:
         yield facts
         return
     module = _module(stage)
+    made = [path for path in made_of if origin_path(path).is_file()]
     job: Origin = {
         "stage": module,
         "code": code_hash(module),
         "arguments": {name: _plain(value) for name, value in arguments.items()},
-        **_inputs(made_of),
+        "inputs": {str(path): digest(_checked(path)) for path in made},
         "started": _now(),
         **current_environment(),
     }
     clock = time.perf_counter()
     yield facts
-    job |= {"finished": _now(), "seconds": round(time.perf_counter() - clock, 3), "facts": facts}
+    job |= {"finished": _now(), "seconds": round(time.perf_counter() - clock, 3)}
+    read = facts.pop("sources", {})
+    others = [str(path) for path in made_of if path not in made]
+    job |= {"sources": {path: read.get(path) or contents(Path(path)) for path in others}}
+    job |= {"facts": facts}
     for path in makes:
         origin = job | {"contents": contents(path)}
         write_json(origin_path(path), origin | {SEAL: _json_hash(origin)})
@@ -121,24 +127,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _inputs(made_of: Sequence[Path]) -> dict[str, dict[str, Contents]]:
-    """Hashes of what the workflow made, and the contents of what it did not."""
-    inputs: dict[str, Contents] = {}
-    sources: dict[str, Contents] = {}
-    for path in dict.fromkeys(made_of):
-        found = contents(path)
-        if origin_path(path).is_file():
-            _check(path, found)
-            inputs[str(path)] = digest(found)
-        else:
-            sources[str(path)] = found
-    return {"inputs": inputs, "sources": sources}
-
-
-def _check(path: Path, found: Contents) -> None:
-    expected = read_origin(path)["contents"]
+def _checked(path: Path) -> Contents:
+    """What is there, if it is what was made."""
+    found, expected = contents(path), read_origin(path)["contents"]
     if found == expected:
-        return
+        return found
     changed = [str(path / name) for name in differing(found, expected)] or [str(path)]
     raise InputError(
         f"{some(changed)}: not as it was made, by the hash in {origin_path(path)}: put it back, or "

@@ -50,13 +50,13 @@ class _File(_Part):
     annotations: list[_Annotation]
 
 
-def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) -> None:
+def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) -> dict[str, Any]:
     """Write SA-1B's own masks below `images` to a file (see pipeline.occluders.masks).
 
     `record` (JSON) gets the hashes of the images and their annotations, and of the code. One image
-    is in memory at a time. Raises InputError for a folder without SA-1B's files, and for images or
-    annotations that cannot be read, are missing, or do not belong together: all are named, unless
-    `source` says to list them.
+    is in memory at a time. Returns what was read. Raises InputError for a folder without SA-1B's
+    files, and for images or annotations that cannot be read, are missing, or do not belong
+    together: all are named, unless `source` says to list them.
     """
     names = draw(_list_names(images), source.limit, source.seed)
     problems: dict[str, str] = {}
@@ -70,8 +70,10 @@ def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) ->
                 line = unreadable_record(number, name, reason)
             file.write(record_line(line))
         stop_or_list(problems, source)
-    write_json(record, {"checkpoint": None, **_made_of(images, names)})
+    made_of = _made_of(images, names)
+    write_json(record, {"checkpoint": None, **made_of})
     print(f"{masks}: masks of {len(names) - len(problems)} images")
+    return {"sources": {str(images): made_of["images"]}}
 
 
 def _made_of(images: Path, names: list[str]) -> dict[str, Any]:

@@ -37,9 +37,9 @@ def segment(
     `record` (JSON) gets what decided them: hashes of the images, of SAM's checkpoint and of the
     code, and the generator's options. One image is in memory at a time. Each line is kept in
     `state` as soon as it is made; a job that was killed resumes after it and ends with the same
-    bytes as one that was not. Returns the device. Raises InputError for a folder without images,
-    images that do not decode (all are named, before any work is done, unless `source` says to list
-    them) and weights that are missing or wrong.
+    bytes as one that was not. Returns the device and what was read. Raises InputError for a folder
+    without images, images that do not decode (all are named, before any work is done, unless
+    `source` says to list them) and weights that are missing or wrong.
     """
     names = draw(list_images(images), source.limit, source.seed)
     problems = check_images(images, names)
@@ -68,7 +68,7 @@ def segment(
             progress.add(record_line(line))
         progress.finish(masks)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
-    return {"device": device.type}
+    return {"device": device.type, "sources": {str(images): facts["images"]}}
 
 
 def _segment_image(find: SamAutomaticMaskGenerator, images: Path, number: int, name: str) -> Record:

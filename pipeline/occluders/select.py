@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.cli import run_stage
 from pipeline.data.shards import Sample, write_index, write_shards
-from pipeline.errors import InputError
+from pipeline.errors import InputError, some
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
 from pipeline.occluders.images import draw, read_image
 from pipeline.occluders.masks import Mask, Record, measure, measured_records, read_records
@@ -73,16 +73,20 @@ def shrink(cutout: np.ndarray, longest: int | None) -> np.ndarray:
     return np.asarray(Image.fromarray(cutout).resize(size, Image.Resampling.BILINEAR))
 
 
-def select(images: Path, masks: Path, record: Path, bank: Path, options: BankOptions) -> None:
+def select(
+    images: Path, masks: Path, record: Path, bank: Path, options: BankOptions
+) -> dict[str, Any]:
     """Cut the masks that pass all filters out of their images into a bank.
 
     `record` says what the masks were made of. The bank holds shards of PNG cut-outs, their index,
     table.csv with every mask (its image, box and area in pixels, shape, quality and verdict) and
     summary.json: {images, unreadable: {image: why}, masks, kept, dropped: {option: masks}}. The
-    masks are judged before any image is opened, and then cut out of one image at a time. Raises
-    InputError for a bank that is too small, with what each filter dropped, and for masks that do
-    not belong to the images.
+    masks are judged before any image is opened, and then cut out of one image at a time. Returns
+    what was read. Raises InputError for a bank that is too small, with what each filter dropped,
+    for masks that do not belong to the images and for images that were changed since.
     """
+    hashes = read_json(record)["images"]
+    _check_unchanged(images, hashes)
     table, summary = _judge_all(masks, options)
     if summary["kept"] < options.minimum:
         raise InputError(_too_few(masks, summary, options.minimum))
@@ -95,6 +99,17 @@ def select(images: Path, masks: Path, record: Path, bank: Path, options: BankOpt
         write_json(folder / SUMMARY, summary)
         write_index(folder, rows, _made_of(masks, record, options))
     print(f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_losses(summary)}")
+    return {"sources": {str(images): hashes}}
+
+
+def _check_unchanged(images: Path, hashes: dict[str, str]) -> None:
+    """The images must be those that the masks are of."""
+    changed = [images / name for name, found in hashes.items() if sha256(images / name) != found]
+    if changed:
+        raise InputError(
+            f"{some(changed)}: changed since its masks were made: put it back, or make the masks "
+            "again"
+        )
 
 
 def _judge_all(masks: Path, options: BankOptions) -> tuple[list[dict[str, Any]], dict[str, Any]]:

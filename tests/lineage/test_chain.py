@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli import run_stage
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import Link, bad_files, draw, walk
 from pipeline.lineage.origin import origin_path
+from pipeline.training.take_over import take_over
 from tests.lineage.making import make, write
 
 
@@ -44,23 +45,21 @@ def test_each_file_is_held_against_its_hash(last: Path, name: str) -> None:
     assert bad(last) == [f"CHANGED {name}"]
 
 
-def _delete(path: Path) -> None:
-    path.unlink()
-
-
-def _add(path: Path) -> None:
-    write(path.with_name("new.jpg"), "new")
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [(_delete, "MISSING photos/two.jpg"), (_add, "CHANGED photos/new.jpg")],
-)
-def test_files_that_come_to_a_folder_or_go_are_named(
-    last: Path, change: Callable[[Path], None], said: str
+def test_a_file_that_goes_from_a_folder_is_named_and_one_that_comes_was_not_used(
+    last: Path,
 ) -> None:
-    change(last.parent.parent / "photos" / "two.jpg")
-    assert bad(last) == [said]
+    photos = last.parent.parent / "photos"
+    write(photos / "new.jpg", "new")
+    assert bad(last) == []
+    (photos / "two.jpg").unlink()
+    assert bad(last) == ["MISSING photos/two.jpg"]
+
+
+def test_a_folder_that_was_made_holds_no_more_than_was_made(tmp_path: Path) -> None:
+    made = write(tmp_path / "made" / "shards" / "a.tar", "a").parent
+    run_stage(take_over, ["--files", "--folder", str(tmp_path), "--makes", str(made)])
+    write(made / "new.tar", "new")
+    assert bad(made) == ["CHANGED made/shards/new.tar"]
 
 
 def test_what_was_made_must_be_there_and_a_source_may_be_gone(last: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,21 @@ def test_options_are_recorded_whole_and_facts_as_returned(tmp_path: Path) -> Non
     origin = read_origin(output)
     assert origin["arguments"]["options"] == ModelOptions(k_min=7).model_dump(mode="json")
     assert origin["facts"] == {"device": "cpu"}
+
+
+def test_of_a_folder_that_is_not_read_whole_the_stage_says_what_it_has_read(tmp_path: Path) -> None:
+    photos = write(tmp_path / "photos" / "one.jpg", "1").parent
+    write(photos / "never-read.jpg", "2")
+
+    def stage() -> dict[str, Any]:
+        write(tmp_path / "x", "x")
+        return {"sources": {str(photos): {"one.jpg": "its hash"}}}
+
+    stage.__module__ = take_over.__module__
+    run_stage(stage, ["--made-of", str(photos), "--makes", str(tmp_path / "x")])
+    origin = read_origin(tmp_path / "x")
+    assert origin["sources"] == {str(photos): {"one.jpg": "its hash"}}
+    assert origin["facts"] == {}
 
 
 def test_records_lie_beside_the_results_and_are_not_among_their_inputs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.data.shards import write_index
 from pipeline.errors import InputError
-from pipeline.files import read_json, write_json
+from pipeline.files import read_json, sha256, write_json
 from pipeline.occluders.bank import load_bank
 from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.rle import decode_rle
@@ -76,7 +76,8 @@ def write_masks(path: Path, annotations: list[dict], width: int = WIDTH) -> Path
 
 def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> None:
     record = masks.with_suffix(".record")
-    write_json(record, {"checkpoint": "c" * 64})
+    hashes = {path.name: sha256(path) for path in images.iterdir()}
+    write_json(record, {"checkpoint": "c" * 64, "images": hashes})
     run_select(images, masks, record, bank, options)
 
 
@@ -286,3 +287,19 @@ def test_shrinking_does_not_bleed_the_outside_into_the_edge() -> None:
     premultiplied = small[..., :3] * (small[..., 3:] / 255)
     assert abs(premultiplied - np.array([200, 100, 50]) * (small[..., 3:] / 255)).max() <= 1.5
     assert shrink(cutout, 40) is shrink(cutout, None) is cutout
+
+
+def test_an_image_that_changed_since_its_masks_were_made_is_named(
+    images: Path, tmp_path: Path
+) -> None:
+    masks, bank = write_masks(tmp_path / "masks.jsonl", [annotate(GOOD)]), tmp_path / "bank"
+    record = tmp_path / "masks.json"
+    write_json(record, {"checkpoint": None, "images": {"scene.png": sha256(images / "scene.png")}})
+    options = BankOptions(filters=FILTERS, minimum=1)
+    assert run_select(images, masks, record, bank, options) == {
+        "sources": {str(images): read_json(record)["images"]}
+    }
+    Image.new("RGB", (WIDTH, HEIGHT)).save(images / "scene.png")
+    with pytest.raises(InputError, match=r"images/scene\.png: changed since its masks were made"):
+        run_select(images, masks, record, tmp_path / "other", options)
+    assert not (tmp_path / "other").exists()
