@@ -92,6 +92,7 @@ def recorded(
         return
     module = _module(stage)
     made = [path for path in made_of if origin_path(path).is_file()]
+    others = [path for path in made_of if path not in made]
     job: Origin = {
         "stage": module,
         "code": code_hash(module),
@@ -100,12 +101,13 @@ def recorded(
         "started": _now(),
         **current_environment(),
     }
+    # before the job: a file may be gone, or be another one, when a training of days has ended
+    files = {str(path): contents(path) for path in others if path.is_file()}
     clock = time.perf_counter()
     yield facts
     job |= {"finished": _now(), "seconds": round(time.perf_counter() - clock, 3)}
-    read = facts.pop("sources", {})
-    others = [str(path) for path in made_of if path not in made]
-    job |= {"sources": {path: read.get(path) or contents(Path(path)) for path in others}}
+    read = files | facts.pop("sources", {})
+    job |= {"sources": {str(path): read.get(str(path)) or contents(path) for path in others}}
     job |= {"facts": facts}
     for path in makes:
         origin = job | {"contents": contents(path)}

@@ -75,6 +75,22 @@ def test_of_a_folder_that_is_not_read_whole_the_stage_says_what_it_has_read(tmp_
     assert origin["facts"] == {}
 
 
+@pytest.mark.parametrize("later", ["other", None])
+def test_a_source_is_recorded_as_it_was_when_the_job_began(
+    tmp_path: Path, later: str | None
+) -> None:
+    source = write(tmp_path / "weights.bin", "first")
+    began = sha256(source)
+
+    def stage() -> None:
+        write(tmp_path / "x", "x")
+        source.unlink() if later is None else write(source, later)
+
+    stage.__module__ = take_over.__module__
+    run_stage(stage, ["--made-of", str(source), "--makes", str(tmp_path / "x")])
+    assert read_origin(tmp_path / "x")["sources"] == {str(source): began}
+
+
 def test_records_lie_beside_the_results_and_are_not_among_their_inputs(tmp_path: Path) -> None:
     """Times are in records, so that no result may have one among its inputs."""
     first = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
