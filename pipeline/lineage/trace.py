@@ -47,8 +47,8 @@ def _choose(table: Path, cell: str) -> Row:
 
 def _of_variant(table: Link, variant: str) -> Link:
     """The table, made of the runs of one variant: results/<experiment>/<variant>/seed<n>."""
-    folder = f"{Path(table.name).parent.parent / variant}/"
-    return table._replace(made_of=tuple(run for run in table.made_of if folder in run.name))
+    runs = (run for run in table.made_of if Path(run.name).parent.parent.name == variant)
+    return table._replace(made_of=tuple(runs))
 
 
 def _headline(row: Row) -> str:

@@ -1,0 +1,32 @@
+"""What a row of a table was made of, however the table is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.lineage.trace import trace
+from pipeline.provenance import ROOT
+from tests.lineage.making import make, write
+
+REFERENCE = ROOT / "workflow" / "report" / "components.csv"
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_of_a_row_its_own_runs_are_followed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    absolute: bool,
+) -> None:
+    """Records name the runs as the workflow did: from where it ran."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/synthetic")
+    runs = [folder / variant / "seed0" / "metrics.json" for variant in ("baseline", "dpeformer")]
+    made = write(Path("components.csv"), REFERENCE.read_text())
+    table = make(made, folder / "tables", *(write(run, "{}") for run in runs))
+    trace(table.absolute() if absolute else table, "dpeformer")
+    printed = capsys.readouterr().out
+    assert str(runs[1]) in printed
+    assert str(runs[0]) not in printed
