@@ -24,6 +24,8 @@ class Chain:
         Without a record to trust, nothing is known of it: the record is the link that is bad.
         """
         if path not in self._links:
+            # found by a record that leads back to its own result, and so is that of another one
+            self._links[path] = Link(BROKEN, str(origin_path(path)), note="made of itself")
             self._links[path] = self._follow(path)
         return self._links[path]
 
@@ -55,7 +57,7 @@ class Chain:
         if not path.exists():
             return Link(GONE, str(path), digest(used))
         if isinstance(used, str):
-            return compare(path, self._hash(path), used)
+            return compare(path, self._hash(path) if path.is_file() else contents(path), used)
         files = {name: path / name for name in used}
         found = {name: self._hash(file) for name, file in files.items() if file.is_file()}
         return compare(path, found, used)
@@ -66,10 +68,18 @@ class Chain:
         return self._hashes[file]
 
 
+def _code(stage: str) -> str | None:
+    """The hash of a stage's code; None for one that is no longer there."""
+    try:
+        return code_hash(stage)
+    except ModuleNotFoundError:
+        return None
+
+
 def _note(origin: Origin) -> str:
     """By what, where and when something was made."""
     stage = origin["stage"]
-    same = "this code" if origin["code"] == code_hash(stage) else f"other code, {origin['code']}"
+    same = "this code" if origin["code"] == _code(stage) else f"other code, {origin['code']}"
     commit = origin["commit"] or "outside of git"
     changes = " with changes" if origin["dirty"] else ""
     facts = [f"{name} {value}" for name, value in origin["facts"].items()]

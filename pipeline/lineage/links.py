@@ -67,7 +67,9 @@ def walk(links: tuple[Link, ...]) -> Iterator[Link]:
 def bad_files(links: tuple[Link, ...]) -> list[Link]:
     """The links that are not as recorded; of a folder, its files."""
     bad = [link for link in walk(links) if link.state in BAD]
-    return [link for link in bad if not any(f"{link.name}/" in other.name for other in bad)]
+    return [
+        link for link in bad if not any(other.name.startswith(f"{link.name}/") for other in bad)
+    ]
 
 
 def draw(links: tuple[Link, ...], depth: int = 0, drawn: set[Key] | None = None) -> Iterator[str]:

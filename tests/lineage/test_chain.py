@@ -10,6 +10,7 @@ from pipeline.cli import run_stage
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import Link, bad_files, draw, walk
 from pipeline.lineage.origin import origin_path
+from pipeline.provenance import code_hash
 from pipeline.training.take_over import take_over
 from tests.lineage.making import make, write
 
@@ -87,6 +88,19 @@ def test_without_a_record_nothing_is_believed(last: Path) -> None:
     assert bad(last) == ["MISSING middle/.provenance/a.txt.json"]
 
 
+def test_a_record_that_leads_back_to_its_own_result_is_no_endless_chain(last: Path) -> None:
+    middle = last.parent.parent / "middle" / "a.txt"
+    origin_path(middle).write_bytes(origin_path(last).read_bytes())
+    assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
+
+
+def test_a_folder_in_the_place_of_a_source_is_not_the_source(last: Path) -> None:
+    source = last.parent.parent / "a.txt"
+    source.unlink()
+    source.mkdir()
+    assert bad(last) == ["CHANGED a.txt"]
+
+
 def test_a_line_says_by_what_and_when(last: Path) -> None:
     first, *_ = draw((Chain().follow(last),))
     assert first.startswith("ok      ")
@@ -99,6 +113,22 @@ def test_other_code_is_said_but_no_error(last: Path, monkeypatch: pytest.MonkeyP
     first, *_ = draw((Chain().follow(last),))
     assert "by other code, " in first
     assert bad(last) == []
+
+
+def test_a_stage_that_is_no_longer_there_is_other_code(
+    last: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "pipeline.no_such_stage"
+    monkeypatch.setattr("pipeline.lineage.chain.code_hash", lambda stage: code_hash(name))
+    first, *_ = draw((Chain().follow(last),))
+    assert "by other code, " in first
+    assert bad(last) == []
+
+
+def test_a_bad_file_is_named_though_a_folder_elsewhere_ends_like_it() -> None:
+    inside = Link("CHANGED", "results/photos/one.jpg")
+    links = (Link("CHANGED", "photos"), Link("CHANGED", "results/photos", made_of=(inside,)))
+    assert [link.name for link in bad_files(links)] == ["photos", "results/photos/one.jpg"]
 
 
 def test_what_stands_twice_is_drawn_once() -> None:
