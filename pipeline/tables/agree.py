@@ -47,6 +47,12 @@ def compare_tables(table: Path, reference: Path) -> list[Comparison]:
             f"{table}: expected the rows of {reference}, but only one of them has "
             f"{some(sorted(alone))}: compare tables of the same configuration"
         )
+    for name in ("dataset", "trained_on", "seeds"):
+        if any(here[key][name] != there[key][name] for key in here):
+            raise InputError(
+                f"{table}: expected the {name} of {reference}: compare tables of the same "
+                "configuration"
+            )
     return [
         _compare(f"{' '.join(key)} {title}", metric, (here[key], there[key]))
         for key in here

@@ -163,12 +163,25 @@ def read_table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
             rows = list(csv_format.DictReader(file))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such table: make it first") from None
-    if not rows or not set(COLUMNS) <= set(rows[0]):
+    except (UnicodeDecodeError, csv_format.Error):
+        rows = []
+    if not rows or not all(map(_is_row, rows)):
         raise InputError(
             f"{path}: expected a table with the columns {','.join(COLUMNS)}: it was changed, or is "
             "of an older version; make it again"
         )
     return {(row["variant"], row["feature"]): row for row in rows}
+
+
+def _is_row(row: dict[str, Any]) -> bool:
+    """Whether a row has all columns, and numbers where they are read again."""
+    try:
+        for name in HEADLINES:
+            float(row[f"{name}_mean"])
+            float(row[f"{name}_std"] or 0)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return all(row.get(name) is not None for name in COLUMNS)
 
 
 def _numbers(row: Row) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def test_tables_of_other_rows_are_not_compared(there: Path, tmp_path: Path) -> N
         agree(here, there)
 
 
+@pytest.mark.parametrize("name", ["dataset", "trained_on", "seeds"])
+def test_tables_of_other_data_or_seeds_are_not_compared(
+    there: Path, tmp_path: Path, name: str
+) -> None:
+    here = write_table(tmp_path / "here.csv", {"baseline": {}, "dpsm": {name: "7"}})
+    with pytest.raises(InputError, match=rf"here\.csv: expected the {name} of .*there\.csv"):
+        agree(here, there)
+
+
 def test_a_single_seed_says_nothing(there: Path, tmp_path: Path) -> None:
     here = write_table(tmp_path / "here.csv", {"baseline": {"map_std": ""}, "dpsm": {}})
     with pytest.raises(InputError, match="baseline coarse mAP: a single seed has no deviation"):
@@ -69,6 +79,25 @@ def test_what_is_no_table_is_named(there: Path, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"other\.csv: expected a table with the columns"):
         agree(there, tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"\x89PNG" + data,  # not text
+        lambda data: data + b"0" * 200_000,  # more than a field of CSV can be
+        lambda data: data[: data.rindex(b",")],  # cut off
+        lambda data: data.replace(b"50.0", b"5O.0"),
+        lambda data: data.replace(b",7.0", b",x"),
+    ],
+)
+def test_a_damaged_table_is_named(
+    there: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    damaged = tmp_path / "damaged.csv"
+    damaged.write_bytes(damage(there.read_bytes()))
+    with pytest.raises(InputError, match=r"damaged\.csv: expected a table with the columns"):
+        agree(there, damaged)
 
 
 def readme_table(path: Path) -> Path:
