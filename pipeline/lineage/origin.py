@@ -55,21 +55,24 @@ def origin_path(path: Path) -> Path:
 def read_origin(path: Path) -> Origin:
     """How `path` was made; InputError for a record that is not as it was written.
 
-    `stage`, `code` (its hash), `arguments` (all options, resolved), `contents`, `inputs` (hashes by
-    path of what the workflow made before), `sources` (contents by path of what it did not make),
-    `facts` (what the stage says of itself, such as its device), `started` and `finished`
-    (ISO 8601, UTC), `seconds`, and the environment (versions, platform, GPU, commit, dirty).
+    `name` (of the file or folder), `stage`, `code` (its hash), `arguments` (all options, resolved),
+    `contents`, `inputs` (hashes by path of what the workflow made before), `sources` (contents by
+    path of what it did not make), `facts` (what the stage says of itself, such as its device),
+    `started` and `finished` (ISO 8601, UTC), `seconds`, and the environment (versions, platform,
+    GPU, commit, dirty).
     """
     record = origin_path(path)
     try:
         origin = read_json(record)
-        seal = origin.pop(SEAL)
+        seal, name = origin.pop(SEAL), origin["name"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{record}: expected the record of how {path} was made: {error!r}"
         ) from None
     if _json_hash(origin) != seal:
         raise InputError(f"{record}: was changed after it was written")
+    if name != path.name:
+        raise InputError(f"{record}: is the record of how {name} was made, not {path.name}")
     return origin
 
 
@@ -110,7 +113,7 @@ def recorded(
     job |= {"sources": {str(path): read.get(str(path)) or contents(path) for path in others}}
     job |= {"facts": facts}
     for path in makes:
-        origin = job | {"contents": contents(path)}
+        origin = job | {"name": path.name, "contents": contents(path)}
         write_json(origin_path(path), origin | {SEAL: _json_hash(origin)})
 
 

@@ -165,6 +165,14 @@ def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
         read_origin(made)
 
 
+def test_the_record_of_another_file_is_none(tmp_path: Path) -> None:
+    """They may have the same bytes, or be made of each other."""
+    first, second = (make(write(tmp_path / name, "x"), tmp_path / "made") for name in "ab")
+    origin_path(first).write_bytes(origin_path(second).read_bytes())
+    with pytest.raises(InputError, match=r"a\.json: is the record of how b was made, not a"):
+        read_origin(first)
+
+
 def test_every_rule_that_makes_something_has_its_origin_recorded() -> None:
     for rules in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         text = rules.read_text()
