@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import SHOWN
 from pipeline.lineage.origin import Contents, differing, digest
 
 OK = "ok"
@@ -42,7 +41,7 @@ def compare(path: Path, found: Contents, expected: Contents) -> Link:
     if found == expected:
         return Link(OK, str(path), digest(expected), note)
     names = differing(found, expected)
-    files = tuple(Link(_state(name, found, expected), str(path / name)) for name in names[:SHOWN])
+    files = tuple(Link(_state(name, found, expected), str(path / name)) for name in names)
     if files:
         note = f"{len(names)} of {note} are not as recorded"
     return Link(CHANGED, str(path), digest(expected), note, files)
@@ -67,9 +66,7 @@ def walk(links: tuple[Link, ...]) -> Iterator[Link]:
 def bad_files(links: tuple[Link, ...]) -> list[Link]:
     """The links that are not as recorded; of a folder, its files."""
     bad = [link for link in walk(links) if link.state in BAD]
-    return [
-        link for link in bad if not any(other.name.startswith(f"{link.name}/") for other in bad)
-    ]
+    return [link for link in bad if not any(f"{link.name}/" in part.name for part in link.made_of)]
 
 
 def draw(links: tuple[Link, ...], depth: int = 0, drawn: set[Key] | None = None) -> Iterator[str]:

@@ -56,6 +56,15 @@ def test_a_file_that_goes_from_a_folder_is_named_and_one_that_comes_was_not_used
     assert bad(last) == ["MISSING photos/two.jpg"]
 
 
+def test_each_file_of_a_folder_is_named_however_many(tmp_path: Path) -> None:
+    for number in range(30):
+        write(tmp_path / "photos" / f"{number}.jpg", "before")
+    made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made", tmp_path / "photos")
+    for number in range(30):
+        write(tmp_path / "photos" / f"{number}.jpg", "after")
+    assert sorted(bad(made)) == sorted(f"CHANGED photos/{number}.jpg" for number in range(30))
+
+
 def test_a_folder_that_was_made_holds_no_more_than_was_made(tmp_path: Path) -> None:
     made = write(tmp_path / "made" / "shards" / "a.tar", "a").parent
     run_stage(take_over, ["--files", "--folder", str(tmp_path), "--makes", str(made)])
