@@ -47,7 +47,7 @@ def _choose(table: Path, cell: str) -> Row:
 
 def _of_variant(table: Link, variant: str) -> Link:
     """The table, made of the runs of one variant: results/<experiment>/<variant>/seed<n>."""
-    runs = (run for run in table.made_of if Path(run.name).parent.parent.name == variant)
+    runs = (run for run in table.made_of if f"/{variant}/seed" in run.name)
     return table._replace(made_of=tuple(runs))
 
 
