@@ -20,10 +20,10 @@ from unittest.mock import patch
 
 import yaml
 
+from pipeline import origin
 from pipeline.config import load_config
 from pipeline.data import shards
 from pipeline.files import read_json
-from pipeline.lineage import origin
 from pipeline.model import backbone
 from pipeline.training import train as stage
 from pipeline.training.checkpoint import Checkpoint

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.lineage.origin import recorded
+from pipeline.origin import recorded
 
 
 def _converter(hint: Any) -> Callable[[str], Any]:

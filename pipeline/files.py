@@ -10,18 +10,51 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from pipeline.errors import InputError
 
+SYSTEM_FILES = frozenset(
+    {"Thumbs.db", ".DS_Store", "desktop.ini", "__MACOSX", ".snakemake_timestamp"}
+)
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def archive_hash(archive: Path) -> str:
+    """SHA-256 of an archive; of a folder, that of the names and hashes of its files, sorted."""
+    if archive.is_file():
+        return sha256(archive)
+    digest = hashlib.sha256()
+    for name, found in folder_hashes(archive).items():
+        digest.update(f"{name}\0{found}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file by its name in the folder, sorted by the parts of the name.
+
+    The files that systems leave behind do not count: `unpack` skips them.
+    """
+    names = {path: path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))}
+    return {
+        name: sha256(path)
+        for path, name in names.items()
+        if path.is_file() and not is_left_behind(name)
+    }
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a system made the file or a folder above it for itself."""
+    path = PurePosixPath(name)
+    return bool(SYSTEM_FILES & set(path.parts)) or path.name.startswith("._")
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pipeline"
-BESIDE = f"{PACKAGE}.lineage"
-"""Records where results come from and decides none: its edits make nothing anew."""
+BESIDE = (f"{PACKAGE}.origin", f"{PACKAGE}.lineage")
+"""They record where results come from and decide none: their edits make nothing anew."""
 
 
 def _source(module: str) -> Path | None:

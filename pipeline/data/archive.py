@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -12,15 +11,12 @@ from tqdm import tqdm
 
 from pipeline.data.containers import DAMAGE, Member, open_members
 from pipeline.errors import InputError
-from pipeline.files import atomic_folder, sha256
+from pipeline.files import atomic_folder, is_left_behind
 
 MAX_RATIO = 200
 """Unpacked bytes for each byte of the archive: images hardly compress, bombs do 1000 times."""
 MAX_BYTES = 200 * 10**9
 MAX_MEMBERS = 2 * 10**6
-_SYSTEM_FILES = frozenset(
-    {"Thumbs.db", ".DS_Store", "desktop.ini", "__MACOSX", ".snakemake_timestamp"}
-)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -35,40 +31,11 @@ def unpack(archive: Path, folder: Path) -> None:
     with open_members(archive) as listed:
         members = _checked(archive, listed)
         _check_collisions(archive, members)
-        wanted = [member for member in members if not _left_behind(member.name)]
+        wanted = [member for member in members if not is_left_behind(member.name)]
         progress = tqdm(wanted, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True)
         with atomic_folder(folder) as target:
             for member in progress:
                 _extract(archive, member, target)
-
-
-def archive_hash(archive: Path) -> str:
-    """SHA-256 of an archive; of a folder, that of the names and hashes of its files, sorted."""
-    if archive.is_file():
-        return sha256(archive)
-    digest = hashlib.sha256()
-    for name, found in folder_hashes(archive).items():
-        digest.update(f"{name}\0{found}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def folder_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file by its name in the folder, sorted by the parts of the name.
-
-    The files that systems leave behind do not count: `unpack` skips them.
-    """
-    names = {path: path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))}
-    return {
-        name: sha256(path)
-        for path, name in names.items()
-        if path.is_file() and not _left_behind(name)
-    }
-
-
-def _left_behind(name: str) -> bool:
-    """Whether a system made the file or a folder above it for itself."""
-    path = PurePosixPath(name)
-    return bool(_SYSTEM_FILES & set(path.parts)) or path.name.startswith("._")
 
 
 def _checked(archive: Path, listed: Iterable[Member]) -> list[Member]:

@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.data.archive import archive_hash, unpack
+from pipeline.data.archive import unpack
 from pipeline.data.checks import check_dataset
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.base import JUNK, Dataset, Layout, Listed, find_layout
@@ -22,7 +22,7 @@ from pipeline.data.images import decode_image
 from pipeline.data.manifest import COLUMNS, write_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError, some, warn
-from pipeline.files import atomic_folder, sha256, write_json
+from pipeline.files import archive_hash, atomic_folder, sha256, write_json
 from pipeline.options.data import IngestOptions
 from pipeline.provenance import code_hash
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.lineage.links import BROKEN, CHANGED, GONE, MISSING, OK, Link, compare
-from pipeline.lineage.origin import Contents, Origin, contents, digest, origin_path, read_origin
+from pipeline.origin import Contents, Origin, contents, digest, origin_path, read_origin
 from pipeline.provenance import code_hash
 
 

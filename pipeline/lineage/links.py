@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.lineage.origin import Contents, differing, digest
+from pipeline.origin import Contents, differing, digest
 
 OK = "ok"
 CHANGED = "CHANGED"

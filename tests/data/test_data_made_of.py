@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.archive import archive_hash
 from pipeline.data.shards import read_hashes, verify
 from pipeline.errors import InputError
-from pipeline.files import read_json, sha256
+from pipeline.files import archive_hash, read_json, sha256
 from pipeline.options.data import IngestOptions
 from pipeline.provenance import code_hash
 from tests.data.stages import run_ingest, run_shard

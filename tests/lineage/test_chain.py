@@ -9,7 +9,7 @@ import pytest
 from pipeline.cli import run_stage
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import Link, bad_files, draw, walk
-from pipeline.lineage.origin import origin_path
+from pipeline.origin import origin_path
 from pipeline.provenance import code_hash
 from pipeline.training.take_over import take_over
 from tests.lineage.making import make, write

@@ -15,8 +15,8 @@ import pytest
 from pipeline.config import load_config
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
-from pipeline.lineage.origin import origin_path, read_origin
 from pipeline.lineage.trace import trace
+from pipeline.origin import origin_path, read_origin
 from tests.workflow.outcome import is_result
 
 TABLES = Path("results/synthetic/tables")

@@ -18,10 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.data.archive import folder_hashes
 from pipeline.environment import current_environment
 from pipeline.errors import InputError, some
-from pipeline.files import read_json, sha256, write_json
+from pipeline.files import folder_hashes, read_json, sha256, write_json
 from pipeline.provenance import code_hash
 
 FOLDER = ".provenance"

@@ -12,8 +12,8 @@ from pipeline.cli import run_stage
 from pipeline.environment import commit, versions
 from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.lineage.origin import origin_path, read_origin
 from pipeline.options.run import ModelOptions
+from pipeline.origin import origin_path, read_origin
 from pipeline.provenance import ROOT, code_hash
 from pipeline.training.take_over import take_over
 from tests.lineage.making import make, write
