@@ -1,0 +1,197 @@
+FIGURES = "results/{experiment}/figures"
+# runs that pictures of single images show: the first variant, the last that selects patches, the
+# last that blends; where there is none, no rule that shows it is asked for
+BASELINE = first_run(CONFIG.compare[0])
+SELECTING = first_run([*CONFIG.compare, *selecting_variants()][-1])
+BLENDING = first_run([*CONFIG.compare, *blending_variants()][-1])
+
+
+rule ablation:
+    input:
+        metrics=runs("metrics.json"),
+        records=runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_ablation.png",
+    log:
+        "results/logs/{experiment}/ablation_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        variants=",".join(CONFIG.compare),
+        code=code_hash("pipeline.figures.ablation"),
+    shell:
+        "python -m pipeline.figures.ablation --metrics {input.metrics} --figure {output.figure}"
+        " --variants {params.variants}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule benchmark_sheet:
+    input:
+        trained=f"results/{TRAINED}/shards",
+        tested=f"results/{TESTED}/shards",
+    output:
+        figure=f"{FIGURES}/benchmark.png",
+    log:
+        "results/logs/{experiment}/benchmark_sheet.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.figures.benchmark_sheet"),
+    shell:
+        "python -m pipeline.figures.benchmark_sheet --trained {input.trained}"
+        " --tested {input.tested} --figure {output.figure}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule bank_sheet:
+    input:
+        bank="results/occluders/bank",
+    output:
+        figure=f"{FIGURES}/bank.png",
+    log:
+        "results/logs/{experiment}/bank_sheet.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.figures.bank_sheet"),
+    shell:
+        "python -m pipeline.figures.bank_sheet --bank {input.bank} --figure {output.figure}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule views_sheet:
+    input:
+        shards=f"results/{TRAINED}/shards",
+        bank="results/occluders/bank",
+    output:
+        figure=f"{FIGURES}/views.png",
+    log:
+        "results/logs/{experiment}/views_sheet.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        options=lambda wildcards: CONFIG.run_options(pasting_variants()[0]).model_dump_json(),
+        code=code_hash("pipeline.figures.views_sheet"),
+    shell:
+        "python -m pipeline.figures.views_sheet --shards {input.shards} --bank {input.bank}"
+        " --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule curves:
+    input:
+        histories=runs("history.csv"),
+        records=runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_curves.png",
+    log:
+        "results/logs/{experiment}/curves_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_hash("pipeline.figures.curves"),
+    shell:
+        "python -m pipeline.figures.curves --histories {input.histories}"
+        " --figure {output.figure}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule ranks:
+    input:
+        shards=f"results/{TESTED}/shards",
+        baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
+        variant=multiext(f"{SELECTING}/", "queries.csv", "features.npz", "run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_ranks.png",
+    log:
+        "results/logs/{experiment}/ranks_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
+        variant=lambda wildcards, input: Path(input.variant[0]).parent,
+        options=CONFIG.figures.model_dump_json(),
+        code=code_hash("pipeline.figures.ranks"),
+    shell:
+        "python -m pipeline.figures.ranks --shards {input.shards} --baseline {params.baseline}"
+        " --variant {params.variant} --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule patches:
+    input:
+        shards=f"results/{TESTED}/shards",
+        run=multiext(f"{SELECTING}/", "weights.safetensors", "run.json", "queries.csv"),
+    output:
+        figure=f"{FIGURES}/{{table}}_patches.png",
+    log:
+        "results/logs/{experiment}/patches_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        run=lambda wildcards, input: Path(input.run[0]).parent,
+        options=CONFIG.figures.model_dump_json(),
+        code=code_hash("pipeline.figures.patches"),
+    shell:
+        "python -m pipeline.figures.patches --shards {input.shards} --run {params.run}"
+        " --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule attention:
+    input:
+        shards=f"results/{TESTED}/shards",
+        run=multiext(f"{BLENDING}/", "weights.safetensors", "run.json", "queries.csv"),
+    output:
+        figure=f"{FIGURES}/{{table}}_attention.png",
+    log:
+        "results/logs/{experiment}/attention_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        run=lambda wildcards, input: Path(input.run[0]).parent,
+        options=CONFIG.figures.model_dump_json(),
+        code=code_hash("pipeline.figures.attention"),
+    shell:
+        "python -m pipeline.figures.attention --shards {input.shards} --run {params.run}"
+        " --figure {output.figure} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule kept:
+    input:
+        features=selecting_runs("features.npz"),
+        records=selecting_runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_kept.png",
+    log:
+        "results/logs/{experiment}/kept_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        runs=selecting_runs(""),
+        code=code_hash("pipeline.figures.kept"),
+    shell:
+        "python -m pipeline.figures.kept --runs {params.runs} --figure {output.figure}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+
+
+rule hidden:
+    input:
+        truth="results/synthetic/truth.npz",
+        queries=runs("queries.csv"),
+        records=runs("run.json"),
+    output:
+        figure=f"{FIGURES}/{{table}}_hidden.png",
+        table=f"{FIGURES}/{{table}}_hidden.csv",
+    log:
+        "results/logs/{experiment}/hidden_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        runs=runs(""),
+        code=code_hash("pipeline.figures.hidden"),
+    shell:
+        "python -m pipeline.figures.hidden --runs {params.runs} --truth {input.truth}"
+        " --figure {output.figure} --table {output.table}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
