@@ -112,10 +112,10 @@ class Checkpoint:
         )
         return None
 
-    def remove(self) -> None:
-        """Delete the states of a run that is complete."""
+    def finish(self, progress: Progress) -> None:
+        """Keep the last state alone: a run that is killed at its very end goes on from there."""
+        self.save(progress)
         self._previous.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
 
 
 def read_state(path: Path, device: torch.device) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def train(
 
     Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
     record (JSON). `state` is written every `compute.checkpoint_steps`; a run that was stopped
-    resumes from it and ends with the same weights as one that was not; it is deleted at the end.
+    resumes from it and ends with the same weights as one that was not; the last one stays.
     SIGTERM and Ctrl-C let the step end, save and exit with status 128 + the signal's number.
     `bank` is read only where augment.occlusion is roa. The weights after the last epoch are the
     result, or with `training.ema` their running average. With `truth`, the masks of a drawn
@@ -104,6 +104,7 @@ def train(
                     break
         if stop.signal:
             _leave(stop.signal, state, progress.step)
+        checkpoint.finish(progress)
         write_history(history, progress.history)  # Snakemake deletes what a failed job has written
         save_weights(learner.result, weights)
         facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
@@ -112,7 +113,6 @@ def train(
         facts |= {"compute": compute.model_dump(mode="json")}
         course = _course(progress, place)
         write_json(record, facts | course)
-        checkpoint.remove()
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
     known = {name: (facts | course)[name] for name in ("device", "precision", "deterministic")}
     return known | {"hours": round(progress.seconds / 3600, 4)}

@@ -26,6 +26,8 @@ CPU = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 EPOCHS = 24  # enough for a run to be interrupted among them
 STEPS = 2 * EPOCHS
 OUTPUTS = ["history.csv", "run.json", "weights.safetensors"]
+LEFT = sorted([*OUTPUTS, "state.pt"])
+"""What is in the folder of a run that is over."""
 TIMES = ("seconds", "images_per_second")
 Runner = Callable[..., Path]
 

@@ -19,7 +19,7 @@ import pytest
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from tests.training.runs import (
-    OUTPUTS,
+    LEFT,
     STEPS,
     command,
     computed,
@@ -88,7 +88,7 @@ def _halves(folder: Path) -> int:
 
 def check_whole(folder: Path, expected: Path) -> None:
     assert result(folder) == result(expected)
-    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+    assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -112,7 +112,7 @@ def test_a_training_killed_anywhere_ends_as_if_it_had_not_been(
         reached = first + done
         halves += _halves(folder)
         # it may be killed when all is done, before the process has ended
-        if status == 0 or {path.name for path in folder.glob("*")} == set(OUTPUTS):
+        if status == 0 or {path.name for path in folder.glob("*")} == set(LEFT):
             assert reached == STEPS
             check_whole(folder, whole)
             shutil.rmtree(folder)

@@ -18,6 +18,7 @@ from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
 from tests.training.runs import (
+    LEFT,
     OUTPUTS,
     STEPS,
     Runner,
@@ -49,7 +50,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     run("stopped", **given)
     assert result(folder) == result(whole)
     assert rows(folder)[: done // 2] == before  # times too
-    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+    assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
 def test_the_record_counts_all_pieces(
@@ -102,7 +103,7 @@ def test_a_damaged_state_gives_way_to_the_one_before_it(
     assert "state.pt: cannot be read as a state, it is passed over" in caplog.text
     assert f"state.previous.pt: resuming after step {before}" in caplog.text
     assert result(folder) == result(whole)
-    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+    assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
 @pytest.mark.parametrize("content", [b"", b"not a state", b"PK\x03\x04 cut off", None])
@@ -200,3 +201,14 @@ def test_a_state_that_was_passed_over_never_takes_the_place_of_the_good_one(
     run("damaged", options=longer)
     assert read_json(folder / "run.json")["resumed"] == 1
     assert result(folder) == result(whole)
+
+
+def test_a_run_that_is_killed_at_its_very_end_trains_no_step_again(
+    run: Runner, longer: RunOptions, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Snakemake deletes the outputs of a job whose end it has not noted."""
+    folder = run("again", options=longer)
+    for name in OUTPUTS:
+        (folder / name).unlink()
+    monkeypatch.setattr("pipeline.training.loop._run_step", None)
+    assert result(run("again", options=longer)) == result(whole)

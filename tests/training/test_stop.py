@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.options.run import RunOptions
 from tests.training.runs import (
-    OUTPUTS,
+    LEFT,
     STEPS,
     Runner,
     command,
@@ -56,7 +56,7 @@ def test_a_signal_to_all_processes_saves_and_stops(
     assert not (folder / "weights.safetensors").exists()
     run("stopped", options=longer)
     assert result(folder) == result(whole)
-    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+    assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
 def test_the_second_signal_ends_the_process_at_once() -> None:

@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.options.run import RunOptions
 from tests.training.runs import (
     CPU,
-    OUTPUTS,
+    LEFT,
     Runner,
     command,
     computed,
@@ -147,4 +147,4 @@ def test_a_loader_process_that_dies_costs_no_work(
     assert step_of(folder / "state.pt") >= CPU.checkpoint_steps
     run("harmed", options=longer)
     assert result(folder) == result(whole)
-    assert sorted(path.name for path in folder.iterdir()) == OUTPUTS
+    assert sorted(path.name for path in folder.iterdir()) == LEFT

@@ -37,11 +37,13 @@ rule embed:
     params:
         compute=compute_options,
         device=CONFIG.compute.device,
+        # what a training leaves: only when Snakemake has noted its end is it of no more use
+        state=f"results/{TRAINED}/{{variant}}/seed{{seed}}/state.pt",
         code=code_hash("pipeline.evaluation.embed"),
     shell:
         "python -m pipeline.evaluation.embed --weights {input.weights} --record {input.record}"
         " --shards {input.shards} --features {output.features} --compute {params.compute:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}; rm -f {params.state}"
 
 
 rule score:
