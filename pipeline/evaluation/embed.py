@@ -24,7 +24,6 @@ from pipeline.training.device import choose_device, make_deterministic
 from pipeline.training.views import normalise, resize
 
 BATCH = 128
-SPLITS = ("query", "gallery")
 
 
 class Batch(NamedTuple):
@@ -129,7 +128,8 @@ def embed_split(
             parts.setdefault(name, []).append(value)
     labels = {name: np.array(columns[name], np.int64) for name in ("identities", "cameras")}
     arrays = {"keys": np.array(columns["keys"], np.str_)} | labels
-    arrays |= {name: np.concatenate(chunks) for name, chunks in parts.items()}
+    for name in list(parts):  # one feature at a time is there twice: MSMT17's are gigabytes
+        arrays[name] = np.concatenate(parts.pop(name))
     return {f"{split}_{name}": array for name, array in arrays.items()}
 
 
@@ -163,7 +163,7 @@ def embed(
     model, options = load_trained(weights, record)
     model.to(device)
     arrays: dict[str, np.ndarray] = {}
-    for split in SPLITS:
+    for split in ("query", "gallery"):
         batches = read_batches(shards, split, options.image)
         arrays |= embed_split(model, batches, split, options.image)
     arrays["made_of"] = np.array(json.dumps(_made_of(weights, shards, device), sort_keys=True))

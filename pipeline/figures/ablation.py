@@ -199,13 +199,13 @@ def ablation_figure(runs: Sequence[Run]) -> Figure:
     return figure
 
 
-def draw_ablation(metrics: list[Path], figure: Path, variants: str) -> None:
-    """Draw the mAP of `variants` (comma-separated, in the order of the table) to a PNG.
+def draw_ablation(metrics: list[Path], figure: Path, variants: list[str]) -> None:
+    """Draw the mAP of `variants`, in the order of the table, to a PNG.
 
     `metrics` are the metrics.json of all runs, each beside its run.json. Raises InputError as
     `collect_runs` and `summarise_runs` do, and when a run.json is missing.
     """
-    save_figure(ablation_figure(collect_runs(metrics, variants.split(","))), figure)
+    save_figure(ablation_figure(collect_runs(metrics, variants)), figure)
 
 
 if __name__ == "__main__":

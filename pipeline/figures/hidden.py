@@ -11,8 +11,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
+from pipeline.evaluation.queries import read_queries
 from pipeline.figures.lines import draw_band, tidy_axes
-from pipeline.figures.queries import read_queries
 from pipeline.figures.sheets import DPI, save_figure
 from pipeline.files import atomic_file, checked_folder, read_json
 
@@ -57,7 +57,8 @@ def binned_map(runs: list[Path], hidden: pd.Series) -> pd.DataFrame:
     frames = []
     for run in runs:
         checked_folder(run, "run.json")
-        record, (feature, queries) = read_json(run / "run.json"), read_queries(run)
+        record = read_json(run / "run.json")
+        feature, queries = read_queries(run / "queries.csv")
         if set(queries.index) != set(hidden.index):
             raise InputError(
                 f"{run / 'queries.csv'}: expected the {len(hidden)} queries of the drawn "

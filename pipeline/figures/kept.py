@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.evaluation.score import read_features
+from pipeline.evaluation.features import read_features
 from pipeline.figures.lines import tidy_axes
 from pipeline.figures.sheets import BLUE, DPI, GREY, ORANGE, save_figure
 from pipeline.files import checked_folder, read_json
@@ -35,7 +35,7 @@ class KeptRun(NamedTuple):
 def read_kept(run: Path) -> KeptRun:
     """The k of all images of a run (a folder); InputError where it has none or lacks a file."""
     checked_folder(run, "run.json", "features.npz")
-    record, arrays = read_json(run / "run.json"), read_features(run / "features.npz")
+    record, arrays = read_json(run / "run.json"), read_features(run / "features.npz", "global")
     if "query_k" not in arrays:
         raise InputError(
             f"{run / 'features.npz'}: expected query_k, how many patches are kept, found none: "

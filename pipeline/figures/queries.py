@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.evaluation.score import FEATURES
-from pipeline.files import checked_folder
 from pipeline.options.figures import FigureOptions
 
 EXAMPLES = 3
 """Known keys that an error about an unknown one names."""
-
-
-def read_queries(run: Path) -> tuple[str, pd.DataFrame]:
-    """The test feature of a scored run (a folder) and its rows of queries.csv, by query.
-
-    The rows have identity, camera, ap in 0..1 (NaN without a match) and top10 (gallery keys).
-    Raises InputError when the file is missing.
-    """
-    checked_folder(run, "queries.csv")
-    rows = pd.read_csv(
-        run / "queries.csv",
-        dtype={"query": str, "top10": str},
-        keep_default_na=False,
-        na_values=[""],
-    )
-    feature = next(name for name in FEATURES if name in set(rows["feature"]))
-    return feature, rows[rows["feature"] == feature].set_index("query")
 
 
 def choose_queries(scores: pd.Series, options: FigureOptions) -> list[str]:

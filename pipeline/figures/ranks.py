@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,10 @@ import pandas as pd
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
+from pipeline.evaluation.features import read_features, select_feature
 from pipeline.evaluation.metrics import l2_normalise
-from pipeline.evaluation.score import read_features, select_feature
-from pipeline.figures.queries import (
-    average_precision,
-    choose_queries,
-    how_chosen,
-    read_queries,
-)
+from pipeline.evaluation.queries import read_queries
+from pipeline.figures.queries import average_precision, choose_queries, how_chosen
 from pipeline.figures.sheets import (
     BLUE,
     GREEN,
@@ -36,29 +33,47 @@ LAYOUT = Layout(height=132, width=66, label=152, group=2)
 
 
 class RankedRun(NamedTuple):
-    """A scored run: its variant, its test feature, that feature's queries and distances."""
+    """A scored run: its variant, its test feature and that feature's queries."""
 
+    folder: Path
     name: str
     seed: int
     feature: str
     queries: pd.DataFrame
-    """Indexed by query: identity, camera, ap in 0..1, top10 (gallery keys)."""
-    distance: pd.DataFrame
-    """Euclidean distance, 0..2, of query (row) and gallery image (column), both of length 1."""
+    """Indexed by query: identity, camera, ap in 0..1, top10 (list of gallery keys)."""
 
 
 def read_run(folder: Path) -> RankedRun:
-    """The ranking of a run by the first feature it has of blended and coarse."""
-    checked_folder(folder, "run.json", "features.npz")
-    feature, queries = read_queries(folder)
-    arrays = read_features(folder / "features.npz")
-    query, gallery = (
-        l2_normalise(select_feature(arrays, s, feature)) for s in ("query", "gallery")
-    )
-    squared = np.maximum(2 - 2 * query @ gallery.T, 0)  # rounding can fall below 0
-    distance = pd.DataFrame(np.sqrt(squared), arrays["query_keys"], arrays["gallery_keys"])
+    """The ranking of a run by its test feature."""
+    checked_folder(folder, "run.json")
+    feature, queries = read_queries(folder / "queries.csv")
     record = read_json(folder / "run.json")
-    return RankedRun(record["variant"], record["seed"], feature, queries, distance)
+    return RankedRun(folder, record["variant"], record["seed"], feature, queries)
+
+
+def read_distances(run: RankedRun, queries: Sequence[str]) -> dict[str, np.ndarray]:
+    """Euclidean distances (T,), 0..2, of each query to its top10, by query; features of length 1.
+
+    Raises InputError when the run's features lack one of these images.
+    """
+    path = run.folder / "features.npz"
+    arrays = read_features(path, run.feature)
+    places = {
+        split: pd.Index(arrays[f"{split}_keys"].astype(object)) for split in ("query", "gallery")
+    }
+    query, gallery = (select_feature(arrays, split, run.feature) for split in places)
+    distances = {}
+    for key in queries:
+        rows = places["query"].get_indexer([key])
+        columns = places["gallery"].get_indexer(run.queries.loc[key, "top10"])
+        if (rows < 0).any() or (columns < 0).any():
+            raise InputError(
+                f"{path}: lacks query {key!r} or one of its top10 in queries.csv: embed and score "
+                "the run again"
+            )
+        difference = l2_normalise(query[rows]) - l2_normalise(gallery[columns])
+        distances[key] = np.linalg.norm(difference, axis=1)
+    return distances
 
 
 def gains(baseline: pd.Series, variant: pd.Series) -> pd.Series:
@@ -84,18 +99,27 @@ def _by_key(reader: ShardReader) -> pd.DataFrame:
     return reader.index.assign(position=np.arange(len(reader))).set_index("key")
 
 
-def ranked_row(run: RankedRun, query: str, queries: ShardReader, gallery: ShardReader) -> Row:
-    """A query and its ten nearest of the gallery, each with its camera and its distance."""
-    asked, images, row = _by_key(queries).loc[query], _by_key(gallery), run.queries.loc[query]
+def ranked_row(
+    run: RankedRun,
+    query: str,
+    distances: np.ndarray,
+    readers: tuple[ShardReader, ShardReader],
+) -> Row:
+    """A query and its ten nearest of the gallery, each with its camera and its distance.
+
+    `readers` are of the query and the gallery split.
+    """
+    asked, images = (_by_key(reader) for reader in readers)
+    row, place = run.queries.loc[query], asked.loc[query]
     tiles: list[Tile | None] = [
-        Tile(queries.image(int(asked["position"])), f"query c{asked['camera']}", BLUE)
+        Tile(readers[0].image(int(place["position"])), f"query c{place['camera']}", BLUE)
     ]
-    for key in row["top10"].split():
+    for key, distance in zip(row["top10"], distances, strict=True):
         found = images.loc[key]
-        colour = frame_colour(int(asked["identity"]), int(found["identity"]))
+        colour = frame_colour(int(place["identity"]), int(found["identity"]))
         mark = "✓" if colour == GREEN else "✗"
-        caption = f"{mark} c{found['camera']} {run.distance.loc[query, key]:.2f}"
-        tiles.append(Tile(gallery.image(int(found["position"])), caption, colour))
+        caption = f"{mark} c{found['camera']} {distance:.2f}"
+        tiles.append(Tile(readers[1].image(int(found["position"])), caption, colour))
     label = f"{run.name}\nseed {run.seed}, {run.feature}\n{average_precision(row['ap'])}"
     return Row(label, tiles)
 
@@ -112,7 +136,12 @@ def draw_ranks(
     runs = read_run(baseline), read_run(variant)
     chosen = choose_queries(gains(*(run.queries["ap"] for run in runs)), options)
     readers = ShardReader(shards, "query"), ShardReader(shards, "gallery")
-    rows = [ranked_row(run, query, *readers) for query in chosen for run in runs]
+    distances = [read_distances(run, chosen) for run in runs]
+    rows = [
+        ranked_row(run, query, found[query], readers)
+        for query in chosen
+        for run, found in zip(runs, distances, strict=True)
+    ]
     title = f"The ten nearest gallery images: {runs[0].name} above, {runs[1].name} below"
     subtitle = (
         f"{how_chosen(options, 'gain in AP', len(chosen))} ✓ green: same identity, ✗ red: another; "

@@ -11,7 +11,8 @@ import torch
 
 from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import camera_rows, load_trained
-from pipeline.figures.queries import average_precision, choose_queries, read_queries
+from pipeline.evaluation.queries import read_queries
+from pipeline.figures.queries import average_precision, choose_queries
 from pipeline.files import checked_folder, read_json
 from pipeline.model.dpeformer import DPEFormer, Features
 from pipeline.options.figures import FigureOptions
@@ -47,7 +48,7 @@ def load_shown(shards: Path, run: Path, options: FigureOptions) -> ShownQueries:
     """
     checked_folder(run, "weights.safetensors", "run.json")
     model, trained = load_trained(run / "weights.safetensors", run / "run.json")
-    _, queries = read_queries(run)
+    _, queries = read_queries(run / "queries.csv")
     chosen = queries.loc[choose_queries(queries["ap"], options)]
     reader = ShardReader(shards, "query")
     positions = pd.Index(reader.index["key"]).get_indexer(chosen.index)

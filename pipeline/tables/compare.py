@@ -25,7 +25,7 @@ import pandas as pd
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.evaluation.score import FEATURES
+from pipeline.evaluation.queries import read_queries
 from pipeline.files import atomic_file, checked_folder, read_json, sha256
 from pipeline.tables.published import Benchmark
 from pipeline.tables.tabulate import Run, read_run
@@ -34,11 +34,10 @@ DRAWS, SEED = 10_000, 0
 """Resamplings, and the seed of all their random numbers."""
 LEVEL = 0.95
 INTERVAL = f"{LEVEL * 100:.0f} % interval"
-READ = ("feature", "query", "identity", "ap", "first_match")
 
 
 class Answers(NamedTuple):
-    """What the runs of a variant answered by its test feature, the first of `FEATURES` it has."""
+    """What the runs of a variant answered by its test feature."""
 
     benchmark: Benchmark
     variant: str
@@ -77,18 +76,10 @@ class Difference(NamedTuple):
     """Seeds whose own difference in mAP has the sign of the mean."""
 
 
-def _read_queries(path: Path) -> tuple[Run, str, pd.DataFrame]:
+def _read_answer(path: Path) -> tuple[Run, str, pd.DataFrame]:
     """The run of a queries.csv, its test feature, and that feature's rows by query."""
     checked_folder(path.parent, path.name, "metrics.json")
-    rows = pd.read_csv(path, dtype={"query": str}, keep_default_na=False, na_values=[""])
-    found = set(rows.get("feature", ()))
-    feature = next((name for name in FEATURES if name in found), None)
-    if feature is None or not set(READ) <= set(rows):
-        raise InputError(
-            f"{path}: expected the columns {', '.join(READ)} and a row for each query of "
-            f"{', '.join(FEATURES)}; found the columns {', '.join(rows)} and "
-            f"{len(rows)} rows: score the run again"
-        )
+    feature, rows = read_queries(path)
     metrics = path.parent / "metrics.json"
     expected, digest = read_json(metrics).get("hashes", {}).get("queries"), sha256(path)
     if digest != expected:
@@ -96,8 +87,7 @@ def _read_queries(path: Path) -> tuple[Run, str, pd.DataFrame]:
             f"{path}: expected SHA-256 {expected}, as {metrics} says, found {digest}: score the "
             "run again"
         )
-    own = rows.loc[(rows["feature"] == feature) & rows["ap"].notna(), list(READ)]
-    return read_run(metrics), feature, own.set_index("query").sort_index()
+    return read_run(metrics), feature, rows[rows["ap"].notna()].sort_index()
 
 
 def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
@@ -108,7 +98,7 @@ def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
     """
     if not paths:
         raise InputError("queries: expected the queries.csv of at least one run, found none")
-    runs = [(path, *_read_queries(path)) for path in paths]
+    runs = [(path, *_read_answer(path)) for path in paths]
     first_path, *_, first = runs[0]
     for path, *_, rows in runs:
         if rows["identity"].to_dict() != first["identity"].to_dict():
@@ -241,24 +231,25 @@ def _csv_row(variant: Answers, reference: Answers, found: Difference) -> dict[st
     }
 
 
-def compare(queries: list[Path], csv: Path, markdown: Path, variants: str, reference: str) -> None:
-    """Compare each of `variants` (comma-separated, in the order of the table) with `reference`.
+def compare(
+    queries: list[Path], csv: Path, markdown: Path, variants: list[str], reference: str
+) -> None:
+    """Compare each of `variants`, in the order of the table, with `reference`.
 
     `queries` are the queries.csv of all runs, each beside its metrics.json. Both tables have a row
     for each variant but the reference. Raises InputError as `read_answers` does, and when a variant
     has no runs.
     """
     answers = read_answers(queries)
-    names = variants.split(",")
-    missing = [name for name in (*names, reference) if name not in answers]
+    missing = [name for name in (*variants, reference) if name not in answers]
     if missing:
         raise InputError(
-            f"queries: expected runs of {', '.join(names)}, found none of {', '.join(missing)}: "
+            f"queries: expected runs of {', '.join(variants)}, found none of {', '.join(missing)}: "
             "train and score them"
         )
     base = answers[reference]
     weights = draw_weights(len(base.seeds), len(np.unique(base.identities)))
-    others = [answers[name] for name in names if name != reference]
+    others = [answers[name] for name in variants if name != reference]
     found = [(other, compare_answers(other, base, weights)) for other in others]
     header = (
         "variant",

@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
+from pipeline.evaluation.features import FEATURES
 from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.score import FEATURES
 from pipeline.files import atomic_file, sha256
 from pipeline.tables.published import PUBLISHED, Benchmark
 
@@ -260,15 +260,15 @@ def _table_rows(benchmark: Benchmark, rows: Sequence[Row]) -> Iterator[Sequence[
 
 
 def tabulate(
-    metrics: list[Path], csv: Path, markdown: Path, latex: Path, runs: Path, variants: str
+    metrics: list[Path], csv: Path, markdown: Path, latex: Path, runs: Path, variants: list[str]
 ) -> None:
-    """Write the table of `variants` (comma-separated, in the order of the table).
+    """Write the table of `variants`, in their order.
 
     `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `runs` holds
     one row per run and feature with the metrics file, its hash and that of the run's record.
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
-    found = collect_runs(metrics, variants.split(","))
+    found = collect_runs(metrics, variants)
     rows, benchmark = summarise_runs(found), found[0].benchmark
     write_csv(runs, RUN_COLUMNS, _run_rows(found))
     write_text(markdown, markdown_table(benchmark, rows))

@@ -238,15 +238,15 @@ def markdown_table(benchmark: Benchmark, seeds: int, verdicts: Sequence[Verdict]
 
 
 def give_verdicts(
-    metrics: list[Path], csv: Path, markdown: Path, variants: str, occluders: OccluderOptions
+    metrics: list[Path], csv: Path, markdown: Path, variants: list[str], occluders: OccluderOptions
 ) -> None:
     """Write a verdict on each published row that a variant of ours stands for.
 
-    `metrics` are the metrics.json of the runs of `variants` (comma-separated), each beside its
-    run.json; `occluders` says what the bank was cut out of. Raises InputError as `collect_runs`
-    and `summarise_runs` do, and when nothing is published for their benchmark.
+    `metrics` are the metrics.json of the runs of `variants`, each beside its run.json; `occluders`
+    says what the bank was cut out of. Raises InputError as `collect_runs` and `summarise_runs` do,
+    and when nothing is published for their benchmark.
     """
-    runs = collect_runs(metrics, variants.split(","))
+    runs = collect_runs(metrics, variants)
     rows, benchmark = summarise_runs(runs), runs[0].benchmark
     if benchmark not in PUBLISHED:
         raise InputError(

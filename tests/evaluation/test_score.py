@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.evaluation.features import read_features
 from pipeline.evaluation.score import score
 from pipeline.files import sha256, write_json
 from pipeline.provenance import code_hash
@@ -82,7 +83,7 @@ def test_joined_feature_weighs_both_parts_alike(tmp_path: Path) -> None:
     _, rows = run_score(tmp_path)
     joined = next(row for row in rows if (row["feature"], row["query"]) == ("coarse_global", "q1"))
     # cosines: a (1 - 1) / 2, b (0.98 + 0.45) / 2, c (0 + 1) / 2, d (-1 + 0) / 2
-    assert joined["top10"] == "b c a d"
+    assert json.loads(joined["top10"]) == ["b", "c", "a", "d"]
 
 
 def test_blended_has_its_own_rows(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ def test_query_without_a_match_is_reported(tmp_path: Path) -> None:
     assert len(lost) == 3
     for row in lost:
         assert (row["matches"], row["ap"], row["inp"], row["first_match"]) == ("0", "", "", "")
-        assert "d" not in row["top10"].split()  # its only image is of its own camera
+        assert "d" not in json.loads(row["top10"])  # its only image is of its own camera
 
 
 def test_query_rows_average_to_the_metrics(tmp_path: Path) -> None:
@@ -128,3 +129,35 @@ def test_errors_name_the_file_and_leave_nothing(tmp_path: Path) -> None:
         run_score(tmp_path, gallery_cameras=np.array([1, 1, 1, 1]))
     assert not (tmp_path / "metrics.json").exists()
     assert not (tmp_path / "queries.csv").exists()
+
+
+def test_a_damaged_features_file_is_named(tmp_path: Path) -> None:
+    features, record = write_run(tmp_path)
+    whole = features.read_bytes()
+    outputs = (tmp_path / "metrics.json", tmp_path / "queries.csv")
+    for data in (
+        b"",
+        b"nothing",
+        whole[: len(whole) // 2],
+        whole[:100] + b"\xff" * 60 + whole[160:],
+    ):
+        features.write_bytes(data)
+        with pytest.raises(InputError, match=r"features\.npz: not a features file .*embed the run"):
+            score(features, record, *outputs, "occluded")
+    np.savez(features, query_keys=np.array(["q"]))
+    with pytest.raises(InputError, match=r"features\.npz: .*missing are query_identities.*embed"):
+        score(features, record, *outputs, "occluded")
+    features.unlink()
+    with pytest.raises(InputError, match=r"features\.npz: no such file"):
+        score(features, record, *outputs, "occluded")
+
+
+def test_of_one_feature_no_other_is_read(tmp_path: Path) -> None:
+    features, _ = write_run(tmp_path, query_blended=HIGH, gallery_blended=HIGH)
+    everything = set(read_features(features))
+    only = set(read_features(features, "coarse_global"))
+    assert everything - only == {"query_blended", "gallery_blended"}
+    assert everything - set(read_features(features, "blended")) == {
+        "query_coarse",
+        "gallery_coarse",
+    }

@@ -159,7 +159,7 @@ def test_variants_of_several_options_are_rows(tmp_path: Path) -> None:
 def test_the_picture_is_whole_and_the_same_every_time(tmp_path: Path, seeds: int) -> None:
     paths = write_k_min(tmp_path, seeds)
     for name in ("a.png", "b.png"):
-        draw_ablation(paths, tmp_path / name, ",".join(["baseline", *K_MIN]))
+        draw_ablation(paths, tmp_path / name, ["baseline", *K_MIN])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as image:
         pixels = np.array(image.convert("RGB"))
@@ -173,4 +173,4 @@ def test_a_run_without_a_record_is_named(tmp_path: Path) -> None:
     paths = write_k_min(tmp_path, seeds=1)
     (paths[0].parent / "run.json").unlink()
     with pytest.raises(InputError, match=r"baseline/seed0/run\.json: no such file"):
-        draw_ablation(paths, tmp_path / "a.png", ",".join(["baseline", *K_MIN]))
+        draw_ablation(paths, tmp_path / "a.png", ["baseline", *K_MIN])

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.score import read_features
+from pipeline.evaluation.features import read_features
 from pipeline.figures import bank_sheet, benchmark_sheet, curves, ranks, views_sheet
 from pipeline.figures.queries import choose_queries
 from pipeline.figures.sheets import BLUE, GREEN, VERMILION, rgb
@@ -112,8 +112,8 @@ def test_ranks_are_framed_green_exactly_where_the_identity_is_the_querys(
         for which, run in enumerate(read_runs):
             row = 2 * number + which
             assert centre(ranks, sheet, row, 0) == colour_of("query", identity, 1)
-            for column, key in enumerate(run.queries.loc[query, "top10"].split(), start=1):
-                found, camera = (int(part) for part in key.split("_")[1:])
+            for column, key in enumerate(run.queries.loc[query, "top10"], start=1):
+                found, camera = (int(part) for part in key.split("_")[1:3])
                 assert centre(ranks, sheet, row, column) == colour_of("gallery", found, camera)
                 expected = GREEN if found == identity else VERMILION
                 assert edge(ranks, sheet, row, column) == rgb(expected)
@@ -132,9 +132,10 @@ def test_a_ranked_list_says_the_camera_and_the_euclidean_distance(
     }
     readers = ShardReader(shards, "query"), ShardReader(shards, "gallery")
     for number, (query, row) in enumerate(run.queries.iterrows()):
-        tiles = ranks.ranked_row(run, query, *readers).tiles[1:]
+        shown = ranks.read_distances(run, [query])[query]
+        tiles = ranks.ranked_row(run, query, shown, readers).tiles[1:]
         distances = []
-        for key, tile in zip(row["top10"].split(), tiles, strict=True):
+        for key, tile in zip(row["top10"], tiles, strict=True):
             distance = np.linalg.norm(unit["query"][number] - unit["gallery"][place[key]])
             mark = "✓" if key.split("_")[1] == query.split("_")[1] else "✗"
             assert tile.caption == f"{mark} c{key.split('_')[2]} {distance:.2f}"
@@ -143,14 +144,29 @@ def test_a_ranked_list_says_the_camera_and_the_euclidean_distance(
 
 
 def test_a_feature_is_at_no_distance_from_itself(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    """Longer or shorter: features are compared at length 1."""
     arrays = read_features(runs[1] / "features.npz")
-    for part in ("keys", "blended"):
-        arrays[f"gallery_{part}"] = arrays[f"query_{part}"]
     for name in ("run.json", "queries.csv"):
         (tmp_path / name).write_bytes((runs[1] / name).read_bytes())
+    run = ranks.read_run(tmp_path)
+    for query, keys in zip(run.queries.index, run.queries["top10"], strict=True):
+        (row,) = np.flatnonzero(arrays["query_keys"] == query)
+        (column,) = np.flatnonzero(arrays["gallery_keys"] == keys[2])
+        arrays["gallery_blended"][column] = arrays["query_blended"][row] * 3
+        np.savez(tmp_path / "features.npz", **arrays)
+        distances = ranks.read_distances(run, [query])[query]
+        assert distances[2] == pytest.approx(0, abs=1e-6)
+
+
+def test_features_of_other_images_are_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    arrays = read_features(runs[1] / "features.npz")
+    for name in ("run.json", "queries.csv"):
+        (tmp_path / name).write_bytes((runs[1] / name).read_bytes())
+    run = ranks.read_run(tmp_path)
+    arrays["gallery_keys"] = np.array([f"other{key}" for key in arrays["gallery_keys"]])
     np.savez(tmp_path / "features.npz", **arrays)
-    distance = ranks.read_run(tmp_path).distance.to_numpy()
-    np.testing.assert_allclose(np.diag(distance), 0, atol=1e-3)  # no NaN of a rounded square
+    with pytest.raises(InputError, match=r"features\.npz: lacks query 'query_11_1'"):
+        ranks.read_distances(run, ["query_11_1"])
 
 
 def test_runs_of_other_queries_cannot_be_compared() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.evaluation.queries import COLUMNS
 from pipeline.figures import hidden
 from tests.figures.figure_checks import read
 
@@ -35,7 +36,9 @@ def make_run(folder: Path, variant: str, seed: int, feature: str = "coarse") -> 
     (folder / "run.json").write_text(json.dumps({"variant": variant, "seed": seed}))
     keys = [f"{i:04d}_c1" for i in rng.permutation(QUERIES)]
     frames = [
-        pd.DataFrame({"feature": name, "query": keys, "ap": rng.random(QUERIES), "top10": ""})
+        pd.DataFrame(dict.fromkeys(COLUMNS, 0), range(QUERIES)).assign(
+            feature=name, query=keys, ap=rng.random(QUERIES), top10="[]"
+        )
         for name in ("global", feature)
     ]
     frames[1].loc[frames[1]["query"] == "0003_c1", "ap"] = np.nan  # a query without a match

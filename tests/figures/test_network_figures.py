@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -116,9 +117,9 @@ def test_the_patches_of_the_asked_for_queries_are_drawn(
 
 
 def test_captions_say_identity_camera_and_ap(shards: Path, run: Path) -> None:
-    lines = (run / "queries.csv").read_text().splitlines()
-    rows = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
-    found = {row["query"]: float(row["ap"]) for row in rows if row["feature"] == "blended"}
+    with open(run / "queries.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["feature"] == "blended"]
+    found = {row["query"]: float(row["ap"]) for row in rows}
     expected = [
         f"{key.split('_')[1]}, c1: AP {100 * found[key]:.1f} %"
         for key in ("query_13_1", "query_11_1")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.figures.queries import average_precision, choose_queries, how_chosen, read_queries
+from pipeline.figures.queries import average_precision, choose_queries, how_chosen
 from pipeline.options.figures import FigureOptions
 
 SCORES = pd.Series([0.0, 0.4, -0.4, 0.1, 0.4, -0.3, 0.0, np.nan], list("abcdefgh"))
@@ -40,23 +38,8 @@ def test_an_unknown_key_is_named_beside_known_ones() -> None:
         choose_queries(SCORES, options)
 
 
-def test_a_run_is_read_by_its_test_feature(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"queries\.csv: no such file"):
-        read_queries(tmp_path)
-    lines = [
-        "feature,query,identity,camera,ap,top10",
-        *(
-            "global,0007,7,1,0.9,1 2",
-            "coarse,0007,7,1,0.5,2 1",
-            "coarse,0008,8,2,,",
-            "coarse,NA,9,2,1.0,3",
-        ),
-    ]
-    (tmp_path / "queries.csv").write_text("\n".join(lines) + "\n")
-    feature, queries = read_queries(tmp_path)
-    assert feature == "coarse"
-    assert queries.index.tolist() == ["0007", "0008", "NA"]  # keys stay text
-    assert [average_precision(ap) for ap in queries["ap"]] == [
+def test_an_average_precision_is_said_in_percent() -> None:
+    assert [average_precision(ap) for ap in (0.5, np.nan, 1.0)] == [
         "AP 50.0 %",
         "no match",
         "AP 100.0 %",

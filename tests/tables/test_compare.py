@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.evaluation.score import COLUMNS
+from pipeline.evaluation.queries import COLUMNS
 from pipeline.files import sha256
 from pipeline.tables.compare import (
     DRAWS,
@@ -40,7 +40,7 @@ def write_run(
             ap = np.clip(0.4 + 0.1 * (identity % 3) + gain + own.normal(0, 0.05), 0, 1)
             found = ("", "") if query == 5 else (f"{ap:.6f}", 1 + (query + len(variant)) % 3)
             line = {"feature": feature, "query": f"{query:03}", "identity": identity, "camera": 1}
-            lines.append(line | {"ap": found[0], "first_match": found[1], "top10": "x y"})
+            lines.append(line | {"ap": found[0], "first_match": found[1], "top10": '["x", "y"]'})
     path = folder / variant / f"seed{seed}" / "queries.csv"
     path.parent.mkdir(parents=True)
     with open(path, "w", newline="") as file:
@@ -61,7 +61,7 @@ def write_all(folder: Path, seeds: int = 3) -> list[Path]:
 def run_compare(
     folder: Path, paths: list[Path], reference: str = "baseline"
 ) -> dict[str, dict[str, str]]:
-    compare(paths, folder / "t.csv", folder / "t.md", ",".join(OWN), reference)
+    compare(paths, folder / "t.csv", folder / "t.md", list(OWN), reference)
     with open(folder / "t.csv", newline="") as file:
         return {row["variant"]: row for row in csv.DictReader(file)}
 
@@ -251,7 +251,7 @@ def test_a_file_that_holds_no_queries_is_named(tmp_path: Path) -> None:
     ):
         run_compare(tmp_path, [path])
     path.write_text(path.read_text().replace("blended", "unknown"))
-    with pytest.raises(InputError, match="1 rows"):
+    with pytest.raises(InputError, match="no row of blended, coarse"):
         run_compare(tmp_path, [path])
     (path.parent / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"metrics\.json: no such file"):

@@ -50,7 +50,7 @@ def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = DRAWN) -> lis
 
 
 def run_tabulate(
-    folder: Path, paths: list[Path], variants: str = "baseline,dpsm_fbm"
+    folder: Path, paths: list[Path], variants: tuple[str, ...] = ("baseline", "dpsm_fbm")
 ) -> dict[str, Path]:
     outputs = {
         "csv": folder / "components.csv",
@@ -58,7 +58,7 @@ def run_tabulate(
         "latex": folder / "components.tex",
         "runs": folder / "components_runs.csv",
     }
-    tabulate(metrics=paths, variants=variants, **outputs)
+    tabulate(metrics=paths, variants=list(variants), **outputs)
     return outputs
 
 
@@ -198,7 +198,7 @@ def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing are baseline seed 2:"):
         run_tabulate(tmp_path, paths[:-1])
     with pytest.raises(InputError, match="missing are roa seed 0, roa seed 1, roa seed 2:"):
-        run_tabulate(tmp_path, paths, "baseline,dpsm_fbm,roa")
+        run_tabulate(tmp_path, paths, ("baseline", "dpsm_fbm", "roa"))
     with pytest.raises(InputError, match="run of variant dpsm_fbm"):
         run_tabulate(tmp_path, paths, "baseline")
     assert not (tmp_path / "components.csv").exists()

@@ -62,7 +62,7 @@ def write_run(
 def verdicts_of(
     folder: Path, paths: list[Path], variants: str = "dpeformer", occluders: OccluderOptions = SA1B
 ) -> dict[str, dict[str, str]]:
-    give_verdicts(paths, folder / "v.csv", folder / "v.md", variants, occluders)
+    give_verdicts(paths, folder / "v.csv", folder / "v.md", [variants], occluders)
     with open(folder / "v.csv", newline="") as file:
         return {row["method"]: row for row in csv.DictReader(file)}
 

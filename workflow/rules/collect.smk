@@ -11,7 +11,7 @@ rule tabulate:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        variants=",".join(CONFIG.compare),
+        variants=CONFIG.compare,
         code=code_hash("pipeline.tables.tabulate"),
     shell:
         "python -m pipeline.tables.tabulate --metrics {input.metrics} --csv {output.csv}"
@@ -32,7 +32,7 @@ rule compare:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        variants=",".join(CONFIG.compare),
+        variants=CONFIG.compare,
         reference=CONFIG.reference_variant(),
         code=code_hash("pipeline.tables.compare"),
     shell:
@@ -54,7 +54,7 @@ rule verdicts:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        variants=",".join(CONFIG.compare),
+        variants=CONFIG.compare,
         occluders=CONFIG.occluders.model_dump_json(),
         code=code_hash("pipeline.tables.verdicts"),
     shell:

@@ -32,7 +32,7 @@ rule embed:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=8000,  # MSMT17 with the concatenated feature takes 7 GB
         gpu=1,
     params:
         compute=compute_options,
@@ -57,6 +57,8 @@ rule score:
         f"results/logs/{TESTED_RUN.removeprefix('results/')}/score.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=12000,  # the features of MSMT17 and two copies of one
     params:
         tested=TESTED,
         code=code_hash("pipeline.evaluation.score"),

@@ -17,7 +17,7 @@ rule ablation:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        variants=",".join(CONFIG.compare),
+        variants=CONFIG.compare,
         code=code_hash("pipeline.figures.ablation"),
     shell:
         "python -m pipeline.figures.ablation --metrics {input.metrics} --figure {output.figure}"
@@ -107,6 +107,8 @@ rule ranks:
         "results/logs/{experiment}/ranks_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=4000,  # the test feature of MSMT17
     params:
         baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
         variant=lambda wildcards, input: Path(input.variant[0]).parent,

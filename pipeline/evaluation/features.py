@@ -1,0 +1,78 @@
+"""The features file of a run, and the features that it is tested by."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.evaluation.metrics import Labels, l2_normalise
+
+FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
+"""In the order of the tables: the first one that a variant has is its test feature."""
+COMMON = tuple(
+    f"{split}_{name}"
+    for split in ("query", "gallery")
+    for name in ("keys", "identities", "cameras", "global")
+)
+"""The arrays that every features file has."""
+
+
+def read_features(path: Path, feature: str | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a features file; see `pipeline.evaluation.embed.embed` for their names.
+
+    With `feature`, one of `FEATURES`, others are left out: they can be gigabytes. Raises
+    InputError for a file that is damaged or lacks one of `COMMON`.
+    """
+    others = {*FEATURES} - {feature, (feature or "").removesuffix("_global"), "global"}
+    ignored = {f"{split}_{name}" for split in ("query", "gallery") for name in others if feature}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file if name not in ignored}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: embed the run") from None
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a features file ({error}): embed the run again") from None
+    missing = [name for name in COMMON if name not in arrays]
+    if missing:
+        raise InputError(
+            f"{path}: expected the arrays {', '.join(COMMON)}, missing are {', '.join(missing)}: "
+            "embed the run again"
+        )
+    return arrays
+
+
+def features_origin(arrays: dict[str, np.ndarray], weights: str) -> dict[str, str]:
+    """What a features file says it was made of; InputError unless that is the run's `weights`."""
+    made_of = json.loads(str(arrays.get("made_of", "{}")))
+    if made_of.get("weights") != weights:
+        raise InputError(
+            f"expected features of the weights {weights}, as the run's record says, found those of "
+            f"{made_of.get('weights')}: embed the run again"
+        )
+    return made_of
+
+
+def feature_names(arrays: dict[str, np.ndarray]) -> list[str]:
+    """The features that the run has, in the order of `FEATURES`: its test feature first."""
+    return [name for name in FEATURES if f"query_{name.removesuffix('_global')}" in arrays]
+
+
+def select_feature(arrays: dict[str, np.ndarray], split: str, name: str) -> np.ndarray:
+    """The feature `name` of a split, (M, F) float32.
+
+    `<part>_global` joins the part's feature and the global one, each of unit length.
+    """
+    if f"{split}_{name}" in arrays:
+        return arrays[f"{split}_{name}"]
+    part = name.removesuffix("_global")
+    both = (arrays[f"{split}_{part}"], arrays[f"{split}_global"])
+    return np.concatenate([l2_normalise(feature) for feature in both], axis=1)
+
+
+def labels_of(arrays: dict[str, np.ndarray], split: str) -> Labels:
+    """Identities and cameras of a split."""
+    return Labels(arrays[f"{split}_identities"], arrays[f"{split}_cameras"])
