@@ -1,4 +1,4 @@
-"""What code a stage is made of, and what decides its result: the hashes that tell them apart."""
+"""Hash the code that decides a stage's result, and the options that decide a run's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.meaning import meaning
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pipeline"
-BESIDE = (f"{PACKAGE}.origin", f"{PACKAGE}.lineage")
-"""They record where results come from and decide none: their edits make nothing anew."""
+PLUMBING = (
+    *("cli", "environment", "errors", "lineage", "meaning", "origin", "provenance"),
+    "training.interruption",
+)
+"""Modules and folders that decide no result: command line, messages, records, signals."""
+_PLUMBING = tuple(f"{PACKAGE}.{name}" for name in PLUMBING)
 
 
 def _source(module: str) -> Path | None:
@@ -23,18 +29,21 @@ def _source(module: str) -> Path | None:
 
 
 @cache
-def _imports(module: str) -> frozenset[str]:
-    """Modules of the package that `module` imports, anywhere in its source."""
+def _parse(module: str) -> ast.Module:
     source = _source(module)
     if source is None:
         raise ModuleNotFoundError(f"{module}: no such module in {ROOT}")
-    return frozenset(
-        name for name in _imported_names(ast.parse(source.read_bytes())) if _source(name)
-    )
+    return ast.parse(source.read_bytes())
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of the package that `module` imports, anywhere in its source, without `PLUMBING`."""
+    return frozenset(name for name in _imported_names(_parse(module)) if _source(name))
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Absolute names of the package but for `BESIDE`; `from a import b` may name a or a.b."""
+    """Absolute names of the package; `from a import b` may name a or a.b."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -43,27 +52,40 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
         else:
             continue
         own = (name for name in names if name.split(".")[0] == PACKAGE)
-        yield from (name for name in own if not name.startswith(BESIDE))
+        yield from (name for name in own if not is_plumbing(name))
 
 
-def source_files(module: str) -> list[Path]:
-    """Sources of the package that `module` is made of: its own and all it imports, sorted."""
+def is_plumbing(module: str) -> bool:
+    """Whether `module` is one of `PLUMBING` or inside one."""
+    return f"{module}.".startswith(tuple(f"{name}." for name in _PLUMBING))
+
+
+def deciding_modules(module: str) -> list[str]:
+    """`module` and all modules of the package that it imports, without `PLUMBING`, sorted."""
     found, todo = set[str](), [module]
     while todo:
         name = todo.pop()
         if name not in found:
             found.add(name)
             todo.extend(_imports(name))
-    return sorted(source for name in found if (source := _source(name)))
+    return sorted(found)
+
+
+@cache
+def _module_hash(module: str) -> str:
+    return hashlib.sha256(meaning(_parse(module)).encode()).hexdigest()
 
 
 @cache
 def code_hash(module: str) -> str:
-    """SHA-256 over the sources that `module` is made of, names and bytes: a touch changes none."""
+    """SHA-256 of what the code of `deciding_modules` means.
+
+    Comments, docstrings, layout and the texts of messages do not change it (see `meaning`). It is
+    the same for every Python version that the package supports.
+    """
     digest = hashlib.sha256()
-    for source in source_files(module):
-        digest.update(f"{source.relative_to(ROOT)}\0".encode())
-        digest.update(hashlib.sha256(source.read_bytes()).digest())
+    for name in deciding_modules(module):
+        digest.update(f"{name}\0{_module_hash(name)}\n".encode())
     return digest.hexdigest()
 
 

@@ -1,0 +1,65 @@
+"""Source code without what cannot change a result: comments, layout, docstrings, messages."""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+_LOGGER = "_log"
+"""Name of each module's logger."""
+_BAR_METHODS = ("set_description", "set_postfix")
+_MESSAGE_MODULES = ("logging", "pipeline.errors", "tqdm")
+"""Their imports are left out: they are used for messages only."""
+_UNUSED_FIELDS = frozenset({"ctx", "kind", "msg", "type_comment"})
+"""`msg` is the message of an assert."""
+
+
+def meaning(tree: ast.AST) -> str:
+    """Write a syntax tree as text; two sources with the same text differ in their messages at most.
+
+    Left out: comments, layout, docstrings (also of attributes), calls of print, warn and a logger,
+    all but the iterable of tqdm, messages of asserts, and the texts in a raise. Empty fields
+    are left out as well, because they differ between Python versions.
+    """
+    return json.dumps(_plain(tree, in_raise=False), sort_keys=True)
+
+
+def _plain(node: Any, in_raise: bool) -> Any:
+    """A node, a list of nodes or a constant as JSON values."""
+    match node:
+        case list():
+            return [_plain(item, in_raise) for item in node if not _is_silent(item)]
+        case ast.Constant(value=str()) | ast.JoinedStr() if in_raise:
+            return "text"
+        case ast.Call(func=ast.Name(id="tqdm"), args=arguments):
+            return ["tqdm", *(_plain(iterable, in_raise) for iterable in arguments[:1])]
+        case ast.AST():
+            in_raise = in_raise or isinstance(node, ast.Raise)
+            fields = (
+                (name, value) for name, value in ast.iter_fields(node) if _counts(name, value)
+            )
+            return [type(node).__name__, {name: _plain(value, in_raise) for name, value in fields}]
+    return repr(node)
+
+
+def _counts(field: str, value: Any) -> bool:
+    return value is not None and value != [] and field not in _UNUSED_FIELDS
+
+
+def _is_silent(node: Any) -> bool:
+    """Whether a node is a statement without effect on a result."""
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print" | "warn"), keywords=keywords)):
+            # a print into another file may be a result
+            files = (word.value for word in keywords if word.arg == "file")
+            return all(ast.unparse(file) == "sys.stderr" for file in files)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method))):
+            return owner == _LOGGER or method in _BAR_METHODS
+        case ast.ImportFrom(module=module):
+            return module in _MESSAGE_MODULES
+        case ast.Import(names=names):
+            return all(alias.name in _MESSAGE_MODULES for alias in names)
+    return False
