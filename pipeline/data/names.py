@@ -1,4 +1,4 @@
 """What splits and image files are called."""
 
 SPLITS = ("train", "query", "gallery")
-SUFFIXES = frozenset({"jpg", "jpeg", "png", "bmp", "tif", "tiff", "webp"})
+SUFFIXES = frozenset({"jpg", "jpeg", "jfif", "png", "bmp", "tif", "tiff", "webp"})

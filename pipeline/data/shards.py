@@ -224,8 +224,8 @@ def shard(images: Path, manifest: Path, record: Path, shards: Path) -> None:
     """Pack the images of a manifest into shards named train, query and gallery.
 
     `record` is what ingest says of the manifest, and of the archive that it was made of. The images
-    of an identity lie side by side; meta is identity and camera; keys are file stems, or whole
-    paths in a split where stems repeat. A split without images has no shards. Raises InputError
+    of an identity lie side by side; meta is identity and camera; keys are those of `image_keys`. A
+    split without images has no shards. Raises InputError
     when the manifest or an image is no longer the one that was ingested, or missing.
     """
     table, made_of = read_manifest(manifest), _made_of(manifest, record)
@@ -256,12 +256,20 @@ def _made_of(manifest: Path, record: Path) -> dict[str, str]:
 
 
 def image_keys(paths: Sequence[str]) -> list[str]:
-    """A key for each image's path: its stem, or the whole path with dashes where stems repeat."""
+    """A different key for each image's path, in the first form that tells all of them apart.
+
+    The stem; the path with dashes for slashes; that with the suffix; and that with a hash.
+    """
     pure = [PurePosixPath(path) for path in paths]
-    keys = [path.stem for path in pure]
-    if len(set(keys)) < len(keys):
-        keys = ["-".join(path.with_suffix("").parts) for path in pure]
-    return [key.replace(".", "_") for key in keys]  # a key ends at its first dot
+    stems = [path.stem for path in pure]
+    dashed = ["-".join(path.with_suffix("").parts) for path in pure]
+    whole = ["-".join(path.parts) for path in pure]
+    hashed = [
+        f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+        for name, path in zip(whole, paths, strict=True)
+    ]
+    forms = ([key.replace(".", "_") for key in keys] for keys in (stems, dashed, whole, hashed))
+    return next((keys for keys in forms if len(set(keys)) == len(keys)), hashed)
 
 
 def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
@@ -276,7 +284,9 @@ def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
                 f"{path}: expected SHA-256 {row.sha256}, found {found}: run ingest again"
             )
         meta = {"identity": int(row.identity), "camera": int(row.camera)}
-        yield Sample(key, path.suffix.lower().lstrip("."), data, meta)
+        suffix = path.suffix.lower().lstrip(".")
+        # a stock reader decodes by the suffix, and knows no .jfif
+        yield Sample(key, "jpg" if suffix == "jfif" else suffix, data, meta)
 
 
 if __name__ == "__main__":

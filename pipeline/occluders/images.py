@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from PIL import Image
 
-from pipeline.data.images import decode_image
+from pipeline.data.images import decode_stored
 from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError
 from pipeline.options.occluders import SourceOptions
@@ -35,11 +36,16 @@ def list_images(folder: Path) -> list[str]:
 
 
 def read_image(folder: Path, name: str) -> np.ndarray:
-    """Pixels (H, W, 3) uint8 RGB; InputError names a file that is missing or does not decode."""
+    """Upright pixels (H, W, 3) uint8 RGB; InputError for a file that is missing or not an image."""
+    return read_stored(folder, name)[0]
+
+
+def read_stored(folder: Path, name: str) -> tuple[np.ndarray, Image.Transpose | None]:
+    """`read_image`, and the operation that turned the stored pixels upright (None: none)."""
     path = folder / name
     if not path.is_file():
         raise InputError(f"{path}: there is no such image: run the segmentation again")
-    return decode_image(path.read_bytes(), str(path))
+    return decode_stored(path.read_bytes(), str(path))
 
 
 def draw(things: Sequence[Thing], count: int | None, seed: int) -> list[Thing]:

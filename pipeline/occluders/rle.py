@@ -24,6 +24,14 @@ def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
     return np.repeat(runs, counts).reshape(width, height).T
 
 
+def encode_rle(mask: np.ndarray) -> dict[str, Any]:
+    """COCO's uncompressed run lengths of a mask (H, W) bool."""
+    pixels = np.concatenate([[False], mask.T.ravel()])  # a first run of zeros, which may be empty
+    starts = np.flatnonzero(np.diff(pixels))
+    counts = np.diff(starts, prepend=0, append=mask.size).tolist()
+    return {"size": list(mask.shape), "counts": counts}
+
+
 def uncompress_rle(size: tuple[int, int], counts: str | list[int]) -> dict[str, Any]:
     """Uncompressed run lengths of a mask of `size` (height, width), whichever way they are written.
 

@@ -2,7 +2,8 @@
 
 An archive of SA-1B holds sa_<n>.jpg and sa_<n>.json: image {image_id, width, height, file_name} and
 annotations [{segmentation: {size, counts}, bbox, area, predicted_iou, stability_score, crop_box,
-point_coords}], with COCO's compressed run lengths.
+point_coords}], with COCO's compressed run lengths. They describe the pixels as the file stores
+them: where its EXIF orientation turns the image, the masks are turned with it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256, write_json
-from pipeline.occluders.images import draw, read_image, stop_or_list
+from pipeline.occluders.images import draw, read_stored, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
-from pipeline.occluders.rle import uncompress_rle
+from pipeline.occluders.rle import decode_rle, encode_rle, uncompress_rle
 from pipeline.options.occluders import SourceOptions
 from pipeline.provenance import code_hash
+
+_SIDEWAYS = (
+    *(Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
+    *(Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE),
+)
 
 
 class _Part(BaseModel):
@@ -96,15 +104,18 @@ def _list_names(folder: Path) -> list[str]:
 
 def _read_pair(images: Path, number: int, name: str) -> Record:
     """The masks of one image, checked against its pixels."""
-    image = read_image(images, name)
+    image, turn = read_stored(images, name)
     height, width = image.shape[:2]
     path = (images / name).with_suffix(".json")
     if not path.is_file():
         raise InputError(f"{path}: there are no annotations of {name}: fetch the file")
     try:
         found = _File.model_validate_json(path.read_bytes())
-        _check_size("the image", (found.image.height, found.image.width), (height, width))
-        annotations = [_annotation(part, (height, width)) for part in found.annotations]
+        size = found.image.height, found.image.width
+        if turn is None or size != _stored_size(turn, (height, width)):
+            _check_size("the image", size, (height, width))
+            turn = None  # the annotations are of the upright image
+        annotations = [_annotation(part, size, turn) for part in found.annotations]
     except (ValidationError, InputError) as error:
         reason = str(error).splitlines()
         raise InputError(
@@ -115,10 +126,22 @@ def _read_pair(images: Path, number: int, name: str) -> Record:
     return {"image": facts, "annotations": annotations}
 
 
-def _annotation(part: _Annotation, size: tuple[int, int]) -> dict[str, Any]:
+def _stored_size(turn: Image.Transpose, upright: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the stored pixels that `turn` makes an image of size `upright` from."""
+    return (upright[1], upright[0]) if turn in _SIDEWAYS else upright
+
+
+def _annotation(
+    part: _Annotation, size: tuple[int, int], turn: Image.Transpose | None
+) -> dict[str, Any]:
     _check_size("a mask", part.segmentation.size, size)
     plain = uncompress_rle(size, part.segmentation.counts)
-    return part.model_dump() | {"segmentation": plain}
+    if turn is None:
+        return part.model_dump() | {"segmentation": plain}
+    upright = np.array(Image.fromarray(decode_rle(plain)).transpose(turn))
+    # these are coordinates of the stored pixels
+    rest = part.model_dump(exclude={"bbox", "crop_box", "point_coords"})
+    return rest | {"segmentation": encode_rle(upright)}
 
 
 def _check_size(what: str, found: tuple[int, int], image: tuple[int, int]) -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.images import decode_image
+from pipeline.data.images import LARGE, decode_image
 from pipeline.errors import InputError
 
 
@@ -81,3 +82,62 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 def test_empty_file_is_named() -> None:
     with pytest.raises(InputError, match=r"a/b\.jpg: expected an image, found an empty file"):
         decode_image(b"", "a/b.jpg")
+
+
+STORED = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+UPRIGHT = {
+    1: STORED,
+    2: STORED[:, ::-1],
+    3: STORED[::-1, ::-1],
+    4: STORED[::-1],
+    5: STORED.swapaxes(0, 1),
+    6: STORED[::-1].swapaxes(0, 1),
+    7: STORED[::-1, ::-1].swapaxes(0, 1),
+    8: STORED.swapaxes(0, 1)[::-1],
+    9: STORED,
+}
+"""By EXIF's orientation; 9 is none."""
+
+
+def _tagged(image: Image.Image, orientation: int, file_format: str = "PNG", **options) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, exif=exif, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP"])
+def test_exif_orientation_is_honoured(file_format: str) -> None:
+    lossless = {"lossless": True} if file_format == "WEBP" else {}
+    for orientation, upright in UPRIGHT.items():
+        data = _tagged(Image.fromarray(STORED), orientation, file_format, **lossless)
+        np.testing.assert_array_equal(decode_image(data, "x"), upright)
+
+
+def test_exif_orientation_of_a_jpeg_and_of_16_bits() -> None:
+    picture = Image.new("RGB", (32, 16))
+    picture.paste((255, 255, 255), (0, 0, 16, 16))
+    turned = decode_image(_tagged(picture, 6, "JPEG"), "x")
+    assert turned.shape == (32, 16, 3)
+    assert turned[:14].min() > 250 > 5 > turned[18:].max()
+    deep = Image.fromarray(np.array([[0, 65535]], dtype=np.uint16))
+    np.testing.assert_array_equal(decode_image(_tagged(deep, 8), "x")[:, 0, 0], [255, 0])
+
+
+def test_broken_exif_does_not_cost_the_image() -> None:
+    data = _tagged(Image.new("RGB", (4, 2)), 6, "JPEG")
+    for broken in (b"Exif\0\0XX", b"Exif\0\0II*\0\xff\xff\xff\xff"):
+        start = data.index(b"Exif\0\0")
+        damaged = data[:start] + broken + data[start + len(broken) :]
+        assert decode_image(damaged, "x").shape == (2, 4, 3)
+
+
+def test_large_image_is_read_without_a_warning_that_names_nobody(monkeypatch) -> None:
+    assert LARGE == Image.MAX_IMAGE_PIXELS
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode_image(_save(Image.new("RGB", (6, 5)), "PNG"), "x").shape == (5, 6, 3)
+    with pytest.raises(InputError, match=r"big\.png: expected .*decompression bomb"):
+        decode_image(_save(Image.new("RGB", (7, 6)), "PNG"), "big.png")

@@ -19,13 +19,15 @@ from pipeline.data.manifest import read_manifest, write_manifest
 from pipeline.data.shards import (
     Sample,
     ShardReader,
+    image_keys,
     stream,
     verify,
     write_index,
     write_shards,
 )
 from pipeline.errors import InputError
-from tests.data.stages import run_shard
+from pipeline.options.data import IngestOptions
+from tests.data.stages import run_ingest, run_shard
 
 
 @pytest.fixture
@@ -263,3 +265,26 @@ def test_full_disk_leaves_nothing(ingested: Path, stage: list[str], limit: int) 
     assert "nothing half-written was kept" in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(ingested.iterdir()) == before
+
+
+def test_keys_are_different_whatever_the_names() -> None:
+    assert image_keys(["a/1.jpg", "b/2.png"]) == ["1", "2"]
+    assert image_keys(["a/1.jpg", "b/1.jpg"]) == ["a-1", "b-1"]
+    assert image_keys(["1_0.jpg", "1_0.png"]) == ["1_0_jpg", "1_0_png"]
+    assert image_keys(["1.jpg.jpg", "2.jpg"]) == ["1_jpg", "2"]
+    hashed = image_keys(["a/b/1.jpg", "a-b/1.jpg"])
+    assert len(set(hashed)) == 2
+    assert hashed[0].startswith("a-b-1_jpg-")
+
+
+def test_twins_of_two_formats_and_jfif_become_shards(
+    tmp_path: Path, files: dict, make_zip: Callable, encode: Callable
+) -> None:
+    """A stock reader gets a suffix that it decodes."""
+    more = {"query/0001_c2s1.png": encode(1, "PNG"), "query/0001_c2s1.jfif": encode(2)}
+    run_ingest(make_zip(files | more), IngestOptions(dataset="synthetic"))
+    run_shard(tmp_path)
+    index = ShardReader(tmp_path / "shards", "query").index
+    assert list(index["suffix"]) == ["jpg", "jpg", "png", "jpg"]
+    assert list(index["key"])[1:3] == ["query-0001_c2s1_jfif", "query-0001_c2s1_png"]
+    assert len(list(stream(tmp_path / "shards", "query"))) == 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.occluders.rle import decode_rle, uncompress_rle
+from pipeline.occluders.rle import decode_rle, encode_rle, uncompress_rle
 
 RING = np.zeros((40, 30), bool)
 RING[3:37, 5:21] = True
@@ -30,6 +30,7 @@ def grid(rows: list[str]) -> np.ndarray:
 def test_strings_of_pycocotools_decode_to_their_masks(mask: np.ndarray, text: str) -> None:
     plain = uncompress_rle(mask.shape, text)
     np.testing.assert_array_equal(decode_rle(plain), mask)
+    assert encode_rle(mask) == plain
     assert uncompress_rle(mask.shape, plain["counts"]) == plain
 
 

@@ -18,6 +18,7 @@ from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sa1b import read_sa1b
 from pipeline.occluders.select import select
 from pipeline.options.occluders import BankOptions, FilterOptions, SourceOptions
+from tests.sa1b_files import add_pair
 
 LIST = SourceOptions(on_corrupt="list")
 ALL = FilterOptions(min_area=0.0, max_area=1.0, max_aspect=1e3, max_border=1.0, duplicate_iou=1.0)
@@ -143,3 +144,24 @@ def test_a_folder_that_is_not_sa1b_is_an_error(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "sa_000000.tar"):
         with pytest.raises(InputError, match="expected a folder with SA-1B's"):
             read_sa1b(folder, tmp_path / "masks", tmp_path / "record", SourceOptions())
+
+
+@pytest.mark.parametrize(("orientation", "frame"), [(3, "stored"), (6, "stored"), (6, "upright")])
+def test_masks_are_turned_with_their_image(tmp_path: Path, orientation: int, frame: str) -> None:
+    """Annotations describe the stored pixels, unless their size says that they are upright."""
+    stored = np.zeros((8, 12), bool)
+    stored[1:3, 2:9] = True
+    upright = np.rot90(stored, {3: 2, 6: -1}[orientation])
+    add_pair(tmp_path, 1, [upright if frame == "upright" else stored])
+    pixels = np.where(stored, 255, 0).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "sa_1.jpg", exif=exif, quality=100)
+    read_sa1b(tmp_path, tmp_path / "masks", tmp_path / "record", SourceOptions())
+    [record] = records(tmp_path / "masks")
+    assert (record["image"]["height"], record["image"]["width"]) == upright.shape
+    np.testing.assert_array_equal(decode_rle(record["annotations"][0]["segmentation"]), upright)
+    make_bank(tmp_path, tmp_path, minimum=1)
+    [cutout] = load_bank(tmp_path / "bank")
+    assert cutout.shape[:2] == ((2, 7) if orientation == 3 else (7, 2))
+    assert cutout[..., :3].min() > 200
