@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 from pipeline.errors import InputError
 
 SYSTEM_FILES = frozenset(
-    {"Thumbs.db", ".DS_Store", "desktop.ini", "__MACOSX", ".snakemake_timestamp"}
+    {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "@eadir"}
 )
+"""In lower case; hidden files, such as .DS_Store, .picasa.ini and ._1.jpg, are left behind too."""
 
 
 def sha256(path: Path) -> str:
@@ -53,8 +54,8 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 
 def is_left_behind(name: str) -> bool:
     """Whether a system made the file or a folder above it for itself."""
-    path = PurePosixPath(name)
-    return bool(SYSTEM_FILES & set(path.parts)) or path.name.startswith("._")
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part.lower() in SYSTEM_FILES for part in parts)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -22,41 +23,42 @@ MAX_MEMBERS = 2 * 10**6
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip, tar or tar.gz into `folder`, or copy a folder; it is replaced whole or not.
 
-    Files that systems leave behind (Thumbs.db, .DS_Store, desktop.ini, __MACOSX/, ._*, Snakemake's
-    .snakemake_timestamp) are skipped. Raises InputError, before anything is written, for names that
-    leave the folder, links and devices, names that are equal or differ in case only, encrypted
-    members, names that are not UTF-8 and totals beyond `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`;
-    for RAR archives; and for an archive that is cut off or corrupt.
+    Files that systems leave behind (see `is_left_behind`) are skipped. Raises InputError, before
+    anything is written, for names that leave the folder, links and devices, names that are equal or
+    differ in case or Unicode form only, encrypted members, names that are not UTF-8 and totals
+    beyond `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`; for archives of another format; and for an
+    archive that is cut off or corrupt.
     """
     with open_members(archive) as listed:
         members = _checked(archive, listed)
         _check_collisions(archive, members)
-        wanted = [member for member in members if not is_left_behind(member.name)]
-        progress = tqdm(wanted, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True)
+        progress = tqdm(members, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True)
         with atomic_folder(folder) as target:
             for member in progress:
                 _extract(archive, member, target)
 
 
 def _checked(archive: Path, listed: Iterable[Member]) -> list[Member]:
-    """The members, each fit to be written; the list ends with the first that is not."""
+    """The members to unpack, each fit to be written; InputError for the first that is not."""
     packed = None if archive.is_dir() else archive.stat().st_size
     allowed = MAX_BYTES if packed is None else min(MAX_BYTES, MAX_RATIO * packed)
     members: list[Member] = []
     size = 0
-    for member in listed:
-        problem = _name_problem(member.name) or member.problem
+    for number, member in enumerate(listed, start=1):
+        skipped = is_left_behind(member.name)
+        problem = _name_problem(member.name) or (None if skipped else member.problem)
         if problem:
             raise InputError(
                 f"{archive}: refused, nothing was unpacked: member {member.name!r} {problem}"
             )
         size += member.size
-        members.append(member)
-        if size > allowed or len(members) > MAX_MEMBERS:
+        if not skipped:
+            members.append(member)
+        if size > allowed or number > MAX_MEMBERS:
             raise InputError(
                 f"{archive}: refused, nothing was unpacked: expected at most {MAX_RATIO} times its "
                 f"{packed} bytes, at most {MAX_BYTES} bytes and {MAX_MEMBERS} members, found "
-                f"{size} bytes unpacked in the first {len(members)} members"
+                f"{size} bytes unpacked in the first {number} members"
             )
     return members
 
@@ -77,7 +79,7 @@ def _name_problem(name: str) -> str | None:
 
 
 def _check_collisions(archive: Path, members: Sequence[Member]) -> None:
-    """No two members may become one file, on file systems that ignore case either."""
+    """No two members may become one file, on file systems that ignore case or Unicode forms too."""
     spelling: dict[str, str] = {}
     files: set[str] = set()
     folders: set[str] = set()
@@ -85,15 +87,23 @@ def _check_collisions(archive: Path, members: Sequence[Member]) -> None:
         path = PurePosixPath(member.name)
         above = {str(parent) for parent in path.parents}
         for name in {str(path)} | above:
-            known = spelling.setdefault(name.casefold(), name)
+            known = spelling.setdefault(same_name(name), name)
             if known != name:
-                raise InputError(f"{archive}: refused: {known!r} and {name!r} differ only in case")
+                raise InputError(
+                    f"{archive}: refused: {known!a} and {name!a} differ only in case or "
+                    "Unicode form, and are one file on some systems: rename one"
+                )
         if not member.is_folder and str(path) in files:
             raise InputError(f"{archive}: refused: it holds {str(path)!r} twice")
         folders |= above | ({str(path)} if member.is_folder else set())
         files |= set() if member.is_folder else {str(path)}
     if both := sorted(files & folders):
         raise InputError(f"{archive}: refused: {both[0]!r} is both a file and a folder")
+
+
+def same_name(name: str) -> str:
+    """A name as file systems compare it that ignore case and Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _extract(archive: Path, member: Member, target: Path) -> None:

@@ -26,7 +26,20 @@ MAX_TAIL = 64 << 20
 _CHUNK = 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # general purpose flags, PKWARE APPNOTE 4.4.4
-_ZIP, _GZIP, _RAR = b"PK", b"\x1f\x8b", b"Rar!"  # first bytes of a file
+_ZIP, _GZIP = b"PK", b"\x1f\x8b"  # first bytes of a file
+_UNPACK = "unpack it ({}) and give the folder"
+_OTHERS = {
+    b"Rar!": ("a RAR archive", _UNPACK.format("unrar x")),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK.format("7z x")),
+    b"BZh": ("a bzip2 file, such as a tar.bz2", _UNPACK.format("tar xf")),
+    b"\xfd7zXZ": ("an xz file, such as a tar.xz", _UNPACK.format("tar xf")),
+    b"\x28\xb5\x2f\xfd": ("a zstd file, such as a tar.zst", _UNPACK.format("tar xf")),
+    b"<": (
+        "a page of the web, not the file that it offers",
+        "fetch it with a browser: large files are often behind a page that asks for confirmation",
+    ),
+}
+"""First bytes of files that are not read: what they are, and what to do."""
 _EXTENDED = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
@@ -53,7 +66,7 @@ def open_members(archive: Path) -> Iterator[Iterator[Member]]:
     """The members of a zip, tar or tar.gz file, or of a folder, while it is open.
 
     They are listed one by one, so that whoever reads the list can stop. Raises InputError for
-    files of another kind, RAR by name, and for an archive that is cut off or corrupt.
+    files of another kind, the common ones by name, and for an archive that is cut off or corrupt.
     """
     if archive.is_dir():
         yield _folder_members(archive)
@@ -61,11 +74,12 @@ def open_members(archive: Path) -> Iterator[Iterator[Member]]:
     if not archive.is_file():
         raise InputError(f"{archive}: expected a zip, a tar or a folder, found no such file")
     with open(archive, "rb") as file:
-        magic = file.read(4)
-    if magic == _RAR:
-        raise InputError(
-            f"{archive}: RAR archives are not read: unpack it (unrar x) and give the folder"
-        )
+        magic = file.read(8)
+    for start, (kind, advice) in _OTHERS.items():
+        if magic.startswith(start):
+            raise InputError(
+                f"{archive}: expected a zip, tar, tar.gz or a folder, found {kind}: {advice}"
+            )
     if magic.startswith(_ZIP):
         with _open_zip(archive) as opened_zip:
             yield map(partial(_zip_member, opened_zip), opened_zip.infolist())

@@ -37,8 +37,9 @@ def test_content_and_empty_folders_are_unpacked(tmp_path: Path, make_zip: Callab
 
 
 def test_system_files_are_skipped(tmp_path: Path, make_zip: Callable) -> None:
-    junk = {"query/Thumbs.db": b"x", "__MACOSX/query/._1.jpg": b"x", "query/.DS_Store": b"x"}
-    unpack(make_zip({"query/1.jpg": b"x"} | junk), tmp_path / "images")
+    junk = ["query/Thumbs.db", "__MACOSX/query/1.jpg", "query/.DS_Store", "query/._1.jpg"]
+    junk += ["query/THUMBS.DB", "query/ehthumbs.db", "query/.picasa.ini", ".git/1.jpg"]
+    unpack(make_zip({"query/1.jpg": b"x"} | dict.fromkeys(junk, b"x")), tmp_path / "images")
     names = [path.name for path in (tmp_path / "images").rglob("*")]
     assert sorted(names) == ["1.jpg", "query"]
 
@@ -78,9 +79,25 @@ def test_equal_names(tmp_path: Path) -> None:
     assert_refused(_zip(tmp_path / "bad.zip", "query/1.jpg", "query/1.jpg"), tmp_path, "twice")
 
 
-@pytest.mark.parametrize("other", ["query/1.JPG", "Query/2.jpg"])
-def test_names_that_differ_in_case(tmp_path: Path, other: str) -> None:
-    assert_refused(_zip(tmp_path / "bad.zip", "query/1.jpg", other), tmp_path, "only in case")
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("query/1.jpg", "query/1.JPG"),
+        ("query/1.jpg", "Query/2.jpg"),
+        ("query/\u00e9.jpg", "query/e\u0301.jpg"),
+    ],
+)
+def test_names_that_are_one_on_some_systems(tmp_path: Path, name: str, other: str) -> None:
+    reason = f"{ascii(name)[1:6]}.*only in case or Unicode form"
+    assert_refused(_zip(tmp_path / "bad.zip", name, other), tmp_path, reason)
+
+
+def test_hidden_links_of_a_folder_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "crops/.venv").mkdir(parents=True)
+    (tmp_path / "crops/.venv/python").symlink_to("/usr/bin/python3")
+    (tmp_path / "crops/1.jpg").write_bytes(b"x")
+    unpack(tmp_path / "crops", tmp_path / "images")
+    assert content(tmp_path / "images") == {"1.jpg": b"x"}
 
 
 @pytest.mark.parametrize("order", [1, -1])

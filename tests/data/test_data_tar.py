@@ -1,4 +1,4 @@
-"""tar, tar.gz, unpacked folders and RAR: the same rules as for zip."""
+"""tar, tar.gz, unpacked folders and other formats: the same rules as for zip."""
 
 from __future__ import annotations
 
@@ -193,7 +193,22 @@ def test_wrong_checksum_of_gzip(tmp_path: Path) -> None:
     assert_refused(path, tmp_path, "CRC check failed")
 
 
-def test_rar_asks_for_a_folder(tmp_path: Path) -> None:
-    path = tmp_path / "Partial-REID_Dataset.rar"
-    path.write_bytes(b"Rar!\x1a\x07\x01\0" + bytes(100))
-    assert_refused(path, tmp_path, "RAR archives are not read: unpack it .* give the folder")
+@pytest.mark.parametrize(
+    ("name", "start", "reason"),
+    [
+        (
+            "a.rar",
+            b"Rar!\x1a\x07\x01\0",
+            "found a RAR archive: unpack it .unrar x. and give",
+        ),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "found a 7z archive: unpack it .7z x. and give the folder"),
+        ("a.tar.bz2", b"BZh91AY", "found a bzip2 file, such as a tar.bz2: unpack it .tar xf."),
+        ("a.tar.xz", b"\xfd7zXZ\0", "found an xz file, such as a tar.xz: unpack it .tar xf."),
+        ("a.tar.zst", b"\x28\xb5\x2f\xfd", "found a zstd file"),
+        ("a.zip", b"<!DOCTYPE html>", "found a page of the web.* fetch it with a browser"),
+    ],
+)
+def test_other_formats_are_named(tmp_path: Path, name: str, start: bytes, reason: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(start + bytes(100))
+    assert_refused(path, tmp_path, f"expected a zip, tar, tar.gz or a folder, {reason}")
