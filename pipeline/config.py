@@ -20,6 +20,7 @@ from pipeline.options.compute import ComputeOptions
 from pipeline.options.data import DataOptions, IngestOptions, SplitCounts
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
@@ -52,6 +53,7 @@ class Config(RunOptions):
     benchmark: BenchmarkOptions = BenchmarkOptions()
     occluders: OccluderOptions = OccluderOptions()
     compute: ComputeOptions = ComputeOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
     figures: FigureOptions = FigureOptions()
 
     def run_options(self, variant: str) -> RunOptions:

@@ -13,6 +13,10 @@ from pipeline.evaluation.metrics import Labels, l2_normalise
 
 FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
 """In the order of the tables: the first one that a variant has is its test feature."""
+RERANKED = "_reranked"
+"""How the name of a feature ends when the ranking by it was re-ranked."""
+TABLE_FEATURES = tuple(name for plain in FEATURES for name in (plain, plain + RERANKED))
+"""All rows that a table can have of a variant, in their order."""
 COMMON = tuple(
     f"{split}_{name}"
     for split in ("query", "gallery")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,10 @@ class Labels(NamedTuple):
 
     identities: np.ndarray
     cameras: np.ndarray
+
+
+Similarity = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]
+"""From query (Q, F) and gallery (G, F) features to the rows of (Q, G), by `blocks`."""
 
 
 class Ranking(NamedTuple):
@@ -72,10 +77,27 @@ def rank_similarities(similarity: np.ndarray, query: Labels, gallery: Labels) ->
     )
 
 
+def blocks(count: int) -> Iterator[slice]:
+    """Slices of at most `QUERIES_AT_ONCE` rows that together are all `count`."""
+    for start in range(0, count, QUERIES_AT_ONCE):
+        yield slice(start, min(start + QUERIES_AT_ONCE, count))
+
+
+def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> Iterator[np.ndarray]:
+    """Blocks of rows of the (Q, G) cosine similarity, which orders as Euclidean distance does."""
+    queries, others = l2_normalise(query), l2_normalise(gallery)
+    for rows in blocks(len(queries)):
+        yield queries[rows] @ others.T
+
+
 def rank_gallery(
-    query_features: np.ndarray, query: Labels, gallery_features: np.ndarray, gallery: Labels
+    query_features: np.ndarray,
+    query: Labels,
+    gallery_features: np.ndarray,
+    gallery: Labels,
+    similarity: Similarity = cosine_similarity,
 ) -> Ranking:
-    """Rank the gallery by cosine similarity: the order of Euclidean distance between unit vectors.
+    """Rank the gallery for each query by `similarity`.
 
     Features are (Q, F) and (G, F) float32 of any length. Raises InputError when a feature is not
     finite or a query shows nobody (junk or a distractor).
@@ -87,12 +109,11 @@ def rank_gallery(
             f"a query must show a person, found one with the identity {query.identities.min()}: "
             "only the gallery may hold distractors (0) and junk (-1)"
         )
-    queries, others = l2_normalise(query_features), l2_normalise(gallery_features)
-    chunks = []
-    for start in range(0, len(queries), QUERIES_AT_ONCE):
-        rows = slice(start, start + QUERIES_AT_ONCE)
-        labels = Labels(query.identities[rows], query.cameras[rows])
-        chunks.append(rank_similarities(queries[rows] @ others.T, labels, gallery))
+    found = similarity(query_features, gallery_features)
+    chunks = [
+        rank_similarities(block, Labels(query.identities[rows], query.cameras[rows]), gallery)
+        for rows, block in zip(blocks(len(query_features)), found, strict=True)
+    ]
     return Ranking(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
 

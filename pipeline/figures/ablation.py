@@ -14,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
 from pipeline.cli import run_stage
+from pipeline.evaluation.features import RERANKED
 from pipeline.figures.sheets import (
     BLACK,
     BLUE,
@@ -38,7 +39,8 @@ LOOKS = {
     "blended_global": (PURPLE, "D"),
     "coarse_global": (SKY, "v"),
 }
-"""Colour and marker of each feature."""
+LOOKS |= {f"{name}{RERANKED}": (colour, "P") for name, (colour, _) in LOOKS.items()}
+"""Colour and marker of each feature, re-ranked ones too."""
 OTHERS = (BLACK, VERMILION, GREY)
 """Colours of the variants that are not on a curve."""
 

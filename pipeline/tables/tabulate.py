@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.evaluation.features import FEATURES
+from pipeline.evaluation.features import RERANKED, TABLE_FEATURES
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import atomic_file, sha256
 from pipeline.tables.published import PUBLISHED, Benchmark
@@ -66,7 +66,7 @@ def read_run(path: Path) -> Run:
         head = (benchmark, values["variant"], values["seed"], values["run"])
         features = {
             feature: {name: float(values["features"][feature][name]) for name in METRICS}
-            for feature in FEATURES
+            for feature in TABLE_FEATURES
             if feature in values["features"]
         }
     except (ValueError, KeyError, TypeError) as error:
@@ -125,7 +125,7 @@ def _row(variant: str, feature: str, runs: Sequence[Run]) -> Row:
 
 
 def summarise_runs(runs: Sequence[Run]) -> list[Row]:
-    """One row per variant and feature; the test feature of a variant (`FEATURES`) comes first.
+    """One row per variant and feature; the test feature of a variant comes first.
 
     Raises InputError when the runs of a variant do not have the same features.
     """
@@ -205,11 +205,17 @@ def _published_cells(benchmark: Benchmark) -> list[list[str]]:
     ]
 
 
-def _caption(benchmark: Benchmark, seeds: int) -> str:
+def _caption(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+    seeds = rows[0].seeds
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
     caption = f"{benchmark}, in percent: {over}."
     if benchmark in PUBLISHED:
         caption += " Rows marked as published are others' runs, as the source gives or quotes them."
+    if any(row.feature.endswith(RERANKED) for row in rows):
+        caption += (
+            f" Rows that end in {RERANKED} are k-reciprocally re-ranked: they do not compare with "
+            "rows that are not."
+        )
     return caption
 
 
@@ -218,7 +224,7 @@ def markdown_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     lines = [["variant", "feature", *TITLES.values()], ["---"] * 2 + ["---:"] * len(TITLES)]
     lines += [_cells(row) for row in rows] + _published_cells(benchmark)
     body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return f"{_caption(benchmark, rows[0].seeds)}\n\n{body}".replace("*", r"\*")
+    return f"{_caption(benchmark, rows)}\n\n{body}".replace("*", r"\*")
 
 
 def _latex_text(text: str) -> str:
@@ -228,7 +234,7 @@ def _latex_text(text: str) -> str:
 def latex_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     """The table in LaTeX; it needs the package booktabs."""
     lines = [r"\begin{table}", r"\centering"]
-    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows[0].seeds))}}}")
+    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows))}}}")
     lines += [rf"\begin{{tabular}}{{ll{'r' * len(TITLES)}}}", r"\toprule"]
     lines.append(" & ".join(["variant", "feature", *TITLES.values()]) + r" \\")
     for block in ([_cells(row) for row in rows], _published_cells(benchmark)):

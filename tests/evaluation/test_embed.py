@@ -21,6 +21,7 @@ from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
+from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.provenance import code_hash
 from pipeline.training.views import normalise
@@ -238,6 +239,7 @@ def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:
         tmp_path / "metrics.json",
         tmp_path / "queries.csv",
         "drawn",
+        EvaluationOptions(),
     )
     metrics = read_json(tmp_path / "metrics.json")
     assert list(metrics["features"]) == sorted(

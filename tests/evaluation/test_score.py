@@ -11,11 +11,14 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.evaluation.features import read_features
+from pipeline.evaluation.queries import read_queries
 from pipeline.evaluation.score import score
 from pipeline.files import sha256, write_json
+from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 from pipeline.provenance import code_hash
 
 MADE_OF = {"weights": "w" * 64, "shards": "s" * 64, "code": "c" * 64, "device": "cpu"}
+PLAIN = EvaluationOptions()
 HIGH = np.float32([[1, 0], [0, 1], [1, 1]])
 
 
@@ -43,9 +46,11 @@ def write_run(folder: Path, **changes: np.ndarray) -> tuple[Path, Path]:
     return folder / "features.npz", folder / "run.json"
 
 
-def run_score(folder: Path, **changes: np.ndarray) -> tuple[dict, list[dict[str, str]]]:
+def run_score(
+    folder: Path, options: EvaluationOptions = PLAIN, **changes: np.ndarray
+) -> tuple[dict, list[dict[str, str]]]:
     features, record = write_run(folder, **changes)
-    score(features, record, folder / "metrics.json", folder / "queries.csv", "occluded")
+    score(features, record, folder / "metrics.json", folder / "queries.csv", "occluded", options)
     with open(folder / "queries.csv", newline="") as file:
         return json.loads((folder / "metrics.json").read_text()), list(csv.DictReader(file))
 
@@ -143,13 +148,13 @@ def test_a_damaged_features_file_is_named(tmp_path: Path) -> None:
     ):
         features.write_bytes(data)
         with pytest.raises(InputError, match=r"features\.npz: not a features file .*embed the run"):
-            score(features, record, *outputs, "occluded")
+            score(features, record, *outputs, "occluded", PLAIN)
     np.savez(features, query_keys=np.array(["q"]))
     with pytest.raises(InputError, match=r"features\.npz: .*missing are query_identities.*embed"):
-        score(features, record, *outputs, "occluded")
+        score(features, record, *outputs, "occluded", PLAIN)
     features.unlink()
     with pytest.raises(InputError, match=r"features\.npz: no such file"):
-        score(features, record, *outputs, "occluded")
+        score(features, record, *outputs, "occluded", PLAIN)
 
 
 def test_of_one_feature_no_other_is_read(tmp_path: Path) -> None:
@@ -161,3 +166,17 @@ def test_of_one_feature_no_other_is_read(tmp_path: Path) -> None:
         "query_coarse",
         "gallery_coarse",
     }
+
+
+def test_reranked_rows_stand_below_those_of_the_test_feature(tmp_path: Path) -> None:
+    plain, rows = run_score(tmp_path)
+    asked = EvaluationOptions(rerank=RerankOptions(k1=2, k2=2))
+    metrics, found = run_score(tmp_path, asked)
+    names = list(dict.fromkeys(row["feature"] for row in found))
+    assert names == ["coarse", "coarse_reranked", "global", "coarse_global"]
+    assert [row for row in found if row["feature"] != "coarse_reranked"] == rows
+    assert metrics["features"].pop("coarse_reranked")["map"] > 0
+    assert metrics["features"] == plain["features"]
+    assert metrics["evaluation"]["rerank"] == {"k1": 2, "k2": 2, "lambda_value": 0.3}
+    feature, _ = read_queries(tmp_path / "queries.csv")
+    assert feature == "coarse"  # what figures and paired tables take stays the plain ranking

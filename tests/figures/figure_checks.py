@@ -18,6 +18,7 @@ from pipeline.figures.sheets import FRAME
 from pipeline.files import sha256
 from pipeline.model.dpeformer import build_model
 from pipeline.options.compute import ComputeOptions
+from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 
 OPTIONS = RunOptions(
@@ -72,7 +73,7 @@ def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Path
     record = {"dataset": "drawn", "variant": variant, "seed": seed, "hashes": {"weights": "w"}}
     (folder / "run.json").write_text(json.dumps(record))
     files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
-    score(*files, "drawn")
+    score(*files, "drawn", EvaluationOptions())
     return folder
 
 
@@ -97,5 +98,6 @@ def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) 
     }
     record.write_text(json.dumps(run))
     embed(weights, record, shards, folder / "features.npz", ComputeOptions(device="cpu"))
-    score(folder / "features.npz", record, folder / "metrics.json", folder / "queries.csv", "drawn")
+    files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
+    score(*files, "drawn", EvaluationOptions())
     return folder

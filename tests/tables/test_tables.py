@@ -216,3 +216,14 @@ def test_a_file_that_holds_no_metrics_is_named(tmp_path: Path, text: str) -> Non
     (tmp_path / "broken.json").write_text(text)
     with pytest.raises(InputError, match=r"broken\.json: expected the metrics"):
         run_tabulate(tmp_path, [tmp_path / "broken.json"])
+
+
+def test_reranked_rows_stand_below_the_test_feature_and_say_so(tmp_path: Path) -> None:
+    full = ("blended", "blended_reranked", *FULL[1:])
+    features = {"baseline": ("coarse", "coarse_reranked", *BASELINE[1:]), "dpsm_fbm": full}
+    paths = [write_metrics(tmp_path, name, 0, given) for name, given in features.items()]
+    outputs = run_tabulate(tmp_path, paths)
+    found = [row["feature"] for row in rows_of(outputs["csv"]) if row["variant"] == "dpsm_fbm"]
+    assert tuple(found) == full
+    assert r"end in \_reranked are" in outputs["latex"].read_text()
+    assert "end in _reranked are" in outputs["markdown"].read_text().splitlines()[0]

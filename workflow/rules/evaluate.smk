@@ -61,8 +61,10 @@ rule score:
         mem_mb=12000,  # the features of MSMT17 and two copies of one
     params:
         tested=TESTED,
+        options=CONFIG.evaluation.model_dump_json(),
         code=code_hash("pipeline.evaluation.score"),
     shell:
         "python -m pipeline.evaluation.score --features {input.features} --record {input.record}"
-        " --dataset {params.tested} --metrics {output.metrics} --queries {output.queries}"
+        " --dataset {params.tested} --options {params.options:q}"
+        " --metrics {output.metrics} --queries {output.queries}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
