@@ -145,9 +145,8 @@ def test_changing_one_variant_reruns_that_variant_only(finished):
     assert "rule segment" not in plan
 
 
-@pytest.mark.parametrize("option", ["workers", "checkpoint_steps"])
-def test_what_changes_no_result_reruns_nothing(finished, option):
-    finished.configure(compute={option: 1})
+def test_what_changes_no_result_reruns_nothing(finished):
+    finished.configure(compute={"workers": 1, "checkpoint_steps": 1})
     try:
         planned = finished.planned()
     finally:
@@ -163,6 +162,16 @@ def test_another_precision_trains_again_and_cuts_out_nothing(finished):
         finished.configure()
     assert "train" in planned
     assert not planned & {"segment", "ingest"}
+
+
+def test_reranking_scores_again_and_embeds_nothing(finished):
+    finished.configure(evaluation={"rerank": {"k1": 2}})
+    try:
+        planned = finished.planned()
+    finally:
+        finished.configure()
+    assert {"score", "tabulate"} <= planned
+    assert not planned & {"train", "embed"}
 
 
 def test_one_file_can_be_asked_for(finished):
