@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 from pipeline.config import load_config
-from pipeline.errors import InputError
+from pipeline.errors import InputError, warn
 
 
 configfile: f"{workflow.basedir}/config.yaml"
@@ -17,6 +17,10 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
+if workflow.is_main_process:  # not in each job
+    for warning in CONFIG.warnings():
+        warn(f"config: {warning}")
+
 # an experiment trains on one dataset and tests on the same or another one
 EXPERIMENT = CONFIG.experiment()
 TRAINED = CONFIG.data.dataset
@@ -26,7 +30,7 @@ TESTED = CONFIG.tested().dataset
 wildcard_constraints:
     dataset="|".join({TRAINED: None, TESTED: None}),
     experiment=EXPERIMENT,
-    variant="|".join(CONFIG.compare),
+    variant="|".join(CONFIG.variants),
     seed=r"\d+",
     table=CONFIG.table,
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
-from pipeline.options.base import FileName, Name
+from pipeline.options.base import FileName, Name, Seed
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.data import DataOptions, IngestOptions, SplitCounts
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.drawn import BenchmarkOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
+from pipeline.options.fit import check_run, cut_off_pixels
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
 
@@ -40,7 +41,7 @@ class Config(RunOptions):
     """The variants to train, in the order of the table."""
     reference: str | None = None
     """The variant of `compare` that the others are paired with; null: the first."""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0, 1, 2], min_length=1)
+    seeds: list[Seed] = Field(default=[0, 1, 2], min_length=1)
     """Each variant is trained once for each seed."""
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Each a patch on image, backbone, model, augment, loss or training."""
@@ -85,6 +86,11 @@ class Config(RunOptions):
         source = self.source(dataset)
         expected = _drawn_counts(self.benchmark) if source.dataset == "synthetic" else None
         return IngestOptions(dataset=source.dataset, checks=source.checks, expected=expected)
+
+    def warnings(self) -> list[str]:
+        """What looks wrong but does not stop the work, each once."""
+        runs = map(self.run_options, self.compare)
+        return list(dict.fromkeys(said for run in runs for said in cut_off_pixels(run)))
 
     def fetch_options(self, name: str) -> FetchOptions:
         """Where the file `name` of results/downloads comes from, and what it must be."""
@@ -148,32 +154,18 @@ def _check_variant(config: Config, name: str) -> None:
         options = config.run_options(name)
     except ValidationError as error:
         raise InputError(_explain(error, RunOptions, where)) from None
-    _check_tokens(options, where)
-    if options.loss.contrast in ("blended", "both") and options.model.selection == "none":
-        raise InputError(
-            f"{where}loss.contrast: found {options.loss.contrast}, but with model.selection none "
-            "there is no blended feature: give coarse or none, or another selection"
-        )
+    check_run(options, where)
 
 
-def _check_tokens(options: RunOptions, where: str) -> None:
-    """The patch grid must hold the parts and the tokens that are asked for."""
-    backbone, model = options.backbone, options.model
-    if backbone.stride is not None and backbone.stride > backbone.patch_size:
+def _check_identities(config: Config, name: str) -> None:
+    """A batch must not need more people than the dataset has, where that is known."""
+    wanted = config.run_options(name).training.identities
+    expected = config.ingest_options(config.data.dataset).expected
+    counts = expected or DATASETS[config.data.dataset].counts
+    if config.data.checks == "error" and counts and wanted > counts["train"].identities:
         raise InputError(
-            f"{where}backbone.stride: found {backbone.stride}, but patches of "
-            f"{backbone.patch_size} pixels would leave gaps: give at most that"
-        )
-    rows, columns = backbone.grid(options.image)
-    if model.k_min > rows * columns:
-        raise InputError(
-            f"{where}model.k_min: found {model.k_min}, but an image of {options.image.height} x "
-            f"{options.image.width} has {rows * columns} tokens: give at most that"
-        )
-    if model.parts > rows:
-        raise InputError(
-            f"{where}model.parts: found {model.parts}, but each part needs a row of tokens and an "
-            f"image of {options.image.height} pixels has {rows}: give at most that"
+            f"config: variants.{name}.training.identities: found {wanted} in a batch, but "
+            f"{config.data.dataset} has {counts['train'].identities} to train on: give at most that"
         )
 
 
@@ -235,6 +227,8 @@ def load_config(values: Mapping[str, Any]) -> Config:
         _check_variant(config, name)
     _check_downloads(config)
     _check_trainable(config.data)
+    for name in config.compare:
+        _check_identities(config, name)
     _check_source(config.data, "data")
     if config.test is not None:
         _check_test(config)

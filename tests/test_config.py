@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
+from snakemake.utils import update_config
 
 from pipeline.config import Config, json_schema, load_config
 from pipeline.errors import InputError
@@ -55,7 +57,26 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("occluders.filters.min_aera", 0.1, ["occluders.filters.min_aera", "min_area"]),
         ("training.epochs", "ten", ["training.epochs", "valid integer", "'ten'"]),
         ("training.epochs", 0, ["training.epochs", "greater than 0", "found 0"]),
-        ("training.lr", "3e-4", ["training.lr", "valid number", "'3e-4'"]),
+        ("training.epochs", "0", ["training.epochs", "greater than 0", "found 0"]),
+        ("training.epochs", "1.5", ["training.epochs", "valid integer", "found 1.5"]),
+        ("training.lr", "fast", ["training.lr", "valid number", "'fast'"]),
+        ("training.lr", float("inf"), ["training.lr", "finite number", "found inf"]),
+        ("data.dataset", 1, ["data.dataset", "'market1501'", "found 1"]),
+        ("backbone.sha256", "123", ["backbone.sha256", "pattern", "'123'"]),
+        ("seeds", [2**64], ["seeds.0", "less than 4294967296", f"found {2**64}"]),
+        ("benchmark.seed", 2**64, ["benchmark.seed", "less than 4294967296"]),
+        ("image.std", [0.5, 0, 0.5], ["image.std.1", "greater than 0", "found 0"]),
+        ("backbone.embed_dim", 100, ["backbone.embed_dim: found 100", "num_heads 3 does not"]),
+        ("backbone.embed_dim", 102, ["dpsm_fbm.backbone.embed_dim: found 102", "multiple of 16"]),
+        ("backbone.num_heads", 5, ["backbone.embed_dim: found 96", "num_heads 5"]),
+        ("backbone.name", "vit_of_mine", ["backbone.name: timm knows no model 'vit_of_mine'"]),
+        ("backbone.name", "resnet18", ["backbone: timm cannot build resnet18"]),
+        ("variants.dpsm.backbone", {"name": "vit_b"}, ["variants.dpsm.backbone.name: timm"]),
+        (
+            "training.identities",
+            151,
+            ["training.identities: found 151 in a batch", "synthetic has 150 to train on"],
+        ),
         ("model.order", "height", ["model.order", "'score', 'raster' or 'stripe'", "'height'"]),
         ("data.dataset", "duke", ["data.dataset", "'market1501'", "'duke'"]),
         (
@@ -105,6 +126,74 @@ def test_a_wrong_value_is_named_with_what_is_allowed(values, key, value, said):
     message = str(error.value)
     assert all(part in message for part in said), message
     assert message.startswith("config: ")
+
+
+def test_a_batch_has_no_more_people_than_a_published_dataset(values):
+    values["data"] |= {"dataset": "market1501", "archive": "m.zip"}
+    values["variants"]["large"] = {"training": {"identities": 752}}
+    load_config(values)  # it is not compared
+    values["compare"].append("large")
+    with pytest.raises(InputError, match=r"variants\.large\.training.* market1501 has 751"):
+        load_config(values)
+    values["data"]["checks"] = "warn"  # another dataset than the published one
+    load_config(values)
+
+
+def test_the_width_of_any_backbone_is_checked(values):
+    put(values, "backbone.name", "vit_base_patch16_siglip_224")
+    with pytest.raises(InputError, match="has no class token"):
+        load_config(values)
+    put(values, "backbone.name", "deit3_small_patch16_224")
+    assert load_config(values).backbone.name == "deit3_small_patch16_224"
+    put(values, "backbone.embed_dim", 102)
+    with pytest.raises(InputError, match=r"embed_dim: found 102, .* multiple of 16"):
+        load_config(values)
+
+
+def test_the_command_line_can_say_whatever_a_file_can(values):
+    """Snakemake hands over nested values as text."""
+    given = [
+        "seeds=[0,1]",
+        "compare=[dpeformer]",
+        "reference=null",
+        "training={epochs: 2, lr: 1e-3, clip_norm: null}",
+        "image={mean: [0.4, 0, 1]}",
+        "variants={dpeformer: {model: {k_min: 24}}}",
+        "data={dataset: folder, archive: '2024', lists: null}",
+    ]
+    update_config(values, parse_config(given))
+    config = load_config(values)
+    assert (config.seeds, config.compare, config.reference) == ([0, 1], ["dpeformer"], None)
+    assert (config.training.epochs, config.training.lr, config.training.clip_norm) == (
+        2,
+        1e-3,
+        None,
+    )
+    assert config.image.mean == (0.4, 0, 1)
+    assert config.run_options("dpeformer").model.k_min == 24
+    assert (config.data.archive, config.data.lists) == ("2024", None)
+
+
+def test_a_power_of_ten_without_a_point_is_a_number(values):
+    """YAML 1.1 reads it as text."""
+    values["training"] = yaml.safe_load("lr: 1e-3")
+    assert values["training"] == {"lr": "1e-3"}
+    assert load_config(values).training.lr == 0.001
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("image.height", 100, ["image.height: 100 is no multiple", "last 4 pixels", "96 or 104"]),
+        ("image.width", 63, ["image.width: 63 is no multiple", "last 7 pixels", "56 or 64"]),
+        ("image.width", 64, []),
+    ],
+)
+def test_pixels_in_no_patch_are_said_once(values, key, value, said):
+    put(values, key, value)
+    warnings = load_config(values).warnings()
+    assert len(warnings) == bool(said)
+    assert all(part in warnings[0] for part in said)
 
 
 def test_tokens_are_counted_with_the_stride(values):

@@ -47,6 +47,12 @@ def create_backbone(
     return backbone
 
 
+def measure_width(options: BackboneOptions, image: ImageOptions) -> int:
+    """Width of the tokens of a backbone, which is built without memory for its weights."""
+    with torch.device("meta"):
+        return _build(options, image).num_features
+
+
 def encode(
     backbone: Backbone, images: Tensor, precision: str = "float32", shift: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

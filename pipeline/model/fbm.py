@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import InputError
+from pipeline.options.run import BLENDING_TOKEN_WIDTH as TOKEN_WIDTH
 
-TOKEN_WIDTH = 16
 HEADS = 2
 
 

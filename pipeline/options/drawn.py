@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.options.base import Positive, Section, Share
+from pipeline.options.base import Positive, Section, Seed, Share
 
 
 class BenchmarkOptions(Section):
     """The synthetic pedestrians: like Occluded-Duke, every query is occluded."""
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     cameras: Annotated[int, Field(ge=2, le=9)] = 6
     """Market-1501's file names have one digit for the camera."""
     obstacles: Positive = 8
@@ -40,4 +40,4 @@ class SceneOptions(Section):
     count: Positive = 240
     size: Positive = 256
     """Width and height in pixels."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1

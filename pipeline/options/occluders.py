@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import LocalPath, Positive, Section, Sha256, Share
+from pipeline.options.base import LocalPath, Positive, Section, Seed, Sha256, Share
 from pipeline.options.drawn import SceneOptions
 
 
@@ -49,7 +49,7 @@ class SourceOptions(Section):
 
     limit: Positive | None = None
     """At most so many images, drawn by `seed`; null: all of them."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of the draws of images and of masks; a higher limit keeps what a lower one drew."""
     on_corrupt: Literal["stop", "list"] = "stop"
     """An image that cannot be read, or whose masks cannot: stop with the names of all such images,
@@ -67,7 +67,7 @@ class BankOptions(Section):
     longest_side: Positive | None = None
     """Pixels; larger cut-outs are scaled down, for training holds the whole bank in memory. null:
     as they were cut out."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of the draws of images and of masks; a higher maximum keeps what a lower one drew."""
 
 

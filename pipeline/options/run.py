@@ -8,6 +8,10 @@ from pydantic import Field
 
 from pipeline.options.base import LocalPath, Positive, Section, Sha256, Share
 
+Scale = Annotated[float, Field(gt=0)]
+BLENDING_TOKEN_WIDTH = 16
+"""The feature blending module cuts features into tokens of this width."""
+
 
 class ImageOptions(Section):
     """The network's input."""
@@ -15,7 +19,7 @@ class ImageOptions(Section):
     height: Positive = 256
     width: Positive = 128
     mean: tuple[float, float, float] = Field(default=(0.5, 0.5, 0.5), strict=False)
-    std: tuple[float, float, float] = Field(default=(0.5, 0.5, 0.5), strict=False)
+    std: tuple[Scale, Scale, Scale] = Field(default=(0.5, 0.5, 0.5), strict=False)
 
 
 class BackboneOptions(Section):

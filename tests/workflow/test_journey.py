@@ -179,6 +179,13 @@ def test_one_file_can_be_asked_for(finished):
     assert finished.planned(wanted, "--forcerun", "score") == {"score"}
 
 
+def test_a_variant_that_is_not_compared_can_be_asked_for(finished):
+    plan = finished.snakemake("--dry-run", "results/synthetic/baseline_roa/seed0/metrics.json")
+    assert plan.returncode == 0, plan.stdout
+    inputs = re.search(r"rule train:\n +input: (.*)", plan.stdout)[1]
+    assert "results/occluders/bank" in inputs
+
+
 def test_a_wrong_key_stops_before_any_job(finished):
     finished.configure(model={"k_mim": 9})
     try:

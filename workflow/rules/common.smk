@@ -80,8 +80,9 @@ def pretrained(wildcards) -> list[str]:
 
 
 def bank(wildcards) -> list[str]:
-    """The occluder bank, for the variants that paste occluders."""
-    return ["results/occluders/bank"] if wildcards.variant in pasting_variants() else []
+    """The occluder bank, for a variant that pastes occluders."""
+    occlusion = CONFIG.run_options(wildcards.variant).augment.occlusion
+    return ["results/occluders/bank"] if occlusion == "roa" else []
 
 
 def truth(wildcards) -> list[str]:

@@ -1,0 +1,92 @@
+"""Check that the options of a training run fit each other, before any job starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from pipeline.errors import InputError
+from pipeline.options.run import (
+    BLENDING_TOKEN_WIDTH,
+    BackboneOptions,
+    ImageOptions,
+    ModelOptions,
+    RunOptions,
+)
+
+SIZES = {"vit_tiny_patch16_224": (192, 3), "vit_base_patch16_224": (768, 12)}
+"""Width and heads of the backbones of config.yaml and the recipes: importing timm takes seconds."""
+
+
+def check_run(options: RunOptions, where: str) -> None:
+    """Raise InputError for options that do not fit each other; `where` begins its message."""
+    _check_tokens(options, where)
+    if options.loss.contrast in ("blended", "both") and options.model.selection == "none":
+        raise InputError(
+            f"{where}loss.contrast: found {options.loss.contrast}, but with model.selection none "
+            "there is no blended feature: give coarse or none, or another selection"
+        )
+    try:
+        width = network_width(options.backbone, options.image)
+    except InputError as error:
+        raise InputError(where + str(error).removeprefix("config: ")) from None
+    _check_blending(options.model, width, where)
+
+
+def cut_off_pixels(options: RunOptions) -> Iterator[str]:
+    """Say of each side of the image that patches, which do not overlap, do not cover it."""
+    patch = options.backbone.patch_size
+    if options.backbone.stride not in (None, patch):
+        return  # usual with overlapping patches: 12 of 16 pixels do not divide 256 x 128
+    for name, side in (("height", options.image.height), ("width", options.image.width)):
+        if rest := side % patch:
+            yield (
+                f"image.{name}: {side} is no multiple of backbone.patch_size {patch}: the last "
+                f"{rest} pixels are in no patch; give {side - rest} or {side - rest + patch}"
+            )
+
+
+@cache
+def network_width(backbone: BackboneOptions, image: ImageOptions) -> int:
+    """Width of the tokens; InputError for a backbone that cannot be built."""
+    if backbone.name not in SIZES:
+        from pipeline.model.backbone import measure_width  # imports torch and timm
+
+        return measure_width(backbone, image)
+    width, heads = SIZES[backbone.name]
+    width, heads = backbone.embed_dim or width, backbone.num_heads or heads
+    if width % heads:
+        raise InputError(
+            f"backbone.embed_dim: found {width}, which backbone.num_heads {heads} does not "
+            f"divide: give a multiple of {heads}, or another number of heads"
+        )
+    return width
+
+
+def _check_blending(model: ModelOptions, width: int, where: str) -> None:
+    if model.selection != "none" and model.fusion == "fbm" and width % BLENDING_TOKEN_WIDTH:
+        raise InputError(
+            f"{where}backbone.embed_dim: found {width}, but model.fusion fbm needs a multiple of "
+            f"{BLENDING_TOKEN_WIDTH}: give one, or another fusion"
+        )
+
+
+def _check_tokens(options: RunOptions, where: str) -> None:
+    """The patch grid must hold the parts and the tokens that are asked for."""
+    backbone, model = options.backbone, options.model
+    if backbone.stride is not None and backbone.stride > backbone.patch_size:
+        raise InputError(
+            f"{where}backbone.stride: found {backbone.stride}, but patches of "
+            f"{backbone.patch_size} pixels would leave gaps: give at most that"
+        )
+    rows, columns = backbone.grid(options.image)
+    if model.k_min > rows * columns:
+        raise InputError(
+            f"{where}model.k_min: found {model.k_min}, but an image of {options.image.height} x "
+            f"{options.image.width} has {rows * columns} tokens: give at most that"
+        )
+    if model.parts > rows:
+        raise InputError(
+            f"{where}model.parts: found {model.parts}, but each part needs a row of tokens and an "
+            f"image of {options.image.height} pixels has {rows}: give at most that"
+        )
