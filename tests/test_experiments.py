@@ -93,7 +93,8 @@ def test_an_ablation_changes_the_one_option_that_its_name_says(file):
     assert option.split(".")[1] == config.table
     for name, changed in patches.items():
         assert len(changed) == 1
-        assert name.endswith(f"_{changed[option]}") or name in ("dpsm_fbm", changed[option])
+        said = (f"_{changed[option]}", f"_k{changed[option]}")
+        assert name.endswith(said) or name in ("dpsm_fbm", changed[option])
 
 
 def test_leaving_one_out_changes_one_option_each():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -50,6 +51,17 @@ def read_scalar(value: Any) -> Any:
     if _WHOLE.fullmatch(value):
         return int(value)
     return float(value) if _DECIMAL.fullmatch(value) else _BOOLEANS.get(value, value)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dots between the keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 class Section(BaseModel):

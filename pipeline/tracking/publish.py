@@ -15,23 +15,13 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import checked_folder, read_json, sha256, write_json
+from pipeline.options.base import flatten
 from pipeline.tracking.experiment import Experiment, open_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 RUN_FILES = ("weights.safetensors", "run.json", "history.csv", "metrics.json", "queries.csv")
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dots between the keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def milliseconds(moment: str) -> int:

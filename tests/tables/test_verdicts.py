@@ -13,10 +13,21 @@ from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
+from pipeline.options.base import flatten
 from pipeline.options.occluders import OccluderOptions
-from pipeline.tables.published import PUBLISHED, Benchmark
-from pipeline.tables.verdicts import BANK, FEWEST, OTHER, PAPER, give_verdicts, tolerance
+from pipeline.options.run import RunOptions
+from pipeline.tables.published import PUBLISHED, UNTRACED, Benchmark
+from pipeline.tables.verdicts import (
+    BANK,
+    FEWEST,
+    IGNORED,
+    OTHER,
+    PAPER,
+    READINGS,
+    give_verdicts,
+    tolerance,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 DUKE = Benchmark("occluded_duke", "occluded_duke")
@@ -35,6 +46,7 @@ def write_run(
     benchmark: Benchmark = DUKE,
     pretrained: str | None = WEIGHTS,
     missing: int = 0,
+    precision: str = "float32",
     **changes: dict[str, Any],
 ) -> Path:
     """A run of the paper's recipe but for `changes`; a second feature is far off.
@@ -53,7 +65,7 @@ def write_run(
     options = PAPER[variant].model_dump(mode="json")
     for section, patch in changes.items():
         options[section] |= patch
-    record = {"options": options, "hashes": {"pretrained": pretrained}}
+    record = {"options": options, "precision": precision, "hashes": {"pretrained": pretrained}}
     record |= {"identities": train.identities, "train_images": train.images - missing}
     write_json(run / "run.json", record)
     return run / "metrics.json"
@@ -64,7 +76,9 @@ def verdicts_of(
 ) -> dict[str, dict[str, str]]:
     give_verdicts(paths, folder / "v.csv", folder / "v.md", [variants], occluders)
     with open(folder / "v.csv", newline="") as file:
-        return {row["method"]: row for row in csv.DictReader(file)}
+        rows = list(csv.DictReader(file))
+    assert [row["variant"] for row in rows if row["method"] == "DPEFormer"] == [*READINGS]
+    return {row["method"]: row for row in rows if row["variant"] != "dpeformer_k24"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,7 @@ def test_both_metrics_must_be_close_to_the_published_ones(
 ) -> None:
     row = verdicts_of(tmp_path, [write_run(tmp_path, 0, rank1, map)])["DPEFormer"]
     assert row["verdict"] == verdict
-    assert row["remark"] == ""
+    assert row["remark"] == UNTRACED
 
 
 def test_the_mean_over_seeds_is_judged_with_their_deviation(tmp_path: Path) -> None:
@@ -118,7 +132,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     row = verdicts_of(tmp_path, [path], "baseline")["DPEFormer"]
     assert (row["verdict"], row["rank1_mean"], row["seeds"]) == ("not run", "", "")
     text = (tmp_path / "v.md").read_text()
-    assert "| `dpeformer` | 95.4 | – | – | 88.1 | – | – | not run |" in text
+    assert "| `dpeformer` (k_min 48, as the paper's text reads) | 95.4 | – | – | 88.1 |" in text
 
 
 @pytest.mark.parametrize(
@@ -131,18 +145,19 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
         ({"augment": {"occlusion": "none"}}, "augment.occlusion none instead of roa"),
         ({"pretrained": "0" * 64}, "other pretrained weights"),
         ({"pretrained": None}, "other pretrained weights"),
+        ({"precision": "bfloat16"}, "precision bfloat16 instead of float32"),
     ],
 )
 def test_another_network_or_recipe_is_never_judged(tmp_path: Path, changes, said: str) -> None:
     """Not even where the numbers are the published ones."""
     row = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9, **changes)])["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (OTHER, said)
+    assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; {said}")
 
 
 def test_drawn_occluders_are_not_those_of_the_paper(tmp_path: Path) -> None:
     path = write_run(tmp_path, 0, 69.9, 58.9)
     row = verdicts_of(tmp_path, [path], occluders=DRAWN)["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (*(OTHER, "occluders not from SA-1B"),)
+    assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; occluders not from SA-1B")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +172,7 @@ def test_drawn_occluders_are_not_those_of_the_paper(tmp_path: Path) -> None:
 def test_nor_is_any_bank_of_sa1b(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     path = write_run(tmp_path, 0, 69.9, 58.9)
     row = verdicts_of(tmp_path, [path], occluders=SA1B.model_copy(update=changes))["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (OTHER, said)
+    assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; {said}")
 
 
 def test_the_bank_that_is_judged_is_that_of_the_recipe() -> None:
@@ -170,7 +185,7 @@ def test_a_part_of_a_dataset_is_not_judged(tmp_path: Path) -> None:
     row = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9, missing=1)])["DPEFormer"]
     assert row["verdict"] == OTHER
     assert row["remark"] == (
-        "15617 training images instead of 15618; 2209 queries instead of 2210; "
+        f"{UNTRACED}; 15617 training images instead of 15618; 2209 queries instead of 2210; "
         "17660 gallery images instead of 17661"
     )
 
@@ -178,7 +193,10 @@ def test_a_part_of_a_dataset_is_not_judged(tmp_path: Path) -> None:
 def test_one_seed_of_another_recipe_is_enough(tmp_path: Path) -> None:
     first = write_run(tmp_path, 0, 69.9, 58.9, training={"epochs": 8})
     row = verdicts_of(tmp_path, [first, write_run(tmp_path, 1, 69.9, 58.9)])["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (OTHER, "training.epochs 8 instead of 120")
+    assert (row["verdict"], row["remark"]) == (
+        OTHER,
+        f"{UNTRACED}; training.epochs 8 instead of 120",
+    )
 
 
 def test_what_is_printed_agrees_with_the_verdict(tmp_path: Path) -> None:
@@ -219,7 +237,7 @@ def test_the_variants_that_stand_for_published_rows_are_those_of_the_configurati
     recipe = yaml.safe_load((ROOT / "workflow/recipes/sgd.yaml").read_text())
     sections = {name: values[name] | patch for name, patch in recipe.items()}
     config = Config.model_validate(values | sections)
-    named = {item.variant for rows in PUBLISHED.values() for item in rows if item.variant}
+    named = {variant for rows in PUBLISHED.values() for item in rows for variant in item.variants}
     assert named == PAPER.keys()
     for name in named:
         own, wanted = (
@@ -227,3 +245,42 @@ def test_the_variants_that_stand_for_published_rows_are_those_of_the_configurati
             for options in (config.run_options(name), PAPER[name])
         )
         assert own == wanted
+
+
+def test_every_deviation_is_listed(tmp_path: Path) -> None:
+    """All of config.yaml's small network and recipe: a list cut short would hide some."""
+    small = yaml.safe_load((ROOT / "config.yaml").read_text())
+    changes = {name: small[name] for name in ("image", "backbone", "augment", "loss", "training")}
+    path = write_run(tmp_path, 0, 69.9, 58.9, precision="bfloat16", pretrained=None, **changes)
+    remark = verdicts_of(tmp_path, [path])["DPEFormer"]["remark"]
+    default = flatten(RunOptions().model_dump(mode="json"))
+    used = default | flatten(changes)
+    for key, value in default.items():
+        named = f"{key} {used[key]} instead of {value}" in remark.split("; ")
+        assert named == (used[key] != value and not key.startswith(IGNORED)), key
+    assert len(remark.split("; ")) > 15
+
+
+def test_both_readings_of_k_min_stand_beside_the_published_row(tmp_path: Path) -> None:
+    paths = [
+        write_run(tmp_path, 0, 69.9, 58.9),
+        write_run(tmp_path, 0, 60.0, 50.0, "dpeformer_k24"),
+    ]
+    give_verdicts(paths, tmp_path / "v.csv", tmp_path / "v.md", list(READINGS), SA1B)
+    with open(tmp_path / "v.csv", newline="") as file:
+        found = {row["variant"]: row for row in csv.DictReader(file)}
+    assert found["dpeformer"]["verdict"] == "reproduced"
+    assert found["dpeformer_k24"]["verdict"] == "not reproduced"
+    assert "k_min 24" in found["dpeformer_k24"]["reading"]
+    assert "workflow/report/fidelity.md" in (tmp_path / "v.md").read_text()
+    assert (ROOT / "workflow/report/fidelity.md").is_file()
+
+
+def test_a_reranked_row_is_never_judged(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 0, 60.0, 50.0)
+    metrics = read_json(path)
+    published = dict.fromkeys(METRICS, 50.0) | {"rank1": 69.9, "map": 58.9}
+    metrics["features"]["blended_reranked"] = published
+    write_json(path, metrics)
+    row = verdicts_of(tmp_path, [path])["DPEFormer"]
+    assert (row["feature"], row["verdict"]) == ("blended", "not reproduced")
