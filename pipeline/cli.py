@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
+from pipeline.files import WRITE_ERRORS
 from pipeline.origin import recorded
 
 
@@ -64,9 +65,9 @@ def run_stage(stage: Stage, arguments: list[str] | None = None) -> None:
     """Call `stage` with the command line's values; bad input ends in one line, not a traceback.
 
     With `--made-of` and `--makes` a record of the job is left beside each path that it makes.
-    Exits with status 1 on `InputError` and on an operating-system error such as a full disk, with
-    status 2 on arguments that do not fit, and with 128 + its number on SIGTERM and Ctrl-C, which
-    leave nothing half-written either.
+    Exits with status 1 on `InputError` and on an operating-system error that names its file, such
+    as a full disk, with status 2 on arguments that do not fit, and with 128 + its number on SIGTERM
+    and Ctrl-C, which leave nothing half-written either.
     """
     before = signal.signal(signal.SIGTERM, _exit)
     try:
@@ -77,12 +78,24 @@ def run_stage(stage: Stage, arguments: list[str] | None = None) -> None:
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.exit(f"error: {error.strerror or error}{where}: nothing half-written was kept")
+        # without a file it is a library's own error: its traceback says more
+        if error.filename is None:
+            raise
+        sys.exit(f"error: {_describe(error)}")
     except KeyboardInterrupt:
         _exit(signal.SIGINT)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _describe(error: OSError) -> str:
+    """Which file the system could not open, read or write, and why."""
+    if error.errno in WRITE_ERRORS:
+        return (
+            f"{error.filename}: cannot be written ({error.strerror}); partial output removed: "
+            "make room and run it again"
+        )
+    return f"{error.filename}: {error.strerror}: check that it is there and its permissions"
 
 
 def _exit(number: int, frame: object = None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -58,13 +59,17 @@ def is_left_behind(name: str) -> bool:
     return any(part.startswith(".") or part.lower() in SYSTEM_FILES for part in parts)
 
 
+WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of errors that only a write can meet: disk full, quota used up, file too large."""
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error of the system say which file was written to: a failed write alone does not."""
+    """Let a failed write say which file it wrote to: the system's error alone does not."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno in WRITE_ERRORS:
             error.filename = str(path)
         raise
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
+from pipeline.files import atomic_file
 from pipeline.options.run import ModelOptions
 
 
@@ -62,7 +65,27 @@ def test_an_operating_system_error_names_the_file(tmp_path):
     def stage() -> None:
         (tmp_path / "missing" / "x").read_bytes()
 
-    with pytest.raises(SystemExit, match=r"^error: No such file or directory \(.*missing/x\)"):
+    with pytest.raises(SystemExit, match=r"^error: .*missing/x: No such file or directory: check"):
+        run_stage(stage, [])
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_written(tmp_path):
+    def stage() -> None:
+        with atomic_file(tmp_path / "x"), open("/dev/full", "w", buffering=1) as device:
+            device.write("more\n")
+
+    with pytest.raises(SystemExit, match=r"^error: .*/x: cannot be written \(No space left"):
+        run_stage(stage, [])
+
+
+def test_an_error_of_a_library_is_not_taken_for_a_full_disk(tmp_path):
+    """Pillow's, torch's and requests' errors are OSErrors too."""
+
+    def stage() -> None:
+        with atomic_file(tmp_path / "x"):
+            Image.open(io.BytesIO(b"no image"))
+
+    with pytest.raises(UnidentifiedImageError, match="cannot identify image file"):
         run_stage(stage, [])
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import safetensors.torch
 import timm
 import torch
-from safetensors import SafetensorError
 from timm.layers import PatchEmbed, resample_abs_pos_embed
 from timm.models.beit import Beit
 from timm.models.eva import Eva
@@ -22,9 +19,9 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.model.weights import State, find_mismatches, read_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
 
-State = dict[str, Tensor]
 Backbone: TypeAlias = Any
 """An `nn.Module`: timm's vision transformers share attributes, but no class that has them."""
 
@@ -164,7 +161,7 @@ def _load(backbone: Backbone, path: Path, expected_hash: str | None) -> None:
             f"{path}: cannot be converted to {type(backbone).__name__} ({error}): give weights of "
             "the model that backbone.name names"
         ) from error
-    unmatched = _unmatched(backbone.state_dict(), state)
+    unmatched = find_mismatches(backbone.state_dict(), state)
     if unmatched:
         raise InputError(
             f"{path}: does not fit the backbone of the configuration: {'; '.join(unmatched)}. "
@@ -184,18 +181,7 @@ def _read(path: Path, expected_hash: str | None) -> State:
             f"{path}: its SHA-256 is {found}, but backbone.sha256 is {expected_hash}: get the file "
             "again, or correct the hash if the file is the one you mean"
         )
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise InputError(
-            f"{path}: cannot be read as weights ({error}): give a safetensors file or a state dict "
-            "saved by torch"
-        ) from error
-    if not isinstance(state, dict):
-        raise InputError(f"{path}: holds a {type(state).__name__}, not a state dict of weights")
-    return state
+    return read_weights(path, anchor="patch_embed.proj.weight")
 
 
 def _convert(backbone: Backbone, state: State) -> State:
@@ -239,18 +225,3 @@ def _resampled_oblong(backbone: Backbone, positions: Tensor | None) -> Tensor | 
     return resample_abs_pos_embed(
         positions, [rows, columns], [old_rows, old_columns], num_prefix_tokens=prefix
     )
-
-
-def _unmatched(own: State, given: State) -> list[str]:
-    """What keeps `given` from filling `own`, one entry for each parameter, sorted by name."""
-    problems = []
-    for name in sorted(own.keys() | given.keys()):
-        if name not in given:
-            problems.append(f"{name} is missing")
-        elif name not in own:
-            problems.append(f"{name} is unexpected")
-        elif own[name].shape != given[name].shape:
-            problems.append(
-                f"{name} has shape {tuple(given[name].shape)}, expected {tuple(own[name].shape)}"
-            )
-    return problems

@@ -1,13 +1,22 @@
-"""Weights as safetensors files."""
+"""Weights as files: write them whole, read a checkpoint's, and say what does not fit a network."""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from safetensors.torch import save
-from torch import nn
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
+from pipeline.errors import InputError
 from pipeline.files import atomic_file
+
+State = dict[str, Tensor]
+CONTAINERS = ("teacher", "state_dict", "model")
+"""Keys under which a checkpoint may hold its weights; the first that is there counts."""
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -18,3 +27,75 @@ def save_weights(model: nn.Module, path: Path) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with atomic_file(path) as partial:
         partial.write_bytes(save(tensors))
+
+
+def read_weights(path: Path, anchor: str) -> State:
+    """Read a state dict on the CPU; says what it removes from the names.
+
+    `anchor` is the name of a parameter of the network: what precedes it in the file, such as
+    `module.base.`, is removed from all names, and names without this prefix are ignored.
+    Raises InputError for a file without weights or one that cannot be read.
+    """
+    names: list[str] = []
+    found = _read(path)
+    while container := next((name for name in CONTAINERS if _is_container(found, name)), None):
+        names.append(container)
+        found = found[container]
+    state = {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    if not state:
+        keys = ", ".join(map(str, found)) or "nothing"
+        raise InputError(f"{path}: expected a state dict of weights, found {keys}: give one")
+    if names:
+        print(f"{path}: weights are read from {'.'.join(names)}")
+    return _without_prefix(state, anchor, path)
+
+
+def find_mismatches(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """What keeps `given` from filling `own`, one entry for each parameter, sorted by name."""
+    problems = []
+    for name in sorted(own.keys() | given.keys()):
+        if name not in given:
+            problems.append(f"{name} is missing")
+        elif name not in own:
+            problems.append(f"{name} is unexpected")
+        elif own[name].shape != given[name].shape:
+            problems.append(
+                f"{name} has shape {tuple(given[name].shape)}, expected {tuple(own[name].shape)}"
+            )
+    return problems
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:  # its own errors, such as a missing permission, name the file
+        try:
+            if path.suffix == ".safetensors":
+                return load_file(path)
+            # the only object besides tensors in checkpoints of DINO and MAE: their command line
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                found = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file raises whatever its bytes lead to
+            reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
+            raise InputError(
+                f"{path}: cannot be read as weights ({reason}): get it again, or give a "
+                "safetensors file or a state dict saved by torch"
+            ) from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds a {type(found).__name__}, not a state dict of weights")
+    return found
+
+
+def _is_container(found: Mapping[str, Any], name: str) -> bool:
+    return isinstance(found.get(name), dict)
+
+
+def _without_prefix(state: State, anchor: str, path: Path) -> State:
+    places = [name for name in state if name.endswith(f".{anchor}")]
+    if anchor in state or len(places) != 1:
+        return state
+    prefix = places[0].removesuffix(anchor)
+    kept = {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+    ignored = len(state) - len(kept)
+    print(f"{path}: removed the prefix {prefix} from names, ignored {ignored} names without it")
+    return kept

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from segment_anything import sam_model_registry
 from segment_anything.modeling import (
     ImageEncoderViT,
@@ -19,10 +15,11 @@ from segment_anything.modeling import (
     Sam,
     TwoWayTransformer,
 )
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.model.weights import find_mismatches, read_weights
 from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.occluders import SamOptions
 
@@ -84,8 +81,12 @@ def build_sam(options: SamOptions) -> Sam:
     path = Path(options.checkpoint)
     _check_file(path, options)
     model = BUILDERS[options.model]()
-    state = _read_state(path)
-    _check_shapes(path, options.model, model.state_dict(), state)
+    state = read_weights(path, anchor="image_encoder.patch_embed.proj.weight")
+    if unmatched := find_mismatches(model.state_dict(), state):
+        raise InputError(
+            f"{path}: these are not the weights of the SAM {options.model!r} "
+            f"(occluders.sam.model): {'; '.join(unmatched)}"
+        )
     model.load_state_dict(state)
     return model.eval()
 
@@ -115,32 +116,3 @@ def _check_file(path: Path, options: SamOptions) -> None:
 def _md5(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: not a file of weights that can be read ({reason}): get it again"
-        ) from None
-
-
-def _check_shapes(
-    path: Path, name: str, expected: dict[str, Tensor], found: dict[str, Tensor]
-) -> None:
-    problems = [f"{key} is missing" for key in sorted(expected.keys() - found.keys())]
-    problems += [f"{key} is unknown" for key in sorted(found.keys() - expected.keys())]
-    problems += [
-        f"{key} is {tuple(found[key].shape)} for {tuple(expected[key].shape)}"
-        for key in sorted(expected.keys() & found.keys())
-        if found[key].shape != expected[key].shape
-    ]
-    if problems:
-        raise InputError(
-            f"{path}: these are not the weights of the SAM {name!r} (occluders.sam.model): "
-            + "; ".join(problems)
-        )

@@ -262,7 +262,7 @@ def test_full_disk_leaves_nothing(ingested: Path, stage: list[str], limit: int) 
     )
     assert done.returncode == 1
     assert "File too large" in done.stderr
-    assert "nothing half-written was kept" in done.stderr
+    assert "partial output removed" in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(ingested.iterdir()) == before
 

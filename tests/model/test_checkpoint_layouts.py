@@ -95,6 +95,16 @@ def test_older_and_wrapped_files_are_read_alike(tmp_path: Path, jx: State, wrapp
     assert all(torch.equal(loaded[name], value) for name, value in expected.items())
 
 
+@pytest.mark.parametrize("prefix", ["base.", "module.backbone."])
+def test_the_backbone_of_a_larger_network_is_read(tmp_path: Path, jx: State, prefix: str) -> None:
+    """As TransReID, or a DPEFormer of this workflow, is saved."""
+    expected = load(tmp_path / "jx.pth", jx).state_dict()
+    larger = {prefix + name: value for name, value in jx.items()}
+    larger |= {"classifier.weight": torch.zeros(5, WIDTH), "bottleneck.bias": torch.zeros(WIDTH)}
+    loaded = load(tmp_path / "larger.pth", {"state_dict": larger}).state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in expected.items())
+
+
 def test_every_key_that_does_not_match_is_named(tmp_path: Path, jx: State) -> None:
     missing = ["norm.weight", "blocks.1.mlp.fc2.bias", "cls_token"]
     for name in missing:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.model.weights import save_weights
+from pipeline.model.weights import read_weights, save_weights
 
 FULL = """
 import resource
@@ -44,5 +47,82 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
     words = [sys.executable, "-c", FULL, "--output", str(output)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 1
-    assert f"({output}): nothing half-written was kept" in done.stderr
+    assert f"{output}: cannot be written (File too large); partial output removed" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+STATE = {"cls_token": torch.ones(1, 1, 4), "patch_embed.proj.weight": torch.arange(48.0)}
+
+
+def prefixed(prefix: str) -> dict[str, torch.Tensor]:
+    return {prefix + name: value for name, value in STATE.items()}
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    return read_weights(path, anchor="patch_embed.proj.weight")
+
+
+@pytest.mark.parametrize("suffix", ["pth", "old.pth", "safetensors"])
+def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
+    """Wherever it ends: torch raises six kinds of errors, one of them as of a full disk."""
+    path = tmp_path / f"half.{suffix}"
+    state = {"weight": torch.zeros(1000)}
+    if suffix == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=suffix == "pth")
+    whole = path.read_bytes()
+    for end in range(0, len(whole), 211):
+        path.write_bytes(whole[:end])
+        with pytest.raises(
+            InputError, match=r"half\..*: cannot be read as weights \(.*get it again"
+        ):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "base.", "teacher.", "backbone.", "module.base.", "model.visual.trunk."]
+)
+def test_a_prefix_of_all_names_is_removed_and_said(
+    tmp_path: Path, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(prefixed(prefix) | {"classifier.weight": torch.zeros(2)}, tmp_path / "w.pth")
+    found = read(tmp_path / "w.pth")
+    assert found.keys() == STATE.keys()
+    assert torch.equal(found["patch_embed.proj.weight"], torch.arange(48.0))
+    assert f"removed the prefix {prefix} from names, ignored 1 names" in capsys.readouterr().out
+
+
+def test_names_without_a_prefix_are_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(STATE | {"head.weight": torch.zeros(2)}, tmp_path / "w.pth")
+    assert read(tmp_path / "w.pth").keys() == {*STATE, "head.weight"}
+    both = prefixed("student.") | prefixed("teacher.")
+    torch.save(both, tmp_path / "w.pth")
+    assert read(tmp_path / "w.pth").keys() == both.keys()  # which one is meant is not known
+    assert capsys.readouterr().out == ""
+
+
+def test_weights_in_a_container_are_found_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As DINO saves its training."""
+    content = {
+        "student": prefixed("module.backbone."),
+        "teacher": prefixed("backbone.") | {"head.last_layer.weight": torch.zeros(2)},
+        "optimizer": {"state": {}, "param_groups": []},
+        "epoch": 100,
+        "args": argparse.Namespace(arch="vit_small"),
+    }
+    torch.save(content, tmp_path / "dino.pth")
+    assert read(tmp_path / "dino.pth").keys() == STATE.keys()
+    assert "dino.pth: weights are read from teacher" in capsys.readouterr().out
+    torch.save({"model": {"state_dict": STATE}}, tmp_path / "nested.pth")
+    assert read(tmp_path / "nested.pth").keys() == STATE.keys()
+
+
+def test_a_file_without_weights_says_what_it_holds(tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "net": {}}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match="expected a state dict of weights, found epoch, net"):
+        read(tmp_path / "w.pth")

@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_states_as_they_were(
         text=True,
     )
     assert done.returncode == 1
-    assert f"({folder / 'state.pt'}): nothing half-written was kept" in done.stderr
+    assert f"{folder / 'state.pt'}: cannot be written (File too large)" in done.stderr
     assert "Traceback" not in done.stderr
     assert {path.name: path.read_bytes() for path in folder.glob("state*")} == before
     assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}
