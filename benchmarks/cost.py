@@ -5,9 +5,10 @@
 Operations of the backbone are counted by torch.utils.flop_counter (a multiplication and an addition
 are two), forward and backward for the two views of each training image, forward for the test
 images and for the start of the memory bank. The heads are left out: they add 2 % at most
-(benchmarks.heads). Hours follow from the speed that is assumed, `--tflops`: by default 30 % of what
-NVIDIA gives for bfloat16 on an A100. Reading and augmenting the images must keep up with it
-(compute.workers), and nothing is counted for SAM, tables and figures.
+(benchmarks.heads). Hours follow from the speed that is assumed, `--tflops`: by default 60 % of what
+NVIDIA gives for float32 on an A100, or 30 % of what it gives for bfloat16 (compute.precision).
+Reading and augmenting the images must keep up with it (compute.workers), and nothing is counted for
+SAM, tables and figures.
 """
 
 from __future__ import annotations
@@ -27,17 +28,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
-from pipeline.data.sampling import epoch_batches
 from pipeline.errors import InputError
 from pipeline.model.backbone import create_backbone
 from pipeline.options.data import SplitCounts
 from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
+from pipeline.training.sampling import epoch_batches
 
 BASE = Path("config.yaml")
-A100 = 312.0
-"""TFLOP/s of dense bfloat16, by its data sheet."""
-SUSTAINED = 0.3
-"""Share of them that a plain training loop is assumed to reach."""
+SPEED = {"float32": 0.6 * 19.5, "auto": 0.3 * 312.0, "bfloat16": 0.3 * 312.0}
+"""TFLOP/s by precision: an A100's peak by its data sheet, times the fraction of it that a plain
+training loop is assumed to reach."""
 VIEWS = 2
 
 
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.cost", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("files", type=Path, nargs="*", help="as for Snakemake's --configfile")
-    parser.add_argument("--tflops", type=float, default=A100 * SUSTAINED)
+    parser.add_argument("--tflops", type=float, help="assumed speed")
     given = parser.parse_args(arguments)
     config = read(given.files)
     try:
@@ -121,9 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     trainings = len(costs) * len(config.seeds)
     total = sum(cost.total for cost in costs) * len(config.seeds)
+    speed = given.tflops or SPEED[config.compute.precision]
     print(
         f"{config.experiment()}: {trainings} trainings, {total / 1e15:.0f} PFLOP; at "
-        f"{given.tflops:.0f} TFLOP/s (assumed, not measured) {total / given.tflops / 3.6e15:.1f} "
+        f"{speed:.0f} TFLOP/s (assumed, not measured) {total / speed / 3.6e15:.1f} "
         "GPU-hours"
     )
 

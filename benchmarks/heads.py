@@ -24,7 +24,7 @@ from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import BackboneOptions, RunOptions
 from pipeline.training.device import choose_device, choose_precision, make_deterministic
-from pipeline.training.loop import Learner, of_rows
+from pipeline.training.loop import Learner, index_batch
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
 from pipeline.training.optimizer import make_optimizer
@@ -43,8 +43,8 @@ def make_learner(options: RunOptions, precision: str, device: torch.device) -> L
     """A network in training, with an optimiser that has no weights to update."""
     torch.manual_seed(0)
     model = build_model(options, IDENTITIES, pretrained=False, precision=precision).to(device)
-    memory = MemoryBank(IDENTITIES, model.coarse_neck.num_features, options.loss).to(device)
-    idle = optim.SGD([{"params": [], "factor": 1.0}], lr=1.0)
+    memory = MemoryBank(IDENTITIES, model.width_of("coarse"), options.loss).to(device)
+    idle = optim.SGD([{"params": []}], lr=1.0)
     return Learner(model.train(), {"coarse": memory}, idle, options, device)
 
 
@@ -68,7 +68,7 @@ def whole(learner: Learner, batch: Batch) -> Work:
 
     def step() -> None:
         model.zero_grad(set_to_none=True)
-        learner.step(batch, rate=0.0)
+        learner.step(batch)
 
     return {"backbone": backbone, "step": step}
 
@@ -110,10 +110,10 @@ def _loss(
 ) -> Tensor:
     logits, clean, second = model.classify(features), slice(len(labels)), slice(len(labels), None)
     return training_loss(
-        of_rows(features, clean),
-        of_rows(features, second),
-        of_rows(logits, clean),
-        of_rows(logits, second),
+        index_batch(features, clean),
+        index_batch(features, second),
+        index_batch(logits, clean),
+        index_batch(logits, second),
         labels,
         memories,
         options.loss,

@@ -36,7 +36,7 @@ def test_sgd_is_the_default_of_every_option_but_the_weights():
     defaults = RunOptions()
     for section in ("image", "augment", "loss", "training"):
         assert getattr(options, section) == getattr(defaults, section), section
-    assert load("sgd").compute == ComputeOptions(workers=4)
+    assert load("sgd").compute == ComputeOptions(workers=4, precision="float32")
 
 
 def test_adam_differs_from_sgd_in_its_training_only():
@@ -48,6 +48,11 @@ def test_adam_differs_from_sgd_in_its_training_only():
     training = adam.training
     assert (training.optimizer, training.lr, training.weight_decay) == ("adam", 1e-4, 1e-4)
     assert (training.epochs, training.identities * training.images) == (120, 64)
+
+
+def test_the_released_batch_is_eight_images():
+    values = yaml.safe_load((ROOT / "workflow/recipes/released_batch.yaml").read_text())
+    assert values == {"training": {"identities": 2, "images": 4}}
 
 
 @pytest.mark.parametrize("name", ORDER)

@@ -28,10 +28,16 @@ def draw_views_sheet(
     Raises InputError when the shards or the bank are missing, broken or empty.
     """
     images = TrainingImages(ShardReader(shards, "train"), options.image)
-    occluder = make_occluder(options.augment.occlusion, load_bank(bank), images)
+    occluder = make_occluder(options.augment, options.image, load_bank(bank), images)
     chosen = evenly(len(images), COLUMNS * PAIRS)
     views = [
-        two_views(images[i], options.augment, occluder, np.random.default_rng([seed, i]))
+        two_views(
+            images.source(i),
+            images.size,
+            options.augment,
+            occluder,
+            np.random.default_rng([seed, i]),
+        )
         for i in chosen
     ]
     rows = []

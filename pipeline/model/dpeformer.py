@@ -21,7 +21,7 @@ class Features(NamedTuple):
     """What the network says of B images, float32; the patch-aware branch may be absent (None)."""
 
     global_: Tensor
-    """(B, D): the class token after its batch norm."""
+    """(B, D): the class token, with `class_neck` after its batch norm."""
     coarse: Tensor
     """(B, P D): the stripes of all patch tokens, after batch norm."""
     parts: Tensor | None
@@ -51,6 +51,13 @@ class BatchNormNeck(nn.BatchNorm1d):
     def __init__(self, width: int) -> None:
         super().__init__(width)
         self.bias.requires_grad_(False)
+
+    def forward(self, features: Tensor, views: int = 1) -> Tensor:
+        """Normalise (B, width); in training each of `views` equal parts of the batch by itself."""
+        if not self.training or views == 1:
+            return super().forward(features)
+        normalise = super().forward
+        return torch.cat([normalise(view) for view in features.chunk(views)])
 
 
 class IdentityClassifier(nn.Linear):
@@ -99,7 +106,7 @@ class DPEFormer(nn.Module):
         self.precision = precision
         self.camera_embedding = camera_embedding
         width, parts = backbone.num_features, options.parts
-        self.global_neck = BatchNormNeck(width)
+        self.global_neck = BatchNormNeck(width) if options.class_neck else None
         self.global_classifier = IdentityClassifier(width, identities)
         # batch norm is per channel, so one over all parts side by side is one per part
         self.coarse_neck = BatchNormNeck(parts * width)
@@ -113,17 +120,21 @@ class DPEFormer(nn.Module):
         self.blended_classifier = IdentityClassifier(parts * blended_width, identities)
         self.part_classifiers = PartClassifiers(parts, blended_width, identities)
 
-    def forward(self, images: Tensor, cameras: Tensor | None = None) -> Features:
+    def forward(self, images: Tensor, cameras: Tensor | None = None, views: int = 1) -> Features:
         """Features of normalised images (B, 3, H, W).
 
-        `cameras` (B,) int64 are rows of the camera embedding; without one they are not looked at.
+        `cameras` (B,) int64 are rows of the camera embedding; ignored without one. In training the
+        batch is `views` equal parts, and `options.batch_norm` decides which of them share batch
+        statistics.
         """
+        if self.options.batch_norm == "joint":
+            views = 1
         shift = None if self.camera_embedding is None else self.camera_embedding(cameras)
         class_token, patch_tokens = encode(self.backbone, images, self.precision, shift)
         rows = self.backbone.patch_embed.grid_size[0]
         stripes = pool_parts(patch_tokens, None, self.options, rows)  # (B, P, D)
-        global_ = self.global_neck(class_token)
-        coarse = self.coarse_neck(stripes.flatten(1))  # (B, P D)
+        global_ = self.global_neck(class_token, views) if self.global_neck else class_token
+        coarse = self.coarse_neck(stripes.flatten(1), views)  # (B, P D)
         if self.options.selection == "none":
             return Features(global_, coarse, None, None, None)
         selection, parts = None, stripes
@@ -131,8 +142,13 @@ class DPEFormer(nn.Module):
             selection = select_tokens(class_token, patch_tokens, self.options)
             parts = pool_parts(patch_tokens, selection, self.options, rows)
         fused = self._fuse(parts, class_token)
-        blended = self.blended_neck(fused.flatten(1))
+        blended = self.blended_neck(fused.flatten(1), views)
         return Features(global_, coarse, blended.view_as(fused), blended, selection)
+
+    def width_of(self, feature: str) -> int:
+        """Width of the feature coarse or blended."""
+        neck = self.coarse_neck if feature == "coarse" else self.blended_neck
+        return neck.num_features
 
     def classify(self, features: Features) -> Logits:
         """Identity logits of each feature that is there."""

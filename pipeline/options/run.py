@@ -56,6 +56,12 @@ class ModelOptions(Section):
 
     parts: Positive = 4
     """Horizontal stripes; where the rows of tokens do not divide by it, neighbours share a row."""
+    batch_norm: Literal["view", "joint"] = "view"
+    """Training statistics of the batch norms: of each view by itself, so that the running
+    statistics are updated once a view (released code), or of both views together."""
+    class_neck: bool = False
+    """Whether the class token passes a batch norm before its classifier and as the feature
+    `global`; false: both take the raw class token (released code)."""
     selection: Literal["none", "all", "dpsm"] = "dpsm"
     """Tokens of the patch-aware branch: none (no such branch), all of them, or chosen by DPSM."""
     order: Literal["score", "raster", "stripe"] = "score"
@@ -66,7 +72,7 @@ class ModelOptions(Section):
     proxy: Literal["patch", "class"] = "patch"
     """Tokens are compared with the patch nearest to the class token (paper), or with that."""
     k_min: Positive = 48
-    """At least so many tokens are kept."""
+    """At least so many tokens are kept: 48 reads the paper's text, the released code has 24."""
     sparse_stripe: Literal["stripe", "kept"] = "stripe"
     """With order stripe, what stands for a stripe with too few kept tokens: all of its own tokens,
     or the mean of all kept ones."""
@@ -75,15 +81,38 @@ class ModelOptions(Section):
     adding it, or beside the part (which makes the test feature twice as wide)."""
 
 
+class ErasingOptions(Section):
+    """Random erasing (Zhong et al., arXiv 1708.04896); the defaults are TransReID's."""
+
+    probability: Share = 0.5
+    min_area: Share = 0.02
+    """Smallest erased fraction of the image; the released code has 0.05."""
+    max_area: Share = 1 / 3
+    """Largest erased fraction of the image; the released code has 0.4."""
+    min_aspect: Annotated[float, Field(gt=0)] = 0.3
+    """Smallest height over width."""
+    max_aspect: Annotated[float, Field(gt=0)] = 1 / 0.3
+    """Largest height over width."""
+    fill: Literal["gaussian", "raw_gaussian", "mean", "noise"] = "gaussian"
+    """gaussian: N(0, 1) after normalisation; raw_gaussian: N(0, 1) of white before it (released
+    code); mean: image.mean; noise: uniform pixels."""
+
+
 class AugmentOptions(Section):
     """The two views of a training image."""
 
+    resize: Literal["bicubic", "bilinear"] = "bicubic"
+    """Of training views; features to test with always come from bilinear images."""
+    jitter_before_resize: bool = True
+    """Whether colours are jittered at the image's own size (released code), or after the resize."""
     colour_jitter: Share = 0.1
     flip: Share = 0.5
     pad: Annotated[int, Field(ge=0)] = 10
     """Pixels on each side before the random crop."""
     occlusion: Literal["none", "roa", "random_erasing", "cut_and_paste"] = "roa"
     """What hides a part of the second view; with none, it is a second clean view."""
+    erasing: ErasingOptions = ErasingOptions()
+    """Of occlusion random_erasing."""
 
 
 class LossOptions(Section):
@@ -107,9 +136,10 @@ class TrainingOptions(Section):
     """Identities in a batch."""
     images: Positive = 4
     """Images of each identity in a batch."""
-    epoch_of: Literal["images", "identities"] = "images"
-    """An epoch has each identity once for every `images` images that it has (TransReID's sampler),
-    or each identity once."""
+    sampler: Literal["random_identity", "portions", "identities"] = "random_identity"
+    """How an epoch is made of P x K batches. random_identity (TransReID): uniform over the
+    identities that have K images left, until fewer than P have. portions: each identity once for
+    every K images that it has, spread over the epoch. identities: each identity once."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.008
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
@@ -117,11 +147,15 @@ class TrainingOptions(Section):
     bias_lr_factor: Annotated[float, Field(gt=0)] = 2.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0001
     momentum: Share = 0.9
+    schedule: Literal["epoch", "step"] = "epoch"
+    """Linear warm-up and cosine. epoch (released code): set once an epoch by timm's
+    CosineLRScheduler, whose cosine spans all epochs and is entered after the warm-up. step: set at
+    each step; the cosine begins where the warm-up ends."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 5.0
     warmup_start: Share = 0.01
-    """First learning rate as a share of `lr`."""
+    """First learning rate as a fraction of `lr`."""
     final_lr: Share = 0.002
-    """Last learning rate as a share of `lr`."""
+    """Last learning rate as a fraction of `lr`."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of a running average of the weights, which is then the result; null: none is kept."""

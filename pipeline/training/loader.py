@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
-from pipeline.data.sampling import epoch_batches
 from pipeline.errors import InputError
-from pipeline.options.run import TrainingOptions
-from pipeline.training.views import Batch, Place, TwoViews, View
+from pipeline.training.sampling import PKBatchSampler
+from pipeline.training.views import Batch, TwoViews, View
 
 _DEAD = re.compile("DataLoader worker.*(killed by signal|exited unexpectedly)")
 _LOST = (ConnectionResetError, ConnectionRefusedError, EOFError)
@@ -23,39 +22,13 @@ _LOST = (ConnectionResetError, ConnectionRefusedError, EOFError)
 _NO_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memory)")
 
 
-class Places:
-    """The places of every batch from `first_step` of all epochs to the last, identity-balanced."""
-
-    def __init__(
-        self, labels: np.ndarray, options: TrainingOptions, seed: int, first_step: int
-    ) -> None:
-        self._labels = labels
-        self._options = options
-        self._seed = seed
-        self._first_step = first_step
-
-    def __iter__(self) -> Iterator[list[Place]]:
-        first_epoch, skipped = divmod(self._first_step, self.steps())
-        for epoch in range(first_epoch, self._options.epochs):
-            batches = self._batches(epoch).tolist()
-            for step, batch in enumerate(batches[skipped:], start=skipped):
-                first = step * len(batch)
-                yield [(epoch, first + i, index) for i, index in enumerate(batch)]
-            skipped = 0
-
-    def steps(self) -> int:
-        """Batches in an epoch, the same in all."""
-        return len(self._batches(0))
-
-    def _batches(self, epoch: int) -> np.ndarray:
-        return epoch_batches(self._labels, self._options, self._seed, epoch)
-
-
-def load_batches(views: TwoViews, places: Places, workers: int, pin: bool) -> Iterator[Batch]:
-    """The `Batch` of each item of `places` in order; `workers` = 0 is this process."""
+def load_batches(
+    views: TwoViews, sampler: PKBatchSampler, workers: int, pin: bool
+) -> Iterator[Batch]:
+    """The `Batch` of each item of `sampler` in order; `workers` = 0 is this process."""
     loader = DataLoader(
         views,
-        batch_sampler=places,
+        batch_sampler=sampler,
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin,

@@ -19,11 +19,12 @@ from tqdm import tqdm
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.options.run import RunOptions, TrainingOptions
+from pipeline.options.run import LossOptions, RunOptions
 from pipeline.training.checkpoint import History, Progress, Row
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
-from pipeline.training.optimizer import learning_rate, set_rate
+from pipeline.training.optimizer import Schedule
+from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import Batch, TrainingImages, normalise
 
 QUANTILES = (10, 25, 50, 75, 90)
@@ -31,37 +32,43 @@ QUANTILES = (10, 25, 50, 75, 90)
 _ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
 
 
-def of_rows(values: Any, rows: slice) -> Any:
+def index_batch(values: Any, rows: slice) -> Any:
     """The images `rows` of a tensor, of None, or of a named tuple of these."""
     if values is None:
         return None
     if isinstance(values, Tensor):
         return values[rows]
-    return type(values)(*(of_rows(value, rows) for value in values))
+    return type(values)(*(index_batch(value, rows) for value in values))
+
+
+def make_memories(
+    model: DPEFormer, identities: int, options: LossOptions, device: torch.device
+) -> dict[str, MemoryBank]:
+    """An empty memory bank for each contrasted feature, by its name."""
+    return {
+        name: MemoryBank(identities, model.width_of(name), options).to(device)
+        for name in contrasted_features(options)
+    }
 
 
 @torch.no_grad()
-def start_memories(
-    model: DPEFormer, images: TrainingImages, options: RunOptions, device: torch.device
-) -> dict[str, MemoryBank]:
-    """A memory bank for each contrasted feature, from all images as they are, in eval mode."""
-    model.eval()
+def start_memories(learner: Learner, images: TrainingImages) -> None:
+    """Fill the memory banks with features of all images as they are, in eval mode."""
+    if not learner.memories:
+        return
+    model, options, device = learner.model.eval(), learner.options, learner.device
     batch = 2 * options.training.identities * options.training.images
-    names = contrasted_features(options.loss)
-    features: dict[str, list[Tensor]] = {name: [] for name in names}
+    features: dict[str, list[Tensor]] = {name: [] for name in learner.memories}
     for start in range(0, len(images), batch):
         rows = range(start, min(start + batch, len(images)))
         pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
         cameras = torch.from_numpy(images.cameras[rows.start : rows.stop]).to(device)
         found = model(normalise(pixels.to(device), options.image), cameras)
-        for name in names:
-            features[name].append(getattr(found, name))
-    memories = {}
-    for name in names:
-        whole = torch.cat(features[name])  # (M, F)
-        memories[name] = MemoryBank(images.identities, whole.shape[1], options.loss).to(device)
-        memories[name].start(whole, torch.from_numpy(images.labels).to(device))
-    return memories
+        for name, parts in features.items():
+            parts.append(getattr(found, name))
+    labels = torch.from_numpy(images.labels).to(device)
+    for name, memory in learner.memories.items():
+        memory.start(torch.cat(features[name]), labels)
 
 
 @dataclass(frozen=True)
@@ -82,24 +89,23 @@ class Learner:
         """The model whose weights count."""
         return self.model if self.average is None else self.average.module
 
-    def step(self, batch: Batch, rate: float) -> tuple[dict[str, float], list[int]]:
+    def step(self, batch: Batch) -> tuple[dict[str, float], list[int]]:
         """One update from both views of a batch, in one forward pass.
 
         Returns the losses by name, and how many tokens DPSM kept in each clean view (empty without
         selection). Raises NonFiniteError before the weights are touched.
         """
-        set_rate(self.optimizer, rate)
         labels = batch.labels.to(self.device, non_blocking=True)
         pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
         cameras = batch.cameras.repeat(2).to(self.device, non_blocking=True)
-        features = self.model(normalise(pixels, self.options.image), cameras)
+        features = self.model(normalise(pixels, self.options.image), cameras, views=2)
         logits = self.model.classify(features)
         clean, second = slice(None, len(labels)), slice(len(labels), None)
         losses = training_loss(
-            of_rows(features, clean),
-            of_rows(features, second),
-            of_rows(logits, clean),
-            of_rows(logits, second),
+            index_batch(features, clean),
+            index_batch(features, second),
+            index_batch(logits, clean),
+            index_batch(logits, second),
             labels,
             self.memories,
             self.options.loss,
@@ -143,24 +149,33 @@ def _check_weights(model: nn.Module) -> None:
 
 
 def run_steps(
-    learner: Learner, batches: Iterator[Batch], steps: int, seed: int, progress: Progress
+    learner: Learner,
+    batches: Iterator[Batch],
+    sampler: PKBatchSampler,
+    seed: int,
+    progress: Progress,
 ) -> Generator[bool]:
     """Train from where `progress` is to the end; yields after each step whether it ended an epoch.
 
-    An epoch has `steps`. At each yield `progress` is up to date, with a row for each epoch that is
-    over: losses are means over its steps, the quantiles of k (k_q10 to k_q90) are over all clean
-    views (empty without selection), and images_per_second counts each image once, not its two
-    views. Raises InputError with the epoch, the step and the culprit when something is no longer
-    finite.
+    `batches` are those of `sampler`. At each yield `progress` is up to date, with a row for each
+    epoch that is over: losses are means over its steps, the quantiles of k (k_q10 to k_q90) are
+    over all clean views (empty without selection), and images_per_second counts each image once,
+    not its two views. Raises InputError with the epoch, the step and the culprit when something is
+    no longer finite.
     """
     options = learner.options.training
-    total = options.epochs * steps
+    total = len(sampler)
+    schedule = Schedule(learner.optimizer, options, total)
     with tqdm(total=total, initial=progress.step, mininterval=5, dynamic_ncols=True) as bar:
         while progress.step < total:
-            epoch, step = divmod(progress.step, steps)
+            epoch, step = sampler.locate(progress.step)
+            steps = sampler.steps(epoch)
             bar.set_description(f"train, epoch {epoch + 1} of {options.epochs}", refresh=False)
+            schedule.set(epoch, progress.step)
             try:
-                loss = _run_step(learner, batches, steps, seed, progress)
+                loss = _run_step(learner, next(batches), (epoch, step), seed, progress)
+                if step + 1 == steps:
+                    _end_epoch(learner, progress, steps)
             except NonFiniteError as error:
                 raise InputError(
                     f"training: epoch {epoch + 1} of {options.epochs}, step {step + 1} of {steps}: "
@@ -172,35 +187,37 @@ def run_steps(
 
 
 def _run_step(
-    learner: Learner, batches: Iterator[Batch], steps: int, seed: int, progress: Progress
+    learner: Learner, batch: Batch, place: tuple[int, int], seed: int, progress: Progress
 ) -> float:
-    """The step that follows those of `progress`; returns its total loss."""
+    """Take the step at `place` (epoch, step in it), note it, and return its total loss."""
     started = time.perf_counter()
-    epoch, step = divmod(progress.step, steps)
-    rate = learning_rate(progress.step, steps, learner.options.training)
     learner.model.train()
     # drop-path draws from torch's global generator: its state follows from the step alone
-    torch.manual_seed(int(np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0]))
-    losses, kept = learner.step(next(batches), rate)
+    torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1)[0]))
+    losses, kept = learner.step(batch)
     sums = progress.losses
     progress.losses = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
     progress.kept += kept
     progress.epoch_seconds += time.perf_counter() - started
     progress.step += 1
-    if step + 1 == steps:
-        _check_weights(learner.model)
-        progress.history.append(_row(progress, rate, steps, learner.options.training))
-        progress.losses, progress.kept, progress.epoch_seconds = {}, [], 0.0
     return losses["total"]
 
 
-def _row(progress: Progress, rate: float, steps: int, options: TrainingOptions) -> Row:
-    """The history's row of an epoch that is over; `rate` was its last."""
+def _end_epoch(learner: Learner, progress: Progress, steps: int) -> None:
+    """Turn what `progress` noted in an epoch of `steps` into a row of the history."""
+    _check_weights(learner.model)
+    progress.history.append(_row(learner, progress, steps))
+    progress.losses, progress.kept, progress.epoch_seconds = {}, [], 0.0
+
+
+def _row(learner: Learner, progress: Progress, steps: int) -> Row:
+    """The history's row of an epoch that is over; `lr` is the backbone's in its last step."""
+    options = learner.options.training
     means = {name: value / steps for name, value in progress.losses.items()}
     images = steps * options.identities * options.images
     return {
-        "epoch": progress.step // steps,
-        "lr": rate,
+        "epoch": len(progress.history) + 1,
+        "lr": learner.optimizer.param_groups[0]["lr"],
         "seconds": round(progress.epoch_seconds, 3),
         "images_per_second": round(images / progress.epoch_seconds, 1),
         **_quantiles(progress.kept),

@@ -1,6 +1,7 @@
 """What hides a part of a training image: realistic occlusion, and what it is compared with.
 
-An occluder takes an image (H, W, 3) uint8 and a generator, and returns a new one of the same shape.
+An occluder takes an image (H, W, 3) uint8 and a generator, and returns a new one of the same shape:
+uint8, or float32 where it holds values beyond 0..255.
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.options.run import AugmentOptions, ErasingOptions, ImageOptions
 
 TALL = 2.0
 """Objects whose height is more than so many widths stand beside the person, at full height."""
-ERASING_PROBABILITY = 0.5
-AREA = (0.02, 0.4)
-"""Share of the image that a rectangle covers."""
-ASPECT = (0.3, 3.3)
-"""Height over width of a rectangle."""
+PASTED = ErasingOptions(min_area=0.02, max_area=0.4, min_aspect=0.3, max_aspect=3.3)
+"""Area and aspect of the rectangles of `CutAndPaste`."""
 _TRIES = 100
 
 Box = tuple[int, int, int, int]
@@ -30,7 +29,7 @@ class Occluder(Protocol):
     """Hides a part of an image; every draw comes from `rng`."""
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A new (H, W, 3) uint8 image with a part of `image` hidden."""
+        """A new (H, W, 3) uint8 or float32 image with a part of `image` hidden."""
 
 
 class Images(Protocol):
@@ -41,18 +40,20 @@ class Images(Protocol):
     def __getitem__(self, i: int, /) -> np.ndarray: ...
 
 
-def make_occluder(name: str, bank: Sequence[np.ndarray], images: Images) -> Occluder | None:
-    """The occluder that augment.occlusion names; None for `none`.
+def make_occluder(
+    augment: AugmentOptions, image: ImageOptions, bank: Sequence[np.ndarray], images: Images
+) -> Occluder | None:
+    """The occluder that `augment.occlusion` names; None for `none`.
 
     `bank` holds the (h, w, 4) uint8 RGBA cut-outs that `roa` pastes; `cut_and_paste` cuts out of
-    `images`.
+    `images`; `random_erasing` fills in terms of the normalisation of `image`.
     Raises InputError when `roa` gets no objects.
     """
-    if name == "none":
+    if augment.occlusion == "none":
         return None
-    if name == "random_erasing":
-        return random_erasing
-    if name == "cut_and_paste":
+    if augment.occlusion == "random_erasing":
+        return RandomErasing(augment.erasing, image)
+    if augment.occlusion == "cut_and_paste":
         return CutAndPaste(images)
     if not bank:
         raise InputError(
@@ -103,14 +104,34 @@ def _paste(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.nd
     return result
 
 
-def random_erasing(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """With probability 0.5, a rectangle becomes random pixels (Zhong et al., arXiv 1708.04896)."""
-    result = image.copy()
-    if rng.random() < ERASING_PROBABILITY:
-        top, left, height, width = random_box(image.shape[0], image.shape[1], rng)
-        noise = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        result[top : top + height, left : left + width] = noise
-    return result
+class RandomErasing:
+    """A rectangle becomes noise or the mean colour (Zhong et al., arXiv 1708.04896)."""
+
+    def __init__(self, options: ErasingOptions, image: ImageOptions) -> None:
+        self._options = options
+        self._mean = 255 * np.array(image.mean, np.float32)
+        self._std = 255 * np.array(image.std, np.float32)
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        noise = self._options.fill == "noise"
+        # the other fills exceed the range of uint8, and a batch must be of one type
+        result = image.copy() if noise else image.astype(np.float32)
+        if rng.random() < self._options.probability:
+            top, left, height, width = random_box(image.shape, self._options, rng)
+            pixels = self._pixels((height, width, 3), rng)
+            result[top : top + height, left : left + width] = pixels
+        return result
+
+    def _pixels(self, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+        match self._options.fill:
+            case "noise":
+                return rng.integers(0, 256, shape, dtype=np.uint8)
+            case "mean":
+                return np.broadcast_to(self._mean, shape)
+            case "gaussian":
+                return self._mean + self._std * rng.standard_normal(shape, np.float32)
+            case "raw_gaussian":
+                return 255 * rng.standard_normal(shape, np.float32)
 
 
 class CutAndPaste:
@@ -121,7 +142,7 @@ class CutAndPaste:
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         other = self._images[int(rng.integers(len(self._images)))]
-        top, left, height, width = random_box(image.shape[0], image.shape[1], rng)
+        top, left, height, width = random_box(image.shape, PASTED, rng)
         y = int(rng.integers(image.shape[0] - height + 1))
         x = int(rng.integers(image.shape[1] - width + 1))
         result = image.copy()
@@ -130,14 +151,16 @@ class CutAndPaste:
         return result
 
 
-def random_box(height: int, width: int, rng: np.random.Generator) -> Box:
-    """Top, left, height and width of a random rectangle inside an image.
+def random_box(shape: tuple[int, ...], options: ErasingOptions, rng: np.random.Generator) -> Box:
+    """Top, left, height and width of a random rectangle inside an image of `shape` (H, W, 3).
 
-    Its area is uniform in AREA, its aspect log-uniform in ASPECT; what does not fit is drawn again.
+    Its area is uniform and its aspect log-uniform within `options`; a rectangle that does not fit
+    is drawn again.
     """
-    low, high = math.log(ASPECT[0]), math.log(ASPECT[1])
+    height, width, _ = shape
+    low, high = math.log(options.min_aspect), math.log(options.max_aspect)
     for _ in range(_TRIES):
-        area = rng.uniform(*AREA) * height * width
+        area = rng.uniform(options.min_area, options.max_area) * height * width
         aspect = math.exp(rng.uniform(low, high))
         h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < h <= height and 0 < w <= width:

@@ -1,10 +1,10 @@
-"""Parameter groups, optimisers and the learning rate of each step."""
+"""Parameter groups, optimisers and learning rate schedules."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from timm.scheduler import CosineLRScheduler
 from torch import nn, optim
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -14,7 +14,7 @@ BACKBONE = "backbone."
 
 
 def parameter_groups(model: nn.Module, options: TrainingOptions) -> list[dict[str, Any]]:
-    """Trainable parameters by `factor` (of the learning rate) and `weight_decay`.
+    """Trainable parameters by learning rate and weight decay.
 
     Everything outside `model.backbone` is scaled by head_lr_factor and biases by bias_lr_factor.
     With adamw, vectors (biases, norms) are not decayed; the other optimisers decay all.
@@ -29,19 +29,26 @@ def parameter_groups(model: nn.Module, options: TrainingOptions) -> list[dict[st
         decayed = options.optimizer != "adamw" or parameter.ndim > 1
         decay = options.weight_decay if decayed else 0.0
         groups.setdefault((factor, decay), []).append(parameter)
+    # the released code scales `lr` itself, so that all groups begin and end at the same rates
+    scaled = options.schedule == "epoch"
     return [
-        {"params": parameters, "factor": factor, "weight_decay": decay}
+        {
+            "params": parameters,
+            "lr": options.lr * (factor if scaled else 1),
+            "lr_scale": 1.0 if scaled else factor,
+            "weight_decay": decay,
+        }
         for (factor, decay), parameters in groups.items()
     ]
 
 
 def make_optimizer(model: nn.Module, options: TrainingOptions) -> optim.Optimizer:
-    """SGD with momentum, Adam or AdamW over `parameter_groups`; `set_rate` gives it its rate."""
+    """SGD with momentum, Adam or AdamW over `parameter_groups`."""
     groups = parameter_groups(model, options)
     if options.optimizer == "sgd":
-        return optim.SGD(groups, lr=options.lr, momentum=options.momentum, fused=True)
+        return optim.SGD(groups, momentum=options.momentum, fused=True)
     kind = optim.AdamW if options.optimizer == "adamw" else optim.Adam
-    return kind(groups, lr=options.lr, fused=True)
+    return kind(groups, fused=True)
 
 
 def make_average(model: nn.Module, options: TrainingOptions) -> AveragedModel | None:
@@ -51,22 +58,35 @@ def make_average(model: nn.Module, options: TrainingOptions) -> AveragedModel | 
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(options.ema), use_buffers=True)
 
 
-def learning_rate(step: int, steps: int, options: TrainingOptions) -> float:
-    """The rate of the backbone's matrices at `step` (0-based, over all epochs of `steps` each).
+class Schedule:
+    """Gives the optimiser its learning rates: a linear warm-up and a cosine, by timm's class.
 
-    Linear from warmup_start * lr to lr over warmup_epochs, then a cosine that reaches final_lr * lr
-    at the very last step.
+    With `options.schedule` epoch, as the released code steps it: epoch 1 of E has the cosine's
+    value at 1 / E, and the last one the final rate. With step, the first step has the first rate of
+    the warm-up and the last step the final rate.
     """
-    warmup = round(options.warmup_epochs * steps)
-    if step < warmup:
-        share = options.warmup_start + (1 - options.warmup_start) * step / warmup
-        return options.lr * share
-    progress = (step - warmup) / max(1, options.epochs * steps - 1 - warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * progress))
-    return options.lr * (options.final_lr + (1 - options.final_lr) * cosine)
 
+    def __init__(
+        self, optimizer: optim.Optimizer, options: TrainingOptions, total_steps: int
+    ) -> None:
+        self._by_epoch = options.schedule == "epoch"
+        length, warmup = options.epochs, round(options.warmup_epochs)
+        if not self._by_epoch:
+            warmup = round(options.warmup_epochs * total_steps / options.epochs)
+            length = max(1, total_steps - 1 - warmup)
+        self._scheduler = CosineLRScheduler(
+            optimizer,
+            t_initial=length,
+            lr_min=options.final_lr * options.lr,
+            warmup_t=warmup,
+            warmup_lr_init=options.warmup_start * options.lr,
+            warmup_prefix=not self._by_epoch,
+            t_in_epochs=self._by_epoch,
+        )
 
-def set_rate(optimizer: optim.Optimizer, rate: float) -> None:
-    """Give every group `rate` times its own factor."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group["factor"]
+    def set(self, epoch: int, step: int) -> None:
+        """Set the rates of a step, which counts over all epochs; both count from 0."""
+        if self._by_epoch:
+            self._scheduler.step(epoch + 1)
+        else:
+            self._scheduler.step_update(step)

@@ -30,11 +30,18 @@ from pipeline.training.device import (
     unrepeatable,
 )
 from pipeline.training.interruption import StopRequest
-from pipeline.training.loader import Places, load_batches, worker_faults
-from pipeline.training.loop import Learner, run_steps, start_memories, write_history
+from pipeline.training.loader import load_batches, worker_faults
+from pipeline.training.loop import (
+    Learner,
+    make_memories,
+    run_steps,
+    start_memories,
+    write_history,
+)
 from pipeline.training.occlusion import Occluder, make_occluder
 from pipeline.training.optimizer import make_average, make_optimizer
 from pipeline.training.record import peak_memory_mib, run_facts
+from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.token_quality import TokenQuality
 from pipeline.training.views import TrainingImages, TwoViews
 
@@ -84,13 +91,16 @@ def train(
         facts = run_facts(shards, bank, options, seed, truth)
         facts |= {"device": device.type, "precision": learner.model.precision}
         checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
-        progress = checkpoint.restore(device) or Progress(started)
+        progress = checkpoint.restore(device)
+        if progress is None:
+            progress = Progress(started)
+            start_memories(learner, images)
         clock -= progress.seconds
         progress.environments += [place] if place not in progress.environments else []
-        places = Places(images.labels, options.training, seed, progress.step)
-        batches = load_batches(views, places, compute.workers, pin=device.type == "cuda")
+        sampler = PKBatchSampler(images.labels, options.training, seed, progress.step)
+        batches = load_batches(views, sampler, compute.workers, pin=device.type == "cuda")
         quality = TokenQuality(images, truth, options) if truth else None
-        with closing(run_steps(learner, batches, places.steps(), seed, progress)) as steps:
+        with closing(run_steps(learner, batches, sampler, seed, progress)) as steps:
             for epoch_is_over in steps:
                 if epoch_is_over:
                     token_auc = quality.measure(learner.model) if quality else ""
@@ -148,7 +158,10 @@ def _make_learner(
     compute: ComputeOptions,
     device: torch.device,
 ) -> Learner:
-    """The model before its first step; what is random in it follows from `seed`."""
+    """The model before its first step; what is random in it follows from `seed`.
+
+    Its memory banks are empty.
+    """
     torch.manual_seed(seed)
     model = build_model(
         options,
@@ -158,7 +171,7 @@ def _make_learner(
         cameras=images.camera_numbers,
     )
     model.to(device)
-    memories = start_memories(model, images, options, device)
+    memories = make_memories(model, images.identities, options.loss, device)
     optimizer = make_optimizer(model, options.training)
     average = make_average(model, options.training)
     return Learner(model, memories, optimizer, options, device, average)
@@ -175,7 +188,7 @@ def _make_occluder(
     options: RunOptions, bank: Path | None, images: TrainingImages
 ) -> Occluder | None:
     cut_outs = [] if bank is None else load_bank(bank)
-    return make_occluder(options.augment.occlusion, cut_outs, images)
+    return make_occluder(options.augment, options.image, cut_outs, images)
 
 
 if __name__ == "__main__":

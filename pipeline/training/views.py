@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from pipeline.options.run import AugmentOptions, ImageOptions
 from pipeline.training.occlusion import Occluder
+from pipeline.training.sampling import SampleKey
 
 if TYPE_CHECKING:  # a training step needs no pandas
     from pipeline.data.shards import ShardReader
@@ -23,13 +24,17 @@ if TYPE_CHECKING:  # a training step needs no pandas
 CACHE_BYTES = 512 * 2**20
 """Decoded images are kept while they fit into this."""
 _GREY = (0.299, 0.587, 0.114)
+_RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
-Place = tuple[int, int, int]
-"""Epoch, position in the epoch, index of the image."""
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 
 class View(NamedTuple):
-    """The two views of one image, each (H, W, 3) uint8, its label and the row of its camera."""
+    """The two views of one image, its label and the row of its camera.
+
+    Views are (H, W, 3) uint8; the second one is float32 where it holds values beyond 0..255.
+    """
 
     clean: np.ndarray
     second: np.ndarray
@@ -38,7 +43,7 @@ class View(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Views `clean` and `second` (B, 3, H, W) uint8 of the same images.
+    """Views `clean` and `second` (B, 3, H, W) uint8 of the same images; `second` may be float32.
 
     `labels` and `cameras` (B,) int64 are those of `TrainingImages`.
     """
@@ -50,7 +55,7 @@ class Batch(NamedTuple):
 
 
 class TrainingImages:
-    """The training split at the network's size.
+    """The training split.
 
     `labels` (M,) int64 index the sorted identities, `cameras` (M,) int64 the sorted
     `camera_numbers`; `keys` name the images.
@@ -58,9 +63,9 @@ class TrainingImages:
 
     def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
         self._reader = reader
-        self._size = (image.width, image.height)
-        self._capacity = CACHE_BYTES // (image.width * image.height * 3)
+        self.size: Size = (image.width, image.height)
         self._cache: dict[int, np.ndarray] = {}
+        self._cached_bytes = 0
         self.keys: list[str] = reader.index["key"].tolist()
         identities, labels = np.unique(reader.index["identity"].to_numpy(), return_inverse=True)
         self.identities = len(identities)
@@ -73,25 +78,40 @@ class TrainingImages:
         return len(self._reader)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Image `i` without augmentation, (H, W, 3) uint8, not to be written to."""
+        """Image `i` as it would be tested: at the network's size, (H, W, 3) uint8."""
+        return resize(self.source(i), self.size)
+
+    def source(self, i: int) -> np.ndarray:
+        """Image `i` at its own size, (h, w, 3) uint8, not to be written to."""
         if i in self._cache:
             return self._cache[i]
-        image = resize(self._reader.image(i), self._size)
-        if len(self._cache) < self._capacity:
+        image = self._reader.image(i)
+        if self._cached_bytes + image.nbytes <= CACHE_BYTES:
             self._cache[i] = image
+            self._cached_bytes += image.nbytes
         return image
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`image` (h, w, 3) uint8 scaled to `size` = (width, height), bilinear with antialiasing."""
+def resize(
+    image: np.ndarray, size: Size, method: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    """`image` (h, w, 3) uint8 scaled to `size` with antialiasing."""
     if image.shape[1::-1] == size:
         return image
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize(size, method))
 
 
-def clean_view(image: np.ndarray, options: AugmentOptions, rng: np.random.Generator) -> np.ndarray:
-    """Colour jitter, flip, pad with black and random crop; (H, W, 3) uint8 in and out."""
-    view = _jitter(Image.fromarray(image), options.colour_jitter, rng)
+def clean_view(
+    image: np.ndarray, size: Size, options: AugmentOptions, rng: np.random.Generator
+) -> np.ndarray:
+    """Colour jitter, resize to `size`, flip, pad with black and random crop; uint8 in and out."""
+    factors = rng.uniform(1 - options.colour_jitter, 1 + options.colour_jitter, 3)
+    method = _RESAMPLING[options.resize]
+    if options.jitter_before_resize:
+        image = resize(_jitter(image, factors), size, method)
+    else:
+        image = _jitter(resize(image, size, method), factors)
+    view = Image.fromarray(image)
     if rng.random() < options.flip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     left, top = rng.integers(-options.pad, options.pad + 1, 2).tolist()
@@ -99,12 +119,13 @@ def clean_view(image: np.ndarray, options: AugmentOptions, rng: np.random.Genera
     return np.asarray(view.crop((left, top, left + view.width, top + view.height)))
 
 
-def _jitter(image: Image.Image, amount: float, rng: np.random.Generator) -> Image.Image:
-    """Brightness, contrast and saturation, each scaled by U[1 - amount, 1 + amount].
+def _jitter(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Scale brightness, contrast and saturation by `factors` (3,).
 
     The three steps are one affine map of the colour, so they are applied, and clipped, at once.
     """
-    brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3).tolist()
+    brightness, contrast, saturation = factors.tolist()
+    image = Image.fromarray(pixels)
     shades = image.convert("L").histogram()
     mean = sum(shade * count for shade, count in enumerate(shades)) / sum(shades)
     offset = (1 - contrast) * brightness * mean
@@ -114,21 +135,25 @@ def _jitter(image: Image.Image, amount: float, rng: np.random.Generator) -> Imag
         row = [gain * (1 - saturation) * weight for weight in _GREY]
         row[channel] += gain * saturation
         matrix += [*row, offset]
-    return image.convert("RGB", tuple(matrix))
+    return np.asarray(image.convert("RGB", tuple(matrix)))
 
 
 def two_views(
-    image: np.ndarray, options: AugmentOptions, occluder: Occluder | None, rng: np.random.Generator
+    image: np.ndarray,
+    size: Size,
+    options: AugmentOptions,
+    occluder: Occluder | None,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The clean view, and the same with a part hidden; without an occluder, another clean view."""
-    clean = clean_view(image, options, rng)
+    clean = clean_view(image, size, options, rng)
     if occluder is None:
-        return clean, clean_view(image, options, rng)
+        return clean, clean_view(image, size, options, rng)
     return clean, occluder(clean, rng)
 
 
 class TwoViews(Dataset[View]):
-    """Both views of the image at a place of the training."""
+    """Both views of the image of a `SampleKey`."""
 
     def __init__(
         self, images: TrainingImages, options: AugmentOptions, occluder: Occluder | None, seed: int
@@ -138,17 +163,18 @@ class TwoViews(Dataset[View]):
         self._occluder = occluder
         self._seed = seed
 
-    def __getitem__(self, place: Place) -> View:
-        epoch, position, index = place
+    def __getitem__(self, key: SampleKey) -> View:
+        epoch, position, index = key
         # + 1: (seed, epoch, 0) is the stream of (seed, epoch), which draws the batches
         rng = np.random.default_rng([self._seed, epoch, position + 1])
-        views = two_views(self._images[index], self._options, self._occluder, rng)
+        image, size = self._images.source(index), self._images.size
+        views = two_views(image, size, self._options, self._occluder, rng)
         label, camera = self._images.labels[index], self._images.cameras[index]
         return View(*views, int(label), int(camera))
 
 
 def normalise(images: Tensor, options: ImageOptions) -> Tensor:
-    """The network's input, (B, 3, H, W) float32, of uint8 `images` on the same device."""
+    """The network's input, (B, 3, H, W) float32, of pixels `images` where white is 255."""
     mean = torch.tensor(options.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(options.std, device=images.device).view(1, 3, 1, 1)
     return images.float().div_(255).sub_(mean).div_(std)

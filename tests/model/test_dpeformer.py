@@ -92,9 +92,44 @@ def test_shapes_and_absent_branches(variant: str) -> None:
 def test_the_global_feature_is_the_class_token() -> None:
     model = make()
     tokens = model.backbone.forward_features(images())
-    assert torch.allclose(model(images()).global_, model.global_neck(tokens[:, 0]), atol=1e-5)
+    assert torch.allclose(model(images()).global_, tokens[:, 0], atol=1e-5)
     stripes = tokens[:, 1:].unflatten(1, (4, -1)).mean(dim=2).flatten(1)
     assert torch.allclose(model(images()).coarse, model.coarse_neck(stripes), atol=1e-5)
+
+
+@torch.no_grad()
+def test_with_a_class_neck_the_global_feature_and_its_classifier_come_after_it() -> None:
+    model = make(class_neck=True)
+    token = model.backbone.forward_features(images())[:, 0]
+    features = model(images())
+    assert torch.allclose(features.global_, model.global_neck(token), atol=1e-5)
+    logits = features.global_ @ model.global_classifier.weight.t()
+    assert torch.allclose(model.classify(features).global_, logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["baseline", "dpeformer", "concatenation"])
+@torch.no_grad()
+def test_batch_norm_sees_each_view_as_a_forward_pass_of_its_own_would(variant: str) -> None:
+    """One pass over both views equals two passes: features, and running statistics after them."""
+    together, apart, joint = (
+        make(class_neck=True, batch_norm=kind, **VARIANTS[variant]).train()
+        for kind in ("view", "view", "joint")
+    )
+    for model in (together, apart, joint):
+        model.backbone.eval()  # drop-path would draw
+    views = images(6), 3 * images(6) + 1
+    both = tensors(together(torch.cat(views), views=2))
+    single = [tensors(apart(view)) for view in views]
+    mixed = tensors(joint(torch.cat(views), views=2))
+    for name, values in both.items():
+        expected = torch.cat([one[name] for one in single])
+        assert torch.allclose(values.double(), expected.double(), atol=1e-5), name
+    assert not torch.allclose(both["coarse"], mixed["coarse"], atol=1e-2)
+    for name, buffer in together.named_buffers():
+        assert torch.allclose(buffer, apart.get_buffer(name), atol=1e-6), name
+    for module in together.modules():
+        if isinstance(module, BatchNormNeck):
+            assert module.num_batches_tracked == 2
 
 
 @torch.no_grad()
@@ -148,7 +183,8 @@ def test_without_a_branch_there_are_no_weights_of_it() -> None:
 
 
 def test_batch_norm_biases_are_frozen_at_zero() -> None:
-    necks = [module for module in make().modules() if isinstance(module, BatchNormNeck)]
+    model = make(class_neck=True)
+    necks = [module for module in model.modules() if isinstance(module, BatchNormNeck)]
     assert len(necks) == 3
     for neck in necks:
         assert not neck.bias.requires_grad

@@ -29,7 +29,7 @@ OPTIONS = RunOptions(
         name="vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2
     ),
     model=ModelOptions(k_min=2),
-    training=TrainingOptions(epochs=EPOCHS, identities=3, images=2, epoch_of="identities"),
+    training=TrainingOptions(epochs=EPOCHS, identities=3, images=2, sampler="identities"),
 )
 COMPUTE = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 

@@ -73,7 +73,7 @@ def tiny_options() -> RunOptions:
             epochs=3,
             identities=3,
             images=2,
-            epoch_of="identities",
+            sampler="identities",
             optimizer="adamw",
             lr=1e-3,
             warmup_epochs=1.0,

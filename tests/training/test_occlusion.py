@@ -5,15 +5,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.errors import InputError
+from pipeline.options.run import AugmentOptions, ErasingOptions, ImageOptions
 from pipeline.training.occlusion import (
     CutAndPaste,
+    RandomErasing,
     RealisticOcclusion,
     make_occluder,
     random_box,
-    random_erasing,
 )
+from pipeline.training.views import normalise
 
 HEIGHT, WIDTH = 64, 32
 
@@ -150,18 +153,52 @@ def test_roa_leaves_what_is_transparent(image: np.ndarray) -> None:
 
 def test_random_erasing_changes_one_rectangle_in_half_of_the_images(image: np.ndarray) -> None:
     rng = np.random.default_rng(0)
-    shares = []
+    erase = RandomErasing(ErasingOptions(), ImageOptions())
+    fractions = []
     for _ in range(300):
-        changed = (random_erasing(image, rng) != image).any(2)
+        changed = (erase(image, rng) != image).any(2)
         if changed.any():
             top, left, bottom, right = bounds(changed)
-            # random pixels rarely equal the old ones in all three channels
-            assert changed[top:bottom, left:right].mean() > 0.99
-        shares.append(changed.mean())
-    erased = [share for share in shares if share]
+            assert changed[top:bottom, left:right].all()
+        fractions.append(changed.mean())
+    erased = [fraction for fraction in fractions if fraction]
     assert 120 < len(erased) < 180
     assert min(erased) > 0.01
-    assert max(erased) < 0.42
+    assert max(erased) < 0.36
+
+
+def test_random_erasing_obeys_its_probability_area_and_aspect(image: np.ndarray) -> None:
+    options = ErasingOptions(
+        probability=1.0, min_area=0.1, max_area=0.12, min_aspect=1.9, max_aspect=2.1
+    )
+    erase, rng = RandomErasing(options, ImageOptions()), np.random.default_rng(0)
+    for _ in range(100):
+        top, left, bottom, right = bounds((erase(image, rng) != image).any(2))
+        assert (bottom - top) / (right - left) == pytest.approx(2, abs=0.25)
+        assert (bottom - top) * (right - left) / image[..., 0].size == pytest.approx(0.11, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("fill", "mean", "std"),
+    [
+        ("gaussian", (0, 0, 0), (1, 1, 1)),
+        ("raw_gaussian", (-2, -2, -1), (4, 5, 2)),  # (N(0, 1) - mean) / std
+        ("mean", (0, 0, 0), (0, 0, 0)),
+        ("noise", (0, 0.5, 0), (1.155, 1.443, 0.577)),  # uniform in 0..1: deviation 1 / sqrt(12)
+    ],
+)
+def test_what_random_erasing_fills_in_as_the_network_sees_it(
+    fill: str, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    image = ImageOptions(mean=(0.5, 0.4, 0.5), std=(0.25, 0.2, 0.5))
+    options = ErasingOptions(probability=1.0, min_area=0.5, max_area=0.6, fill=fill)
+    black = np.zeros((128, 128, 3), np.uint8)
+    result = RandomErasing(options, image)(black, np.random.default_rng(0))
+    top, left, bottom, right = bounds((result != 0).any(2))
+    pixels = torch.from_numpy(result[top:bottom, left:right]).permute(2, 0, 1)[None]
+    seen = normalise(pixels, image)[0].flatten(1)
+    np.testing.assert_allclose(seen.mean(1), mean, atol=0.15)
+    np.testing.assert_allclose(seen.std(1), std, atol=0.15)
 
 
 def test_cut_and_paste_takes_pixels_of_another_image(image: np.ndarray) -> None:
@@ -183,7 +220,7 @@ def test_random_boxes_fit_even_into_thin_images() -> None:
     rng = np.random.default_rng(0)
     for height, width in ((128, 64), (5, 200), (200, 3), (1, 1)):
         for _ in range(50):
-            top, left, h, w = random_box(height, width, rng)
+            top, left, h, w = random_box((height, width, 3), ErasingOptions(), rng)
             assert h > 0
             assert w > 0
             assert top >= 0
@@ -196,18 +233,21 @@ def test_random_boxes_fit_even_into_thin_images() -> None:
 def test_occluders_share_one_interface(
     name: str, image: np.ndarray, cut_outs: list[np.ndarray]
 ) -> None:
-    occluder = make_occluder(name, cut_outs, [image[::-1]])
+    options = AugmentOptions(occlusion=name)
+    occluder = make_occluder(options, ImageOptions(), cut_outs, [image[::-1]])
     assert occluder is not None
     before = image.copy()
     results = [occluder(image, np.random.default_rng(seed)) for seed in (0, 0, *range(1, 10))]
     assert np.array_equal(image, before)
     assert all(result.shape == image.shape for result in results)
-    assert all(result.dtype == np.uint8 for result in results)
+    # a batch must be of one type; the fill of erasing is beyond 0..255
+    kind = np.float32 if name == "random_erasing" else np.uint8
+    assert all(result.dtype == kind for result in results)
     assert np.array_equal(results[0], results[1])
     assert len({result.tobytes() for result in results}) > 3
 
 
 def test_none_is_no_occluder_and_roa_needs_objects(image: np.ndarray) -> None:
-    assert make_occluder("none", [], [image]) is None
+    assert make_occluder(AugmentOptions(occlusion="none"), ImageOptions(), [], [image]) is None
     with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
-        make_occluder("roa", [], [image])
+        make_occluder(AugmentOptions(), ImageOptions(), [], [image])

@@ -8,11 +8,10 @@ from torch import nn
 
 from pipeline.options.run import TrainingOptions
 from pipeline.training.optimizer import (
-    learning_rate,
+    Schedule,
     make_average,
     make_optimizer,
     parameter_groups,
-    set_rate,
 )
 
 
@@ -29,7 +28,10 @@ def facts(options: TrainingOptions) -> dict[str, tuple[float, float]]:
     model = Toy()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     found = [
-        (names[id(parameter)], (group["factor"], group["weight_decay"]))
+        (
+            names[id(parameter)],
+            (group["lr_scale"], group["weight_decay"]),
+        )
         for group in parameter_groups(model, options)
         for parameter in group["params"]
     ]
@@ -38,7 +40,9 @@ def facts(options: TrainingOptions) -> dict[str, tuple[float, float]]:
 
 
 def test_sgd_decays_all_and_doubles_biases() -> None:
-    options = TrainingOptions(optimizer="sgd", bias_lr_factor=2.0, weight_decay=0.1)
+    options = TrainingOptions(
+        schedule="step", optimizer="sgd", bias_lr_factor=2.0, weight_decay=0.1
+    )
     assert facts(options) == {
         "backbone.0.weight": (1.0, 0.1),
         "backbone.0.bias": (2.0, 0.1),
@@ -51,7 +55,7 @@ def test_sgd_decays_all_and_doubles_biases() -> None:
 
 def test_adamw_decays_matrices_only_and_speeds_up_heads() -> None:
     options = TrainingOptions(
-        optimizer="adamw", head_lr_factor=7.0, bias_lr_factor=1.0, weight_decay=0.1
+        schedule="step", optimizer="adamw", head_lr_factor=7.0, bias_lr_factor=1.0, weight_decay=0.1
     )
     assert facts(options) == {
         "backbone.0.weight": (1.0, 0.1),
@@ -63,40 +67,100 @@ def test_adamw_decays_matrices_only_and_speeds_up_heads() -> None:
     }
 
 
-def test_schedule_warms_up_then_follows_a_cosine() -> None:
-    options = TrainingOptions(epochs=6, lr=2.0, warmup_epochs=1.5, warmup_start=0.1, final_lr=0.05)
-    rates = [learning_rate(step, 10, options) for step in range(60)]
+def rates(options: TrainingOptions, steps: int) -> dict[str, list[float]]:
+    """The rates of the backbone's matrices and of the head's at each step, `steps` an epoch."""
+    options = options.model_copy(update={"head_lr_factor": options.head_lr_factor + 1e-9})
+    optimizer = make_optimizer(Toy(), options)
+    schedule = Schedule(optimizer, options, options.epochs * steps)
+    found: dict[str, list[float]] = {"backbone": [], "head": []}
+    for step in range(options.epochs * steps):
+        schedule.set(step // steps, step)
+        matrices = [g for g in optimizer.param_groups if g["params"][0].ndim == 2]
+        for name, group in zip(found, matrices, strict=True):
+            found[name].append(group["lr"])
+    return found
+
+
+def test_the_schedule_by_step_warms_up_then_follows_a_cosine() -> None:
+    options = TrainingOptions(
+        schedule="step",
+        epochs=6,
+        lr=2.0,
+        head_lr_factor=3.0,
+        warmup_epochs=1.5,
+        warmup_start=0.1,
+        final_lr=0.05,
+    )
+    found = rates(options, 10)["backbone"]
     for step in range(15):
-        assert rates[step] == pytest.approx(2.0 * (0.1 + 0.9 * step / 15))
+        assert found[step] == pytest.approx(2.0 * (0.1 + 0.9 * step / 15))
     for step in range(15, 60):
         half_wave = (1 + math.cos(math.pi * (step - 15) / 44)) / 2
-        assert rates[step] == pytest.approx(2.0 * 0.05 + 2.0 * 0.95 * half_wave)
-    assert rates[0] == pytest.approx(0.2)
-    assert max(rates) == rates[15] == pytest.approx(2.0)
-    assert rates[-1] == pytest.approx(0.1)
+        assert found[step] == pytest.approx(2.0 * 0.05 + 2.0 * 0.95 * half_wave)
+    assert found[0] == pytest.approx(0.2)
+    assert max(found) == found[15] == pytest.approx(2.0)
+    assert found[-1] == pytest.approx(0.1)
+    assert rates(options, 10)["head"] == pytest.approx([3 * rate for rate in found])
 
 
-def test_schedule_without_warm_up_and_with_nothing_but() -> None:
-    flat = TrainingOptions(epochs=1, lr=1.0, warmup_epochs=0.0)
-    assert learning_rate(0, 1, flat) == 1.0
-    short = TrainingOptions(epochs=1, lr=1.0, warmup_epochs=5.0, warmup_start=0.0)
-    assert learning_rate(3, 4, short) == pytest.approx(3 / 20)
+def test_the_schedule_by_step_without_warm_up_and_with_nothing_but() -> None:
+    flat = TrainingOptions(schedule="step", epochs=1, lr=1.0, warmup_epochs=0.0)
+    assert rates(flat, 1)["backbone"] == [1.0]
+    short = TrainingOptions(schedule="step", epochs=1, lr=1.0, warmup_epochs=5.0, warmup_start=0.0)
+    assert rates(short, 4)["backbone"][3] == pytest.approx(3 / 20)
+
+
+def test_the_schedule_by_epoch_is_that_of_the_released_code() -> None:
+    """Epochs count from 1; the cosine spans all of them, and every group has the same two ends."""
+    options = TrainingOptions(epochs=120, lr=0.008, head_lr_factor=2.0)
+    found = rates(options, 2)
+    for name, top in (("backbone", 0.008), ("head", 0.016)):
+        for epoch in range(1, 121):
+            if epoch < 5:
+                expected = 8e-5 + epoch * (top - 8e-5) / 5
+            else:
+                wave = (1 + math.cos(math.pi * epoch / 120)) / 2
+                expected = 1.6e-5 + (top - 1.6e-5) * wave
+            pair = found[name][2 * epoch - 2 : 2 * epoch]
+            assert pair == pytest.approx([expected, expected], rel=1e-9), (name, epoch)
+
+
+def test_a_schedule_that_is_made_for_restored_rates_goes_on_as_before() -> None:
+    options = TrainingOptions(epochs=4, warmup_epochs=1.0)
+    optimizer = make_optimizer(Toy(), options)
+    schedule = Schedule(optimizer, options, 8)
+    schedule.set(1, 2)
+    restored = make_optimizer(Toy(), options)
+    restored.load_state_dict(optimizer.state_dict())
+    resumed = Schedule(restored, options, 8)
+    for each in (schedule, resumed):
+        each.set(3, 6)
+    found, expected = (
+        [group["lr"] for group in each.param_groups] for each in (restored, optimizer)
+    )
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 def test_a_step_moves_each_group_by_its_own_rate(name: str) -> None:
     """The first step of Adam is the rate itself; that of SGD is the rate times the gradient."""
     options = TrainingOptions.model_validate(
-        {"optimizer": name, "head_lr_factor": 3.0, "bias_lr_factor": 2.0, "weight_decay": 0.0}
+        {
+            "optimizer": name,
+            "lr": 0.01,
+            "head_lr_factor": 3.0,
+            "bias_lr_factor": 2.0,
+            "weight_decay": 0.0,
+        }
     )
     model = Toy()
     optimizer = make_optimizer(model, options)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    set_rate(optimizer, 0.01)
     optimizer.step()
-    factors = {key: factor for key, (factor, _) in facts(options).items()}
+    scaled = options.model_copy(update={"schedule": "step"})
+    factors = {key: factor for key, (factor, _) in facts(scaled).items()}
     for key, value in model.state_dict().items():
         moved = before[key] - value
         expected = torch.full_like(moved, 0.01 * factors.get(key, 0.0))

@@ -17,6 +17,7 @@ from pipeline.environment import current_environment
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
+from pipeline.training.views import TrainingImages
 from tests.training.runs import (
     LEFT,
     OUTPUTS,
@@ -51,6 +52,30 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert result(folder) == result(whole)
     assert rows(folder)[: done // 2] == before  # times too
     assert sorted(path.name for path in folder.iterdir()) == LEFT
+
+
+def test_resuming_does_not_embed_the_training_set_again(
+    run: Runner,
+    longer: RunOptions,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its memory banks are restored; images as they are, not augmented, start them only."""
+    folder = tmp_path / "stopped"
+    stopped(run, folder, options=longer)
+    read: list[int] = []
+    original = TrainingImages.__getitem__
+    monkeypatch.setattr(
+        TrainingImages, "__getitem__", lambda images, i: read.append(i) or original(images, i)
+    )
+    run("stopped", options=longer)
+    assert read == []
+    assert result(folder) == result(whole)
+    run("without", options=with_(with_(longer, "loss", contrast="none"), "training", epochs=1))
+    assert read == []
+    run("fresh", options=with_(longer, "training", epochs=1))
+    assert sorted(read) == list(range(24))
 
 
 def test_the_record_counts_all_pieces(

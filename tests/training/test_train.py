@@ -14,9 +14,10 @@ from pipeline.files import read_json, sha256
 from pipeline.model.dpeformer import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
-from pipeline.training.loader import Places, load_batches
-from pipeline.training.loop import Learner, start_memories
+from pipeline.training.loader import load_batches
+from pipeline.training.loop import Learner, make_memories, start_memories
 from pipeline.training.optimizer import make_optimizer
+from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingImages, TwoViews, normalise
 from tests.training.runs import CPU, Runner, rows, weights, with_
 
@@ -57,15 +58,36 @@ def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
     assert read_json(unused / "run.json")["hashes"]["bank"] is None
 
 
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("model", {"batch_norm": "joint"}),
+        ("model", {"class_neck": True}),
+        ("training", {"sampler": "portions"}),
+        ("training", {"sampler": "random_identity"}),
+        ("training", {"schedule": "step"}),
+        ("augment", {"jitter_before_resize": False}),
+        ("augment", {"resize": "bilinear"}),
+    ],
+)
+def test_each_choice_of_the_recipe_decides_the_weights(
+    run: Runner, options: RunOptions, section: str, values: dict[str, object]
+) -> None:
+    # drawn images have 32 x 16 pixels: at another size they are resized
+    base = with_(with_(options, "image", height=40), "training", epochs=2)
+    changed = run("changed", options=with_(base, section, **values))
+    assert weights(changed) != weights(run("base", options=base))
+
+
 @pytest.mark.parametrize("selection", ["none", "all", "dpsm"])
 def test_training_lowers_the_loss_and_fills_the_history(
     run: Runner, options: RunOptions, selection: str
 ) -> None:
     options = with_(with_(options, "model", selection=selection), "backbone", drop_path=0.0)
-    options = with_(options, "training", epochs=15, lr=3e-3, head_lr_factor=5.0)
+    options = with_(options, "training", epochs=15, lr=3e-3, head_lr_factor=5.0, warmup_epochs=3.0)
     history = rows(run("run", options=options))
     losses = [float(row["loss"]) for row in history]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
     assert [int(row["epoch"]) for row in history] == list(range(1, 16))
     assert float(history[0]["lr"]) < float(history[3]["lr"])
     assert math.isclose(float(history[-1]["lr"]), 0.002 * 3e-3)
@@ -144,14 +166,16 @@ def test_both_views_and_the_first_centres_are_told_the_cameras(
     cpu = torch.device("cpu")
     optimizer = make_optimizer(model, options.training)
     told: list[tuple[torch.Tensor, torch.Tensor]] = []
-    model.register_forward_pre_hook(lambda model, inputs: told.append(inputs))
-    memories = start_memories(model, images, options, cpu)
+    model.register_forward_pre_hook(lambda model, inputs: told.append(inputs[:2]))
+    memories = make_memories(model, 6, options.loss, cpu)
+    learner = Learner(model, memories, optimizer, options, cpu)
+    start_memories(learner, images)
     assert torch.cat([cameras for _, cameras in told]).tolist() == images.cameras.tolist()
     told.clear()
     views = TwoViews(images, options.augment, None, seed=0)
-    places = Places(images.labels, options.training, seed=0, first_step=0)
-    batch = next(load_batches(views, places, workers=0, pin=False))
-    Learner(model, memories, optimizer, options, cpu).step(batch, rate=1e-3)
+    sampler = PKBatchSampler(images.labels, options.training, seed=0)
+    batch = next(load_batches(views, sampler, workers=0, pin=False))
+    learner.step(batch)
     [(pixels, cameras)] = told
     for half, view in ((slice(0, 6), batch.clean), (slice(6, 12), batch.second)):
         assert torch.equal(pixels[half], normalise(view, options.image))

@@ -57,13 +57,13 @@ def test_kernels_that_are_not_repeatable_are_recorded(
 ) -> None:
     """On the CPU all that training needs are; here is one that torch warns of there too."""
     assert read_json(run("plain") / "run.json")["deterministic"] is True
-    original = TrainingImages.__getitem__
+    original = TrainingImages.source
 
     def unsafe(images: TrainingImages, i: int) -> object:
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
         return original(images, i)
 
-    monkeypatch.setattr(TrainingImages, "__getitem__", unsafe)
+    monkeypatch.setattr(TrainingImages, "source", unsafe)
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         with pytest.warns(UserWarning, match="put_ does not have a deterministic"):

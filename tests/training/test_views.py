@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.data.shards import ShardReader
 from pipeline.options.run import AugmentOptions, ImageOptions, RunOptions
-from pipeline.training.loader import Places, load_batches
+from pipeline.training.loader import load_batches
 from pipeline.training.occlusion import make_occluder
+from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import (
     Batch,
     TrainingImages,
@@ -20,6 +22,7 @@ from pipeline.training.views import (
 )
 
 STILL = AugmentOptions(colour_jitter=0.0, flip=0.0, pad=0)
+SIZE = (16, 32)
 
 
 @pytest.fixture
@@ -40,10 +43,10 @@ def batches(
     workers: int = 0,
     first_step: int = 0,
 ) -> list[Batch]:
-    occluder = make_occluder(options.augment.occlusion, cut_outs, images)
+    occluder = make_occluder(options.augment, options.image, cut_outs, images)
     views = TwoViews(images, options.augment, occluder, seed)
-    places = Places(images.labels, options.training, seed, first_step)
-    return list(load_batches(views, places, workers, pin=False))
+    sampler = PKBatchSampler(images.labels, options.training, seed, first_step)
+    return list(load_batches(views, sampler, workers, pin=False))
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:
@@ -52,19 +55,19 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 
 
 def test_without_augmentation_the_view_is_the_image(image: np.ndarray) -> None:
-    assert np.array_equal(clean_view(image, STILL, np.random.default_rng(0)), image)
+    assert np.array_equal(clean_view(image, SIZE, STILL, np.random.default_rng(0)), image)
 
 
 def test_flip_is_a_mirror(image: np.ndarray) -> None:
     always = STILL.model_copy(update={"flip": 1.0})
-    assert np.array_equal(clean_view(image, always, np.random.default_rng(0)), image[:, ::-1])
+    assert np.array_equal(clean_view(image, SIZE, always, np.random.default_rng(0)), image[:, ::-1])
 
 
 def test_pad_and_crop_is_a_black_framed_window(image: np.ndarray) -> None:
     options = STILL.model_copy(update={"pad": 3})
     padded = np.pad(image, ((3, 3), (3, 3), (0, 0)))
     places = {padded[y : y + 32, x : x + 16].tobytes(): (y, x) for y in range(7) for x in range(7)}
-    views = [clean_view(image, options, np.random.default_rng(seed)) for seed in range(400)]
+    views = [clean_view(image, SIZE, options, np.random.default_rng(seed)) for seed in range(400)]
     assert {places[view.tobytes()] for view in views} == set(places.values())
 
 
@@ -78,20 +81,45 @@ def test_jitter_is_brightness_contrast_and_saturation(image: np.ndarray) -> None
         expected = image * b
         expected = c * expected + (1 - c) * (expected @ grey).mean()
         expected = s * expected + (1 - s) * (expected @ grey)[..., None]
-        result = clean_view(image, options, np.random.default_rng(seed))
+        result = clean_view(image, SIZE, options, np.random.default_rng(seed))
         assert np.abs(result - expected).max() < 1.0
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("method", ["bicubic", "bilinear"])
+def test_training_views_are_jittered_and_resized_as_asked(before: bool, method: str) -> None:
+    """Test images stay bilinear, whatever training does."""
+    large = np.random.default_rng(3).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+    options = AugmentOptions(
+        colour_jitter=0.4, flip=0.0, pad=0, resize=method, jitter_before_resize=before
+    )
+    jitter = options.model_copy(update={"jitter_before_resize": True})
+    resampling = Image.Resampling[method.upper()]
+
+    def scale(pixels: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(pixels).resize(SIZE, resampling))
+
+    def jittered(pixels: np.ndarray) -> np.ndarray:
+        own = pixels.shape[1::-1]
+        return clean_view(pixels, own, jitter, np.random.default_rng(1))
+
+    expected = scale(jittered(large)) if before else jittered(scale(large))
+    found = clean_view(large, SIZE, options, np.random.default_rng(1))
+    assert np.array_equal(found, expected)
+    other = jittered(scale(large)) if before else scale(jittered(large))
+    assert not np.array_equal(found, other)
 
 
 def test_both_views_share_their_geometry_and_colours(image: np.ndarray) -> None:
     clean, second = two_views(
-        image, AugmentOptions(pad=4), lambda view, rng: view.copy(), np.random.default_rng(1)
+        image, SIZE, AugmentOptions(pad=4), lambda view, rng: view.copy(), np.random.default_rng(1)
     )
     assert np.array_equal(clean, second)
     assert not np.array_equal(clean, image)
 
 
 def test_without_an_occluder_the_second_view_is_another_clean_one(image: np.ndarray) -> None:
-    clean, second = two_views(image, AugmentOptions(pad=4), None, np.random.default_rng(1))
+    clean, second = two_views(image, SIZE, AugmentOptions(pad=4), None, np.random.default_rng(1))
     assert not np.array_equal(clean, second)
 
 
@@ -156,8 +184,10 @@ def test_cameras_follow_the_images(
 
 def test_images_are_resized_to_the_network(shards: Path) -> None:
     images = TrainingImages(ShardReader(shards, "train"), ImageOptions(height=24, width=8))
-    assert images[0].shape == (24, 8, 3)
-    assert images[0].dtype == np.uint8
+    source = images.source(0)
+    assert images[0].shape == (24, 8, 3) != source.shape
+    bilinear = Image.fromarray(source).resize((8, 24), Image.Resampling.BILINEAR)
+    assert np.array_equal(images[0], np.asarray(bilinear))
 
 
 def test_normalise_is_share_of_white_minus_mean_over_std() -> None:

@@ -3,18 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.data.sampling import epoch_batches
 from pipeline.errors import InputError
 from pipeline.options.run import TrainingOptions
+from pipeline.training.sampling import PKBatchSampler, epoch_batches
 
 # 5 identities, not contiguous, with 6, 4, 3, 1 and 2 images
 IDENTITIES = np.array([9, 4, 4, 9, 700, 9, 2, 4, 9, 31, 9, 2, 4, 700, 9, 700])
 
 
 def _batches(
-    identities: np.ndarray, seed: int, epoch: int, p: int, k: int, epoch_of: str = "identities"
+    identities: np.ndarray, seed: int, epoch: int, p: int, k: int, sampler: str = "identities"
 ) -> np.ndarray:
-    options = TrainingOptions(identities=p, images=k, epoch_of=epoch_of)
+    options = TrainingOptions(identities=p, images=k, sampler=sampler)
     return epoch_batches(identities, options, seed, epoch)
 
 
@@ -95,13 +95,13 @@ def test_too_few_identities() -> None:
 
 
 @pytest.mark.parametrize(("p", "k"), [(2, 2), (3, 1), (5, 2), (1, 4)])
-def test_an_epoch_of_images_has_every_portion_of_every_identity(p: int, k: int) -> None:
+def test_portions_have_every_portion_of_every_identity(p: int, k: int) -> None:
     """Each batch has different identities; none comes oftener than its images allow."""
     people, counts = np.unique(IDENTITIES, return_counts=True)
     turns = np.maximum(1, counts // k)
     steps = max(s for s in range(1, 20) if np.minimum(turns, s).sum() >= p * s)
     for epoch in range(10):
-        groups = _batches(IDENTITIES, 1, epoch, p, k, "images").reshape(-1, p, k)
+        groups = _batches(IDENTITIES, 1, epoch, p, k, "portions").reshape(-1, p, k)
         labels = IDENTITIES[groups]
         assert len(groups) == steps
         assert (labels == labels[:, :, :1]).all()
@@ -112,24 +112,97 @@ def test_an_epoch_of_images_has_every_portion_of_every_identity(p: int, k: int) 
             assert uses.size == 0 or count < k or uses.max() == 1
 
 
-def test_an_epoch_of_images_is_as_long_as_transreids() -> None:
+def test_portions_use_every_image_of_a_balanced_dataset() -> None:
     """Market-1501 in numbers: 12,936 images of 751 identities."""
     labels = np.arange(12936) % 751
-    assert _batches(labels, 0, 0, 16, 4, "images").shape == (751 * 4 // 16, 64)
+    assert _batches(labels, 0, 0, 16, 4, "portions").shape == (751 * 4 // 16, 64)
     assert _batches(labels, 0, 0, 16, 4).shape == (46, 64)
 
 
-def test_an_epoch_of_images_spreads_large_identities_over_its_batches() -> None:
+def test_portions_spread_large_identities_over_the_batches() -> None:
     labels = np.repeat(np.arange(20), [40] * 2 + [4] * 18)
-    batches = _batches(labels, 3, 0, 2, 4, "images")
+    batches = _batches(labels, 3, 0, 2, 4, "portions")
     where = [step for step, row in enumerate(labels[batches].tolist()) if 0 in row]
     assert (len(batches), len(where)) == (19, 10)
     assert min(where) < 6
     assert max(where) > 12
 
 
-def test_an_epoch_of_images_is_a_function_of_seed_and_epoch() -> None:
-    first = _batches(IDENTITIES, 3, 8, 2, 2, "images")
-    np.testing.assert_array_equal(_batches(IDENTITIES, 3, 8, 2, 2, "images"), first)
-    assert (_batches(IDENTITIES, 3, 9, 2, 2, "images") != first).any()
-    assert (_batches(IDENTITIES, 4, 8, 2, 2, "images") != first).any()
+def test_portions_are_a_function_of_seed_and_epoch() -> None:
+    first = _batches(IDENTITIES, 3, 8, 2, 2, "portions")
+    np.testing.assert_array_equal(_batches(IDENTITIES, 3, 8, 2, 2, "portions"), first)
+    assert (_batches(IDENTITIES, 3, 9, 2, 2, "portions") != first).any()
+    assert (_batches(IDENTITIES, 4, 8, 2, 2, "portions") != first).any()
+
+
+def _random_identity_oracle(
+    identities: np.ndarray, seed: int, epoch: int, p: int, k: int
+) -> list[list[int]]:
+    """TransReID's sampler with its dictionaries and lists, and our generator's draws."""
+    rng = np.random.default_rng([seed, epoch])
+    people = sorted(set(identities.tolist()))
+    portions: dict[int, list[list[int]]] = {person: [] for person in people}
+    for person in people:
+        own = [i for i, label in enumerate(identities) if label == person]
+        if len(own) < k:
+            own = [int(i) for i in rng.choice(own, (1, k))[0]]
+        else:
+            own = rng.permutation(own).tolist()
+        batch: list[int] = []
+        for image in own:
+            batch.append(image)
+            if len(batch) == k:
+                portions[person].append(batch)
+                batch = []
+    batches: list[list[int]] = []
+    available = list(range(len(people)))
+    while len(available) >= p:
+        chosen: list[int] = []
+        for place in rng.choice(np.array(available), p, replace=False).tolist():
+            chosen += portions[people[place]].pop(0)
+            if not portions[people[place]]:
+                available.remove(place)
+        batches.append(chosen)
+    return batches
+
+
+@pytest.mark.parametrize(("p", "k"), [(2, 2), (2, 4), (1, 1), (4, 1), (5, 3)])
+def test_random_identity_equals_plain_loops(p: int, k: int) -> None:
+    for epoch in range(3):
+        batches = _batches(IDENTITIES, 5, epoch, p, k, "random_identity")
+        assert batches.tolist() == _random_identity_oracle(IDENTITIES, 5, epoch, p, k)
+
+
+# identities of Occluded-Duke's training list by their number of images, from 6 on
+OCCLUDED_DUKE = (
+    *(1, 3, 7, 14, 17, 27, 37, 37, 34, 34, 33, 33, 46, 42, 32, 28, 37, 37, 33, 30, 31, 26, 17),
+    *(9, 6, 5, 1, 1, 0, 1, 2, 2, 0, 1, 0, 3, 0, 0, 2, 2, 3, 1, 1, 2, 1, 2, 0, 0, 2, 1),
+)
+MORE = (58, 58, 58, 61, 65, 67, 68, 70, 71, 78, 81, 87, 99, 110, 122, 201, 289, 426)
+
+
+def test_random_identity_leaves_the_largest_identities_of_occluded_duke_sooner() -> None:
+    """An epoch of 212 steps and 8.7 % of its samples, where portions have 227 and 14.7 %."""
+    counts = [*np.repeat(np.arange(6, 56), OCCLUDED_DUKE), *MORE]
+    labels = np.repeat(np.arange(702), counts)
+    assert len(labels) == 15618
+    for sampler, steps, share in (("random_identity", 212, 0.087), ("portions", 227, 0.147)):
+        drawn = [labels[_batches(labels, 0, e, 16, 4, sampler)] for e in range(3)]
+        assert np.mean([len(batches) for batches in drawn]) == pytest.approx(steps, abs=1)
+        largest = np.mean([(batches >= 702 - 20).mean() for batches in drawn])
+        assert largest == pytest.approx(share, abs=0.003)
+
+
+def test_epochs_of_different_lengths_follow_each_other() -> None:
+    options = TrainingOptions(identities=2, images=2, epochs=5, sampler="random_identity")
+    sampler = PKBatchSampler(IDENTITIES, options, seed=0)
+    lengths = [len(_batches(IDENTITIES, 0, epoch, 2, 2, "random_identity")) for epoch in range(5)]
+    assert len(set(lengths)) > 1
+    assert [sampler.steps(epoch) for epoch in range(5)] == lengths
+    assert len(sampler) == sum(lengths)
+    places = [(epoch, step) for epoch, steps in enumerate(lengths) for step in range(steps)]
+    assert [sampler.locate(step) for step in range(len(sampler))] == places
+    whole = list(sampler)
+    assert [batch[0][0] for batch in whole] == [epoch for epoch, _ in places]
+    for step in range(len(whole)):
+        assert list(PKBatchSampler(IDENTITIES, options, 0, step)) == whole[step:]

@@ -1,0 +1,163 @@
+"""The order of training: which images make up each batch of an epoch."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.options.run import TrainingOptions
+
+SampleKey = tuple[int, int, int]
+"""Epoch, position in the epoch, index of the image: all that decides an image's augmentation."""
+
+
+class PKBatchSampler:
+    """The batches of all epochs in order, each P identities x K images, from `first_step` on."""
+
+    def __init__(
+        self, labels: np.ndarray, options: TrainingOptions, seed: int, first_step: int = 0
+    ) -> None:
+        """For the images with `labels` (M,) int64; `first_step` counts over all epochs."""
+        self._labels = labels
+        self._options = options
+        self._seed = seed
+        self._first_step = first_step
+        lengths = (len(self._batches(epoch)) for epoch in range(options.epochs))
+        self._ends = list(accumulate(lengths))
+
+    def __len__(self) -> int:
+        """Steps of all epochs."""
+        return self._ends[-1]
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        first_epoch, skipped = self.locate(self._first_step)
+        for epoch in range(first_epoch, self._options.epochs):
+            for step, batch in enumerate(self._batches(epoch).tolist()):
+                if step >= skipped:
+                    first = step * len(batch)
+                    yield [(epoch, first + i, index) for i, index in enumerate(batch)]
+            skipped = 0
+
+    def locate(self, step: int) -> tuple[int, int]:
+        """Epoch of a step that counts over all epochs, and its place in that epoch."""
+        epoch = bisect_right(self._ends, step)
+        return epoch, step - (self._ends[epoch - 1] if epoch else 0)
+
+    def steps(self, epoch: int) -> int:
+        """Batches of an epoch."""
+        return self._ends[epoch] - (self._ends[epoch - 1] if epoch else 0)
+
+    def _batches(self, epoch: int) -> np.ndarray:
+        return epoch_batches(self._labels, self._options, self._seed, epoch)
+
+
+def epoch_batches(
+    identities: np.ndarray, options: TrainingOptions, seed: int, epoch: int
+) -> np.ndarray:
+    """Image indices of an epoch's batches, (steps, P * K) int64.
+
+    `identities` (M,) holds the identity of each image, in any order. A batch holds
+    P = `options.identities` different identities, each with K = `options.images` neighbouring
+    entries. `options.sampler` says how they are drawn; with random_identity the number of batches
+    differs between epochs. The order follows from `seed` and `epoch` alone, so neither workers nor
+    a restart change it. Raises InputError when there are fewer identities than a batch needs.
+    """
+    order = np.argsort(identities, kind="stable")
+    starts = np.flatnonzero(np.diff(identities[order])) + 1
+    groups = np.split(order, starts) if len(order) else []  # images of each identity
+    if len(groups) < options.identities:
+        raise InputError(
+            f"training.identities: a batch takes {options.identities} identities, found "
+            f"{len(groups)} in the training split: lower it"
+        )
+    rng = np.random.default_rng([seed, epoch])
+    picks = np.stack(_SAMPLERS[options.sampler](groups, options.identities, options.images, rng))
+    return picks.reshape(-1, options.identities * options.images).astype(np.int64)
+
+
+def _random_identity(
+    groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """TransReID's RandomIdentitySampler (its datasets/sampler.py).
+
+    Each identity's shuffled images are cut into portions of K; an identity with fewer images is
+    drawn from with replacement. A batch takes one portion each of P identities, uniformly among
+    those that have one left.
+    """
+    portions = [_portions(group, images, rng) for group in groups]
+    left = np.array([len(portion) for portion in portions])
+    picks: list[np.ndarray] = []
+    while len(available := np.flatnonzero(left)) >= people:
+        for group in rng.choice(available, people, replace=False):
+            picks.append(portions[group][-left[group]])
+            left[group] -= 1
+    return picks
+
+
+def _portions(group: np.ndarray, images: int, rng: np.random.Generator) -> np.ndarray:
+    """An identity's images in random portions (T, K); what does not fill one is left out."""
+    if len(group) < images:
+        return rng.choice(group, (1, images))
+    return rng.permutation(group)[: len(group) // images * images].reshape(-1, images)
+
+
+def _each_once(
+    groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Each identity once, but for those left over when the last batch cannot be filled."""
+    chosen = rng.permutation(len(groups))[: len(groups) // people * people]
+    # np.resize repeats the permutation when the identity has too few images
+    return [np.resize(rng.permutation(groups[group]), images) for group in chosen]
+
+
+def _spread_portions(
+    groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Each identity once for every K images that it has, spread over batches without repeats.
+
+    An identity with fewer images has one portion that repeats them in turn.
+    """
+    turns = np.array([max(1, len(group) // images) for group in groups])
+    portions = [
+        np.resize(rng.permutation(group), (turn, images))
+        for group, turn in zip(groups, turns, strict=True)
+    ]
+    steps = _steps(turns, people)
+    left = _drop_surplus(np.minimum(turns, steps), people * steps, rng)
+    picks: list[np.ndarray] = []
+    for remaining in range(steps, 0, -1):
+        # who has a portion for each remaining batch must be in this one
+        due = np.flatnonzero(left == remaining)
+        others = np.flatnonzero((left > 0) & (left < remaining))
+        share = left[others] / left[others].sum() if len(others) else None
+        drawn = rng.choice(others, people - len(due), replace=False, p=share)
+        for group in rng.permutation(np.concatenate([due, drawn])):
+            left[group] -= 1
+            picks.append(portions[group][left[group]])
+    return picks
+
+
+def _steps(turns: np.ndarray, people: int) -> int:
+    """The most batches of different `people` that can be filled."""
+    steps = int(turns.sum()) // people
+    while np.minimum(turns, steps).sum() < people * steps:
+        steps -= 1
+    return steps
+
+
+def _drop_surplus(turns: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    """`turns` with as many taken away at random as leave `wanted` in all."""
+    each = np.repeat(np.arange(len(turns)), turns)
+    surplus = rng.choice(each, len(each) - wanted, replace=False)
+    return turns - np.bincount(surplus, minlength=len(turns))
+
+
+_SAMPLERS = {
+    "random_identity": _random_identity,
+    "portions": _spread_portions,
+    "identities": _each_once,
+}
