@@ -26,6 +26,7 @@ BENCHMARKS = [
 FILES = sorted(set(EXPERIMENTS.glob("*.yaml")) - set(BENCHMARKS))
 SEVERAL = (
     "components",
+    "fidelity",
     "held_out",
     "leave_one_out",
 )  # in which rows differ in more than one option
