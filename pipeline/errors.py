@@ -26,3 +26,20 @@ def some(values: Sequence[object], separator: str = ", ") -> str:
     shown = separator.join(str(value) for value in values[:SHOWN])
     rest = len(values) - SHOWN
     return f"{shown}{separator}and {rest} more" if rest > 0 else shown
+
+
+def no_match(queries: int) -> str:
+    """Say that no query can be ranked."""
+    return (
+        f"none of the {queries} queries has a match under another camera in the gallery: check the "
+        "identities and cameras (in a table of one's own, leave out the column camera where there "
+        "is one camera only)"
+    )
+
+
+def too_few_identities(needed: int, found: int) -> str:
+    """Say that no batch can be filled."""
+    return (
+        f"training.identities: a batch takes {needed} identities, found {found} in the training "
+        "split: lower it"
+    )

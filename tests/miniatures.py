@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -40,7 +41,7 @@ def picture(seed: int, suffix: str = "jpg") -> bytes:
 
 
 def pictures(names: Iterable[str]) -> dict[str, bytes]:
-    return {name: picture(i, name.rpartition(".")[2]) for i, name in enumerate(names)}
+    return {name: picture(crc32(name.encode()), name.rpartition(".")[2]) for name in names}
 
 
 def _below(top: str, files: dict[str, bytes]) -> dict[str, bytes]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
 from pipeline.data.containers import DAMAGE, Member, open_members
+from pipeline.data.names import same_name
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, is_left_behind
 
@@ -99,11 +99,6 @@ def _check_collisions(archive: Path, members: Sequence[Member]) -> None:
         files |= set() if member.is_folder else {str(path)}
     if both := sorted(files & folders):
         raise InputError(f"{archive}: refused: {both[0]!r} is both a file and a folder")
-
-
-def same_name(name: str) -> str:
-    """A name as file systems compare it that ignore case and Unicode form."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _extract(archive: Path, member: Member, target: Path) -> None:

@@ -7,9 +7,15 @@ from collections.abc import Iterable, Mapping, Set
 import pandas as pd
 
 from pipeline.data.datasets.base import Severity, complain
+from pipeline.data.images import LARGE
 from pipeline.data.names import SPLITS
-from pipeline.errors import InputError, some, warn
+from pipeline.errors import InputError, no_match, some, warn
 from pipeline.options.data import SplitCounts
+
+TESTED = ("query", "gallery")
+"""The splits that every dataset has: one without train is tested on only."""
+SMALL = 16
+"""Pixels of a side below which an image shows hardly anybody."""
 
 
 def check_dataset(
@@ -20,16 +26,18 @@ def check_dataset(
 ) -> None:
     """Check a manifest's rows as a whole; empty `expected` and `cameras` are not compared.
 
-    Raises InputError for a split without images (of `expected`, or of all three), for people who
-    are in both the training and the test set, and for an image of nobody (0) outside the gallery.
-    Counts or cameras other than expected and training identities with one image raise InputError
-    or, with `severity` warn, are said on stderr. Queries of nobody in the gallery and people who
-    were seen by one camera only are always a warning.
+    Raises InputError for a split without images (of `expected`, or of query and gallery), for
+    people who are in both the training and the test set, for an image of nobody (0) outside the
+    gallery, and where no query has a match under another camera. Counts or cameras other than
+    expected and training identities with one image raise InputError or, with `severity` warn, are
+    said on stderr. Queries of nobody in the gallery and people who were seen by one camera only are
+    always a warning.
     """
     identities = {split: set(table["identity"][table["split"] == split]) for split in SPLITS}
-    if empty := [split for split in expected or SPLITS if not identities[split]]:
+    if empty := [split for split in expected or TESTED if not identities[split]]:
         raise InputError(f"expected images in every split, found none in {some(empty)}")
     _check_people(identities)
+    _check_matches(table)
     found = [*_counts(table, expected), *_single_images(table)]
     complain([*found, *_cameras(table, cameras)], severity)
     if lost := sorted(identities["query"] - identities["gallery"]):
@@ -51,6 +59,56 @@ def _check_people(identities: Mapping[str, set[int]]) -> None:
             f"expected different people in training and test, found {len(shared)} "
             f"identities in both: {some(shared)}"
         )
+
+
+def _check_matches(table: pd.DataFrame) -> None:
+    labels = table[["split", "identity", "camera"]].drop_duplicates()
+    query, gallery = (labels[labels["split"] == split] for split in TESTED)
+    pairs = query.merge(gallery, on="identity")
+    if (pairs["camera_x"] == pairs["camera_y"]).all():
+        raise InputError(no_match(int((table["split"] == "query").sum())))
+
+
+def check_copies(table: pd.DataFrame, severity: Severity) -> None:
+    """Look for one file under several names: a training image in the test set is a problem.
+
+    Of copies with other labels is warned: another identity, or a query's own copy in the gallery
+    under another camera, which counts as a match.
+    """
+    leaks, people, matches = [], [], []
+    doubled = table[table.duplicated("sha256", keep=False)]
+    for _, rows in doubled.groupby("sha256", sort=False):
+        names = " = ".join(f"{row.path} ({row.split})" for row in rows.itertuples())
+        splits = set(rows["split"])
+        if "train" in splits and len(splits) > 1:
+            leaks.append(names)
+        elif rows["identity"].nunique() > 1:
+            people.append(names)
+        elif rows["camera"].nunique() > 1 and splits == set(TESTED):
+            matches.append(names)
+    if leaks:
+        text = f"expected no training image in the test set, found {len(leaks)}: {some(leaks)}"
+        complain([text], severity)
+    if people:
+        warn(f"{len(people)} images are there as different people: {some(people)}")
+    if matches:
+        warn(
+            f"{len(matches)} queries are in the gallery under another camera, and match "
+            f"themselves: {some(matches)}"
+        )
+
+
+def warn_of_sizes(table: pd.DataFrame) -> None:
+    """Warn of images too small to show anybody, and of those as large as whole photographs."""
+    width, height = table["width"], table["height"]
+    odd = {
+        f"smaller than {SMALL} pixels": (width < SMALL) | (height < SMALL),
+        f"larger than {LARGE} pixels in all, expected crops of people": width * height > LARGE,
+    }
+    for what, rows in odd.items():
+        names = [f"{row.path} ({row.width} x {row.height})" for row in table[rows].itertuples()]
+        if names:
+            warn(f"{len(names)} images are {what}: {some(names)}")
 
 
 def _counts(table: pd.DataFrame, expected: Mapping[str, SplitCounts]) -> Iterable[str]:

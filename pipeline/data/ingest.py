@@ -15,12 +15,13 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.data.archive import unpack
-from pipeline.data.checks import check_dataset
+from pipeline.data.checks import check_copies, check_dataset, warn_of_sizes
 from pipeline.data.datasets import DATASETS
 from pipeline.data.datasets.base import JUNK, Dataset, Layout, Listed, find_layout
 from pipeline.data.images import decode_image
 from pipeline.data.manifest import COLUMNS, write_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
+from pipeline.data.numbering import number_labels
 from pipeline.errors import InputError, some, warn
 from pipeline.files import archive_hash, atomic_folder, sha256, write_json
 from pipeline.options.data import IngestOptions
@@ -38,15 +39,20 @@ def ingest(
     """Unpack a dataset (zip, tar, tar.gz or a folder) and list its images in a manifest.
 
     `record` (JSON) says what the manifest was made of: hashes of the archive, the lists and the
-    code. `lists` is a folder with the lists of names that some datasets are made by. Junk (identity
-    -1) is unpacked but not listed; distractors (identity 0) stay in the gallery. Paths begin where
-    the dataset's layout does, however it is packed. Raises InputError, and leaves neither images
-    nor manifest, for whatever `unpack` refuses, names that do not parse, images that do not decode
-    (all of them are named at once) and what `check_dataset` finds.
+    code, and the number of each person and camera that has a name. `lists` is a folder with the
+    lists of names that some datasets are made by. Junk (identity -1) is unpacked but not listed;
+    distractors (identity 0) stay in the gallery. Paths begin where the dataset's layout does,
+    however it is packed. Raises InputError, and leaves neither images nor manifest, for whatever
+    `unpack` refuses, names that do not parse, images that do not decode (all of them are named at
+    once) and what the checks find.
     """
     dataset = DATASETS[options.dataset]
     if dataset.terms:
         print(f"{dataset.title}: {dataset.terms}")
+    if archive.suffix.lower() == ".mat":
+        raise InputError(
+            f"{archive}: expected {dataset.archive}, found a MATLAB file: {dataset.advice}"
+        )
     if archive.is_file():
         _compare_hashes(archive, dataset)
     with atomic_folder(images) as folder, _naming(archive):
@@ -54,15 +60,20 @@ def ingest(
         layout = _settle(folder, dataset)
         if lists and dataset.select:
             dataset.select(folder, lists, options.checks)
-        files = layout.read(folder)
+        files, numbers = number_labels(layout.read(folder))
         kept = [file for file in files if file.label.identity != JUNK]
         table = _describe(folder, kept)
         expected = options.expected or dataset.counts
         check_dataset(table, expected, dataset.cameras, options.checks)
-        unused = _unused(folder, files)
+        # what others published is what it is
+        check_copies(table, "warn" if dataset.counts else options.checks)
+        unused = _unused(folder, {*layout.names, *(file.path for file in files)})
         write_manifest(manifest, table)
-        write_json(record, _made_of(archive, lists, options) | {"manifest": sha256(manifest)})
+        facts = {"manifest": sha256(manifest)} | ({"numbers": numbers} if numbers else {})
+        write_json(record, _made_of(archive, lists, options) | facts)
     print(f"{manifest}: {_summary(table)}; {len(files) - len(kept)} junk images (-1) dropped")
+    for kind, names in numbers.items():
+        print(f"{record}: the {len(names)} names of {kind} are numbered: see numbers.{kind}")
     if unused:
         print(f"{manifest}: not part of {dataset.title}: {some(unused)}")
 
@@ -102,7 +113,7 @@ def _compare_hashes(archive: Path, dataset: Dataset) -> None:
 
 def _settle(folder: Path, dataset: Dataset) -> Layout:
     """Let the dataset's layout begin at the top of `folder`, without the folder it came in."""
-    top, layout = find_layout(folder, dataset.layouts)
+    top, layout = find_layout(folder, dataset)
     if top != folder:
         aside = folder.with_name(f"{folder.name}-top")
         top.rename(aside)
@@ -111,16 +122,18 @@ def _settle(folder: Path, dataset: Dataset) -> Layout:
     return layout
 
 
-def _unused(folder: Path, files: list[Listed]) -> list[str]:
-    """How many images no split has, by folder: `17 images in whole_body_images`."""
-    listed = {file.path for file in files}
+def _unused(folder: Path, used: set[str]) -> list[str]:
+    """How many files no split has, by folder: `17 images in whole_body_images`."""
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     others = Counter(
-        path.parts[0] if len(path.parts) > 1 else "the top folder"
+        (
+            "images" if path.suffix.lower().lstrip(".") in SUFFIXES else "other files",
+            path.parts[0] if len(path.parts) > 1 else "the top folder",
+        )
         for path in found
-        if path.as_posix() not in listed and path.suffix.lower().lstrip(".") in SUFFIXES
+        if path.as_posix() not in used
     )
-    return [f"{number} images in {place}" for place, number in others.items()]
+    return [f"{number} {kind} in {place}" for (kind, place), number in sorted(others.items())]
 
 
 def _describe(folder: Path, files: list[Listed]) -> pd.DataFrame:
@@ -129,7 +142,9 @@ def _describe(folder: Path, files: list[Listed]) -> pd.DataFrame:
     rows = list(_rows(folder, files, broken))
     if broken:
         raise InputError(f"{len(broken)} images cannot be read:\n  " + some(broken, "\n  "))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    warn_of_sizes(table)
+    return table
 
 
 def _rows(folder: Path, files: list[Listed], broken: list[str]) -> Iterator[tuple[object, ...]]:

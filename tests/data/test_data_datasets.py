@@ -241,51 +241,6 @@ def test_own_crops_keep_their_names_in_the_shards(tmp_path: Path) -> None:
     assert keys[:2] == ["person 1-train_cam0", "person 1-train_cam4"]
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("person 1/none.png,1,0,train", "found 'person 1/none.png'"),
-        ("../secret.png,1,0,train", "below the table's folder"),
-        ("/etc/passwd,1,0,train", "below the table's folder"),
-        ("person 1/train.cam0.png,anna,0,train", "whole number as id, found 'anna'"),
-        ("person 1/train.cam0.png,1,-1,train", "whole number as camera, found '-1'"),
-        ("person 1/train.cam0.png,1,0,test", "a split of train, query, gallery, found 'test'"),
-        ("person 1/train.cam0.png,1,0", "expected 4 values"),
-        ("person 1/train.cam0.png,1,0,train,5", "expected 4 values"),
-        ("person 1/train.cam0.png,1,0,train", "found it twice"),
-    ],
-)
-def test_own_table_names_the_line_that_is_wrong(tmp_path: Path, line: str, reason: str) -> None:
-    files = dict(MINIATURES["folder"].files)
-    files["images.csv"] += f"\n{line}".encode()
-    archive = write_folder(tmp_path / "crops", files)
-    _refused(archive, "folder", "images.csv: 1 lines are wrong", "line 11: ", reason)
-
-
-def test_own_table_without_its_columns(tmp_path: Path) -> None:
-    files = MINIATURES["folder"].files | {"images.csv": b"file;who\n"}
-    archive = write_folder(tmp_path / "crops", files)
-    _refused(archive, "folder", "expected the columns path,id,camera,split, found file;who")
-
-
-def test_own_crops_with_one_camera_are_a_warning(tmp_path: Path, capsys) -> None:
-    files = dict(MINIATURES["folder"].files)
-    files["images.csv"] = (
-        files["images.csv"].replace(b",9,4,", b",9,0,").replace(b",2,4,", b",2,0,")
-    )
-    _run(write_folder(tmp_path / "crops", files), "folder")
-    warned = capsys.readouterr().err
-    assert "train: 1 identities have one camera only: 2" in warned
-    assert "query: 1 identities have one camera only: 9" in warned
-
-
-def test_nobody_cannot_be_searched_for(tmp_path: Path) -> None:
-    files = dict(MINIATURES["folder"].files)
-    files["images.csv"] = files["images.csv"].replace(b",9,", b",0,")
-    archive = write_folder(tmp_path / "crops", files)
-    _refused(archive, "folder", "query: the identity 0 means nobody", "number people from 1")
-
-
 def test_two_layouts_in_one_archive(tmp_path: Path) -> None:
     small = MINIATURES["occluded_reid"].files
     twice = small | {f"copy/{name.partition('/')[2]}": data for name, data in small.items()}

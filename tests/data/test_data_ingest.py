@@ -67,7 +67,9 @@ def test_names() -> None:
     assert parse_name("-1_c3s2_000451_03.jpg") == (-1, 3)
     assert parse_name("0001_c2_f0046182.jpg") == (1, 2)
     assert parse_name("0000_c12s1.png") == (0, 12)
-    for name in ("readme.txt", "_c1.jpg", "2-_c1.jpg", "0002_cx.jpg", "0002_c1.txt", "1_c1.a.jpg"):
+    assert parse_name("1488_c1s6_023021_00.jpg.jpg") == (1488, 1)
+    assert parse_name("0002_C1S1_000451_03.JPG") == (2, 1)
+    for name in ("readme.txt", "_c1.jpg", "2-_c1.jpg", "0002_cx.jpg", "0002_c1.txt", "1_c1/a.jpg"):
         assert parse_name(name) is None
 
 
@@ -153,7 +155,7 @@ def test_person_in_training_and_test(files: dict, make_zip: Callable, encode: Ca
 def test_query_of_nobody_in_the_gallery_is_a_warning(
     files: dict, make_zip: Callable, encode: Callable, capsys
 ) -> None:
-    archive = make_zip(files | {"query/0900_c1s1.jpg": encode(0)})
+    archive = make_zip(files | {"query/0900_c1s1.jpg": encode(99)})
     run_ingest(archive, IngestOptions(dataset="synthetic"))
     assert "1 query identities are not in the gallery: 900" in capsys.readouterr().err
 

@@ -281,7 +281,7 @@ def test_twins_of_two_formats_and_jfif_become_shards(
     tmp_path: Path, files: dict, make_zip: Callable, encode: Callable
 ) -> None:
     """A stock reader gets a suffix that it decodes."""
-    more = {"query/0001_c2s1.png": encode(1, "PNG"), "query/0001_c2s1.jfif": encode(2)}
+    more = {"query/0001_c2s1.png": encode(98, "PNG"), "query/0001_c2s1.jfif": encode(99)}
     run_ingest(make_zip(files | more), IngestOptions(dataset="synthetic"))
     run_shard(tmp_path)
     index = ShardReader(tmp_path / "shards", "query").index

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from pipeline.data.names import SUFFIXES
+from pipeline.data.names import SUFFIXES, image_kind
 from pipeline.errors import InputError, some, warn
 from pipeline.options.data import SplitCounts
 
@@ -24,10 +24,10 @@ IMAGE = rf"(?:{'|'.join(sorted(SUFFIXES))})"
 
 
 class Label(NamedTuple):
-    """Who is in an image, and which camera saw them."""
+    """Who is in an image, and which camera saw them: numbers, or names that ingest numbers."""
 
-    identity: int
-    camera: int
+    identity: int | str
+    camera: int | str
 
 
 class Listed(NamedTuple):
@@ -65,6 +65,8 @@ class Dataset:
     layouts: tuple[Layout, ...]
     archive: str = "a folder or archive of your own"
     """The file as its authors hand it out."""
+    advice: str = "give what its authors hand out"
+    """What to do about an archive that is another one."""
     terms: str = ""
     """Under which terms, and from whom; said at each ingest."""
     counts: Mapping[str, SplitCounts] = field(default_factory=dict)
@@ -102,13 +104,13 @@ def folders(example: str, *parts: Part) -> Layout:
 def label_by(pattern: str, camera: int) -> Callable[[PurePosixPath], Label | None]:
     """Labels by a pattern of the path below a part: group 1 is the identity, the camera is fixed.
 
-    Where the pattern has a second group, it must be the same number as the first.
+    Where the pattern has a second group, it must be the same number; a group may be missing.
     """
     form = re.compile(pattern, re.ASCII | re.IGNORECASE)
 
     def label(path: PurePosixPath) -> Label | None:
         match = form.fullmatch(str(path))
-        numbers = {int(text) for text in match.groups()} if match else set()
+        numbers = {int(text) for text in match.groups() if text} if match else set()
         return Label(numbers.pop(), camera) if len(numbers) == 1 else None
 
     return label
@@ -116,22 +118,30 @@ def label_by(pattern: str, camera: int) -> Callable[[PurePosixPath], Label | Non
 
 def _read_parts(example: str, parts: tuple[Part, ...], folder: Path) -> list[Listed]:
     images: list[Listed] = []
-    wrong: list[str] = []
+    others: list[str] = []
     for part in parts:
         files = (path for path in (folder / part.folder).rglob("*") if not path.is_dir())
         for path in sorted(files):
             name = path.relative_to(folder).as_posix()
             label = part.label(PurePosixPath(path.relative_to(folder / part.folder).as_posix()))
             if label is None:
-                wrong.append(name)
+                others.append(name)
             else:
                 images.append(Listed(name, part.split, label))
-    if wrong:
+    if wrong := [text for name in others if (text := _misnamed(folder, name))]:
         raise InputError(
             f"expected images named like {example}, found {len(wrong)} others: {some(wrong)}: "
             "rename or remove them"
         )
     return images
+
+
+def _misnamed(folder: Path, name: str) -> str | None:
+    """How to speak of a file whose name does not parse; None where it is no image."""
+    if PurePosixPath(name).suffix.lower().lstrip(".") in SUFFIXES:
+        return name
+    kind = image_kind(folder / name)
+    return f"{name} (by its content {kind})" if kind else None
 
 
 def complain(problems: Sequence[str], severity: Severity) -> None:
@@ -143,11 +153,12 @@ def complain(problems: Sequence[str], severity: Severity) -> None:
         warn(problem)
 
 
-def find_layout(folder: Path, layouts: tuple[Layout, ...]) -> tuple[Path, Layout]:
+def find_layout(folder: Path, dataset: Dataset) -> tuple[Path, Layout]:
     """Where a layout begins, at the top of `folder` or else in one folder of it, and which it is.
 
     The first layout that fits a place counts. Raises InputError when no place or several fit.
     """
+    layouts = dataset.layouts
     below = sorted(path for path in folder.iterdir() if path.is_dir())
     found = _fitting([folder], layouts) or _fitting(below, layouts)
     if len(found) != 1:
@@ -156,7 +167,7 @@ def find_layout(folder: Path, layouts: tuple[Layout, ...]) -> tuple[Path, Layout
         several = f", {len(found)} times" if found else ""
         raise InputError(
             f"expected the folders {wanted}, at the top or in one folder, found {top}{several}: "
-            "give what its authors hand out"
+            + dataset.advice
         )
     return next(iter(found.items()))
 

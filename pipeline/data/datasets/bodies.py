@@ -22,14 +22,17 @@ def two_folders(query: str, gallery: str, example: str, pattern: str) -> Layout:
 
 
 # Zhuo et al., "Occluded Person Re-identification", ICME 2018. 001/001_01.tif: the second number
-# counts images, it is no camera.
-_OCCLUDED_REID_NAME = rf"(\d+)/(\d+)_\d+\.{IMAGE}"
+# counts images, it is no camera. Copies with other folder names, or without a folder for each
+# person, go round.
+_OCCLUDED_REID_NAME = rf"(?:(\d+)/)?(\d+)(?:[_.-][^/]*)?\.{IMAGE}"
 OCCLUDED_REID = Dataset(
     title="Occluded-REID",
-    layouts=(
-        two_folders(
-            "occluded_body_images", "whole_body_images", "001/001_01.tif", _OCCLUDED_REID_NAME
-        ),
+    layouts=tuple(
+        two_folders(query, gallery, "001/001_01.tif", _OCCLUDED_REID_NAME)
+        for query, gallery in (
+            ("occluded_body_images", "whole_body_images"),
+            ("query", "gallery"),
+        )
     ),
     archive="Occluded_REID.zip",
     terms=(
@@ -65,11 +68,12 @@ PARTIAL_REID_PARTIAL = _partial_reid("partial")
 PARTIAL_REID_OCCLUDED = _partial_reid("occluded")
 
 # He et al., "Deep Spatial Feature Reconstruction for Partial Person Re-identification", CVPR 2018,
-# made from i-LIDS; copies with three different folder names go round.
+# made from i-LIDS; copies with three different folder names go round, and with 001_1.jpg for
+# 001.jpg.
 PARTIAL_ILIDS = Dataset(
     title="Partial-iLIDS",
     layouts=tuple(
-        two_folders(query, gallery, "001.jpg", rf"(\d+)\.{IMAGE}")
+        two_folders(query, gallery, "001.jpg", rf"(\d+)(?:[_.-][^/]*)?\.{IMAGE}")
         for query, gallery in (
             ("partial_body_images", "whole_body_images"),
             ("Probe", "Gallery"),

@@ -10,6 +10,11 @@ from pipeline.data.datasets.base import Dataset, counts
 from pipeline.data.datasets.market1501 import market_layout
 
 _ARCHIVE = "cuhk03-np.zip"
+_ADVICE = (
+    "cuhk-03.mat, as the authors of CUHK03 hand it out, does not have this division: give "
+    "cuhk03-np.zip of github.com/zhunzhong07/person-re-ranking (folder CUHK03-NP), or the folder "
+    "that its scripts make of the .mat"
+)
 _TERMS = "Li et al., CVPR 2014: for research."
 _CAMERAS = frozenset((1, 2))
 
@@ -17,6 +22,7 @@ CUHK03_DETECTED = Dataset(
     title="CUHK03-NP (detected)",
     layouts=(market_layout("detected/"),),
     archive=_ARCHIVE,
+    advice=_ADVICE,
     terms=_TERMS,
     counts=counts(train=(767, 7365), query=(700, 1400), gallery=(700, 5332)),
     cameras=_CAMERAS,
@@ -25,6 +31,7 @@ CUHK03_LABELED = Dataset(
     title="CUHK03-NP (labeled)",
     layouts=(market_layout("labeled/"),),
     archive=_ARCHIVE,
+    advice=_ADVICE,
     terms=_TERMS,
     counts=counts(train=(767, 7368), query=(700, 1400), gallery=(700, 5328)),
     cameras=_CAMERAS,

@@ -13,7 +13,8 @@ from pipeline.data.datasets.base import IMAGE, Dataset, Label, Layout, Part, cou
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 EXAMPLE = "0002_c1s1_000451_03.jpg"
-_NAME = re.compile(rf"(-1|\d+)_c(\d+)[^./]*\.{IMAGE}", re.ASCII)
+# as lenient as the field's readers: 1488_c1s6_023021_00.jpg.jpg and endings in capitals go round
+_NAME = re.compile(rf"(-1|\d{{1,18}})_c(\d{{1,9}})(?!\d)[^/]*\.{IMAGE}", re.ASCII | re.IGNORECASE)
 
 
 def parse_name(name: PurePosixPath | str) -> Label | None:

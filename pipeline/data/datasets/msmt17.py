@@ -19,7 +19,7 @@ TRAIN_IDENTITIES = 1041
 _FOLDERS = (("train", "test"), ("mask_train_v2", "mask_test_v2"))
 _LISTS = {"train": "train", "val": "train", "query": "query", "gallery": "gallery"}
 """The split that each list goes to."""
-_LINE = re.compile(rf"(\d+/\d+_\d+_(\d+)_[^/\s]*\.{IMAGE}) (\d+)", re.ASCII)
+_LINE = re.compile(rf"(\d+/\d+_\d+_(\d+)_[^/\s]*\.{IMAGE})\s+(\d+)", re.ASCII | re.IGNORECASE)
 
 
 def _read_list(folder: Path, name: str, images: str) -> list[Listed]:
