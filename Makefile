@@ -13,7 +13,8 @@ run: .venv/installed
 	snakemake --cores all
 
 test: .venv/installed
-	python -m pytest --cov=pipeline --cov-report=term:skip-covered --cov-fail-under=85
+	python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
+		--cov=pipeline --cov-report=term:skip-covered --cov-fail-under=95
 
 ui: .venv/installed
 	mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1

@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 import yaml
+
+from tests.workflow.warm import warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("pipeline", "workflow", "profiles", "envs", "Snakefile", "config.yaml")
@@ -57,6 +60,8 @@ class Project:
 
     folder: Path
     configuration: str = "tiny.yaml"
+    warm: Path | None = None
+    """Folder of a `warm_python`; without it every job starts an interpreter."""
 
     def start(
         self,
@@ -68,13 +73,18 @@ class Project:
     ) -> subprocess.Popen[str]:
         """Start snakemake there as a user does, on the copy's own Python package.
 
+        It and its jobs run in forks of the `warm` Python, unless what an interpreter has from its
+        start is given: a file mode mask or variables.
+
         It leads a process group of its own, as in a user's shell; all that it prints goes to
         `stdout`. -1 keeps the file mode mask; `files` replace the project's configuration.
         """
-        command = [sys.executable, "-m", "snakemake"]
+        cold = self.warm is None or environment or umask != -1
+        folders = [] if cold else [str(self.warm)]
+        folders += [str(Path(sys.executable).parent), os.environ["PATH"]]
+        command = [sys.executable if cold else f"{self.warm}/python", "-m", "snakemake"]
         command += ["--configfile", *(files or (self.configuration,)), "--cores", "2"]
-        binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {"PYTHONPATH": str(self.folder), "PATH": binaries}
+        own = {"PYTHONPATH": str(self.folder), "PATH": os.pathsep.join(folders)}
         return subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
@@ -102,35 +112,42 @@ class Project:
     def of_one_run(self, **sections: object) -> Project:
         """The same project, asked for a table of one of its runs, with some sections replaced."""
         (self.folder / "one.yaml").write_text(yaml.safe_dump(TINY | ONE_RUN | sections))
-        return Project(self.folder, "one.yaml")
+        return replace(self, configuration="one.yaml")
 
     def configure(self, **sections: object) -> None:
         """Write tiny.yaml with some sections replaced."""
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | sections))
 
 
-def copy_project(folder: Path) -> Project:
+def copy_project(folder: Path, warm: Path | None = None) -> Project:
     """The project's own files, without anything that was made from them."""
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, folder / part)
-    project = Project(folder)
+    project = Project(folder, warm=warm)
     project.configure()
     return project
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path]:
+    """A folder with a `python` that starts at once."""
+    with warm_python() as folder:
+        yield folder
+
+
 @pytest.fixture
-def project(tmp_path) -> Project:
+def project(tmp_path, warm) -> Project:
     """A project in which nothing has run."""
-    return copy_project(tmp_path / "project")
+    return copy_project(tmp_path / "project", warm)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Project:
+def finished(tmp_path_factory, warm) -> Project:
     """A project whose main job has run once."""
-    project = copy_project(tmp_path_factory.mktemp("journey"))
+    project = copy_project(tmp_path_factory.mktemp("journey"), warm)
     done = project.snakemake("all")
     assert done.returncode == 0, done.stdout[-6000:]
     return project
