@@ -5,7 +5,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait burn the other core
 
-import pytest  # noqa: E402
+import pytest
 
 TESTS = Path(__file__).parent
 

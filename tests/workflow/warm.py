@@ -1,4 +1,4 @@
-"""A `python` that starts at once: large packages are imported once, and each command runs in a fork.
+"""A `python` that starts at once: it has imported large packages, and runs each command in a fork.
 
 The jobs of the tiny workflow compute for a second and would import torch and timm for four. The
 code of the project is never imported here: each fork imports it from its own working directory.
