@@ -62,6 +62,10 @@ def test_a_file_is_fetched_when_it_is_needed_and_only_with_the_right_bytes(proje
     done = project.snakemake(FILE)
     assert done.returncode == 0, done.stdout
     assert (project.folder / FILE).read_bytes() == (folder / "mine.zip").read_bytes()
+    known = project.folder / "pipeline/downloads/known.py"
+    assert known.read_text().count("terms=known.terms)") == 1
+    known.write_text(known.read_text().replace("terms=known.terms)", "terms='another wording')"))
+    assert "Nothing to be done" in project.snakemake("--dry-run", FILE).stdout
 
 
 def test_a_withdrawn_archive_is_refused_in_words(project):

@@ -10,7 +10,11 @@ rule fetch:
         "../../envs/pipeline.yaml"
     params:
         # no hash of the code: it decides how a file comes, not what is in it
-        options=lambda wildcards: CONFIG.fetch_options(wildcards.file).model_dump_json(),
+        # not tracked, as in compute_options: another wording of the terms fetches nothing again
+        options=lambda wildcards, input: CONFIG.fetch_options(wildcards.file).model_dump_json(),
+        tracked=lambda wildcards: (
+            CONFIG.fetch_options(wildcards.file).model_dump_json(exclude={"terms"})
+        ),
     message:
         "Fetch {output}: {params.options}"
     shell:
