@@ -5,7 +5,7 @@ from pipeline.config import load_config
 from pipeline.errors import InputError, warn
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 # no part of the experiment: a row of the table, or any file, that `snakemake provenance` is asked about,
@@ -23,15 +23,15 @@ if workflow.is_main_process:  # not in each job
 
 # an experiment trains on one dataset and tests on the same or another one
 EXPERIMENT = CONFIG.experiment()
-TRAINED = CONFIG.data.dataset
-TESTED = CONFIG.tested().dataset
+TRAINED = CONFIG.folder(CONFIG.data)
+TESTED = CONFIG.folder(CONFIG.tested())
 
 
 wildcard_constraints:
     dataset="|".join({TRAINED: None, TESTED: None}),
     experiment=EXPERIMENT,
     variant="|".join(CONFIG.variants),
-    seed=r"\d+",
+    seed=r"0|[1-9]\d*",
     table=CONFIG.table,
 
 

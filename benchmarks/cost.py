@@ -30,7 +30,7 @@ from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
 from pipeline.model.backbone import create_backbone
-from pipeline.options.data import SplitCounts
+from pipeline.options.data import DataOptions, SplitCounts
 from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
 from pipeline.training.sampling import epoch_batches
 
@@ -76,8 +76,8 @@ def epoch_steps(train: SplitCounts, options: RunOptions) -> int:
 def training_cost(config: Config, variant: str) -> Cost:
     """What one training of a variant costs, and its test."""
     options = config.run_options(variant)
-    train = _counts(config, config.data.dataset)["train"]
-    test = _counts(config, config.tested().dataset)
+    train = _counts(config, config.data)["train"]
+    test = _counts(config, config.tested())
     forward, both = count_flop(options.backbone, options.image)
     steps, training = epoch_steps(train, options), options.training
     views = VIEWS * training.identities * training.images * steps * training.epochs
@@ -85,10 +85,13 @@ def training_cost(config: Config, variant: str) -> Cost:
     return Cost(forward, both, steps, views * both + single * forward)
 
 
-def _counts(config: Config, dataset: str) -> dict[str, SplitCounts]:
-    counts = dict(config.ingest_options(dataset).expected or DATASETS[dataset].counts)
+def _counts(config: Config, data: DataOptions) -> dict[str, SplitCounts]:
+    expected = config.ingest_options(config.folder(data)).expected
+    counts = dict(expected or DATASETS[data.dataset].counts)
     if not counts:
-        raise InputError(f"data.dataset: nobody knows beforehand how many images {dataset} has")
+        raise InputError(
+            f"data.dataset: nobody knows beforehand how many images {data.dataset} has"
+        )
     return counts
 
 

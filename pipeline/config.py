@@ -17,12 +17,13 @@ from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
 from pipeline.options.base import FileName, Name, Seed
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.data import DataOptions, IngestOptions, SplitCounts
+from pipeline.options.data import DataOptions, IngestOptions
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.drawn import BenchmarkOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
 from pipeline.options.fit import check_run, cut_off_pixels
+from pipeline.options.names import TO, check_name
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
 
@@ -68,9 +69,20 @@ class Config(RunOptions):
         """The variant that the others are paired with."""
         return self.reference or self.compare[0]
 
-    def source(self, dataset: str) -> DataOptions:
-        """Where `dataset`, which is trained or tested on, comes from."""
-        return self.data if self.test is None or dataset == self.data.dataset else self.test
+    def folder(self, data: DataOptions) -> str:
+        """The folder of results/ that `data` has: its name, or that of the dataset."""
+        if data.name is not None:
+            return data.name
+        return self.benchmark.folder() if data.is_drawn else data.dataset
+
+    def label(self, data: DataOptions) -> str:
+        """What records and tables call `data`: its dataset, as in folder:gate with its folder."""
+        folder = self.folder(data)
+        return folder if folder == data.dataset else f"{data.dataset}:{folder}"
+
+    def source(self, folder: str) -> DataOptions:
+        """Where the dataset of results/<folder>, which is trained or tested on, comes from."""
+        return self.data if self.test is None or folder == self.folder(self.data) else self.test
 
     def tested(self) -> DataOptions:
         """The dataset that is tested on."""
@@ -78,13 +90,13 @@ class Config(RunOptions):
 
     def experiment(self) -> str:
         """The name that stands for the datasets, such as market1501_to_occluded_reid."""
-        trained, tested = self.data.dataset, self.tested().dataset
-        return trained if trained == tested else f"{trained}_to_{tested}"
+        trained, tested = self.folder(self.data), self.folder(self.tested())
+        return trained if trained == tested else f"{trained}{TO}{tested}"
 
-    def ingest_options(self, dataset: str) -> IngestOptions:
+    def ingest_options(self, folder: str) -> IngestOptions:
         """What ingest checks; the synthetic benchmark's counts follow from how it is drawn."""
-        source = self.source(dataset)
-        expected = _drawn_counts(self.benchmark) if source.dataset == "synthetic" else None
+        source = self.source(folder)
+        expected = self.benchmark.counts() if source.dataset == "synthetic" else None
         return IngestOptions(dataset=source.dataset, checks=source.checks, expected=expected)
 
     def warnings(self) -> list[str]:
@@ -95,24 +107,6 @@ class Config(RunOptions):
     def fetch_options(self, name: str) -> FetchOptions:
         """Where the file `name` of results/downloads comes from, and what it must be."""
         return fetch_options(name, self.downloads.get(name))
-
-
-def _drawn_counts(drawn: BenchmarkOptions) -> dict[str, SplitCounts]:
-    people = drawn.test_identities + drawn.gallery_only_identities
-    return {
-        "train": SplitCounts(
-            identities=drawn.train_identities, images=drawn.train_identities * drawn.train_images
-        ),
-        "query": SplitCounts(
-            identities=drawn.test_identities,
-            images=drawn.test_identities * drawn.queries_per_identity,
-        ),
-        "gallery": SplitCounts(
-            # all distractors share the identity 0
-            identities=people + (drawn.distractor_images > 0),
-            images=people * drawn.gallery_images + drawn.distractor_images,
-        ),
-    }
 
 
 def _allowed_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
@@ -225,6 +219,9 @@ def load_config(values: Mapping[str, Any]) -> Config:
     _check_repeats("seeds", config.seeds)
     for name in config.variants:
         _check_variant(config, name)
+    for key, data in (("data", config.data), ("test", config.test)):
+        if data is not None:
+            check_name(data, key)
     _check_downloads(config)
     _check_trainable(config.data)
     for name in config.compare:
@@ -258,10 +255,12 @@ def _check_trainable(data: DataOptions) -> None:
 
 def _check_test(config: Config) -> None:
     """What is trained must be able to be tested on another dataset."""
-    if config.tested().dataset == config.data.dataset:
+    data, test = config.data, config.tested()
+    if config.folder(test) == config.folder(data) or (test.is_drawn and data.is_drawn):
         raise InputError(
-            f"config: test.dataset: found {config.data.dataset}, which data.dataset is already: "
-            "give null for test to test on its own queries, or another dataset"
+            f"config: test.dataset: found {config.label(test)}, which data.dataset is already: "
+            "give null for test to test on its own queries, or another dataset; a second one of the "
+            "same kind needs a name (test.name)"
         )
     for name in config.compare:
         if config.run_options(name).backbone.camera_embedding > 0:

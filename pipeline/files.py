@@ -17,11 +17,23 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.errors import InputError
+from pipeline.provenance import ROOT
 
 SYSTEM_FILES = frozenset(
     {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "@eadir"}
 )
 """In lower case; hidden files, such as .DS_Store, .picasa.ini and ._1.jpg, are left behind too."""
+
+
+def shipped(path: str) -> str:
+    """Where a file is that the repository ships, workflow/...: here, or else in the repository.
+
+    Ask where a file is opened; records keep the path as it was given.
+    """
+    beside = ROOT / path
+    if path.startswith("workflow/") and not os.path.exists(path) and beside.exists():
+        return str(beside)
+    return path
 
 
 def sha256(path: Path) -> str:

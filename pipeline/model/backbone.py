@@ -18,7 +18,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.files import sha256
+from pipeline.files import sha256, shipped
 from pipeline.model.weights import State, find_mismatches, read_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
 
@@ -40,7 +40,7 @@ def create_backbone(
     backbone = _build(options, image)
     _set_stride(backbone, options.stride or options.patch_size, image)
     if pretrained and options.weights is not None:
-        _load(backbone, Path(options.weights), options.sha256)
+        _load(backbone, Path(shipped(options.weights)), options.sha256)
     return backbone
 
 

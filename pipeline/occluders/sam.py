@@ -18,7 +18,7 @@ from segment_anything.modeling import (
 from torch import nn
 
 from pipeline.errors import InputError
-from pipeline.files import sha256
+from pipeline.files import sha256, shipped
 from pipeline.model.weights import find_mismatches, read_weights
 from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.occluders import SamOptions
@@ -78,7 +78,7 @@ def build_sam(options: SamOptions) -> Sam:
 
     Raises InputError where the file is missing, has another hash or does not fit the model.
     """
-    path = Path(options.checkpoint)
+    path = Path(shipped(options.checkpoint))
     _check_file(path, options)
     model = BUILDERS[options.model]()
     state = read_weights(path, anchor="image_encoder.patch_embed.proj.weight")

@@ -10,7 +10,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.files import exclusive, sha256, write_json
+from pipeline.files import exclusive, sha256, shipped, write_json
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
@@ -49,7 +49,7 @@ def segment(
     find = make_generator(build_sam(sam).to(device), generator)
     facts = {
         "sam": sam.model,
-        "checkpoint": sha256(Path(sam.checkpoint)),
+        "checkpoint": sha256(Path(shipped(sam.checkpoint))),
         "generator": generator.model_dump(),
         "device": device.type,
         **_images_and_code(images, names),

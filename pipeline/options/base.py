@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -93,3 +95,14 @@ class Section(BaseModel):
             if found == value or any(item["type"] not in _NOT_TEXT for item in error.errors()):
                 raise
         return validate(found)
+
+
+def with_suffix(path: str, values: Mapping[str, Any]) -> str:
+    """`path`, with a hash of `values` where there are any: other options, another path.
+
+    `values` are the options that differ from their defaults. A hyphen cannot be part of a `Name`.
+    """
+    if not values:
+        return path
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return f"{path}-{digest[:8]}"

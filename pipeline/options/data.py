@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.options.base import LocalPath, Section
+from pipeline.options.base import LocalPath, Name, Section
 
 DatasetName = Literal[
     "synthetic",
@@ -44,6 +44,13 @@ class DataOptions(Section):
     which it is made from DukeMTMC-reID; null: `archive` is made so already."""
     checks: Literal["error", "warn"] = "error"
     """What to do when counts differ from the published ones or an identity has a single image."""
+    name: Name | None = None
+    """Folder of the results, results/<name>; null: the name of the dataset."""
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the workflow draws the dataset, and so knows what is occluded."""
+        return self.dataset == "synthetic" and self.archive is None
 
 
 class IngestOptions(Section):

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.options.base import Positive, Section, Seed, Share
+from pipeline.options.base import Positive, Section, Seed, Share, with_suffix
+from pipeline.options.data import SplitCounts
 
 
 class BenchmarkOptions(Section):
@@ -32,6 +33,28 @@ class BenchmarkOptions(Section):
     """Share of the occlusions that are another person; the rest are the camera's obstacles."""
     junk_images: Annotated[int, Field(ge=0)] = 40
     distractor_images: Annotated[int, Field(ge=0)] = 60
+
+    def folder(self) -> str:
+        """Folder of results/ where no name is given: another one for other options."""
+        return with_suffix("synthetic", self.model_dump(exclude_defaults=True))
+
+    def counts(self) -> dict[str, SplitCounts]:
+        """Identities and images of each split."""
+        people = self.test_identities + self.gallery_only_identities
+        return {
+            "train": SplitCounts(
+                identities=self.train_identities, images=self.train_identities * self.train_images
+            ),
+            "query": SplitCounts(
+                identities=self.test_identities,
+                images=self.test_identities * self.queries_per_identity,
+            ),
+            "gallery": SplitCounts(
+                # all distractors share the identity 0
+                identities=people + (self.distractor_images > 0),
+                images=people * self.gallery_images + self.distractor_images,
+            ),
+        }
 
 
 class SceneOptions(Section):

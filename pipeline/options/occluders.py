@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import LocalPath, Positive, Section, Seed, Sha256, Share
+from pipeline.options.base import LocalPath, Positive, Section, Seed, Sha256, Share, with_suffix
 from pipeline.options.drawn import SceneOptions
 
 
@@ -91,3 +91,28 @@ class OccluderOptions(SourceOptions, BankOptions):
     def bank_options(self) -> BankOptions:
         """The part that decides which masks are kept."""
         return BankOptions.model_validate(self.model_dump(include=set(BankOptions.model_fields)))
+
+    def scenes_path(self) -> str:
+        """The folder of the drawn scenes. Other options have another path, here and below."""
+        return with_suffix(
+            "results/occluders/scenes", self.scenes.model_dump(exclude_defaults=True)
+        )
+
+    def masks_path(self) -> str:
+        """The file of all masks, without its suffix."""
+        return with_suffix("results/occluders/masks", self._changed(_MASK_FIELDS))
+
+    def bank_path(self) -> str:
+        """The folder of the bank."""
+        return with_suffix("results/occluders/bank", self._changed(set(type(self).model_fields)))
+
+    def _changed(self, fields: set[str]) -> dict[str, Any]:
+        """Options with other values than their defaults; a hash that is only checked is none."""
+        sam = self.sam.model_copy(update={"sha256": None})
+        scenes = self.scenes if self.images is None else SceneOptions()
+        deciding = self.model_copy(update={"sam": sam, "scenes": scenes})
+        return deciding.model_dump(include=fields, exclude_defaults=True)
+
+
+_MASK_FIELDS = {*SourceOptions.model_fields, "images", "masks", "scenes", "sam", "generator"}
+"""Options that decide the masks; the others choose from them."""

@@ -12,6 +12,11 @@ class Benchmark(NamedTuple):
     """Whose query and gallery are tested on."""
     trained_on: str
 
+    @property
+    def protocol(self) -> Benchmark:
+        """The datasets as the configuration calls them: market1501 for market1501:my_name."""
+        return Benchmark(*(label.partition(":")[0] for label in self))
+
     def __str__(self) -> str:
         if self.dataset == self.trained_on:
             return self.dataset
@@ -88,3 +93,8 @@ PUBLISHED: dict[Benchmark, tuple[Published, ...]] = {
     ),
 }
 """By the names of the datasets in the configuration, in the order of the papers."""
+
+
+def published_rows(benchmark: Benchmark) -> tuple[Published, ...]:
+    """What is published for the datasets of `benchmark`, whatever the names of the results."""
+    return PUBLISHED.get(benchmark.protocol, ())

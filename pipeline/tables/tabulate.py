@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.features import RERANKED, TABLE_FEATURES
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import atomic_file, sha256
-from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.tables.published import Benchmark, published_rows
 
 HEADLINES = {"rank1": "Rank-1", "map": "mAP"}
 """What the field compares."""
@@ -201,7 +201,7 @@ def _published_cells(benchmark: Benchmark) -> list[list[str]]:
     return [
         [item.method, f"published, {item.source}", f"{item.rank1:.1f}", f"{item.map:.1f}"]
         + ["–"] * (len(TITLES) - 2)
-        for item in PUBLISHED.get(benchmark, ())
+        for item in published_rows(benchmark)
     ]
 
 
@@ -209,7 +209,7 @@ def _caption(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     seeds = rows[0].seeds
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
     caption = f"{benchmark}, in percent: {over}."
-    if benchmark in PUBLISHED:
+    if published_rows(benchmark):
         caption += " Rows marked as published are others' runs, as the source gives or quotes them."
     if any(row.feature.endswith(RERANKED) for row in rows):
         caption += (

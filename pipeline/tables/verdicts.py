@@ -28,7 +28,7 @@ from pipeline.files import checked_folder, read_json
 from pipeline.options.base import flatten
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import AugmentOptions, ModelOptions, RunOptions
-from pipeline.tables.published import PUBLISHED, Benchmark, Published
+from pipeline.tables.published import PUBLISHED, Benchmark, Published, published_rows
 from pipeline.tables.tabulate import (
     HEADLINES,
     Row,
@@ -149,8 +149,9 @@ def _other_bank(occluders: OccluderOptions) -> list[str]:
 
 def _other_images(run: Run, record: Mapping[str, Any]) -> list[str]:
     """Ingest lets other counts than the published ones pass with `checks: warn`."""
-    metrics, tested = read_json(run.path), DATASETS[run.benchmark.dataset].counts
-    train = DATASETS[run.benchmark.trained_on].counts["train"]
+    protocol = run.benchmark.protocol
+    metrics, tested = read_json(run.path), DATASETS[protocol.dataset].counts
+    train = DATASETS[protocol.trained_on].counts["train"]
     counted = (
         ("training identities", record["identities"], train.identities),
         ("training images", record["train_images"], train.images),
@@ -274,16 +275,15 @@ def give_verdicts(
     """
     runs = collect_runs(metrics, variants)
     rows, benchmark = summarise_runs(runs), runs[0].benchmark
-    if benchmark not in PUBLISHED:
+    published = published_rows(benchmark)
+    if not published:
         raise InputError(
             f"metrics: nothing is published for {benchmark}, only for "
             f"{', '.join(map(str, PUBLISHED))}: there is nothing to hold the runs against"
         )
     other = _deviations_of_all(runs, occluders)
     verdicts = [
-        judge(item, variant, rows, other)
-        for item in PUBLISHED[benchmark]
-        for variant in item.variants
+        judge(item, variant, rows, other) for item in published for variant in item.variants
     ]
     write_csv(csv, COLUMNS, _csv_rows(benchmark, verdicts))
     write_text(markdown, markdown_table(benchmark, rows[0].seeds, verdicts))

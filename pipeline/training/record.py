@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.data.shards import HASHES, read_hashes
 from pipeline.environment import warn_of_drift
-from pipeline.files import sha256
+from pipeline.files import sha256, shipped
 from pipeline.options.run import RunOptions
 from pipeline.provenance import code_hash
 
@@ -33,7 +33,7 @@ def run_facts(
         "hashes": {
             "shards": sha256(shards / HASHES),
             "bank": sha256(bank / HASHES) if bank else None,
-            "pretrained": sha256(Path(pretrained)) if pretrained else None,
+            "pretrained": sha256(Path(shipped(pretrained))) if pretrained else None,
             "truth": sha256(truth) if truth else None,
             **_origin(shards),
             **(_origin(bank) if bank else {}),

@@ -14,6 +14,7 @@ from typing import IO, Any
 import pytest
 import yaml
 
+from pipeline.options.occluders import OccluderOptions
 from tests.workflow.warm import warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +23,8 @@ PARTS = ("pipeline", "workflow", "profiles", "envs", "Snakefile", "config.yaml")
 TINY = {
     "compare": ["baseline", "dpeformer"],
     "seeds": [0, 1],
+    # by its options, results/synthetic-<hash>
+    "data": {"name": "synthetic"},
     "benchmark": {
         "cameras": 3,
         "obstacles": 2,
@@ -50,6 +53,8 @@ TINY = {
     "training": {"epochs": 2, "identities": 3, "images": 2},
 }
 
+OCCLUDERS = OccluderOptions.model_validate(TINY["occluders"])
+"""They say where the tiny bank lies."""
 ONE_RUN = {"table": "one", "compare": ["dpeformer"], "seeds": [0]}
 """A table of one of the runs of the tiny configuration."""
 

@@ -10,24 +10,28 @@ rule provenance:
     localrule: True
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         # the receipt is made of all that the experiment made
         file=FILE or (f"{TABLE}.csv" if CELL else f"{TABLE}_published.json"),
         cell=["--cell", CELL] if CELL else [],
     shell:
         "python -m pipeline.lineage.trace --file {params.file:q} {params.cell:q}"
-        " 2>&1 | tee {log}"
+        " 2>&1 | tee {log:q}"
 
 
 rule agreement:
     input:
         table=f"{TABLE}.csv",
-        reference=REFERENCE or f"workflow/report/{CONFIG.table}.csv",
+        reference=REFERENCE or shipped(f"workflow/report/{CONFIG.table}.csv"),
     log:
         f"results/logs/{EXPERIMENT}/agreement_{CONFIG.table}.log",
     localrule: True
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     shell:
-        "python -m pipeline.tables.agree --table {input.table} --reference {input.reference:q}"
-        " 2>&1 | tee {log}"
+        "python -m pipeline.tables.agree --table {input.table:q} --reference {input.reference:q}"
+        " 2>&1 | tee {log:q}"

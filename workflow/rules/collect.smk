@@ -10,14 +10,16 @@ rule tabulate:
         "results/logs/{experiment}/tabulate_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         variants=CONFIG.compare,
         code=code_hash("pipeline.tables.tabulate"),
     shell:
-        "python -m pipeline.tables.tabulate --metrics {input.metrics} --csv {output.csv}"
-        " --markdown {output.markdown} --latex {output.latex} --runs {output.runs}"
-        " --variants {params.variants}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.tables.tabulate --metrics {input.metrics:q} --csv {output.csv:q}"
+        " --markdown {output.markdown:q} --latex {output.latex:q} --runs {output.runs:q}"
+        " --variants {params.variants:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule compare:
@@ -31,15 +33,17 @@ rule compare:
         "results/logs/{experiment}/compare_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
     params:
         variants=CONFIG.compare,
         reference=CONFIG.reference_variant(),
         code=code_hash("pipeline.tables.compare"),
     shell:
-        "python -m pipeline.tables.compare --queries {input.queries} --csv {output.csv}"
-        " --markdown {output.markdown} --variants {params.variants}"
-        " --reference {params.reference}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.tables.compare --queries {input.queries:q} --csv {output.csv:q}"
+        " --markdown {output.markdown:q} --variants {params.variants:q}"
+        " --reference {params.reference:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule verdicts:
@@ -53,15 +57,17 @@ rule verdicts:
         "results/logs/{experiment}/verdicts_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         variants=CONFIG.compare,
         occluders=CONFIG.occluders.model_dump_json(),
         code=code_hash("pipeline.tables.verdicts"),
     shell:
-        "python -m pipeline.tables.verdicts --metrics {input.metrics} --csv {output.csv}"
-        " --markdown {output.markdown} --variants {params.variants}"
+        "python -m pipeline.tables.verdicts --metrics {input.metrics:q} --csv {output.csv:q}"
+        " --markdown {output.markdown:q} --variants {params.variants:q}"
         " --occluders {params.occluders:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule configuration:
@@ -72,6 +78,8 @@ rule configuration:
     localrule: True
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         # not tracked, as in compute_options: it is that with which the rest was made
         configuration=lambda wildcards, input: configuration_text(),
@@ -79,8 +87,8 @@ rule configuration:
         code=code_hash("pipeline.lineage.configuration"),
     shell:
         "python -m pipeline.lineage.configuration --configuration {params.configuration:q}"
-        " --output {output}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        " --output {output:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule publish:
@@ -104,21 +112,24 @@ rule publish:
             *verdict_tables(),
         ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
-        numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if is_drawn(CONFIG.tested()) else [],
-        bank=["results/occluders/bank"] if pasting_variants() else [],
+        numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if CONFIG.tested().is_drawn else [],
+        bank=[BANK] if pasting_variants() else [],
     output:
         receipt="results/{experiment}/tables/{table}_published.json",
     log:
         "results/logs/{experiment}/publish_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         runs=runs(""),
         database="results/mlflow.db",
-        bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
+        bank=lambda wildcards, input: ["--bank", *input.bank] if input.bank else [],
         code=code_hash("pipeline.tracking.publish"),
     shell:
-        "python -m pipeline.tracking.publish --database {params.database}"
-        " --receipt {output.receipt} --experiment {wildcards.experiment} --table {wildcards.table} --runs {params.runs} --tables {input.tables}"
-        " --figures {input.figures} {input.numbers} {params.bank}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.tracking.publish --database {params.database:q}"
+        " --receipt {output.receipt:q} --experiment {wildcards.experiment}"
+        " --table {wildcards.table} --runs {params.runs:q} --tables {input.tables:q}"
+        " --figures {input.figures:q} {input.numbers:q} {params.bank:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

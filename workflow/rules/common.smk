@@ -1,21 +1,34 @@
 """What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
 
 import json
-
-from snakemake.exceptions import WorkflowError
+import shlex
+import sys
 
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
-from pipeline.options.data import DataOptions
-from pipeline.provenance import code_hash
-from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.files import shipped
+from pipeline.provenance import ROOT, code_hash
+from pipeline.tables.published import Benchmark, published_rows
 
-# Ctrl-C and SIGTERM reach every process of a job: what the stage says of it still has to get into the log
-shell.prefix("set -euo pipefail; tee() ( trap '' INT TERM; command tee \"$@\" ); ")
+# Ctrl-C and SIGTERM reach every process of a job: what the stage says of it still has to get into the log.
+# The package is found beside the Snakefile, wherever the working directory is.
+shell.prefix(
+    "set -euo pipefail; tee() ( trap '' INT TERM; command tee \"$@\" ); "
+    f"export PYTHONPATH={shlex.quote(str(ROOT))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
+
+# what a job asks of a cluster: minutes and MB, generously, for the largest datasets
+LIGHT = {"runtime": 60, "mem_mb": 4000}
+HEAVY = {"runtime": 480, "mem_mb": 8000}
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
+# the folder of the drawn dataset, even where none is trained or tested on
+DRAWN = next(
+    (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_drawn),
+    CONFIG.benchmark.folder(),
+)
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
 
@@ -30,17 +43,19 @@ def runs(file: str) -> list[str]:
 
 
 def archive(wildcards) -> str:
-    """The dataset's archive: the user's file, or the drawn one.
-
-    A file that is not there is an error in words, unless it is fetched or was ingested before.
-    """
+    """The dataset's archive: the user's file, or the drawn one."""
     source = CONFIG.source(wildcards.dataset)
     if source.archive is None:
-        return "results/synthetic/archive.zip"
-    there = source.archive.startswith(f"{FOLDER}/") or Path(source.archive).exists()
-    if not there and not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
-        raise WorkflowError(DATASETS[source.dataset].absent(source.archive))
+        return f"results/{DRAWN}/archive.zip"
+    if not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
+        expect(source.archive, DATASETS[source.dataset].absent(source.archive))
     return source.archive
+
+
+def expect(path: str, absent: str) -> None:
+    """End with the sentence `absent`, and no words of Snakemake's, where a user's path is missing."""
+    if not path.startswith(f"{FOLDER}/") and not Path(path).exists():
+        sys.exit(f"error: {absent}")
 
 
 def lists(wildcards) -> list[str]:
@@ -51,7 +66,15 @@ def lists(wildcards) -> list[str]:
 
 def occluder_images(wildcards) -> str:
     """The folder that occluders are cut out of: the user's, or drawn scenes."""
-    return CONFIG.occluders.images or "results/occluders/scenes"
+    images = CONFIG.occluders.images
+    if images is None:
+        return SCENES
+    expect(
+        images,
+        f"config: occluders.images: expected a folder of images, found nothing at {images}: give "
+        "the path that it has, or null to have scenes drawn",
+    )
+    return images
 
 
 def run_options(wildcards) -> str:
@@ -76,18 +99,18 @@ def configuration_text(**options) -> str:
 def pretrained(wildcards) -> list[str]:
     """The weights that a variant starts from."""
     weights = CONFIG.run_options(wildcards.variant).backbone.weights
-    return [weights] if weights else []
+    return [shipped(weights)] if weights else []
 
 
 def bank(wildcards) -> list[str]:
     """The occluder bank, for a variant that pastes occluders."""
     occlusion = CONFIG.run_options(wildcards.variant).augment.occlusion
-    return ["results/occluders/bank"] if occlusion == "roa" else []
+    return [BANK] if occlusion == "roa" else []
 
 
 def truth(wildcards) -> list[str]:
     """The exact masks, where the benchmark is drawn: training is watched with them, not taught."""
-    return ["results/synthetic/truth.npz"] if is_drawn(CONFIG.data) else []
+    return [f"results/{DRAWN}/truth.npz"] if CONFIG.data.is_drawn else []
 
 
 def pasting_variants() -> list[str]:
@@ -109,7 +132,7 @@ def paired_tables() -> list[str]:
 
 def verdict_tables() -> list[str]:
     """The verdicts on published rows, where something is published to hold the runs against."""
-    if Benchmark(TESTED, TRAINED) not in PUBLISHED:
+    if not published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset)):
         return []
     return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
@@ -134,22 +157,17 @@ def selecting_runs(file: str) -> list[str]:
     return [f"{first_run(variant)}/{file}" for variant in selecting_variants()]
 
 
-def is_drawn(data: DataOptions) -> bool:
-    """Whether the workflow draws the dataset, and so knows what is hidden."""
-    return data.dataset == "synthetic" and data.archive is None
-
-
 def figures() -> list[str]:
     """The pictures that the comparison allows."""
-    names = ["benchmark", f"{CONFIG.table}_curves"]
+    kinds = ["benchmark", "curves"]
     if pasting_variants():
-        names += ["bank", "views"]
+        kinds += ["bank", "views"]
     if len(CONFIG.compare) > 1:
-        names += [f"{CONFIG.table}_ranks", f"{CONFIG.table}_ablation"]
+        kinds += ["ranks", "ablation"]
     if selecting_variants():
-        names += [f"{CONFIG.table}_patches", f"{CONFIG.table}_kept"]
+        kinds += ["patches", "kept"]
     if blending_variants():
-        names += [f"{CONFIG.table}_attention"]
-    if is_drawn(CONFIG.tested()):
-        names += [f"{CONFIG.table}_hidden"]
-    return names
+        kinds += ["attention"]
+    if CONFIG.tested().is_drawn:
+        kinds += ["hidden"]
+    return [f"{CONFIG.table}_{kind}" for kind in kinds]

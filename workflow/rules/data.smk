@@ -5,9 +5,12 @@ rule fetch:
         "results/logs/downloads/{file}.log",
     wildcard_constraints:
         file=r"[^./][^/]*(/[^./][^/]*)?",
+    retries: 2  # each goes on where the last one broke off
     localrule: True  # the nodes of a cluster often have no way out
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
     params:
         # no hash of the code: it decides how a file comes, not what is in it
         # not tracked, as in compute_options: another wording of the terms fetches nothing again
@@ -18,25 +21,27 @@ rule fetch:
     message:
         "Fetch {output}: {params.options}"
     shell:
-        "python -m pipeline.downloads.fetch --file {output} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.downloads.fetch --file {output:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule draw_benchmark:
     output:
-        archive="results/synthetic/archive.zip",
-        truth="results/synthetic/truth.npz",
+        archive=f"results/{DRAWN}/archive.zip",
+        truth=f"results/{DRAWN}/truth.npz",
     log:
-        "results/logs/draw_benchmark.log",
+        f"results/logs/{DRAWN}/draw_benchmark.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
     params:
         options=CONFIG.benchmark.model_dump_json(),
         code=code_hash("pipeline.synthetic.benchmark"),
     shell:
-        "python -m pipeline.synthetic.benchmark --archive {output.archive} --truth {output.truth}"
-        " --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.synthetic.benchmark --archive {output.archive:q}"
+        " --truth {output.truth:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule ingest:
@@ -51,6 +56,8 @@ rule ingest:
         "results/logs/{dataset}/ingest.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
     params:
         options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
         lists=lambda wildcards, input: (
@@ -58,10 +65,10 @@ rule ingest:
         ),
         code=code_hash("pipeline.data.ingest"),
     shell:
-        "python -m pipeline.data.ingest --archive {input.archive:q} --images {output.images}"
-        " --manifest {output.manifest} --record {output.record} --options {params.options:q}"
+        "python -m pipeline.data.ingest --archive {input.archive:q} --images {output.images:q}"
+        " --manifest {output.manifest:q} --record {output.record:q} --options {params.options:q}"
         " {params.lists:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule shard:
@@ -75,9 +82,11 @@ rule shard:
         "results/logs/{dataset}/shard.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
     params:
         code=code_hash("pipeline.data.shards"),
     shell:
-        "python -m pipeline.data.shards --images {input.images} --manifest {input.manifest}"
-        " --record {input.record} --shards {output.shards}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.data.shards --images {input.images:q} --manifest {input.manifest:q}"
+        " --record {input.record:q} --shards {output.shards:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

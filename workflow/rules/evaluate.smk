@@ -12,12 +12,14 @@ if TRAINED != TESTED:
         localrule: True
         conda:
             "../../envs/pipeline.yaml"
+        resources:
+            **LIGHT,
         params:
             folder=lambda wildcards, output: Path(output[0]).parent,
             code=code_hash("pipeline.training.take_over"),
         shell:
-            "python -m pipeline.training.take_over --files {input} --folder {params.folder}"
-            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+            "python -m pipeline.training.take_over --files {input:q} --folder {params.folder:q}"
+            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule embed:
@@ -32,6 +34,7 @@ rule embed:
     conda:
         "../../envs/pipeline.yaml"
     resources:
+        runtime=480,
         mem_mb=8000,  # MSMT17 with the concatenated feature takes 7 GB
         gpu=1,
     params:
@@ -41,9 +44,9 @@ rule embed:
         state=f"results/{TRAINED}/{{variant}}/seed{{seed}}/state.pt",
         code=code_hash("pipeline.evaluation.embed"),
     shell:
-        "python -m pipeline.evaluation.embed --weights {input.weights} --record {input.record}"
-        " --shards {input.shards} --features {output.features} --compute {params.compute:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}; rm -f {params.state}"
+        "python -m pipeline.evaluation.embed --weights {input.weights:q} --record {input.record:q}"
+        " --shards {input.shards:q} --features {output.features:q} --compute {params.compute:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}; rm -f {params.state:q}"
 
 
 rule score:
@@ -58,13 +61,14 @@ rule score:
     conda:
         "../../envs/pipeline.yaml"
     resources:
+        runtime=480,
         mem_mb=12000,  # the features of MSMT17 and two copies of one
     params:
-        tested=TESTED,
+        tested=CONFIG.label(CONFIG.tested()),
         options=CONFIG.evaluation.model_dump_json(),
         code=code_hash("pipeline.evaluation.score"),
     shell:
-        "python -m pipeline.evaluation.score --features {input.features} --record {input.record}"
-        " --dataset {params.tested} --options {params.options:q}"
-        " --metrics {output.metrics} --queries {output.queries}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.evaluation.score --features {input.features:q} --record {input.record:q}"
+        " --dataset {params.tested:q} --options {params.options:q}"
+        " --metrics {output.metrics:q} --queries {output.queries:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

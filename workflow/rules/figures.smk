@@ -16,13 +16,15 @@ rule ablation:
         "results/logs/{experiment}/ablation_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         variants=CONFIG.compare,
         code=code_hash("pipeline.figures.ablation"),
     shell:
-        "python -m pipeline.figures.ablation --metrics {input.metrics} --figure {output.figure}"
-        " --variants {params.variants}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.ablation --metrics {input.metrics:q} --figure {output.figure:q}"
+        " --variants {params.variants:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule benchmark_sheet:
@@ -30,52 +32,58 @@ rule benchmark_sheet:
         trained=f"results/{TRAINED}/shards",
         tested=f"results/{TESTED}/shards",
     output:
-        figure=f"{FIGURES}/benchmark.png",
+        figure=f"{FIGURES}/{{table}}_benchmark.png",
     log:
-        "results/logs/{experiment}/benchmark_sheet.log",
+        "results/logs/{experiment}/benchmark_sheet_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         code=code_hash("pipeline.figures.benchmark_sheet"),
     shell:
-        "python -m pipeline.figures.benchmark_sheet --trained {input.trained}"
-        " --tested {input.tested} --figure {output.figure}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.benchmark_sheet --trained {input.trained:q}"
+        " --tested {input.tested:q} --figure {output.figure:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule bank_sheet:
     input:
-        bank="results/occluders/bank",
+        bank=BANK,
     output:
-        figure=f"{FIGURES}/bank.png",
+        figure=f"{FIGURES}/{{table}}_bank.png",
     log:
-        "results/logs/{experiment}/bank_sheet.log",
+        "results/logs/{experiment}/bank_sheet_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         code=code_hash("pipeline.figures.bank_sheet"),
     shell:
-        "python -m pipeline.figures.bank_sheet --bank {input.bank} --figure {output.figure}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.bank_sheet --bank {input.bank:q} --figure {output.figure:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule views_sheet:
     input:
         shards=f"results/{TRAINED}/shards",
-        bank="results/occluders/bank",
+        bank=BANK,
     output:
-        figure=f"{FIGURES}/views.png",
+        figure=f"{FIGURES}/{{table}}_views.png",
     log:
-        "results/logs/{experiment}/views_sheet.log",
+        "results/logs/{experiment}/views_sheet_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         options=lambda wildcards: CONFIG.run_options(pasting_variants()[0]).model_dump_json(),
         code=code_hash("pipeline.figures.views_sheet"),
     shell:
-        "python -m pipeline.figures.views_sheet --shards {input.shards} --bank {input.bank}"
-        " --figure {output.figure} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.views_sheet --shards {input.shards:q} --bank {input.bank:q}"
+        " --figure {output.figure:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule curves:
@@ -88,12 +96,14 @@ rule curves:
         "results/logs/{experiment}/curves_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         code=code_hash("pipeline.figures.curves"),
     shell:
-        "python -m pipeline.figures.curves --histories {input.histories}"
-        " --figure {output.figure}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.curves --histories {input.histories:q}"
+        " --figure {output.figure:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule ranks:
@@ -108,6 +118,7 @@ rule ranks:
     conda:
         "../../envs/pipeline.yaml"
     resources:
+        runtime=60,
         mem_mb=4000,  # the test feature of MSMT17
     params:
         baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
@@ -115,9 +126,9 @@ rule ranks:
         options=CONFIG.figures.model_dump_json(),
         code=code_hash("pipeline.figures.ranks"),
     shell:
-        "python -m pipeline.figures.ranks --shards {input.shards} --baseline {params.baseline}"
-        " --variant {params.variant} --figure {output.figure} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.ranks --shards {input.shards:q} --baseline {params.baseline:q}"
+        " --variant {params.variant:q} --figure {output.figure:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule patches:
@@ -130,14 +141,16 @@ rule patches:
         "results/logs/{experiment}/patches_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         run=lambda wildcards, input: Path(input.run[0]).parent,
         options=CONFIG.figures.model_dump_json(),
         code=code_hash("pipeline.figures.patches"),
     shell:
-        "python -m pipeline.figures.patches --shards {input.shards} --run {params.run}"
-        " --figure {output.figure} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.patches --shards {input.shards:q} --run {params.run:q}"
+        " --figure {output.figure:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule attention:
@@ -150,14 +163,16 @@ rule attention:
         "results/logs/{experiment}/attention_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         run=lambda wildcards, input: Path(input.run[0]).parent,
         options=CONFIG.figures.model_dump_json(),
         code=code_hash("pipeline.figures.attention"),
     shell:
-        "python -m pipeline.figures.attention --shards {input.shards} --run {params.run}"
-        " --figure {output.figure} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.attention --shards {input.shards:q} --run {params.run:q}"
+        " --figure {output.figure:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule kept:
@@ -170,17 +185,19 @@ rule kept:
         "results/logs/{experiment}/kept_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         runs=selecting_runs(""),
         code=code_hash("pipeline.figures.kept"),
     shell:
-        "python -m pipeline.figures.kept --runs {params.runs} --figure {output.figure}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.kept --runs {params.runs:q} --figure {output.figure:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule hidden:
     input:
-        truth="results/synthetic/truth.npz",
+        truth=f"results/{DRAWN}/truth.npz",
         queries=runs("queries.csv"),
         records=runs("run.json"),
     output:
@@ -190,10 +207,12 @@ rule hidden:
         "results/logs/{experiment}/hidden_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         runs=runs(""),
         code=code_hash("pipeline.figures.hidden"),
     shell:
-        "python -m pipeline.figures.hidden --runs {params.runs} --truth {input.truth}"
-        " --figure {output.figure} --table {output.table}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.figures.hidden --runs {params.runs:q} --truth {input.truth:q}"
+        " --figure {output.figure:q} --table {output.table:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

@@ -1,17 +1,27 @@
+# another path for other options: two banks never take each other's place
+SCENES, MASKS, BANK = (
+    CONFIG.occluders.scenes_path(),
+    CONFIG.occluders.masks_path(),
+    CONFIG.occluders.bank_path(),
+)
+
+
 rule draw_scenes:
     output:
-        images=directory("results/occluders/scenes"),
+        images=directory(SCENES),
     log:
-        "results/logs/occluders/draw_scenes.log",
+        f"results/logs/occluders/{Path(SCENES).name}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         options=CONFIG.occluders.scenes.model_dump_json(),
         code=code_hash("pipeline.synthetic.scenes"),
     shell:
-        "python -m pipeline.synthetic.scenes --images {output.images}"
+        "python -m pipeline.synthetic.scenes --images {output.images:q}"
         " --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 if CONFIG.occluders.masks == "sam":
@@ -19,16 +29,17 @@ if CONFIG.occluders.masks == "sam":
     rule segment:
         input:
             images=occluder_images,
-            checkpoint=CONFIG.occluders.sam.checkpoint,
+            checkpoint=shipped(CONFIG.occluders.sam.checkpoint),
         output:
-            masks="results/occluders/masks.jsonl",
-            record="results/occluders/masks.json",
+            masks=f"{MASKS}.jsonl",
+            record=f"{MASKS}.json",
         log:
-            "results/logs/occluders/segment.log",
+            f"results/logs/occluders/{Path(MASKS).name}.log",
         conda:
             "../../envs/pipeline.yaml"
         resources:
-            mem_mb=4000,
+            runtime=2880,  # 11,000 photographs take SAM's ViT-H about half a day on a GPU
+            mem_mb=12000,  # ViT-H is 2.6 GB, twice while it is read
             gpu=1,
         params:
             sam=CONFIG.occluders.sam.model_dump_json(),
@@ -37,14 +48,14 @@ if CONFIG.occluders.masks == "sam":
             device=CONFIG.compute.device,
             source=CONFIG.occluders.source_options().model_dump_json(),
             # not an output: it outlives an interrupted job, which then goes on from it
-            state="results/occluders/masks.state.jsonl",
+            state=f"{MASKS}.state.jsonl",
             code=code_hash("pipeline.occluders.segment"),
         shell:
-            "python -m pipeline.occluders.segment --images {input.images:q} --masks {output.masks}"
-            " --record {output.record} --state {params.state} --sam {params.sam:q}"
-            " --generator {params.generator:q} --compute {params.compute:q}"
+            "python -m pipeline.occluders.segment --images {input.images:q}"
+            " --masks {output.masks:q} --record {output.record:q} --state {params.state:q}"
+            " --sam {params.sam:q} --generator {params.generator:q} --compute {params.compute:q}"
             " --source {params.source:q}"
-            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 else:
 
@@ -52,36 +63,40 @@ else:
         input:
             images=occluder_images,
         output:
-            masks="results/occluders/masks.jsonl",
-            record="results/occluders/masks.json",
+            masks=f"{MASKS}.jsonl",
+            record=f"{MASKS}.json",
         log:
-            "results/logs/occluders/read_sa1b.log",
+            f"results/logs/occluders/{Path(MASKS).name}.log",
         conda:
             "../../envs/pipeline.yaml"
+        resources:
+            **HEAVY,
         params:
             source=CONFIG.occluders.source_options().model_dump_json(),
             code=code_hash("pipeline.occluders.sa1b"),
         shell:
-            "python -m pipeline.occluders.sa1b --images {input.images:q} --masks {output.masks}"
-            " --record {output.record} --source {params.source:q}"
-            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+            "python -m pipeline.occluders.sa1b --images {input.images:q} --masks {output.masks:q}"
+            " --record {output.record:q} --source {params.source:q}"
+            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule select:
     input:
         images=occluder_images,
-        masks="results/occluders/masks.jsonl",
-        record="results/occluders/masks.json",
+        masks=f"{MASKS}.jsonl",
+        record=f"{MASKS}.json",
     output:
-        bank=directory("results/occluders/bank"),
+        bank=directory(BANK),
     log:
-        "results/logs/occluders/select.log",
+        f"results/logs/occluders/{Path(BANK).name}.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
     params:
         options=CONFIG.occluders.bank_options().model_dump_json(),
         code=code_hash("pipeline.occluders.select"),
     shell:
-        "python -m pipeline.occluders.select --images {input.images:q} --masks {input.masks}"
-        " --record {input.record} --bank {output.bank} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.occluders.select --images {input.images:q} --masks {input.masks:q}"
+        " --record {input.record:q} --bank {output.bank:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

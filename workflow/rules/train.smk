@@ -12,7 +12,10 @@ rule train:
         f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.log",
     conda:
         "../../envs/pipeline.yaml"
+    # one for each loader process; torch itself has one thread, whatever the number
+    threads: 1 + CONFIG.compute.workers
     resources:
+        runtime=2880,  # minutes; a job that is cut off goes on from its last state
         mem_mb=12000,  # MSMT17 at 256 x 128 and 10,000 occluders are held in memory
         gpu=1,
     params:
@@ -20,15 +23,15 @@ rule train:
         compute=compute_options,
         device=CONFIG.compute.device,
         precision=CONFIG.compute.precision,
-        bank=lambda wildcards, input: f"--bank {input.bank}" if input.bank else "",
-        truth=lambda wildcards, input: f"--truth {input.truth}" if input.truth else "",
+        dataset=lambda wildcards: CONFIG.label(CONFIG.source(wildcards.dataset)),
+        bank=lambda wildcards, input: ["--bank", *input.bank] if input.bank else [],
+        truth=lambda wildcards, input: ["--truth", *input.truth] if input.truth else [],
         # not an output: it outlives an interrupted job, which then goes on from it
         state=f"{TRAINED_RUN}/state.pt",
         code=code_hash("pipeline.training.train"),
     shell:
-        "python -m pipeline.training.train --shards {input.shards} --weights {output.weights}"
-        " --history {output.history} --record {output.record} --state {params.state}"
-        " --options {params.options:q} --compute {params.compute:q} --dataset {wildcards.dataset}"
-        " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank}"
-        " {params.truth}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.training.train --shards {input.shards:q} --weights {output.weights:q}"
+        " --history {output.history:q} --record {output.record:q} --state {params.state:q}"
+        " --options {params.options:q} --compute {params.compute:q} --dataset {params.dataset:q}"
+        " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank:q} {params.truth:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

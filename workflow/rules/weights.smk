@@ -24,12 +24,12 @@ rule pretrain_vit:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=8000,
+        **HEAVY,
     params:
         code=code_hash("pipeline.pretraining.small_vit"),
     shell:
-        "python -m pipeline.pretraining.small_vit --weights {output.weights}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.pretraining.small_vit --weights {output.weights:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule pretrain_sam:
@@ -40,43 +40,47 @@ rule pretrain_sam:
     conda:
         "../../envs/pipeline.yaml"
     resources:
-        mem_mb=8000,
+        **HEAVY,
     params:
         code=code_hash("pipeline.pretraining.small_sam"),
     shell:
-        "python -m pipeline.pretraining.small_sam --weights {output.weights}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.pretraining.small_sam --weights {output.weights:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule report_vit:
     input:
-        checkpoint=lambda wildcards: f"{WEIGHTS[wildcards.origin]}/small_vit.safetensors",
+        checkpoint=lambda wildcards: shipped(f"{WEIGHTS[wildcards.origin]}/small_vit.safetensors"),
     output:
         report="results/{origin}_weights/small_vit.json",
     log:
         "results/logs/{origin}_weights/report_vit.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         code=code_hash("pipeline.pretraining.vit_report"),
     shell:
-        "python -m pipeline.pretraining.vit_report --checkpoint {input.checkpoint}"
-        " --report {output.report}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.pretraining.vit_report --checkpoint {input.checkpoint:q}"
+        " --report {output.report:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
 rule report_sam:
     input:
-        checkpoint=lambda wildcards: f"{WEIGHTS[wildcards.origin]}/small_sam.safetensors",
+        checkpoint=lambda wildcards: shipped(f"{WEIGHTS[wildcards.origin]}/small_sam.safetensors"),
     output:
         report="results/{origin}_weights/small_sam.json",
     log:
         "results/logs/{origin}_weights/report_sam.log",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
     params:
         code=code_hash("pipeline.pretraining.sam_report"),
     shell:
-        "python -m pipeline.pretraining.sam_report --checkpoint {input.checkpoint}"
-        " --report {output.report}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log}"
+        "python -m pipeline.pretraining.sam_report --checkpoint {input.checkpoint:q}"
+        " --report {output.report:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
