@@ -1,6 +1,9 @@
 import sys
 from pathlib import Path
 
+import yaml
+from snakemake.utils import update_config
+
 from pipeline.config import load_config
 from pipeline.errors import InputError, warn
 
@@ -8,12 +11,16 @@ from pipeline.errors import InputError, warn
 configfile: f"{workflow.current_basedir}/config.yaml"
 
 
+# a workflow that imports this one as a module gives its own configuration in place of config.yaml,
+# which still says what that one leaves out
+values = yaml.safe_load(Path(workflow.current_basedir, "config.yaml").read_text(encoding="utf-8"))
+update_config(values, config)
 # no part of the experiment: a row of the table, or any file, that `snakemake provenance` is asked about,
 # and a table of another machine for `snakemake agreement`
-CELL, FILE, REFERENCE = (str(config.pop(name, "")) for name in ("cell", "file", "other"))
+CELL, FILE, REFERENCE = (str(values.pop(name, "")) for name in ("cell", "file", "other"))
 
 try:
-    CONFIG = load_config(config)
+    CONFIG = load_config(values)
 except InputError as error:
     sys.exit(f"error: {error}")
 

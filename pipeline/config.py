@@ -259,8 +259,8 @@ def _check_test(config: Config) -> None:
     if config.folder(test) == config.folder(data) or (test.is_drawn and data.is_drawn):
         raise InputError(
             f"config: test.dataset: found {config.label(test)}, which data.dataset is already: "
-            "give null for test to test on its own queries, or another dataset; a second one of the "
-            "same kind needs a name (test.name)"
+            "give null for test to test on its own queries, or another dataset; a second "
+            "one of the same kind needs a name (test.name)"
         )
     for name in config.compare:
         if config.run_options(name).backbone.camera_embedding > 0:

@@ -92,6 +92,15 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
             ["no training images", "test.dataset"],
         ),
         ("test", {"dataset": "synthetic"}, ["test.dataset: found synthetic", "null for test"]),
+        ("data.name", "market1501", ["data.name: found market1501", "another folder of results/"]),
+        ("data.name", "occluders", ["data.name: found occluders", "give a name of your own"]),
+        ("data.name", "shop_to_gate", ["data.name: found shop_to_gate", "joins the names"]),
+        ("data.name", "My shop", ["data.name", "found 'My shop'"]),
+        (
+            "test",
+            {"dataset": "synthetic", "name": "other"},
+            ["test.dataset: found synthetic:other"],
+        ),
         ("test", {"dataset": "occluded_reid"}, ["test.archive", "Occluded_REID.zip", "give the"]),
         ("data.lists", "lists", ["data.lists: synthetic is not made by lists", "'lists'"]),
         ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
@@ -261,3 +270,51 @@ def test_ingest_expects_what_the_benchmark_draws(values):
     assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
     values["benchmark"]["distractor_images"] = 0
     assert load_config(values).ingest_options("synthetic").expected["gallery"].identities == 250
+
+
+def test_two_folders_of_ones_own_are_told_apart_by_name(values):
+    shop, gate = ({"dataset": "folder", "archive": f"{name}.zip"} for name in ("shop", "gate"))
+    config = load_config(values | {"data": shop | {"name": "shop"}, "test": gate})
+    assert config.experiment() == "shop_to_folder"
+    assert config.source("shop").archive == "shop.zip"
+    assert config.source("folder").archive == "gate.zip"
+    assert [config.label(data) for data in (config.data, config.test)] == ["folder:shop", "folder"]
+    for data in (shop, shop | {"name": "gate"}):
+        with pytest.raises(InputError, match="needs a name"):
+            load_config(values | {"data": data, "test": gate | {"name": data.get("name")}})
+
+
+def test_another_benchmark_has_another_folder_unless_it_is_named(values):
+    assert load_config(values).experiment() == "synthetic"
+    values["benchmark"]["seed"] = 1
+    one = load_config(values).experiment()
+    values["benchmark"]["seed"] = 2
+    assert one != load_config(values).experiment()
+    assert one.startswith("synthetic-")
+    values["data"]["name"] = "mine"
+    assert load_config(values).experiment() == "mine"
+
+
+def test_another_bank_has_another_path_and_shares_what_is_the_same(values):
+    """A change of the filters must not find all masks again."""
+    paths = occluder_paths(values)
+    assert paths == [f"results/occluders/{name}" for name in ("scenes", "masks", "bank")]
+    for key, value, same in (
+        ("sam.sha256", None, 3),
+        ("filters.max_area", 0.3, 2),
+        ("maximum", 400, 2),
+        ("generator.box_nms", 0.6, 1),
+        ("limit", 9, 1),
+        ("scenes.seed", 5, 0),
+    ):
+        changed = yaml.safe_load(yaml.safe_dump(values))
+        put(changed, f"occluders.{key}", value)
+        found = occluder_paths(changed)
+        assert [a == b for a, b in zip(found, paths, strict=True)] == [True] * same + [False] * (
+            3 - same
+        ), key
+
+
+def occluder_paths(values):
+    occluders = load_config(values).occluders
+    return [occluders.scenes_path(), occluders.masks_path(), occluders.bank_path()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from tests.workflow.conftest import Project, copy_project
+from tests.workflow.conftest import OCCLUDERS, Project, copy_project
 from tests.workflow.outcome import outcome
 
 TABLE = "results/synthetic/tables/one.csv"
@@ -54,7 +55,7 @@ def test_everything_different_at_once_changes_no_result(finished: Project, tmp_p
         occluders={"images": str(tmp_path / "scenes"), "minimum": 2},
     )
     repack(one.folder / "results/synthetic/archive.zip", tmp_path / "backwards.zip")
-    copy_backwards(one.folder / "results/occluders/scenes", tmp_path / "scenes")
+    copy_backwards(one.folder / OCCLUDERS.scenes_path(), tmp_path / "scenes")
     done = other.snakemake(TABLE, "--cores", "1", umask=0o077, **ELSEWHERE)
     assert done.returncode == 0, done.stdout[-4000:]
     found, wanted = results(other), results(one)
@@ -63,7 +64,9 @@ def test_everything_different_at_once_changes_no_result(finished: Project, tmp_p
 
 
 def results(project: Project) -> dict[str, str]:
-    found = outcome(project.folder / "results")
+    """By path, but for the hash of options in it: they say where the images of occluders lie."""
+    made = outcome(project.folder / "results")
+    found = {re.sub("-[0-9a-f]{8}", "", name): value for name, value in made.items()}
     kept = {name: value for name, value in found.items() if any(map(Path(name).match, COMPARED))}
     return kept | {"features": features_hash(project.folder / "results" / RUN / "features.npz")}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import FULL, READ_ONLY, on_disk, with_file_limit
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import OCCLUDERS, Project
 
 OUTPUTS = {
     "synthetic.benchmark": ("archive", "truth"),
@@ -30,7 +30,8 @@ OUTPUTS = {
 """The options of a stage that name what it writes."""
 LIMIT = 64
 """Bytes: less than any result, enough for what libraries try out as they are imported."""
-MAY_STAY = {".masks.jsonl.lock", "masks.state.jsonl"}
+MASKS = Path(OCCLUDERS.masks_path()).name
+MAY_STAY = {f".{MASKS}.jsonl.lock", f"{MASKS}.state.jsonl"}
 """What is no result: the handle of a lock, and the progress of a segmentation."""
 
 

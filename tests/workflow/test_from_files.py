@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.files import read_json
+from pipeline.options.occluders import OccluderOptions
 from tests.miniatures import (
     MINIATURES,
     dukemtmc_reid,
@@ -12,7 +13,7 @@ from tests.miniatures import (
     write_folder,
     write_zip,
 )
-from tests.workflow.conftest import TINY
+from tests.workflow.conftest import OCCLUDERS, TINY
 
 
 def own_crops(folder: Path) -> dict[str, str]:
@@ -46,14 +47,13 @@ def test_from_files_to_ranked_results(project, tmp_path, dataset, make, queries)
 def test_paths_may_hold_what_a_shell_takes_for_its_own(project, tmp_path):
     odd = tmp_path / "Anna's data; $1 (new)"
     odd.mkdir()
-    project.configure(
-        data={"dataset": "occluded_duke", **occluded_duke(odd)},
-        occluders=TINY["occluders"] | {"images": str(odd / "scenes")},
-    )
-    made = project.snakemake("results/occluded_duke/manifest.csv", "results/occluders/scenes")
+    occluders = TINY["occluders"] | {"images": str(odd / "scenes")}
+    project.configure(data={"dataset": "occluded_duke", **occluded_duke(odd)}, occluders=occluders)
+    scenes = OCCLUDERS.scenes_path()
+    made = project.snakemake("results/occluded_duke/manifest.csv", scenes)
     assert made.returncode == 0, made.stdout[-3000:]
-    (project.folder / "results/occluders/scenes").rename(odd / "scenes")
-    done = project.snakemake("results/occluders/bank")
+    (project.folder / scenes).rename(odd / "scenes")
+    done = project.snakemake(OccluderOptions.model_validate(occluders).bank_path())
     assert done.returncode == 0, done.stdout[-3000:]
 
 

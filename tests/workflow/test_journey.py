@@ -63,9 +63,9 @@ def test_every_run_says_where_it_came_from(results):
 def test_the_pictures_are_there(results):
     names = {path.stem for path in (results / "figures").glob("*.png")}
     assert names == {
-        "benchmark",
-        "bank",
-        "views",
+        "components_benchmark",
+        "components_bank",
+        "components_views",
         "components_curves",
         "components_ablation",
         "components_ranks",

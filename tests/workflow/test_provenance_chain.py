@@ -17,8 +17,10 @@ from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.lineage.trace import trace
 from pipeline.origin import origin_path, read_origin
+from tests.workflow.conftest import OCCLUDERS
 from tests.workflow.outcome import is_result
 
+BANK = OCCLUDERS.bank_path()
 TABLES = Path("results/synthetic/tables")
 TABLE = TABLES / "components.csv"
 RECEIPT = TABLES / "components_published.json"
@@ -35,13 +37,13 @@ FILES = (
     "results/synthetic/ingest.json",
     "results/synthetic/truth.npz",
     "results/synthetic/archive.zip",
-    "results/occluders/masks.jsonl",
-    "results/occluders/masks.json",
-    *(f"results/occluders/bank/{name}" for name in ("shards.json", "index.csv", "table.csv")),
-    *(f"results/occluders/bank/{name}" for name in ("summary.json", "bank-000000.tar")),
+    f"{OCCLUDERS.masks_path()}.jsonl",
+    f"{OCCLUDERS.masks_path()}.json",
+    *(f"{BANK}/{name}" for name in ("shards.json", "index.csv", "table.csv")),
+    *(f"{BANK}/{name}" for name in ("summary.json", "bank-000000.tar")),
 )
 """What a cell is made of, but for single images."""
-FOLDERS = ("results/synthetic/shards", "results/occluders/bank")
+FOLDERS = ("results/synthetic/shards", BANK)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_a_flipped_bit_of_a_record_is_noticed_and_named(here: Path, name: str) -
         assert f"BROKEN {record}" in refused()
 
 
-@pytest.mark.parametrize("pattern", ["synthetic/images/**/*.jpg", "occluders/scenes/*.png"])
+@pytest.mark.parametrize("pattern", ["synthetic/images/**/*.jpg", "occluders/scenes-*/*.png"])
 def test_a_flipped_bit_of_an_image_is_noticed_and_named(here: Path, pattern: str) -> None:
     path = next(Path("results").glob(pattern))
     with flipped(path, 0.5):
@@ -167,7 +169,7 @@ def test_every_file_of_the_results_can_say_where_it_came_from(here: Path, capsys
         *("tables/components.md", "tables/components.tex", "tables/components_runs.csv"),
         *("tables/components_paired.csv", "tables/components_paired.md"),
         *("tables/components_config.json", "figures/components_hidden.csv"),
-        *(f"figures/{name}.png" for name in ("benchmark", "bank", "views", "components_ranks")),
+        *(f"figures/components_{name}.png" for name in ("bank", "views", "ranks", "benchmark")),
         *(f"{run}/seed0/queries.csv" for run in ("baseline", "dpeformer")),
         "dpeformer/seed0/history.csv",
     ],
@@ -217,7 +219,7 @@ def test_snakemake_prints_the_chain_and_makes_nothing_anew(finished, here: Path)
 
 @pytest.mark.parametrize(
     ("asked", "of"),
-    [([], str(RECEIPT)), (["--config", "file=results/occluders/bank"], "results/occluders/bank")],
+    [([], str(RECEIPT)), (["--config", f"file={BANK}"], BANK)],
 )
 def test_snakemake_asks_of_everything_or_of_any_file(
     finished, here: Path, asked: list[str], of: str

@@ -1,0 +1,72 @@
+"""What the workflow plans: dry runs of projects in which little or nothing has run."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.workflow.conftest import TINY, Project
+
+
+def outputs(plan: str) -> set[str]:
+    """All paths that the jobs of a dry run make."""
+    lines = re.findall(r"^    output: (.*)$", plan, re.MULTILINE)
+    return {path for line in lines for path in line.split(", ")}
+
+
+def test_every_job_says_how_long_it_takes_and_how_much_memory(project: Project) -> None:
+    project.configure(compute={"workers": 1})
+    plan = project.snakemake("--dry-run", "all", "demo_weights", "shipped_weights_report").stdout
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", plan, re.MULTILINE)
+    silent = {
+        name for name, said in jobs if not {"runtime", "mem_mb"} <= set(re.findall(r"(\w+)=", said))
+    }
+    assert silent <= {"all", "demo_weights", "shipped_weights_report"}
+    threads = {name for name, said in jobs if "threads: 2" in said}
+    assert threads == {"train"}  # one for the loader process
+
+
+def test_any_variant_that_is_defined_and_any_seed_can_be_asked_for(project: Project) -> None:
+    wanted = "results/synthetic/dpsm/seed7/metrics.json"
+    assert {"train", "embed", "score"} <= project.planned(wanted)
+
+
+@pytest.mark.parametrize(
+    ("sections", "target", "said"),
+    [
+        (
+            {"data": {"dataset": "market1501", "archive": "/none/market.zip"}},
+            "results/market1501/manifest.csv",
+            "error: /none/market.zip: expected Market-1501-v15.09.15.zip",
+        ),
+        (
+            {"occluders": TINY["occluders"] | {"images": "/none/scenes"}},
+            "all",
+            "error: config: occluders.images: expected a folder of images, found nothing at /none",
+        ),
+    ],
+)
+def test_what_is_not_there_is_said_last_and_alone(
+    project: Project, sections: dict, target: str, said: str
+) -> None:
+    project.configure(**sections)
+    refused = project.snakemake(target)
+    assert refused.returncode != 0
+    assert refused.stdout.splitlines()[-1].startswith(said)
+    assert not re.search("Traceback|Exception|WorkflowError|Wildcards", refused.stdout)
+    assert not list((project.folder / ".snakemake/locks").glob("*"))  # the next one may start
+
+
+def test_a_second_table_takes_no_file_of_the_first_ones_place(finished: Project) -> None:
+    """Other options of training views, and of the bank: other pictures."""
+    second = finished.of_one_run(
+        table="second",
+        compare=["other"],
+        variants={"other": {"augment": {"pad": 3}}},
+        occluders=TINY["occluders"] | {"filters": {"max_aspect": 5.0}},
+    )
+    plan = second.snakemake("--dry-run").stdout
+    made = outputs(plan)
+    assert any(path.endswith("second_views.png") for path in made)
+    assert [path for path in made if (finished.folder / path).exists()] == []
