@@ -49,9 +49,11 @@ def _cpu_has_bfloat16() -> bool:
 def make_deterministic(device: torch.device) -> None:
     """Ask for repeatable kernels; those that have no such version warn on a GPU.
 
-    Must come before the first CUDA kernel. Denormals are flushed on the CPU, where they are slow.
+    Must come before the first CUDA kernel. Denormals are flushed on the CPU, where they are slow,
+    and torch has one thread there: the order of its sums follows their number.
     """
     torch.set_flush_denormal(True)
+    torch.set_num_threads(1)
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)

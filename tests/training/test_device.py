@@ -5,7 +5,7 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.options.compute import ComputeOptions
-from pipeline.training.device import choose_device, choose_precision
+from pipeline.training.device import choose_device, choose_precision, make_deterministic
 
 CPU = torch.device("cpu")
 
@@ -41,3 +41,14 @@ def test_auto_takes_bfloat16_where_the_processor_multiplies_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     assert choose_precision(ComputeOptions(), CPU) == expected
+
+
+def test_torch_has_one_thread_however_many_loader_processes_a_job_has_room_for() -> None:
+    """Snakemake sets OMP_NUM_THREADS to a rule's threads; sums depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        make_deterministic(CPU)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -43,6 +43,7 @@ def test_a_process_in_another_folder_locale_time_zone_and_hash_seed(
         "TZ": "Asia/Kathmandu",
         "PYTHONHASHSEED": "7",
         "PYTHONUTF8": "0",
+        "OMP_NUM_THREADS": "4",
         "PYTHONPATH": str(root),
     }
     done = subprocess.run(
