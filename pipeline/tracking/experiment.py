@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.files import exclusive
+from pipeline.files import exclusive, naming
 from pipeline.tracking.database import explaining, make_database, probe
+from pipeline.tracking.relocate import artifact_folder, correct_locations
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,20 +39,13 @@ class Experiment:
         )
 
     def _find(self, name: str) -> str | None:
-        """The id of the experiment; one whose artifacts lie elsewhere is put away and not found."""
-        old = self.client.get_experiment_by_name(name)
-        if old is None:
+        """The id of the experiment of this name; None where there is none."""
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
             return None
-        if old.lifecycle_stage == "deleted":
-            self.client.restore_experiment(old.experiment_id)
-        if old.artifact_location == self.artifacts.as_uri():
-            return old.experiment_id
-        # the project was moved, and MLflow keeps absolute locations: publish everything anew
-        for run in self.client.search_runs([old.experiment_id]):
-            shutil.rmtree(self.artifacts / run.info.run_id, ignore_errors=True)
-        self.client.rename_experiment(old.experiment_id, f"{name} (moved, {old.experiment_id})")
-        self.client.delete_experiment(old.experiment_id)
-        return None
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return found.experiment_id
 
     def delete_unfinished(self) -> None:
         """Delete what processes left that were killed while they published."""
@@ -62,15 +56,31 @@ class Experiment:
         return self.client.search_runs([self.id], f"attributes.run_name = '{name}'")
 
     def _delete(self, run: str) -> None:
-        """Delete a run; its artifacts are copies, so that nothing is lost with them.
+        """Delete a run and its model; artifacts are copies, so that nothing is lost with them.
 
         They go first: whoever is killed in between leaves a run that is found and deleted again.
         """
+        for model in self._models(run):
+            shutil.rmtree(self._model_folder(model), ignore_errors=True)
+            self.client.delete_logged_model(model)
         shutil.rmtree(self.artifacts / run, ignore_errors=True)
         self.client.delete_run(run)
 
+    def _models(self, run: str) -> list[str]:
+        """Ids of the models of a run."""
+        found = self.client.search_logged_models(
+            [self.id], filter_string=f"source_run_id = '{run}'"
+        )
+        return [model.model_id for model in found]
+
+    def _model_folder(self, model: str) -> Path:
+        return self.artifacts / "models" / model
+
     def _is_whole(self, run: Run, key: str) -> bool:
-        return run.data.tags.get(KEY) == key and (self.artifacts / run.info.run_id).is_dir()
+        if run.data.tags.get(KEY) != key:
+            return False
+        folders = [self._model_folder(model) for model in self._models(run.info.run_id)]
+        return all(folder.is_dir() for folder in (self.artifacts / run.info.run_id, *folders))
 
     def published(self, name: str, key: str) -> str | None:
         """The id of the run of this name, if it was published with this key; it is the only one."""
@@ -122,6 +132,17 @@ class Experiment:
         for start in range(PARAMS, len(entries), PARAMS):
             self.client.log_batch(run, params=entries[start : start + PARAMS])
 
+    def add_model(self, run: str, name: str, files: Sequence[Path]) -> str:
+        """Make `files` a model that the run made, and return its id: no code, no pickles."""
+        from mlflow.entities import LoggedModelOutput
+
+        model = self.client.create_logged_model(self.id, name, run, model_type="DPEFormer")
+        for file in files:
+            self.client.log_model_artifact(model.model_id, str(file))
+        self.client.finalize_logged_model(model.model_id, "READY")
+        self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+        return model.model_id
+
     def copy(self, run: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Copy files to the artifacts of a run."""
         for file in files:
@@ -140,11 +161,13 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
     from mlflow import MlflowClient
 
     database = database.parent.resolve() / database.name
-    with exclusive(database), explaining(database):
+    artifacts = artifact_folder(database)
+    with exclusive(database), explaining(database), naming(artifacts):
         if not database.exists():
             make_database(database)
         probe(database)
         client = MlflowClient(f"sqlite:///{database}")
-        experiment = Experiment(client, name, database.parent / "mlflow_artifacts")
+        correct_locations(database)
+        experiment = Experiment(client, name, artifacts)
         experiment.delete_unfinished()
         yield experiment

@@ -16,12 +16,18 @@ from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import checked_folder, read_json, sha256, write_json
 from pipeline.options.base import flatten
+from pipeline.tracking.datasets import dataset_inputs
 from pipeline.tracking.experiment import Experiment, open_experiment
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
+    from mlflow.entities import Dataset, DatasetInput, Metric
 
-RUN_FILES = ("weights.safetensors", "run.json", "history.csv", "metrics.json", "queries.csv")
+RUN_FILES = ("run.json", "history.csv", "metrics.json", "queries.csv")
+"""Artifacts of a run."""
+MODEL_FILES = ("weights.safetensors", "run.json")
+"""Artifacts of its model: what builds the trained network again."""
+LAYOUT = "datasets, models"
+"""What is published of a run beside its files; another text publishes every run anew."""
 
 
 def milliseconds(moment: str) -> int:
@@ -46,12 +52,16 @@ def _epoch_metrics(history: pd.DataFrame, start: int, end: int) -> Iterator[Metr
                 yield Metric(str(name), float(value), moment, int(row["epoch"]))
 
 
-def _final_metrics(metrics: dict[str, Any], end: int) -> Iterator[Metric]:
+def _final_metrics(
+    metrics: dict[str, Any], end: int, run: str, model: str, tested: Dataset
+) -> Iterator[Metric]:
+    """What the model of a run scores on the dataset that it is tested on."""
     from mlflow.entities import Metric
 
     for feature, values in metrics["features"].items():
         for name, value in values.items():
-            yield Metric(f"{feature}_{name}", value, end, 0)
+            of = (model, tested.name, tested.digest, run)
+            yield Metric(f"{feature}_{name}", value, end, 0, *of)
     yield Metric("queries_without_match", len(metrics["queries_without_match"]), end, 0)
 
 
@@ -67,7 +77,8 @@ def _headlines(tables: list[Path]) -> dict[str, float]:
         for row in table.to_dict("records"):
             for name in ("map_mean", "rank1_mean"):
                 if pd.notna(row[name]):
-                    found[f"{row['variant']}_{row['feature']}_{name}"] = float(row[name])
+                    # no underscores: names of variants and features hold them
+                    found[f"{row['variant']}/{row['feature']}/{name}"] = float(row[name])
     return found
 
 
@@ -90,30 +101,39 @@ def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
     record, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
     name = f"{record['variant']}-seed{record['seed']}"
     hashes = sha256(folder / "run.json") + sha256(folder / "metrics.json")
-    key = hashlib.sha256(hashes.encode()).hexdigest()
+    key = hashlib.sha256((LAYOUT + hashes).encode()).hexdigest()
     run = experiment.published(name, key)
     if run is None:
         start, end = _span(record)
         history = pd.read_csv(folder / "history.csv")
-        values = [*_epoch_metrics(history, start, end), *_final_metrics(metrics, end)]
+        inputs = dataset_inputs(record, metrics)
         with experiment.replacing(name, key, start, end) as run:
+            experiment.client.log_inputs(run, inputs)
+            model = experiment.add_model(run, name, [folder / file for file in MODEL_FILES])
+            final = _final_metrics(metrics, end, run, model, inputs[-1].dataset)
+            values = [*_epoch_metrics(history, start, end), *final]
             experiment.log(run, values, _params(record), _tags(record, metrics))
             experiment.copy(run, [folder / file for file in RUN_FILES])
     return {"name": name, "run_id": run, "key": key}
 
 
 def _publish_table(
-    experiment: Experiment, name: str, end: int, groups: dict[str, list[Path]]
+    experiment: Experiment,
+    name: str,
+    end: int,
+    groups: dict[str, list[Path]],
+    inputs: list[DatasetInput],
 ) -> dict[str, str]:
     """The run of a table: files in a folder for each group, the tables' headlines as metrics."""
     from mlflow.entities import Metric
 
     content = [(group, path.name, sha256(path)) for group in groups for path in groups[group]]
-    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([LAYOUT, *content]).encode()).hexdigest()
     run = experiment.published(name, key)
     if run is None:
         headlines = _headlines(groups["tables"]).items()
         with experiment.replacing(name, key, end, end) as run:
+            experiment.client.log_inputs(run, inputs)
             experiment.log(run, [Metric(label, value, end, 0) for label, value in headlines])
             for group, paths in groups.items():
                 experiment.copy(run, paths, group)
@@ -123,7 +143,7 @@ def _publish_table(
 def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, Any]]:
     """Raise InputError unless everything is there; return the records of the runs."""
     for folder in runs:
-        checked_folder(folder, *RUN_FILES)
+        checked_folder(folder, *RUN_FILES, *MODEL_FILES)
     for path in [path for paths in groups.values() for path in paths]:
         checked_folder(path.parent, path.name)
     records = [read_json(folder / "run.json") for folder in runs]
@@ -149,10 +169,10 @@ def publish(
     """Publish the folders of scored runs, and the tables and figures made of them, to MLflow.
 
     `database` is MLflow's sqlite file, made if need be; artifacts lie in `mlflow_artifacts` beside
-    it. In the experiment, runs are `<variant>-seed<n>` and `table-<table>`. A run
-    that was published from the same files is left alone, one published from others is replaced.
-    `receipt` (JSON) lists name, run_id and key of every run. Raises InputError when a file is
-    missing or the runs are of several datasets.
+    it. In the experiment, runs are `<variant>-seed<n>` and `table-<table>`. Each shows its
+    datasets, and a training its weights as a model. A run that was published from the same files is
+    left alone, one published from others is replaced. `receipt` (JSON) lists name, run_id and key
+    of every run. Raises InputError when a file is missing or the runs are of several datasets.
     """
     groups = {"tables": sorted(tables), "figures": sorted(figures)}
     if bank is not None:
@@ -161,7 +181,8 @@ def publish(
     end = max(_span(record)[1] for record in records)
     with open_experiment(database, experiment) as opened:
         entries = [_publish_run(opened, run) for run in tqdm(runs, "publish", mininterval=5)]
-        entries.append(_publish_table(opened, f"table-{table}", end, groups))
+        inputs = dataset_inputs(records[0], read_json(runs[0] / "metrics.json"))
+        entries.append(_publish_table(opened, f"table-{table}", end, groups, inputs))
     write_json(receipt, entries)
 
 

@@ -31,6 +31,8 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
         "precision": "float32",
         "started": STARTED,
         "finished": FINISHED,
+        "identities": 7,
+        "train_images": 70,
         "code": "c" * 64,
         "commit": None,
         "dirty": None,
@@ -54,6 +56,8 @@ def set_map(folder: Path, value: float) -> None:
     values = {
         **{name: record[name] for name in ("dataset", "variant", "seed")},
         "trained_on": "elsewhere",
+        "queries": 20,
+        "gallery": 30,
         "features": {"coarse": {"rank1": 60.0, "map": value}},
         "queries_without_match": ["a", "b"],
         "hashes": {"features": "f" * 64},
@@ -111,6 +115,20 @@ class Project:
 
     def client(self) -> MlflowClient:
         return client_of(self.folder)
+
+    def artifacts(self) -> set[str]:
+        """Ids of the runs and models that have artifacts."""
+        folder = self.folder / "mlflow_artifacts"
+        runs = {path.name for path in folder.iterdir()} - {"models"}
+        return runs | {path.name for path in (folder / "models").iterdir()}
+
+    def models(self) -> dict[str, str]:
+        """Ids of the models that MLflow shows, by name; each run but a table's has one."""
+        experiment = self.client().get_experiment_by_name("drawn").experiment_id
+        found = self.client().search_logged_models([experiment])
+        runs = {self.client().get_run(model.source_run_id).info.run_name for model in found}
+        assert runs == {model.name for model in found}
+        return {model.name: model.model_id for model in found}
 
     def active(self) -> dict[str, str]:
         """Ids of the runs that MLflow shows, by name; no two may have the same."""

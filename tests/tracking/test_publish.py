@@ -10,7 +10,9 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.files import read_json
-from pipeline.tracking.publish import RUN_FILES, publish
+from pipeline.tracking.datasets import dataset_inputs
+from pipeline.tracking.publish import MODEL_FILES, RUN_FILES, publish
+from pipeline.tracking.relocate import relocate
 from tests.tracking.publishing import (
     EPOCHS,
     SEEDS,
@@ -66,11 +68,52 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     assert "k_q50" not in run.data.metrics  # it has no values
     assert run.data.metrics["coarse_map"] == 51.0
     assert run.data.metrics["queries_without_match"] == 2
-    folder = project.folder / "mlflow_artifacts" / run_id / "artifacts"
+    original = project.folder / "dpeformer" / "seed1"
+    folder = project.folder / "mlflow_artifacts"
     for name in RUN_FILES:
-        original = project.folder / "dpeformer" / "seed1" / name
-        assert (folder / name).read_bytes() == original.read_bytes()
+        copy = folder / run_id / "artifacts" / name
+        assert copy.read_bytes() == (original / name).read_bytes()
     assert {item.path for item in client.list_artifacts(run_id)} == set(RUN_FILES)
+
+
+def test_a_run_has_its_weights_as_a_model_with_what_it_scored(project: Project) -> None:
+    client, run_id = project.client(), project.active()["dpeformer-seed1"]
+    (output,) = client.get_run(run_id).outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert (model.name, model.source_run_id, model.status) == ("dpeformer-seed1", run_id, "READY")
+    scores = {metric.key: (metric.value, metric.dataset_name) for metric in model.metrics}
+    assert scores == {"coarse_map": (51.0, "drawn"), "coarse_rank1": (60.0, "drawn")}
+    shown = client.list_logged_model_artifacts(model.model_id)
+    assert {item.path for item in shown} == set(MODEL_FILES)
+    weights = project.folder / "mlflow_artifacts/models" / model.model_id / "artifacts"
+    original = project.folder / "dpeformer" / "seed1" / "weights.safetensors"
+    assert (weights / original.name).read_bytes() == original.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["dpeformer-seed1", "table-components"])
+def test_a_run_has_the_datasets_of_its_training_and_test(project: Project, name: str) -> None:
+    run = project.client().get_run(project.active()[name])
+    found = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
+    assert {context: dataset.name for context, dataset in found.items()} == {
+        "training": "elsewhere",
+        "testing": "drawn",
+    }
+    assert found["training"].digest == "a" * 16
+    assert found["testing"].digest == "t" * 16
+    counts = {context: json.loads(dataset.profile) for context, dataset in found.items()}
+    assert counts == {
+        "training": {"num_rows": 70, "train_images": 70, "train_identities": 7},
+        "testing": {"num_rows": 50, "query_images": 20, "gallery_images": 30},
+    }
+    assert json.loads(found["training"].source)["sha256"]["shards"] == "a" * 64
+
+
+def test_one_dataset_of_both_is_shown_once(project: Project) -> None:
+    record = read_json(project.runs[0] / "run.json")
+    metrics = read_json(project.runs[0] / "metrics.json") | {"trained_on": "drawn"}
+    (only,) = dataset_inputs(record, metrics)
+    assert (only.dataset.name, only.tags[0].value) == ("drawn", "training, testing")
+    assert json.loads(only.dataset.profile)["num_rows"] == 120
 
 
 def test_the_tables_run_holds_tables_figures_what_became_of_the_masks_and_headlines(
@@ -78,7 +121,7 @@ def test_the_tables_run_holds_tables_figures_what_became_of_the_masks_and_headli
 ) -> None:
     client, run_id = project.client(), project.active()["table-components"]
     metrics = client.get_run(run_id).data.metrics
-    assert metrics == {"baseline_coarse_map_mean": 50.5, "baseline_coarse_rank1_mean": 60.0}
+    assert metrics == {"baseline/coarse/map_mean": 50.5, "baseline/coarse/rank1_mean": 60.0}
     for folder, name in (("tables", "components.csv"), ("figures", "curves.png")):
         assert [a.path for a in client.list_artifacts(run_id, folder)] == [f"{folder}/{name}"]
     banks = [a.path for a in client.list_artifacts(run_id, "bank")]
@@ -124,20 +167,37 @@ def test_a_failure_on_the_way_leaves_the_old_run(project: Project) -> None:
         project.publish()
     history.write_text(good)
     assert project.active() == before
-    folders = {path.name for path in (project.folder / "mlflow_artifacts").iterdir()}
-    assert folders == set(before.values())
+    assert project.artifacts() == {*before.values(), *project.models().values()}
 
 
-def test_a_moved_project_is_published_anew(project: Project, tmp_path: Path) -> None:
-    shutil.copytree(project.folder, tmp_path / "moved")
-    moved = Project(tmp_path / "moved")
+def test_a_moved_project_shows_all_its_tables_again(project: Project, tmp_path: Path) -> None:
+    """By the command that `make ui` begins with, and without publishing anything anew."""
+    project.publish()
+    other = make_run(project.folder / "more", "baseline", 0, dataset="other")
+    receipt = project.folder / "other.json"
+    publish(project.folder / "mlflow.db", receipt, "other", "x", [other], [], [])
+    ids = [*project.active().values(), read_json(receipt)[0]["run_id"]]
+    moved = Project(shutil.copytree(project.folder, tmp_path / "moved, ü 1"))
+    relocate(moved.folder / "mlflow.db")
+    for name, run_id in zip([*moved.active(), "other"], ids, strict=True):
+        uri = moved.client().get_run(run_id).info.artifact_uri
+        folder = moved.folder / "mlflow_artifacts" / run_id / "artifacts"
+        assert uri == folder.as_uri()
+        assert moved.client().list_artifacts(run_id), name
+    for model in moved.models().values():
+        assert len(moved.client().list_logged_model_artifacts(model)) == len(MODEL_FILES)
     before = moved.active()
     moved.publish()
-    assert not set(before.values()) & set(moved.active().values())
-    run_id = moved.active()["baseline-seed0"]
-    assert {item.path for item in moved.client().list_artifacts(run_id)} == set(RUN_FILES)
-    artifacts = tmp_path / "moved" / "mlflow_artifacts" / run_id / "artifacts"
-    assert moved.client().get_run(run_id).info.artifact_uri == artifacts.as_uri()
+    assert moved.active() == before
+
+
+def test_nothing_to_relocate_is_no_error(project: Project, tmp_path: Path) -> None:
+    relocate(tmp_path / "mlflow.db")
+    assert not list(tmp_path.iterdir())
+    before = (project.folder / "mlflow.db").read_bytes()
+    relocate(project.folder / "mlflow.db")
+    assert project.active()
+    assert len(before) == (project.folder / "mlflow.db").stat().st_size
 
 
 def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_path: Path) -> None:
@@ -154,7 +214,7 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     assert [params[f"key{i}"] for i in range(250)] == [str(i) for i in range(250)]
 
 
-@pytest.mark.parametrize("name", RUN_FILES)
+@pytest.mark.parametrize("name", [*RUN_FILES, "weights.safetensors"])
 def test_a_missing_file_is_named_before_anything_is_published(tmp_path: Path, name: str) -> None:
     project = Project(tmp_path / "results").make()
     (project.runs[0] / name).unlink()

@@ -50,8 +50,8 @@ def check_whole(project: Project) -> None:
         assert shown.info.status == "FINISHED"
         result = read_json(run / "metrics.json")["features"]["coarse"]["map"]
         assert shown.data.metrics["coarse_map"] == result
-    folders = {path.name for path in (project.folder / "mlflow_artifacts").iterdir()}
-    assert folders == set(active.values())
+    assert set(project.models()) == set(active) - {"table-components"}
+    assert project.artifacts() == {*active.values(), *project.models().values()}
     assert not list(project.folder.glob(".partial-*"))
     receipt = read_json(project.folder / "receipt.json")
     assert {entry["name"]: entry["run_id"] for entry in receipt} == active
@@ -183,9 +183,13 @@ def test_a_database_that_is_gone_is_made_anew(published: Path, tmp_path: Path) -
     assert (project.folder / "receipt.json").read_bytes() != receipt
 
 
-def test_artifacts_that_are_gone_are_published_again(project: Project) -> None:
-    lost = project.active()["baseline-seed1"]
-    shutil.rmtree(project.folder / "mlflow_artifacts" / lost)
+@pytest.mark.parametrize("lost", ["run", "model"])
+def test_artifacts_that_are_gone_are_published_again(project: Project, lost: str) -> None:
+    folder = project.folder / "mlflow_artifacts"
+    if lost == "run":
+        shutil.rmtree(folder / project.active()["baseline-seed1"])
+    else:
+        shutil.rmtree(folder / "models" / project.models()["baseline-seed1"])
     project.publish()
     check_whole(project)
 

@@ -1,0 +1,50 @@
+"""The datasets of a run as MLflow shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
+
+DIGEST = 16
+"""Digits of a hash that stand for it: MLflow takes 36 at most."""
+
+
+def dataset_inputs(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[DatasetInput]:
+    """The dataset that a run was trained on and, where it is another one, that it was tested on.
+
+    `record` and `metrics` are its run.json and metrics.json. The digest is the beginning of the
+    hash of the shards, the profile the number of images of each split.
+    """
+    hashes = record["hashes"]
+    train = {"train_images": record["train_images"], "train_identities": record["identities"]}
+    test = {"query_images": metrics["queries"], "gallery_images": metrics["gallery"]}
+    trained, tested = metrics["trained_on"], metrics["dataset"]
+    archive = {name: hashes[name] for name in ("archive", "manifest") if hashes.get(name)}
+    if trained == tested:
+        return [_input(trained, "training, testing", hashes["shards"], train | test, archive)]
+    return [
+        _input(trained, "training", hashes["shards"], train, archive),
+        _input(tested, "testing", metrics["embedding"]["shards"], test, {}),
+    ]
+
+
+def _input(
+    name: str, context: str, shards: str, counts: dict[str, int], hashes: dict[str, str]
+) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    images = sum(count for split, count in counts.items() if split.endswith("_images"))
+    source = {"uri": f"results/{name}/shards", "sha256": {"shards": shards, **hashes}}
+    profile = {"num_rows": images, **counts}
+    dataset = Dataset(
+        name=name,
+        digest=shards[:DIGEST],
+        source_type="local",
+        source=json.dumps(source),
+        profile=json.dumps(profile),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
