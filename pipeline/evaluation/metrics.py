@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, no_match
 
 JUNK = -1
 DISTRACTOR = 0
@@ -124,10 +124,7 @@ def summarise(ranking: Ranking) -> dict[str, float]:
     """
     some = ranking.matches > 0
     if not some.any():
-        raise InputError(
-            f"none of the {len(some)} queries has a match under another camera in the "
-            "gallery: check the identities and cameras in the manifest"
-        )
+        raise InputError(no_match(len(some)))
     shares = [(ranking.first_match[some] <= rank).mean() for rank in CMC_RANKS]
     shares.append(ranking.average_precision[some].mean())
     shares.append(ranking.inverse_negative_penalty[some].mean())

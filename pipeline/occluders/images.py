@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from pipeline.data.images import decode_stored
+from pipeline.data.images import LARGE, decode_stored
 from pipeline.data.names import SUFFIXES
-from pipeline.errors import InputError
+from pipeline.errors import InputError, warn
 from pipeline.options.occluders import SourceOptions
 
 Thing = TypeVar("Thing")
@@ -67,9 +67,12 @@ def check_images(folder: Path, names: list[str]) -> dict[str, str]:
     problems = {}
     for name in names:
         try:
-            read_image(folder, name)
+            height, width, _ = read_image(folder, name).shape
         except InputError as error:
             problems[name] = str(error)
+            continue
+        if height * width > LARGE:
+            warn(f"{folder / name}: {width} x {height} pixels take much time and memory")
     return problems
 
 

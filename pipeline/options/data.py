@@ -43,7 +43,8 @@ class DataOptions(Section):
     """Of occluded_duke: the folder with the author's train.list, query.list and gallery.list, by
     which it is made from DukeMTMC-reID; null: `archive` is made so already."""
     checks: Literal["error", "warn"] = "error"
-    """What to do when counts differ from the published ones or an identity has a single image."""
+    """What to do when counts differ from the published ones, an identity has a single image or a
+    file is in both the training and the test set."""
     name: Name | None = None
     """Folder of the results, results/<name>; null: the name of the dataset."""
 
@@ -60,3 +61,12 @@ class IngestOptions(Section):
     checks: Literal["error", "warn"] = "error"
     expected: dict[str, SplitCounts] | None = None
     """Counts of each split where the dataset's own facts do not say."""
+
+
+class TrainingNeeds(Section):
+    """What the variants of a comparison need of the data, all together."""
+
+    identities: int
+    """The most identities that a batch takes."""
+    camera_embedding: bool
+    """Whether a variant learns of each camera, and so can be tested on those alone."""

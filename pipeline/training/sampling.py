@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, too_few_identities
 from pipeline.options.run import TrainingOptions
 
 SampleKey = tuple[int, int, int]
@@ -70,10 +70,7 @@ def epoch_batches(
     starts = np.flatnonzero(np.diff(identities[order])) + 1
     groups = np.split(order, starts) if len(order) else []  # images of each identity
     if len(groups) < options.identities:
-        raise InputError(
-            f"training.identities: a batch takes {options.identities} identities, found "
-            f"{len(groups)} in the training split: lower it"
-        )
+        raise InputError(too_few_identities(options.identities, len(groups)))
     rng = np.random.default_rng([seed, epoch])
     picks = np.stack(_SAMPLERS[options.sampler](groups, options.identities, options.images, rng))
     return picks.reshape(-1, options.identities * options.images).astype(np.int64)

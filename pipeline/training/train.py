@@ -14,12 +14,14 @@ import torch
 
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
+from pipeline.data.trainable import check_trainable
 from pipeline.environment import current_environment
 from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
+from pipeline.options.data import TrainingNeeds
 from pipeline.options.run import RunOptions
 from pipeline.provenance import fingerprint
 from pipeline.training.checkpoint import Checkpoint, Progress
@@ -63,6 +65,7 @@ def train(
     seed: int,
     bank: Path | None = None,
     truth: Path | None = None,
+    needs: TrainingNeeds | None = None,
 ) -> dict[str, Any]:
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
 
@@ -73,13 +76,16 @@ def train(
     `bank` is read only where augment.occlusion is roa. The weights after the last epoch are the
     result, or with `training.ema` their running average. With `truth`, the masks of a drawn
     benchmark, the history says after each epoch how well the scores of DPSM tell the person from
-    the rest (token_auc). Raises InputError for shards or a bank that are damaged, for fewer
+    the rest (token_auc). `needs` are those of all compared variants: the first training stops where
+    a later one would. Raises InputError for shards or a bank that are damaged, for fewer
     identities than a batch holds, when a loss or the weights are no longer finite and when a loader
     process is killed or finds no memory. Returns device, precision, whether the device promises
     the same result again, and the hours of all pieces of the run.
     """
     started, clock = _now(), time.perf_counter()
     place = current_environment()  # that of the end may be of code that was changed meanwhile
+    if needs:
+        check_trainable(shards, needs)
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None

@@ -88,3 +88,10 @@ def test_the_masks_of_an_image_are_held_as_their_boxes(make_images: MakeImages) 
     [(_, masks)] = measured_records(images.with_suffix(".jsonl"))
     assert sum(mask.pixels.nbytes for mask in masks) == 30 * 10 * 260
     assert all(mask.pixels.base is None for mask in masks)
+
+
+def test_large_images_are_named(make_images: MakeImages, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("pipeline.occluders.images.LARGE", IMAGE // 3 - 1)
+    images = make_images("large", 1, 1)
+    assert check_images(images, list_images(images)) == {}
+    assert f"warning: {images}/sa_0.jpg: {SIDE} x {SIDE} pixels" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.options.compute import ComputeOptions
+from pipeline.options.data import TrainingNeeds
 from pipeline.options.run import RunOptions
 from pipeline.training.train import train
 from tests.training.drawn import draw_bank, draw_cut_outs, draw_shards, tiny_options
@@ -45,6 +46,7 @@ def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner
         compute: ComputeOptions = CPU,
         shards: Path = shards,
         bank: Path | None = bank,
+        needs: TrainingNeeds | None = None,
     ) -> Path:
         folder = tmp_path / name
         train(
@@ -56,6 +58,7 @@ def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner
             variant="tiny",
             seed=seed,
             bank=bank,
+            needs=needs,
         )
         return folder
 

@@ -1,6 +1,7 @@
 """Training on one dataset, testing on others: what is trained is used again."""
 
 from pipeline.files import read_json, sha256
+from pipeline.origin import read_origin
 from tests.miniatures import MINIATURES, write_zip
 
 
@@ -18,6 +19,10 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
     assert (metrics["queries"], metrics["gallery"]) == (6, 6)
     trained = results / "synthetic/baseline/seed0/weights.safetensors"
     assert (run / "weights.safetensors").samefile(trained)
+    assert read_origin(trained)["arguments"]["needs"] == {
+        "camera_embedding": False,
+        "identities": 3,
+    }
     assert not (results / "occluded_reid/baseline").exists()
     assert not project.planned("all")
 

@@ -7,6 +7,7 @@ import sys
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.files import shipped
+from pipeline.options.data import TrainingNeeds
 from pipeline.provenance import ROOT, code_hash
 from pipeline.tables.published import Benchmark, published_rows
 
@@ -80,6 +81,15 @@ def occluder_images(wildcards) -> str:
 def run_options(wildcards) -> str:
     """The training section of a variant; its change reruns that variant and nothing else."""
     return CONFIG.run_options(wildcards.variant).model_dump_json()
+
+
+def training_needs(wildcards, input) -> str:
+    """What the compared variants need of the data, all together: a check, so it is not tracked."""
+    options = [CONFIG.run_options(name) for name in CONFIG.compare]
+    return TrainingNeeds(
+        identities=max(one.training.identities for one in options),
+        camera_embedding=any(one.backbone.camera_embedding > 0 for one in options),
+    ).model_dump_json()
 
 
 def compute_options(wildcards, input) -> str:

@@ -54,6 +54,7 @@ rule ingest:
         record="results/{dataset}/ingest.json",
     log:
         "results/logs/{dataset}/ingest.log",
+    priority: 1  # before any training: the dataset that is tested on may be hopeless
     conda:
         "../../envs/pipeline.yaml"
     resources:

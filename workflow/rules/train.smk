@@ -21,6 +21,7 @@ rule train:
     params:
         options=run_options,
         compute=compute_options,
+        needs=training_needs,
         device=CONFIG.compute.device,
         precision=CONFIG.compute.precision,
         dataset=lambda wildcards: CONFIG.label(CONFIG.source(wildcards.dataset)),
@@ -34,4 +35,5 @@ rule train:
         " --history {output.history:q} --record {output.record:q} --state {params.state:q}"
         " --options {params.options:q} --compute {params.compute:q} --dataset {params.dataset:q}"
         " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank:q} {params.truth:q}"
+        " --needs {params.needs:q}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,34 @@
+"""What a later training would stop at, or a test after it, is found before the first one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.trainable import check_trainable
+from pipeline.errors import InputError
+from pipeline.options.data import TrainingNeeds
+
+
+def _check(folder: Path, *rows: tuple[str, int, int], identities: int = 2, cameras=False) -> None:
+    """Rows of (split, identity, camera)."""
+    lines = [f"{split}-000000.tar,{i},{c}" for split, i, c in rows]
+    (folder / "index.csv").write_text("\n".join(["shard,identity,camera", *lines, ""]))
+    check_trainable(folder, TrainingNeeds(identities=identities, camera_embedding=cameras))
+
+
+ROWS = [("train", 1, 1), ("train", 1, 2), ("train", 2, 2), ("query", 3, 1), ("gallery", 3, 2)]
+
+
+def test_trainings_that_cannot_end_do_not_begin(tmp_path: Path) -> None:
+    _check(tmp_path, *ROWS, cameras=True)
+    reason = r"training\.identities: a batch takes 3 identities, found 2 in the training split"
+    with pytest.raises(InputError, match=f"{tmp_path}: {reason}"):
+        _check(tmp_path, *ROWS, identities=3)
+    other = ("gallery", 3, 7)
+    _check(tmp_path, *ROWS, other)
+    with pytest.raises(InputError, match=r"cameras 1, 2 only.* found those of 7"):
+        _check(tmp_path, *ROWS, other, cameras=True)
+    with pytest.raises(InputError, match="split train, found none: give the dataset as test"):
+        _check(tmp_path, *ROWS[3:])
