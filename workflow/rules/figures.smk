@@ -6,12 +6,22 @@ SELECTING = first_run([*CONFIG.compare, *selecting_variants()][-1])
 BLENDING = first_run([*CONFIG.compare, *blending_variants()][-1])
 
 
+def shown_figure(kind: str, category: str, title: str) -> str:
+    """The picture of this kind, with its caption in the report."""
+    return report(
+        f"{FIGURES}/{{table}}_{kind}.png",
+        caption=f"../report/captions/{kind}.rst",
+        category=category,
+        labels={"figure": title},
+    )
+
+
 rule ablation:
     input:
         metrics=runs("metrics.json"),
         records=runs("run.json"),
     output:
-        figure=f"{FIGURES}/{{table}}_ablation.png",
+        figure=shown_figure("ablation", "Results", "mAP of each variant"),
     log:
         "results/logs/{experiment}/ablation_{table}.log",
     conda:
@@ -32,7 +42,7 @@ rule benchmark_sheet:
         trained=f"results/{TRAINED}/shards",
         tested=f"results/{TESTED}/shards",
     output:
-        figure=f"{FIGURES}/{{table}}_benchmark.png",
+        figure=shown_figure("benchmark", "Data", "The dataset"),
     log:
         "results/logs/{experiment}/benchmark_sheet_{table}.log",
     conda:
@@ -51,7 +61,7 @@ rule bank_sheet:
     input:
         bank=BANK,
     output:
-        figure=f"{FIGURES}/{{table}}_bank.png",
+        figure=shown_figure("bank", "Data", "The occluder bank"),
     log:
         "results/logs/{experiment}/bank_sheet_{table}.log",
     conda:
@@ -70,7 +80,7 @@ rule views_sheet:
         shards=f"results/{TRAINED}/shards",
         bank=BANK,
     output:
-        figure=f"{FIGURES}/{{table}}_views.png",
+        figure=shown_figure("views", "Data", "Training views"),
     log:
         "results/logs/{experiment}/views_sheet_{table}.log",
     conda:
@@ -91,7 +101,7 @@ rule curves:
         histories=runs("history.csv"),
         records=runs("run.json"),
     output:
-        figure=f"{FIGURES}/{{table}}_curves.png",
+        figure=shown_figure("curves", "Training", "Loss, learning rate and k"),
     log:
         "results/logs/{experiment}/curves_{table}.log",
     conda:
@@ -112,7 +122,7 @@ rule ranks:
         baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
         variant=multiext(f"{SELECTING}/", "queries.csv", "features.npz", "run.json"),
     output:
-        figure=f"{FIGURES}/{{table}}_ranks.png",
+        figure=shown_figure("ranks", "Queries", "Ranked lists"),
     log:
         "results/logs/{experiment}/ranks_{table}.log",
     conda:
@@ -136,7 +146,7 @@ rule patches:
         shards=f"results/{TESTED}/shards",
         run=multiext(f"{SELECTING}/", "weights.safetensors", "run.json", "queries.csv"),
     output:
-        figure=f"{FIGURES}/{{table}}_patches.png",
+        figure=shown_figure("patches", "Queries", "Kept patches"),
     log:
         "results/logs/{experiment}/patches_{table}.log",
     conda:
@@ -158,7 +168,7 @@ rule attention:
         shards=f"results/{TESTED}/shards",
         run=multiext(f"{BLENDING}/", "weights.safetensors", "run.json", "queries.csv"),
     output:
-        figure=f"{FIGURES}/{{table}}_attention.png",
+        figure=shown_figure("attention", "Queries", "FBM's attention"),
     log:
         "results/logs/{experiment}/attention_{table}.log",
     conda:
@@ -180,7 +190,7 @@ rule kept:
         features=selecting_runs("features.npz"),
         records=selecting_runs("run.json"),
     output:
-        figure=f"{FIGURES}/{{table}}_kept.png",
+        figure=shown_figure("kept", "Results", "Histograms of k"),
     log:
         "results/logs/{experiment}/kept_{table}.log",
     conda:
@@ -201,7 +211,7 @@ rule hidden:
         queries=runs("queries.csv"),
         records=runs("run.json"),
     output:
-        figure=f"{FIGURES}/{{table}}_hidden.png",
+        figure=shown_figure("hidden", "Results", "mAP by occlusion"),
         table=f"{FIGURES}/{{table}}_hidden.csv",
     log:
         "results/logs/{experiment}/hidden_{table}.log",

@@ -1,0 +1,40 @@
+"""Stage: show tables in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.cli import run_stage
+from pipeline.tables.tabulate import write_text
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 14px sans-serif; margin: 1em; background: white; color: black; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: 0.3em 0.7em; border-bottom: 1px solid #ccc; text-align: left; }}
+th {{ border-bottom: 2px solid black; }}
+</style>
+</head>
+<body>
+{table}
+</body>
+</html>
+"""
+
+
+def show_tables(tables: list[Path], pages: list[Path]) -> None:
+    """Write each CSV file of `tables` as an HTML page, which needs no other file."""
+    for table, page in zip(tables, pages, strict=True):
+        cells = pd.read_csv(table, dtype=str, keep_default_na=False)
+        html = cells.to_html(index=False, border=0)
+        write_text(page, PAGE.format(title=table.stem, table=html))
+
+
+if __name__ == "__main__":
+    run_stage(show_tables)

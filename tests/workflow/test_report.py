@@ -1,0 +1,40 @@
+"""`snakemake --report` of a finished project."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from tests.workflow.conftest import ROOT, Project
+
+
+def test_every_figure_and_table_is_in_the_report_with_its_caption(
+    finished: Project, tmp_path: Path
+) -> None:
+    """All pictures, and a page for each table in CSV: a report shows no CSV."""
+    report = tmp_path / "report.zip"
+    done = finished.snakemake("--report", str(report))
+    assert done.returncode == 0, done.stdout[-3000:]
+    with zipfile.ZipFile(report) as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        page = archive.read("report/report.html").decode()
+    results = finished.folder / "results/synthetic"
+    figures = {path.name for path in results.glob("figures/components_*.png")}
+    tables = {path.with_suffix(".html").name for path in results.glob("tables/components*.csv")}
+    assert len(figures) == 10
+    assert tables >= {"components.html", "components_runs.html", "components_paired.html"}
+    assert names == figures | tables | {"report.html"}
+    captions = ROOT / "workflow/report/captions"
+    for kind in (*(name.split("_")[1].removesuffix(".png") for name in figures), "paired"):
+        words = (captions / f"{kind}.rst").read_text().split()[:5]
+        assert re.search(r"\s+".join(map(re.escape, words)), page), kind
+
+
+def test_a_page_has_all_cells_of_its_table(finished: Project) -> None:
+    tables = finished.folder / "results/synthetic/tables"
+    rows = (tables / "components_runs.csv").read_text().splitlines()
+    page = (tables / "components_runs.html").read_text()
+    for row in rows[1:]:
+        for cell in row.split(","):
+            assert f"<td>{cell}</td>" in page
