@@ -1,4 +1,4 @@
-# Three commands: `make run` (the main job), `make test`, `make ui`.
+# `make run` (the main job), `make report` (its figures and tables as a page), `make ui`, `make test`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,10 +7,13 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
-.PHONY: run test ui lint
+.PHONY: run report test ui lint
 
 run: .venv/installed
 	snakemake --cores all
+
+report: .venv/installed
+	snakemake --report results/report.zip --report-stylesheet workflow/report/report.css
 
 test: .venv/installed
 	python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \

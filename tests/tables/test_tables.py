@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import sha256, write_json
-from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.tables.published import PUBLISHED, Benchmark, published_rows
 from pipeline.tables.tabulate import tabulate
 
 DRAWN = Benchmark("synthetic", "synthetic")
@@ -227,3 +227,13 @@ def test_reranked_rows_stand_below_the_test_feature_and_say_so(tmp_path: Path) -
     assert tuple(found) == full
     assert r"end in \_reranked are" in outputs["latex"].read_text()
     assert "end in _reranked are" in outputs["markdown"].read_text().splitlines()[0]
+
+
+def test_published_rows_stand_beside_their_dataset_whatever_its_results_are_called(tmp_path):
+    """A folder called like a dataset is none."""
+    named = Benchmark("market1501:shop", "market1501:shop")
+    assert published_rows(named) == PUBLISHED[MARKET]
+    assert published_rows(Benchmark("folder:market", "folder:market")) == ()
+    outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=named))
+    assert outputs["markdown"].read_text().startswith("market1501:shop, in percent")
+    assert "| DPEFormer | published" in outputs["markdown"].read_text()
