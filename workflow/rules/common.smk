@@ -30,6 +30,7 @@ DRAWN = next(
     (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_drawn),
     CONFIG.benchmark.folder(),
 )
+FIGURES = "results/{experiment}/figures"
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
 
@@ -181,3 +182,13 @@ def figures() -> list[str]:
     if CONFIG.tested().is_drawn:
         kinds += ["hidden"]
     return [f"{CONFIG.table}_{kind}" for kind in kinds]
+
+
+def shown_figure(kind: str, category: str, title: str) -> str:
+    """The picture of this kind, with its caption in the report."""
+    return report(
+        f"{FIGURES}/{{table}}_{kind}.png",
+        caption=f"../report/captions/{kind}.rst",
+        category=category,
+        labels={"figure": title},
+    )

@@ -1,19 +1,8 @@
-FIGURES = "results/{experiment}/figures"
 # runs that pictures of single images show: the first variant, the last that selects patches, the
 # last that blends; where there is none, no rule that shows it is asked for
 BASELINE = first_run(CONFIG.compare[0])
 SELECTING = first_run([*CONFIG.compare, *selecting_variants()][-1])
 BLENDING = first_run([*CONFIG.compare, *blending_variants()][-1])
-
-
-def shown_figure(kind: str, category: str, title: str) -> str:
-    """The picture of this kind, with its caption in the report."""
-    return report(
-        f"{FIGURES}/{{table}}_{kind}.png",
-        caption=f"../report/captions/{kind}.rst",
-        category=category,
-        labels={"figure": title},
-    )
 
 
 rule ablation:
