@@ -154,7 +154,7 @@ def _check_variant(config: Config, name: str) -> None:
 def _check_identities(config: Config, name: str) -> None:
     """A batch must not need more people than the dataset has, where that is known."""
     wanted = config.run_options(name).training.identities
-    expected = config.ingest_options(config.data.dataset).expected
+    expected = config.ingest_options(config.folder(config.data)).expected
     counts = expected or DATASETS[config.data.dataset].counts
     if config.data.checks == "error" and counts and wanted > counts["train"].identities:
         raise InputError(

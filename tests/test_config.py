@@ -65,6 +65,9 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("backbone.sha256", "123", ["backbone.sha256", "pattern", "'123'"]),
         ("seeds", [2**64], ["seeds.0", "less than 4294967296", f"found {2**64}"]),
         ("benchmark.seed", 2**64, ["benchmark.seed", "less than 4294967296"]),
+        ("augment.erasing.max_area", 0.01, ["augment.erasing.max_area: found 0.01", "least that"]),
+        ("augment.erasing.min_aspect", 4, ["erasing.max_aspect: found 3.33", "min_aspect is 4"]),
+        ("augment.erasing.max_area", 0, ["augment.erasing.max_area", "greater than 0"]),
         ("image.std", [0.5, 0, 0.5], ["image.std.1", "greater than 0", "found 0"]),
         ("backbone.embed_dim", 100, ["backbone.embed_dim: found 100", "num_heads 3 does not"]),
         ("backbone.embed_dim", 102, ["dpsm_fbm.backbone.embed_dim: found 102", "multiple of 16"]),
@@ -144,6 +147,13 @@ def test_a_batch_has_no_more_people_than_a_published_dataset(values):
     values["compare"].append("large")
     with pytest.raises(InputError, match=r"variants\.large\.training.* market1501 has 751"):
         load_config(values)
+    # whatever the folder is called, and whatever is tested on
+    values |= {"data": values["data"] | {"name": "mine"}, "test": {"dataset": "synthetic"}}
+    with pytest.raises(InputError, match=r"market1501 has 751"):
+        load_config(values)
+    values["variants"]["large"]["training"]["identities"] = 751
+    load_config(values)
+    values["variants"]["large"]["training"]["identities"] = 752
     values["data"]["checks"] = "warn"  # another dataset than the published one
     load_config(values)
 
@@ -165,7 +175,8 @@ def test_the_command_line_can_say_whatever_a_file_can(values):
         "seeds=[0,1]",
         "compare=[dpeformer]",
         "reference=null",
-        "training={epochs: 2, lr: 1e-3, clip_norm: null}",
+        "training={epochs: 2, lr: 1e-3, clip_norm: NULL}",
+        "augment={jitter_before_resize: False}",
         "image={mean: [0.4, 0, 1]}",
         "variants={dpeformer: {model: {k_min: 24}}}",
         "data={dataset: folder, archive: '2024', lists: null}",
@@ -178,6 +189,7 @@ def test_the_command_line_can_say_whatever_a_file_can(values):
         1e-3,
         None,
     )
+    assert config.augment.jitter_before_resize is False
     assert config.image.mean == (0.4, 0, 1)
     assert config.run_options("dpeformer").model.k_min == 24
     assert (config.data.archive, config.data.lists) == ("2024", None)

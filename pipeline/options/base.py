@@ -32,7 +32,8 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]
 
 
 _NULL = ("", "~", "null")
-_BOOLEANS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""In lower case, as YAML 1.1 reads them."""
 _WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
 _DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 _NOT_TEXT = {"int_type", "float_type", "bool_type"}
@@ -48,11 +49,11 @@ def read_scalar(value: Any) -> Any:
         return [read_scalar(item) for item in value]
     if not isinstance(value, str):
         return value
-    if value in _NULL:
+    if value.lower() in _NULL:
         return None
     if _WHOLE.fullmatch(value):
         return int(value)
-    return float(value) if _DECIMAL.fullmatch(value) else _BOOLEANS.get(value, value)
+    return float(value) if _DECIMAL.fullmatch(value) else _BOOLEANS.get(value.lower(), value)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -85,7 +86,7 @@ class Section(BaseModel):
     @classmethod
     def _read_text(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         """Validate a text as what it stands for, where the field takes no text."""
-        if isinstance(value, str) and value in _NULL:
+        if isinstance(value, str) and value.lower() in _NULL:
             with suppress(ValidationError):
                 return validate(None)
         try:

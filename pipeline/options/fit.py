@@ -9,6 +9,7 @@ from pipeline.errors import InputError
 from pipeline.options.run import (
     BLENDING_TOKEN_WIDTH,
     BackboneOptions,
+    ErasingOptions,
     ImageOptions,
     ModelOptions,
     RunOptions,
@@ -21,6 +22,7 @@ SIZES = {"vit_tiny_patch16_224": (192, 3), "vit_base_patch16_224": (768, 12)}
 def check_run(options: RunOptions, where: str) -> None:
     """Raise InputError for options that do not fit each other; `where` begins its message."""
     _check_tokens(options, where)
+    _check_erasing(options.augment.erasing, where)
     if options.loss.contrast in ("blended", "both") and options.model.selection == "none":
         raise InputError(
             f"{where}loss.contrast: found {options.loss.contrast}, but with model.selection none "
@@ -69,6 +71,17 @@ def _check_blending(model: ModelOptions, width: int, where: str) -> None:
             f"{where}backbone.embed_dim: found {width}, but model.fusion fbm needs a multiple of "
             f"{BLENDING_TOKEN_WIDTH}: give one, or another fusion"
         )
+
+
+def _check_erasing(erasing: ErasingOptions, where: str) -> None:
+    """A rectangle is drawn between the two ends of each range."""
+    for name in ("area", "aspect"):
+        least, most = getattr(erasing, f"min_{name}"), getattr(erasing, f"max_{name}")
+        if least > most:
+            raise InputError(
+                f"{where}augment.erasing.max_{name}: found {most}, but min_{name} is {least}: "
+                "give at least that"
+            )
 
 
 def _check_tokens(options: RunOptions, where: str) -> None:

@@ -87,7 +87,7 @@ class ErasingOptions(Section):
     probability: Share = 0.5
     min_area: Share = 0.02
     """Smallest erased fraction of the image; the released code has 0.05."""
-    max_area: Share = 1 / 3
+    max_area: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     """Largest erased fraction of the image; the released code has 0.4."""
     min_aspect: Annotated[float, Field(gt=0)] = 0.3
     """Smallest height over width."""
