@@ -38,7 +38,8 @@ def _input(
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     images = sum(count for split, count in counts.items() if split.endswith("_images"))
-    source = {"uri": f"results/{name}/shards", "sha256": {"shards": shards, **hashes}}
+    folder = name.rpartition(":")[2]  # a dataset with a folder of its own is dataset:folder
+    source = {"uri": f"results/{folder}/shards", "sha256": {"shards": shards, **hashes}}
     profile = {"num_rows": images, **counts}
     dataset = Dataset(
         name=name,

@@ -116,6 +116,15 @@ def test_one_dataset_of_both_is_shown_once(project: Project) -> None:
     assert json.loads(only.dataset.profile)["num_rows"] == 120
 
 
+def test_the_source_of_a_named_dataset_is_its_own_folder(project: Project) -> None:
+    record = read_json(project.runs[0] / "run.json")
+    metrics = read_json(project.runs[0] / "metrics.json") | {"trained_on": "folder:gate"}
+    trained, tested = (item.dataset for item in dataset_inputs(record, metrics))
+    assert trained.name == "folder:gate"
+    assert json.loads(trained.source)["uri"] == "results/gate/shards"
+    assert json.loads(tested.source)["uri"] == "results/drawn/shards"
+
+
 def test_the_tables_run_holds_tables_figures_what_became_of_the_masks_and_headlines(
     project: Project,
 ) -> None:
