@@ -177,4 +177,4 @@ def normalise(images: Tensor, options: ImageOptions) -> Tensor:
     """The network's input, (B, 3, H, W) float32, of pixels `images` where white is 255."""
     mean = torch.tensor(options.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(options.std, device=images.device).view(1, 3, 1, 1)
-    return images.float().div_(255).sub_(mean).div_(std)
+    return images.float().div(255).sub_(mean).div_(std)

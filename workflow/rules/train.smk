@@ -16,7 +16,7 @@ rule train:
     threads: 1 + CONFIG.compute.workers
     resources:
         runtime=2880,  # minutes; a job that is cut off goes on from its last state
-        mem_mb=12000,  # MSMT17 at 256 x 128 and 10,000 occluders are held in memory
+        mem_mb=12000,  # 10,000 occluders, and 0.5 GB of decoded images in each process
         gpu=1,
     params:
         options=run_options,
