@@ -82,8 +82,9 @@ def _headlines(tables: list[Path]) -> dict[str, float]:
     return found
 
 
-def _params(record: dict[str, Any]) -> dict[str, str]:
+def _params(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
     params = flatten(record["options"]) | flatten(record["compute"], "compute.")
+    params |= flatten(metrics["evaluation"], "evaluation.")
     params |= {"device_used": record["device"], "precision_used": record["precision"]}
     return {name: str(value) for name, value in params.items()}
 
@@ -112,7 +113,7 @@ def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
             model = experiment.add_model(run, name, [folder / file for file in MODEL_FILES])
             final = _final_metrics(metrics, end, run, model, inputs[-1].dataset)
             values = [*_epoch_metrics(history, start, end), *final]
-            experiment.log(run, values, _params(record), _tags(record, metrics))
+            experiment.log(run, values, _params(record, metrics), _tags(record, metrics))
             experiment.copy(run, [folder / file for file in RUN_FILES])
     return {"name": name, "run_id": run, "key": key}
 

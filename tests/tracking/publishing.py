@@ -56,6 +56,7 @@ def set_map(folder: Path, value: float) -> None:
     values = {
         **{name: record[name] for name in ("dataset", "variant", "seed")},
         "trained_on": "elsewhere",
+        "evaluation": {"rerank": {"k1": 20, "k2": 6, "lambda_value": 0.3}},
         "queries": 20,
         "gallery": 30,
         "features": {"coarse": {"rank1": 60.0, "map": value}},

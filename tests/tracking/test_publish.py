@@ -50,6 +50,9 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
         "training.lr": "0.5",
         "compute.device": "auto",
         "compute.workers": "0",
+        "evaluation.rerank.k1": "20",
+        "evaluation.rerank.k2": "6",
+        "evaluation.rerank.lambda_value": "0.3",
         "device_used": "cpu",
         "precision_used": "float32",
     }
