@@ -17,7 +17,8 @@ from tests.workflow.conftest import OCCLUDERS, TINY
 
 
 def own_crops(folder: Path) -> dict[str, str]:
-    return {"archive": str(write_folder(folder / "crops", MINIATURES["folder"].files))}
+    crops = write_folder(folder / "crops", MINIATURES["folder"].files)
+    return {"archive": str(crops), "name": "gate"}
 
 
 def occluded_duke(folder: Path) -> dict[str, str]:
@@ -30,15 +31,19 @@ def occluded_duke(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "make", "queries"), [("folder", own_crops, 1), ("occluded_duke", occluded_duke, 3)]
+    ("dataset", "make", "label", "queries"),
+    [
+        ("folder", own_crops, "folder:gate", 1),
+        ("occluded_duke", occluded_duke, "occluded_duke", 3),
+    ],
 )
-def test_from_files_to_ranked_results(project, tmp_path, dataset, make, queries):
+def test_from_files_to_ranked_results(project, tmp_path, dataset, make, label, queries):
     project.configure(data={"dataset": dataset, **make(tmp_path)})
-    run = f"results/{dataset}/baseline/seed0"
+    run = f"results/{label.split(':')[-1]}/baseline/seed0"
     done = project.snakemake(f"{run}/metrics.json")
     assert done.returncode == 0, done.stdout[-3000:]
     metrics = read_json(project.folder / run / "metrics.json")
-    assert (metrics["dataset"], metrics["queries"]) == (dataset, queries)
+    assert (metrics["dataset"], metrics["queries"]) == (label, queries)
     ranked = (project.folder / run / "queries.csv").read_text().splitlines()
     assert len(ranked) == 1 + queries * len(metrics["features"])
     assert not project.planned(f"{run}/metrics.json")

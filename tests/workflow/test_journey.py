@@ -130,7 +130,7 @@ def test_a_message_reruns_nothing_and_an_operator_its_stage_and_what_follows(fin
         shutil.rmtree(folder)
         (finished.folder / "before").rename(folder)
     figures = {"ablation", "attention", "hidden", "kept", "patches", "ranks"}
-    assert planned == {"score", "tabulate", "compare", "publish", "all"} | figures
+    assert planned == {"score", "tabulate", "compare", "pages", "publish", "all"} | figures
 
 
 def test_changing_one_variant_reruns_that_variant_only(finished):

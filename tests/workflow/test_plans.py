@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_every_job_says_how_long_it_takes_and_how_much_memory(project: Project) 
 def test_any_variant_that_is_defined_and_any_seed_can_be_asked_for(project: Project) -> None:
     wanted = "results/synthetic/dpsm/seed7/metrics.json"
     assert {"train", "embed", "score"} <= project.planned(wanted)
+
+
+def test_two_folders_of_ones_own_are_trained_and_tested_on_each_other(
+    project: Project, tmp_path: Path
+) -> None:
+    """Each training is there once, below the name of what it was trained on."""
+    shop, gate = (
+        {"dataset": "folder", "name": name, "archive": str(tmp_path)} for name in ("shop", "gate")
+    )
+    project.configure(data=shop, test=gate, compare=["baseline"], seeds=[0])
+    made = outputs(project.snakemake("--dry-run", "all").stdout)
+    assert {f"results/{name}/shards" for name in ("shop", "gate")} <= made
+    assert "results/shop/baseline/seed0/weights.safetensors" in made
+    assert "results/shop_to_gate/tables/components.csv" in made
+    assert not [path for path in made if path.startswith(("results/folder", "results/synthetic"))]
 
 
 @pytest.mark.parametrize(
