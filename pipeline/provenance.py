@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pipeline"
 PLUMBING = (
     *("cli", "environment", "errors", "lineage", "meaning", "origin", "provenance"),
-    *("data.trainable", "training.interruption"),
+    *("data.checks", "data.trainable", "training.interruption"),
 )
-"""Modules and folders that decide no result: command line, messages, records, signals, a check."""
+"""Modules and folders that decide no result: command line, messages, records, signals, checks."""
 _PLUMBING = tuple(f"{PACKAGE}.{name}" for name in PLUMBING)
 
 

@@ -169,6 +169,12 @@ def test_a_module_of_the_model_decides_training_and_what_runs_the_network():
     assert not any(map(is_plumbing, imported))
 
 
+def test_checks_and_the_names_of_datasets_decide_no_training():
+    trained = deciding_modules("pipeline.training.train")
+    assert not [name for name in trained if name.startswith("pipeline.options.data")]
+    assert "pipeline.data.checks" not in deciding_modules("pipeline.data.ingest")
+
+
 def test_an_unknown_module_is_named():
     with pytest.raises(ModuleNotFoundError, match=r"pipeline\.nothing"):
         code_hash("pipeline.nothing")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.data.shards import INDEX
 from pipeline.errors import InputError, some, too_few_identities
-from pipeline.options.data import TrainingNeeds
+from pipeline.options.run import TrainingNeeds
 
 
 def check_trainable(shards: Path, needs: TrainingNeeds) -> None:

@@ -61,12 +61,3 @@ class IngestOptions(Section):
     checks: Literal["error", "warn"] = "error"
     expected: dict[str, SplitCounts] | None = None
     """Counts of each split where the dataset's own facts do not say."""
-
-
-class TrainingNeeds(Section):
-    """What the variants of a comparison need of the data, all together."""
-
-    identities: int
-    """The most identities that a batch takes."""
-    camera_embedding: bool
-    """Whether a variant learns of each camera, and so can be tested on those alone."""

@@ -170,3 +170,12 @@ class RunOptions(Section):
     augment: AugmentOptions = AugmentOptions()
     loss: LossOptions = LossOptions()
     training: TrainingOptions = TrainingOptions()
+
+
+class TrainingNeeds(Section):
+    """What the variants of a comparison need of the data, all together."""
+
+    identities: int
+    """The most identities that a batch takes."""
+    camera_embedding: bool
+    """Whether a variant learns of each camera, and so can be tested on those alone."""

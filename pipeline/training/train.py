@@ -21,8 +21,7 @@ from pipeline.model.dpeformer import build_model
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.data import TrainingNeeds
-from pipeline.options.run import RunOptions
+from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.provenance import fingerprint
 from pipeline.training.checkpoint import Checkpoint, Progress
 from pipeline.training.device import (

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.data.trainable import check_trainable
 from pipeline.errors import InputError
-from pipeline.options.data import TrainingNeeds
+from pipeline.options.run import TrainingNeeds
 
 
 def _check(folder: Path, *rows: tuple[str, int, int], identities: int = 2, cameras=False) -> None:

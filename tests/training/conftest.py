@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.data import TrainingNeeds
-from pipeline.options.run import RunOptions
+from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.training.train import train
 from tests.training.drawn import draw_bank, draw_cut_outs, draw_shards, tiny_options
 from tests.training.runs import CPU, EPOCHS, Runner, files, with_

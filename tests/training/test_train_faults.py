@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.options.data import TrainingNeeds
-from pipeline.options.run import RunOptions
+from pipeline.options.run import RunOptions, TrainingNeeds
 from tests.training.runs import (
     CPU,
     LEFT,

@@ -7,7 +7,7 @@ import sys
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.files import shipped
-from pipeline.options.data import TrainingNeeds
+from pipeline.options.run import TrainingNeeds
 from pipeline.provenance import ROOT, code_hash
 from pipeline.tables.published import Benchmark, published_rows
 
