@@ -70,7 +70,8 @@ class Schedule:
         self, optimizer: optim.Optimizer, options: TrainingOptions, total_steps: int
     ) -> None:
         self._by_epoch = options.schedule == "epoch"
-        length, warmup = options.epochs, round(options.warmup_epochs)
+        length = options.epochs
+        warmup: Any = options.warmup_epochs  # timm says int, and takes fractions
         if not self._by_epoch:
             warmup = round(options.warmup_epochs * total_steps / options.epochs)
             length = max(1, total_steps - 1 - warmup)

@@ -26,8 +26,13 @@ class PKBatchSampler:
         self._options = options
         self._seed = seed
         self._first_step = first_step
-        lengths = (len(self._batches(epoch)) for epoch in range(options.epochs))
-        self._ends = list(accumulate(lengths))
+        self._ends = list(accumulate(self._lengths()))
+
+    def _lengths(self) -> list[int]:
+        """Batches of each epoch; only those of random_identity differ, and drawing takes time."""
+        if self._options.sampler == "random_identity":
+            return [len(self._batches(epoch)) for epoch in range(self._options.epochs)]
+        return [len(self._batches(0))] * self._options.epochs
 
     def __len__(self) -> int:
         """Steps of all epochs."""

@@ -67,6 +67,7 @@ EXCEL = "\r\n".join(
     [
         EXCEL,
         _table("{name},p/{name}.JPG, {i}, {c},{split}", ",path,id,camera,split"),
+        "\n ,\n" + PLAIN,
         _table("./p/{name}.jpg\t{i}.0\t{c}\t{split}\tnote", "path\tid\tcamera\tsplit\tsize"),
         _table("/home/anna/crops/p/{name}.jpg,{i},{c},{split}"),
         _table("C:\\data\\p\\{name}.jpg,{i},{c},{split}"),
@@ -80,6 +81,12 @@ def test_tables_as_people_have_them(tmp_path: Path, table: str) -> None:
     assert len(expected) == 7
     assert _labels(_ingest(tmp_path / "other", table)) == expected
     assert "numbers" not in read_json(tmp_path / "other/ingest.json")
+
+
+def test_a_path_that_is_there_as_written_is_taken_before_a_guessed_start(tmp_path: Path) -> None:
+    files = pictures([*(f"{name}.jpg" for name, *_ in ROWS), "sub/a.jpg"])
+    found = _labels(_ingest(tmp_path, _table("sub/{name}.jpg,{i},{c},{split}"), files))
+    assert sorted(path for path, *_ in found) == [*(f"{n}.jpg" for n in "bcdefg"), "sub/a.jpg"]
 
 
 def test_names_are_numbered_by_sorted_order(tmp_path: Path, capsys) -> None:

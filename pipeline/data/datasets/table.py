@@ -58,11 +58,12 @@ def read_table(folder: Path) -> list[Listed]:
 def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
     """The columns and the lines that hold anything; the separator is that of the first line."""
     text = _read_text(path)
-    header = next(iter(text.splitlines()), "")
+    header = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(_SEPARATORS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
-        lines = [(reader.line_num, [value.strip() for value in row]) for row in reader]
+        stripped = ((reader.line_num, [value.strip() for value in row]) for row in reader)
+        lines = [(line, values) for line, values in stripped if any(values)]
     except csv.Error as error:
         raise InputError(f"{TABLE}: line {reader.line_num}: {error}") from None
     columns = [name.lower() for name in lines[0][1]] if lines else []
@@ -73,7 +74,7 @@ def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
             f"{CAMERA} may be missing), found {', '.join(columns) or 'none'}"
         )
     rows = [_row(line, columns, values) for line, values in lines[1:]]
-    return columns, [row for row in rows if row.problem or any(row.values.values())]
+    return columns, rows
 
 
 def _read_text(path: Path) -> str:
@@ -92,7 +93,7 @@ def _row(line: int, columns: list[str], values: list[str]) -> _Row:
         for name, value in zip(columns, values, strict=False)
     }
     short = not {*NEEDED, CAMERA} & set(columns) <= set(found)
-    wrong = any(values) and (short or any(values[len(columns) :]))
+    wrong = short or any(values[len(columns) :])
     problem = f"expected {len(columns)} values, found {len(values)}" if wrong else None
     return _Row(line, found, problem)
 
@@ -118,7 +119,7 @@ class _Files:
         """The file's name below the folder."""
         pure = _pure(path)
         below = pure.relative_to(self._start) if pure.is_relative_to(self._start) else pure
-        return self._find(below) or self._find(pure)
+        return self._find(pure) or self._find(below)
 
     def kind(self, name: str) -> str | None:
         """The image format that a file has by its content."""
