@@ -134,8 +134,8 @@ def test_a_part_has_weights_of_its_own() -> None:
             assert touched.tolist() == [False, True, False, False], name
 
 
-def test_the_gradient_is_right() -> None:
-    """Of the inputs and of every weight."""
+def test_the_gradient_is_right(long: bool) -> None:
+    """Of the inputs and of every weight; in a random direction, or with --long in each."""
     blending = make(32, 2, torch.float64)
     inputs = [value.requires_grad_() for value in draw(2, 32, 2, torch.float64)]
     weights = dict(blending.named_parameters())
@@ -144,7 +144,7 @@ def test_the_gradient_is_right() -> None:
         named = dict(zip(weights, values, strict=True))
         return torch.func.functional_call(blending, named, (parts, global_))
 
-    assert torch.autograd.gradcheck(blend, (*inputs, *weights.values()))
+    assert torch.autograd.gradcheck(blend, (*inputs, *weights.values()), fast_mode=not long)
 
 
 def test_a_width_that_cannot_be_cut_is_refused() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,9 +18,10 @@ from pipeline.options.run import (
     TrainingOptions,
 )
 from pipeline.tracking.publish import milliseconds, publish
+from pipeline.training.train import train
+from tests.training.runs import files, stopped
 
-ROOT = Path(__file__).resolve().parents[2]
-EPOCHS = 25  # enough for a run to be killed among them
+EPOCHS = 25  # enough for a run to be stopped among them
 OPTIONS = RunOptions(
     image=ImageOptions(height=32, width=16),
     backbone=BackboneOptions(
@@ -34,35 +33,18 @@ OPTIONS = RunOptions(
 COMPUTE = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 
 
-def command(run: Path, shards: Path, bank: Path) -> list[str]:
-    outputs = {"weights": "weights.safetensors", "history": "history.csv", "record": "run.json"}
-    files = {name: run / file for name, file in (outputs | {"state": "state.pt"}).items()}
-    options = {
-        "options": OPTIONS.model_dump_json(),
-        "compute": COMPUTE.model_dump_json(),
-        "dataset": "drawn",
-        "variant": "dpeformer",
-        "seed": 0,
-    }
-    words = [sys.executable, "-m", "pipeline.training.train"]
-    for name, value in (files | options | {"shards": shards, "bank": bank}).items():
-        words += [f"--{name}", str(value)]
-    return words
-
-
 def train_in_two_parts(run: Path, shards: Path, bank: Path) -> None:
-    """Kill the training as soon as it has saved a state, a second later go on to its end."""
-    with subprocess.Popen(command(run, shards, bank), cwd=ROOT, stderr=subprocess.DEVNULL) as first:
-        while not list(run.glob("state*")):
-            assert first.poll() is None, "it ended before it saved a state"
-            time.sleep(0.005)
-        first.kill()
-    assert not (run / "weights.safetensors").exists(), "it ended before it was killed"
+    """Stop the training when it has saved two states, a second later go on to its end."""
+
+    def go_on(_: str) -> Path:
+        inputs = {"shards": shards, "bank": bank, "options": OPTIONS, "compute": COMPUTE}
+        train(**files(run), **inputs, dataset="drawn", variant="dpeformer", seed=0)
+        return run
+
+    assert stopped(go_on, run) < 2 * EPOCHS
     time.sleep(1)
-    done = subprocess.run(
-        command(run, shards, bank), cwd=ROOT, stderr=subprocess.PIPE, text=True, check=True
-    )
-    assert "resuming" in done.stderr
+    go_on(run.name)
+    assert read_json(run / "run.json")["resumed"] == 1
 
 
 def test_an_interrupted_training_is_one_run_with_one_curve(

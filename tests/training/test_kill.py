@@ -18,6 +18,7 @@ import pytest
 
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
+from tests.cases import long_but
 from tests.training.runs import (
     LEFT,
     STEPS,
@@ -91,7 +92,7 @@ def check_whole(folder: Path, expected: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("steps", long_but([1, 3], 3))
 def test_a_training_killed_anywhere_ends_as_if_it_had_not_been(
     shards: Path,
     bank: Path,

@@ -18,6 +18,7 @@ from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
 from pipeline.training.views import TrainingImages
+from tests.cases import long_but
 from tests.training.runs import (
     LEFT,
     OUTPUTS,
@@ -33,8 +34,15 @@ from tests.training.runs import (
 )
 
 
-@pytest.mark.parametrize("recipe", [{"optimizer": "adamw", "ema": 0.9}, {"optimizer": "sgd"}])
-@pytest.mark.parametrize("steps", [3, 4])
+@pytest.mark.parametrize(
+    ("recipe", "steps"),
+    [
+        ({"optimizer": "adamw", "ema": 0.9}, 3),
+        ({"optimizer": "sgd"}, 4),
+        pytest.param({"optimizer": "adamw", "ema": 0.9}, 4, marks=pytest.mark.long),
+        pytest.param({"optimizer": "sgd"}, 3, marks=pytest.mark.long),
+    ],
+)
 def test_a_stopped_run_goes_on_to_the_same_bits(
     run: Runner, longer: RunOptions, tmp_path: Path, recipe: dict[str, Any], steps: int
 ) -> None:
@@ -131,7 +139,9 @@ def test_a_damaged_state_gives_way_to_the_one_before_it(
     assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
-@pytest.mark.parametrize("content", [b"", b"not a state", b"PK\x03\x04 cut off", None])
+@pytest.mark.parametrize(
+    "content", long_but([b"", b"not a state", b"PK\x03\x04 cut off", None], b"", None)
+)
 def test_without_any_good_state_training_starts_anew(
     run: Runner,
     longer: RunOptions,

@@ -15,10 +15,11 @@ from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.device import unrepeatable
 from pipeline.training.views import TrainingImages
+from tests.cases import long_but
 from tests.training.runs import Runner, command, computed, result
 
 
-@pytest.mark.parametrize("workers", [0, 1, 2, 4])
+@pytest.mark.parametrize("workers", long_but([0, 1, 2, 4], 0, 2))
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 def test_run_again_with_any_number_of_loader_processes(
     run: Runner, longer: RunOptions, whole: Path, workers: int

@@ -39,7 +39,11 @@ TINY = {
         "junk_images": 2,
         "distractor_images": 3,
     },
-    "occluders": {"scenes": {"count": 4, "size": 128}, "minimum": 2},
+    "occluders": {
+        "scenes": {"count": 4, "size": 128},
+        "generator": {"points_per_side": 5},
+        "minimum": 2,
+    },
     "image": {"height": 64, "width": 32},
     "backbone": {
         "embed_dim": 32,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import long_but
 from tests.faults import FULL, READ_ONLY, on_disk, with_file_limit
 from tests.workflow.conftest import OCCLUDERS, Project
 
@@ -61,7 +62,7 @@ def check_refused(code: int, said: str, names: set[str], disk: Path) -> None:
     assert names <= MAY_STAY
 
 
-@pytest.mark.parametrize("stage", OUTPUTS)
+@pytest.mark.parametrize("stage", long_but(OUTPUTS, "data.ingest", "occluders.select"))
 def test_a_file_that_cannot_grow(finished: Project, tmp_path: Path, plan: str, stage: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -75,7 +76,10 @@ def test_a_file_that_cannot_grow(finished: Project, tmp_path: Path, plan: str, s
     [(FULL, "No space left"), (READ_ONLY, "Read-only")],
     ids=["full", "read-only"],
 )
-@pytest.mark.parametrize("stage", ["occluders.select", "evaluation.score", "tables.tabulate"])
+@pytest.mark.parametrize(
+    "stage",
+    long_but(["occluders.select", "evaluation.score", "tables.tabulate"], "evaluation.score"),
+)
 def test_a_disk_that_is_full_or_read_only(
     finished: Project, tmp_path: Path, plan: str, stage: str, mount: str, reason: str
 ) -> None:

@@ -34,7 +34,7 @@ def occluded_duke(folder: Path) -> dict[str, str]:
     ("dataset", "make", "label", "queries"),
     [
         ("folder", own_crops, "folder:gate", 1),
-        ("occluded_duke", occluded_duke, "occluded_duke", 3),
+        pytest.param("occluded_duke", occluded_duke, "occluded_duke", 3, marks=pytest.mark.long),
     ],
 )
 def test_from_files_to_ranked_results(project, tmp_path, dataset, make, label, queries):

@@ -30,7 +30,7 @@ class Stop(NamedTuple):
 
 KILL, ORPHAN = Stop(signal.SIGKILL, True), Stop(signal.SIGKILL, False)
 CTRL_C, TERMINATE = Stop(signal.SIGINT, True), Stop(signal.SIGTERM, False)
-A_FEW = (KILL, CTRL_C, KILL, TERMINATE, ORPHAN)
+ONCE_EACH = (KILL, CTRL_C, TERMINATE, ORPHAN)
 MANY, PER_PROJECT = 25, 9
 
 
@@ -111,18 +111,17 @@ def test_a_stopped_workflow_goes_on_to_the_same_files(
     assert finished.of_one_run().snakemake(TABLE).returncode == 0
     attempts.append(Attempts(copy_project(tmp_path / "stopped").of_one_run(), TABLE))
     rng = random.Random(5)
-    stopped = [stop for stop in A_FEW if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
+    stopped = [stop for stop in ONCE_EACH if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
     assert KILL in stopped
     attempts[0].finish()
     compare(attempts[0].project, finished)
 
 
+@pytest.mark.long
 def test_killed_at_many_moments(
-    finished: Project, tmp_path: Path, attempts: list[Attempts], long: bool
+    finished: Project, tmp_path: Path, attempts: list[Attempts]
 ) -> None:
     """Everything, with its pictures and MLflow."""
-    if not long:
-        pytest.skip("takes minutes: run with --long")
     assert finished.of_one_run().snakemake("all").returncode == 0
     rng, kills = random.Random(7), 0
     while kills < MANY:

@@ -8,6 +8,7 @@ Not for tests of what an interpreter has from its start: signals, environment va
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -18,10 +19,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PACKAGES = (
     *("matplotlib.figure", "pandas", "pydantic", "segment_anything", "snakemake.cli", "timm"),
@@ -107,5 +109,21 @@ def run(job: dict[str, Any]) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
+def exit_at_once(code: str | int | None) -> NoReturn:
+    """End as an interpreter does, but leave the memory that the fork shares as it is."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if isinstance(code, str) else code or 0)
+
+
 if __name__ == "__main__":
-    run(serve(sys.argv[1]))
+    job = serve(sys.argv[1])
+    try:
+        run(job)
+    except SystemExit as end:
+        exit_at_once(end.code)
+    exit_at_once(0)
