@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,8 +34,19 @@ def on_disk(mount: str, folder: Path, command: list[str], cwd: Path) -> tuple[in
     return done.returncode, done.stderr, set(done.stdout.split()) - {"filler"}
 
 
+@contextmanager
+def file_limit(limit: int) -> Iterator[None]:
+    """Let no file that this process writes grow beyond `limit` bytes: a full disk, everywhere."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def with_file_limit(limit: int, command: list[str], cwd: Path) -> tuple[int, str]:
-    """Run `command`, whose files may not grow beyond `limit` bytes: a full disk, everywhere."""
+    """Run `command` in a process of its own under `file_limit`; its exit status and messages."""
     done = subprocess.run(
         command,
         cwd=cwd,

@@ -3,9 +3,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +11,15 @@ import numpy as np
 import pytest
 import webdataset
 
+from pipeline.cli import Stage, run_stage
 from pipeline.data.images import decode_image
+from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest, write_manifest
 from pipeline.data.shards import (
     Sample,
     ShardReader,
     image_keys,
+    shard,
     stream,
     verify,
     write_index,
@@ -28,6 +28,7 @@ from pipeline.data.shards import (
 from pipeline.errors import InputError
 from pipeline.options.data import IngestOptions
 from tests.data.stages import run_ingest, run_shard
+from tests.faults import file_limit
 
 
 @pytest.fixture
@@ -240,30 +241,24 @@ def test_manifest_of_another_form(ingested: Path) -> None:
             read_manifest(manifest)
 
 
-SHARD = ["shards", "--images", "images", "--manifest", "manifest.csv", "--shards", "made"]
+SHARD = ["--images", "images", "--manifest", "manifest.csv", "--shards", "made"]
 SHARD += ["--record", "ingest.json"]
-INGEST = ["ingest", "--archive", "archive.zip", "--images", "made", "--manifest", "made.csv"]
-INGEST += ["--record", "made.json"]
+INGEST = ["--archive", "archive.zip", "--images", "made", "--manifest", "made.csv"]
+INGEST += ["--record", "made.json", "--options", '{"dataset": "synthetic"}']
 
 
 @pytest.mark.parametrize(
-    ("stage", "limit"),  # bytes that a file may grow to
-    [(SHARD, 8192), ([*INGEST, "--options", '{"dataset": "synthetic"}'], 256)],
+    ("stage", "words", "limit"),  # bytes that a file may grow to
+    [(shard, SHARD, 8192), (ingest, INGEST, 256)],
 )
-def test_full_disk_leaves_nothing(ingested: Path, stage: list[str], limit: int) -> None:
+def test_full_disk_leaves_nothing(
+    ingested: Path, monkeypatch: pytest.MonkeyPatch, stage: Stage, words: list[str], limit: int
+) -> None:
     before = sorted(ingested.iterdir())
-    done = subprocess.run(
-        [sys.executable, "-m", f"pipeline.data.{stage[0]}", *stage[1:]],
-        cwd=ingested,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "File too large" in done.stderr
-    assert "partial output removed" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(ingested)
+    said = "^error: .*File too large.*partial output removed"
+    with file_limit(limit), pytest.raises(SystemExit, match=said):
+        run_stage(stage, words)
     assert sorted(ingested.iterdir()) == before
 
 

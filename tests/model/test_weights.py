@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,23 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.model.weights import read_weights, save_weights
-
-FULL = """
-import resource
-from pathlib import Path
-from torch import nn
-from pipeline.cli import run_stage
-from pipeline.model.weights import save_weights
-
-def save(output: Path):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
-    save_weights(nn.Linear(64, 64), output)
-
-run_stage(save)
-"""
+from tests.faults import file_limit
 
 
 def test_weights_come_back_and_have_the_same_bytes(tmp_path: Path) -> None:
@@ -43,11 +29,14 @@ def test_weights_come_back_and_have_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
     """A real fault: the process may write no file of more than 1 KiB."""
+
+    def save(output: Path) -> None:
+        save_weights(nn.Linear(64, 64), output)
+
     output = tmp_path / "weights.safetensors"
-    words = [sys.executable, "-c", FULL, "--output", str(output)]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert f"{output}: cannot be written (File too large); partial output removed" in done.stderr
+    said = rf"^error: {output}: cannot be written \(File too large\); partial output removed"
+    with file_limit(1024), pytest.raises(SystemExit, match=said):
+        run_stage(save, ["--output", str(output)])
     assert list(tmp_path.iterdir()) == []
 
 
