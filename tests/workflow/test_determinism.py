@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.workflow.conftest import OCCLUDERS, Project, copy_project
+from tests.workflow.conftest import OCCLUDERS, TINY, Project, copy_project
 from tests.workflow.outcome import outcome
 
 TABLE = "results/synthetic/tables/one.csv"
@@ -52,7 +52,7 @@ def test_everything_different_at_once_changes_no_result(finished: Project, tmp_p
     assert one.snakemake(TABLE).returncode == 0
     other = copy_project(tmp_path / "an other place").of_one_run(
         data={"archive": str(tmp_path / "backwards.zip")},
-        occluders={"images": str(tmp_path / "scenes"), "minimum": 2},
+        occluders=TINY["occluders"] | {"images": str(tmp_path / "scenes")},
     )
     repack(one.folder / "results/synthetic/archive.zip", tmp_path / "backwards.zip")
     copy_backwards(one.folder / OCCLUDERS.scenes_path(), tmp_path / "scenes")
