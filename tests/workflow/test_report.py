@@ -21,9 +21,14 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(
         page = archive.read("report/report.html").decode()
     results = finished.folder / "results/synthetic"
     figures = {path.name for path in results.glob("figures/components_*.png")}
-    tables = {path.with_suffix(".html").name for path in results.glob("tables/components*.csv")}
+    tables = {path.with_suffix(".html").name for path in results.glob("*/components*.csv")}
     assert len(figures) == 10
-    assert tables >= {"components.html", "components_runs.html", "components_paired.html"}
+    assert tables >= {
+        "components.html",
+        "components_runs.html",
+        "components_paired.html",
+        "components_hidden.html",
+    }
     assert names == figures | tables | {"report.html"}
     captions = ROOT / "workflow/report/captions"
     for kind in (*(name.split("_")[1].removesuffix(".png") for name in figures), "paired"):

@@ -110,7 +110,7 @@ rule publish:
             ),
             *paired_tables(),
             *verdict_tables(),
-            *[f"results/{{experiment}}/tables/{{table}}{end}.html" for end in SHOWN],
+            *[f"{stem}.html" for stem in SHOWN],
         ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
         numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if CONFIG.tested().is_drawn else [],

@@ -1,25 +1,28 @@
 """What `snakemake --report` shows of the tables: a report has no view of a CSV file."""
 
-# by the end of a table's name: its caption, and its title in the report
-SHOWN = {"": ("table", "All variants"), "_runs": ("runs", "All runs")}
+TABLE_STEM = "results/{experiment}/tables/{table}"
+# by a table's path without its ending: its caption, and its title in the report
+SHOWN = {TABLE_STEM: ("table", "All variants"), f"{TABLE_STEM}_runs": ("runs", "All runs")}
 if len(CONFIG.compare) > 1:
-    SHOWN["_paired"] = ("paired", "Paired differences")
+    SHOWN[f"{TABLE_STEM}_paired"] = ("paired", "Paired differences")
 if verdict_tables():
-    SHOWN["_verdicts"] = ("verdicts", "Against published numbers")
+    SHOWN[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
+if CONFIG.tested().is_drawn:
+    SHOWN[f"{FIGURES}/{{table}}_hidden"] = ("hidden", "mAP by occlusion")
 
 
 rule pages:
     input:
-        tables=[f"results/{{experiment}}/tables/{{table}}{end}.csv" for end in SHOWN],
+        tables=[f"{stem}.csv" for stem in SHOWN],
     output:
         pages=[
             report(
-                f"results/{{experiment}}/tables/{{table}}{end}.html",
+                f"{stem}.html",
                 caption=f"../report/captions/{caption}.rst",
                 category="Tables",
                 labels={"table": title},
             )
-            for end, (caption, title) in SHOWN.items()
+            for stem, (caption, title) in SHOWN.items()
         ],
     log:
         "results/logs/{experiment}/pages_{table}.log",
