@@ -41,12 +41,12 @@ def elsewhere(clone: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str) -> str:
+def snakemake(warm: Path, folder: Path, *arguments: str) -> str:
     """What snakemake prints in `folder`; nobody has told Python where the package is."""
-    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    binaries = os.pathsep.join([str(warm), str(Path(sys.executable).parent), os.environ["PATH"]])
     others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        [f"{warm}/python", "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
         env=others | {"PATH": binaries},
         capture_output=True,
@@ -57,21 +57,21 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 
 def test_results_go_to_the_working_directory_and_shipped_files_stay_in_the_clone(
-    clone: Path, elsewhere: Path
+    clone: Path, elsewhere: Path, warm: Path
 ) -> None:
     """The masks are found with the weights of SAM that the repository ships."""
     own = ("--configfile", "tiny.yaml", "-s", str(clone / "Snakefile"), "-d", str(elsewhere))
-    snakemake(elsewhere, *own, f"{OCCLUDERS.masks_path()}.jsonl")
+    snakemake(warm, elsewhere, *own, f"{OCCLUDERS.masks_path()}.jsonl")
     assert not (clone / "results").exists()
     record = read_json(elsewhere / f"{OCCLUDERS.masks_path()}.json")
     assert record["checkpoint"] == sha256(clone / "workflow/weights/small_sam.safetensors")
     assert str(clone) not in str(record)
 
 
-def test_another_workflow_imports_this_one(clone: Path, elsewhere: Path) -> None:
+def test_another_workflow_imports_this_one(clone: Path, elsewhere: Path, warm: Path) -> None:
     """Its configuration says little; config.yaml in the clone says the rest."""
     (elsewhere / "Snakefile").write_text(MODULE.format(clone=clone))
-    planned = snakemake(elsewhere, "--dry-run")
+    planned = snakemake(warm, elsewhere, "--dry-run")
     assert "ours_train" in planned
     assert f"{clone}/workflow/weights/small_sam.safetensors" in planned
-    snakemake(elsewhere, "results/synthetic/archive.zip")
+    snakemake(warm, elsewhere, "results/synthetic/archive.zip")

@@ -49,7 +49,9 @@ def warm_python() -> Iterator[Path]:
         (folder / "python").write_text(CLIENT.format(python=sys.executable, address=address))
         (folder / "python").chmod(0o755)
         command = [sys.executable, __file__, address]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        with subprocess.Popen(command, env=plain, **pipes) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == b"ready\n"
             yield folder  # leaving closes its stdin, which ends it, as the end of this process does
@@ -104,7 +106,8 @@ def run(job: dict[str, Any]) -> None:
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
-    sys.path[0] = job["folder"]
+    given = os.environ.get("PYTHONPATH")
+    sys.path[:1] = [job["folder"], *(given.split(os.pathsep) if given else [])]
     sys.argv[1:] = arguments
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
