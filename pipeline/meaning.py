@@ -27,20 +27,18 @@ def meaning(tree: ast.AST) -> str:
 
 def _plain(node: Any, in_raise: bool) -> Any:
     """A node, a list of nodes or a constant as JSON values."""
+    if isinstance(node, list):
+        return [_plain(item, in_raise) for item in node if not _is_silent(item)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
     match node:
-        case list():
-            return [_plain(item, in_raise) for item in node if not _is_silent(item)]
         case ast.Constant(value=str()) | ast.JoinedStr() if in_raise:
             return "text"
         case ast.Call(func=ast.Name(id="tqdm"), args=arguments):
             return ["tqdm", *(_plain(iterable, in_raise) for iterable in arguments[:1])]
-        case ast.AST():
-            in_raise = in_raise or isinstance(node, ast.Raise)
-            fields = (
-                (name, value) for name, value in ast.iter_fields(node) if _counts(name, value)
-            )
-            return [type(node).__name__, {name: _plain(value, in_raise) for name, value in fields}]
-    return repr(node)
+    in_raise = in_raise or isinstance(node, ast.Raise)
+    fields = ((name, value) for name, value in ast.iter_fields(node) if _counts(name, value))
+    return [type(node).__name__, {name: _plain(value, in_raise) for name, value in fields}]
 
 
 def _counts(field: str, value: Any) -> bool:
