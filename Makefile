@@ -16,7 +16,7 @@ report: .venv/installed
 	snakemake --report results/report.zip --report-stylesheet workflow/report/report.css
 
 test: .venv/installed
-	python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
+	python -m pytest -n 2 --no-loadscope-reorder \
 		--cov=pipeline --cov-report=term:skip-covered --cov-fail-under=95
 
 ui: .venv/installed

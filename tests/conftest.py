@@ -1,13 +1,12 @@
 """What keeps the suite below eight CPU-minutes; see tests/README.md for those who add tests."""
 
 import os
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait burn the other core
 
 import pytest
-
-TESTS = Path(__file__).parent
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,18 +17,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: exhaustive, skipped without --long")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep each folder in one process, for its fixtures; the longest folder starts first."""
-    items.sort(key=lambda item: _folder(item) != "workflow")
+    """Start with the folder that takes longest; skip what is exhaustive."""
+    items.sort(key=lambda item: _folder(item.nodeid) != "workflow")
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_folder(item)))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="exhaustive: run with --long"))
 
 
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).parts[0]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Keep each folder in one process, for its session fixtures."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _folder
+    return scheduler
+
+
+def _folder(nodeid: str) -> str:
+    """The folder below tests/ of a test, or its file there."""
+    return nodeid.split("::")[0].split("/")[1]
 
 
 @pytest.fixture(scope="session")
