@@ -1,12 +1,16 @@
 """What keeps the suite below eight CPU-minutes; see tests/README.md for those who add tests."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait burn the other core
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.warm import warm_python
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +40,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 def _folder(nodeid: str) -> str:
     """The folder below tests/ of a test, or its file there."""
     return nodeid.split("::")[0].split("/")[1]
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path]:
+    """A folder with a `python` that starts at once."""
+    with warm_python() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -58,16 +57,16 @@ def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions
 
 
 def start_until_lines(
-    folder: Path, images: Path, sam: SamOptions, lines: int
+    warm: Path, folder: Path, images: Path, sam: SamOptions, lines: int
 ) -> subprocess.Popen[bytes]:
     """Run the stage in a process of its own, which has kept so many lines when this returns."""
     options = {"sam": sam, "generator": LOOSE, "compute": CPU, "source": LIST}
-    words = [sys.executable, "-m", "pipeline.occluders.segment", "--images", str(images)]
+    words = [str(warm / "python"), "-m", "pipeline.occluders.segment", "--images", str(images)]
     words += ["--masks", str(folder / "masks.jsonl"), "--state", str(folder / "state")]
     words += ["--record", str(folder / "masks.json")]
     for name, section in options.items():
         words += [f"--{name}", section.model_dump_json()]
-    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     state = folder / "state"
     while not state.is_file() or state.read_bytes().count(b"\n") <= lines:
         assert child.poll() is None, "the child ended before it was killed"
@@ -75,10 +74,11 @@ def start_until_lines(
     return child
 
 
-def kill_after_lines(folder: Path, images: Path, sam: SamOptions, lines: int) -> None:
-    child = start_until_lines(folder, images, sam, lines)
-    child.kill()
-    assert child.wait() == -signal.SIGKILL, "the child ended before it was killed"
+def kill_after_lines(warm: Path, folder: Path, images: Path, sam: SamOptions, lines: int) -> None:
+    with start_until_lines(warm, folder, images, sam, lines) as child:
+        child.kill()
+        child.communicate()  # up to the end of all that can print, its fork too
+    assert child.returncode == -signal.SIGKILL, "the child ended before it was killed"
 
 
 @pytest.fixture
@@ -96,12 +96,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_killed_job_goes_on_to_the_same_bytes(
-    images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]
+    images: Path, sam: SamOptions, tmp_path: Path, seen: list[int], warm: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     expected = run(whole, images, sam, LOOSE)
     assert seen == [0, 1, 2, 3, 5, 6, 7, 8]  # 4 is broken
-    kill_after_lines(killed, images, sam, lines=2)
+    kill_after_lines(warm, killed, images, sam, lines=2)
     assert not (killed / "masks.jsonl").exists()
     done = (killed / "state").read_bytes().count(b"\n") - 1
     assert 2 <= done <= COUNT
@@ -111,15 +111,16 @@ def test_a_killed_job_goes_on_to_the_same_bytes(
 
 
 def test_a_job_that_outlived_its_workflow_is_waited_for(
-    images: Path, sam: SamOptions, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    images: Path, sam: SamOptions, tmp_path: Path, capfd: pytest.CaptureFixture[str], warm: Path
 ) -> None:
     """Two at once on the same state: neither sees the other's lines half-written."""
     for number in range(3, COUNT):
         (images / f"{number}.png").unlink()
     expected = run(tmp_path / "whole", images, sam, LOOSE)
-    with start_until_lines(tmp_path, images, sam, lines=1) as child:
+    with start_until_lines(warm, tmp_path, images, sam, lines=1) as child:
         assert run(tmp_path, images, sam, LOOSE) == expected
-        assert child.wait() == 0
+        child.communicate()
+    assert child.returncode == 0
     assert "masks.jsonl: another process works on it" in capfd.readouterr().err
 
 

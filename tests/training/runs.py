@@ -6,7 +6,6 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -88,7 +87,7 @@ def stopped(
 def command(
     folder: Path, shards: Path, bank: Path, options: RunOptions, compute: ComputeOptions = CPU
 ) -> list[str]:
-    """The command line by which the workflow runs the stage."""
+    """The command line by which the workflow runs the stage; "python" comes first."""
     arguments = files(folder) | {
         "shards": shards,
         "options": options.model_dump_json(),
@@ -98,7 +97,7 @@ def command(
         "seed": 0,
         "bank": bank,
     }
-    words = [sys.executable, "-m", "pipeline.training.train"]
+    words = ["python", "-m", "pipeline.training.train"]
     for name, value in arguments.items():
         words += [f"--{name}", str(value)]
     return words

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -50,11 +49,11 @@ run_stage(train)
 class Witness:
     """Runs the stage and kills it; knows how many steps each piece has done."""
 
-    def __init__(self, words: list[str], folder: Path) -> None:
+    def __init__(self, warm: Path, words: list[str], folder: Path) -> None:
         self.folder = folder
         self.marks = folder.with_name("marks")
         script = WITNESSED.format(marks=str(self.marks))
-        self._words = [sys.executable, "-c", script, *words[3:]]
+        self._words = [str(warm / "python"), "-c", script, *words[3:]]
 
     def done(self) -> int:
         return self.marks.stat().st_size if self.marks.is_file() else 0
@@ -100,11 +99,12 @@ def test_a_training_killed_anywhere_ends_as_if_it_had_not_been(
     whole: Path,
     tmp_path: Path,
     long: bool,
+    warm: Path,
     steps: int,
 ) -> None:
     folder, kills = tmp_path / "killed", 13 if long else 2
     words = command(folder, shards, bank, longer, computed(checkpoint_steps=steps))
-    witness, reached, halves = Witness(words, folder), 0, 0
+    witness, reached, halves = Witness(warm, words, folder), 0, 0
     longest = read_json(whole / "run.json")["seconds"] / kills
     moments = [random.uniform(0, longest) if i % 2 else -1.0 for i in range(kills)]
     for kill_after in [*moments, None]:

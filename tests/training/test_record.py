@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
+import pytest
+
+from pipeline import environment
 from pipeline.data.shards import HASHES, write_index
 from pipeline.environment import commit
 from pipeline.files import read_json, sha256
 from pipeline.options.run import RunOptions
-from pipeline.provenance import ROOT
 from pipeline.training.record import run_facts
-from tests.training.runs import command, computed, started, wait_for
+from tests.training.runs import Runner, computed
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -65,20 +66,24 @@ def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> N
 
 
 def test_the_commit_is_that_of_the_start(
-    shards: Path, bank: Path, longer: RunOptions, tmp_path: Path
+    run: Runner, longer: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who goes on to work while it trains commits code that it does not run."""
-    project, folder = tmp_path / "project", tmp_path / "run"
-    shutil.copytree(ROOT / "pipeline", project / "pipeline")
-    shutil.copytree(ROOT / "envs", project / "envs")
+    project = tmp_path / "project"
+    project.mkdir()
     git(project, "init", "-q")
     git(project, "commit", "-q", "--allow-empty", "-m", "one")
     head = git(project, "rev-parse", "HEAD")
-    words = command(folder, shards, bank, longer, computed(checkpoint_steps=1))
-    with started(words, cwd=project, env=os.environ | {"PYTHONPATH": str(project)}) as child:
-        wait_for(folder / "state.pt", child)
-        child.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(environment, "commit", lambda: commit(project))
+
+    def go_on_to_work() -> None:
+        while not (tmp_path / "run" / "state.pt").is_file():
+            time.sleep(0.001)
         git(project, "commit", "-q", "--allow-empty", "-m", "two")
-        child.send_signal(signal.SIGCONT)
-        assert child.wait(60) == 0
+
+    working = threading.Thread(target=go_on_to_work)
+    working.start()
+    folder = run("run", options=longer, compute=computed(checkpoint_steps=1))
+    working.join()
+    assert git(project, "rev-parse", "HEAD") != head
     assert read_json(folder / "run.json")["commit"] == head

@@ -33,11 +33,13 @@ def test_a_signal_to_all_processes_saves_and_stops(
     longer: RunOptions,
     whole: Path,
     tmp_path: Path,
+    warm: Path,
     number: signal.Signals,
 ) -> None:
     """Ctrl-C in a terminal reaches the shell, the stage, its loader processes and tee."""
     folder, log = tmp_path / "stopped", tmp_path / "train.log"
     words = command(folder, shards, bank, longer, computed(workers=2, checkpoint_steps=3))
+    words[0] = str(warm / "python")
     if number == signal.SIGINT:  # the line of the workflow's rule; SIGTERM would end bash and tee
         line = f"set -euo pipefail; {shlex.join(words)} 2>&1 | tee -i {shlex.quote(str(log))}"
         words = ["bash", "-c", line]

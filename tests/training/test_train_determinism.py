@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def test_run_again_with_any_number_of_loader_processes(
     assert result(run("again", options=longer, compute=compute)) == result(whole)
 
 
+@pytest.mark.long  # the whole workflow runs in such a place, too
 def test_a_process_in_another_folder_locale_time_zone_and_hash_seed(
     shards: Path, bank: Path, longer: RunOptions, whole: Path, tmp_path: Path
 ) -> None:
@@ -38,6 +40,7 @@ def test_a_process_in_another_folder_locale_time_zone_and_hash_seed(
     words = command(
         Path("runs/it"), Path("shards"), Path("bank"), longer, computed(checkpoint_steps=7)
     )
+    words[0] = sys.executable
     root = Path(__file__).resolve().parents[2]
     other = {
         "LC_ALL": "C",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
-import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.options.run import RunOptions, TrainingNeeds
+from pipeline.training.train import train
 from tests.training.runs import (
     CPU,
     LEFT,
@@ -22,9 +24,7 @@ from tests.training.runs import (
     command,
     computed,
     result,
-    started,
     step_of,
-    wait_for,
     with_,
 )
 
@@ -110,8 +110,12 @@ def leave_no_memory(worker: int) -> None:
     resource.prlimit(worker, resource.RLIMIT_AS, (1, 1))
 
 
-def children(process: int) -> list[int]:
-    return [int(n) for n in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+def loader_processes() -> list[int]:
+    """Forks of this process, which have its command line."""
+    here = Path(f"/proc/{os.getpid()}")
+    children = (here / f"task/{os.getpid()}/children").read_text().split()
+    line = (here / "cmdline").read_bytes()
+    return [int(n) for n in children if Path(f"/proc/{n}/cmdline").read_bytes() == line]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the loader processes in /proc")
@@ -129,23 +133,25 @@ def test_a_loader_process_that_dies_costs_no_work(
     longer: RunOptions,
     whole: Path,
     tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
     harm: Callable[[int], None],
     message: str,
 ) -> None:
     folder = tmp_path / "harmed"
-    words = command(folder, shards, bank, longer, computed(workers=2))
-    with started(words, stderr=subprocess.PIPE) as child:
-        wait_for(folder / "state.pt", child)
-        harm(children(child.pid)[0])
-        _, said = child.communicate(timeout=60)
-    last = said.strip().splitlines()[-1]
-    assert child.returncode == 1, said
+
+    def harm_one() -> None:
+        while not (folder / "state.pt").is_file():
+            time.sleep(0.001)
+        harm(loader_processes()[0])
+
+    harming = threading.Thread(target=harm_one)
+    harming.start()
     # torch may raise a second time while the bar is closed: then it is in the same line
-    assert "error: config: compute.workers: expected 2 loader processes" in last, said
-    assert re.search(message, last), said
-    assert (
-        "pipeline/training" not in said
-    )  # a traceback of ours; the other worker may print its own
+    said = rf"error: config: compute\.workers: expected 2 loader processes.*({message})"
+    with pytest.raises(SystemExit, match=said):
+        run_stage(train, command(folder, shards, bank, longer, computed(workers=2))[3:])
+    harming.join()
+    assert "pipeline/training" not in capfd.readouterr().err  # a traceback of ours
     assert step_of(folder / "state.pt") >= CPU.checkpoint_steps
     run("harmed", options=longer)
     assert result(folder) == result(whole)

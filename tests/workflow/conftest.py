@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +14,6 @@ import pytest
 import yaml
 
 from pipeline.options.occluders import OccluderOptions
-from tests.workflow.warm import warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("pipeline", "workflow", "profiles", "envs", "Snakefile", "config.yaml")
@@ -78,12 +76,14 @@ class Project:
         stdout: int | IO[str] = subprocess.PIPE,
         umask: int = -1,
         files: tuple[str, ...] = (),
+        direct: bool = False,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start snakemake there as a user does, on the copy's own Python package.
 
         It and its jobs run in forks of the `warm` Python, unless what an interpreter has from its
-        start is given: a file mode mask or variables.
+        start is given: a file mode mask or variables. With `direct` its jobs alone do: signals
+        reach it as they reach any process.
 
         It leads a process group of its own, as in a user's shell; all that it prints goes to
         `stdout`. -1 keeps the file mode mask; `files` replace the project's configuration.
@@ -91,7 +91,7 @@ class Project:
         cold = self.warm is None or environment or umask != -1
         folders = [] if cold else [str(self.warm)]
         folders += [str(Path(sys.executable).parent), os.environ["PATH"]]
-        command = [sys.executable if cold else f"{self.warm}/python", "-m", "snakemake"]
+        command = [sys.executable if cold or direct else f"{self.warm}/python", "-m", "snakemake"]
         command += ["--configfile", *(files or (self.configuration,)), "--cores", "2"]
         own = {"PYTHONPATH": str(self.folder), "PATH": os.pathsep.join(folders)}
         return subprocess.Popen(
@@ -138,13 +138,6 @@ def copy_project(folder: Path, warm: Path | None = None) -> Project:
     project = Project(folder, warm=warm)
     project.configure()
     return project
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Path]:
-    """A folder with a `python` that starts at once."""
-    with warm_python() as folder:
-        yield folder
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class Attempts:
 
     def start(self) -> subprocess.Popen[str]:
         with open(self.project.folder / f"printed{len(self._processes) + 1}.txt", "w") as file:
-            self._processes.append(self.project.start(self.target, stdout=file))
+            self._processes.append(self.project.start(self.target, stdout=file, direct=True))
         return self._processes[-1]
 
     def stop_after(self, seconds: float, stop: Stop) -> bool:
@@ -109,7 +109,7 @@ def test_a_stopped_workflow_goes_on_to_the_same_files(
 ) -> None:
     """SIGKILL of all or of snakemake alone, Ctrl-C and SIGTERM, one after another."""
     assert finished.of_one_run().snakemake(TABLE).returncode == 0
-    attempts.append(Attempts(copy_project(tmp_path / "stopped").of_one_run(), TABLE))
+    attempts.append(Attempts(copy_project(tmp_path / "stopped", finished.warm).of_one_run(), TABLE))
     rng = random.Random(5)
     stopped = [stop for stop in ONCE_EACH if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
     assert KILL in stopped
@@ -125,7 +125,7 @@ def test_killed_at_many_moments(
     assert finished.of_one_run().snakemake("all").returncode == 0
     rng, kills = random.Random(7), 0
     while kills < MANY:
-        project = copy_project(tmp_path / f"killed{len(attempts)}").of_one_run()
+        project = copy_project(tmp_path / f"killed{len(attempts)}", finished.warm).of_one_run()
         attempts.append(Attempts(project, "all"))
         # a job that takes longer than all the attempts would never end: some in each project
         kills += sum(attempt(attempts[-1], KILL, rng.uniform(0, 12)) for _ in range(PER_PROJECT))

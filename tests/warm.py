@@ -1,0 +1,163 @@
+"""A `python` that starts at once: it has imported large packages and runs each command in a fork.
+
+A job of a test computes for a second and would import torch and timm for four. The
+code of the project is never imported here: each fork imports it from its own working directory.
+
+SIGINT and SIGTERM reach the command and its children; if its client is killed, they are, too.
+Not for tests of what an interpreter has from its start: environment variables, limits.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+PACKAGES = (
+    *("matplotlib.figure", "pandas", "pydantic", "segment_anything", "snakemake.cli", "timm"),
+    *("torch", "torchvision", "webdataset"),
+)
+CLIENT = """#!{python} -IS
+import json, os, signal, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.connect({address!r})
+socket.send_fds(server, [b"0"], [0, 1, 2])
+job = {{"words": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+server.sendall(json.dumps(job).encode() + b"\\n")
+answers = server.makefile()
+group = int(answers.readline())
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: os.killpg(group, number))
+sys.exit(int(answers.readline() or 1))
+"""
+
+
+@contextmanager
+def warm_python() -> Iterator[Path]:
+    """A folder with an executable `python` that takes `-m module` or `-c code`, and arguments."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, address = Path(name), f"{name}/server"
+        (folder / "python").write_text(CLIENT.format(python=sys.executable, address=address))
+        (folder / "python").chmod(0o755)
+        command = [sys.executable, __file__, address]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        with subprocess.Popen(command, env=plain, **pipes) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            yield folder  # leaving closes its stdin, which ends it, as the end of this process does
+
+
+def serve(address: str) -> dict[str, Any]:
+    """Fork for each command that a client sends; returns it, in its fork alone."""
+    for name in PACKAGES:
+        importlib.import_module(name)
+    gc.freeze()
+    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as waiting:
+        listener.bind(address)
+        listener.listen()
+        for source in (listener, sys.stdin):
+            waiting.register(source, selectors.EVENT_READ)
+        print("ready", flush=True)
+        while True:
+            key, _ = waiting.select()[0]
+            if key.fileobj is listener:
+                if job := _fork(listener.accept()[0], waiting):
+                    return job
+            elif key.fileobj is sys.stdin:  # the tests are over
+                sys.exit()
+            elif isinstance(key.fileobj, int):
+                _answer(key.fileobj, *key.data, waiting)
+            else:
+                _kill(key.fileobj, key.data, waiting)
+
+
+def _fork(client: socket.socket, waiting: selectors.BaseSelector) -> dict[str, Any] | None:
+    """Start what the client asks for, and wait for both; in the fork, returns the command."""
+    _, files, *_ = socket.recv_fds(client, 1, 3)
+    job = json.loads(client.makefile("rb").readline())
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+    else:
+        client.sendall(f"{child}\n".encode())
+        waiting.register(os.pidfd_open(child), selectors.EVENT_READ, (child, client))
+        waiting.register(client, selectors.EVENT_READ, child)
+    for file in files:
+        os.close(file)
+    return None if child else job
+
+
+def _answer(
+    handle: int, child: int, client: socket.socket, waiting: selectors.BaseSelector
+) -> None:
+    """Tell the client how its command ended."""
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    waiting.unregister(handle)
+    os.close(handle)
+    if client.fileno() >= 0:
+        waiting.unregister(client)
+        with suppress(OSError):
+            client.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
+        client.close()
+
+
+def _kill(client: socket.socket, child: int, waiting: selectors.BaseSelector) -> None:
+    """End a command, with its children, whose client was killed."""
+    waiting.unregister(client)
+    client.close()
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+
+
+def run(job: dict[str, Any]) -> None:
+    """Be the interpreter that was asked for, up to its end."""
+    option, code, *arguments = job["words"]
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    given = os.environ.get("PYTHONPATH")
+    sys.path[:1] = [job["folder"], *(given.split(os.pathsep) if given else [])]
+    sys.argv = [option, *arguments]
+    if option == "-m":
+        runpy.run_module(code, run_name="__main__", alter_sys=True)
+    else:
+        assert option == "-c", job["words"]
+        exec(code, {"__name__": "__main__"})
+
+
+def exit_at_once(code: str | int | None) -> NoReturn:
+    """End as an interpreter does, but leave the memory that the fork shares as it is."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if isinstance(code, str) else code or 0)
+
+
+if __name__ == "__main__":
+    job = serve(sys.argv[1])
+    try:
+        run(job)
+    except SystemExit as end:
+        exit_at_once(end.code)
+    exit_at_once(0)
