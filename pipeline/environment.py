@@ -15,8 +15,8 @@ from pipeline.provenance import ROOT
 
 PACKAGES = (
     *("filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic", "requests"),
-    *("safetensors", "segment-anything", "snakemake", "sqlalchemy", "timm", "torch", "torchvision"),
-    *("tqdm", "webdataset"),
+    *("safetensors", "scipy", "segment-anything", "snakemake", "sqlalchemy", "timm", "torch"),
+    *("torchvision", "tqdm", "webdataset"),
 )
 """The dependencies of pyproject.toml, which need not be there when a stage runs."""
 _PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)", re.MULTILINE)

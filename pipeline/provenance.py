@@ -44,7 +44,7 @@ def _imports(module: str) -> frozenset[str]:
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
     """Absolute names of the package; `from a import b` may name a or a.b."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -53,6 +53,14 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
             continue
         own = (name for name in names if name.split(".")[0] == PACKAGE)
         yield from (name for name in own if not is_plumbing(name))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements inside `node`, nested ones too; expressions hold no imports."""
+    for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+        for child in getattr(node, field, ()):
+            yield child
+            yield from _statements(child)
 
 
 def is_plumbing(module: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -61,11 +62,17 @@ def imported(folder: Path) -> Iterator[str]:
                 yield node.module.split(".")[0]
 
 
+@cache
+def packages() -> Mapping[str, list[str]]:
+    """Installed distributions by what they are imported as."""
+    return metadata.packages_distributions()
+
+
 @pytest.mark.parametrize(("folder", "declared"), [("pipeline", RUN), ("benchmarks", RUN | DEV)])
 def test_what_is_imported_is_declared(folder: str, declared: dict[str, Requirement]) -> None:
     own = {"pipeline", "benchmarks"}
     others = set(imported(ROOT / folder)) - set(sys.stdlib_module_names) - own
-    distributions = metadata.packages_distributions()
+    distributions = packages()
     assert "torch" in others
     for name in others:
         assert {normal_name(package) for package in distributions[name]} & set(declared), name

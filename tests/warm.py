@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PACKAGES = (
-    *("matplotlib.figure", "pandas", "pydantic", "segment_anything", "snakemake.cli", "timm"),
-    *("torch", "torchvision", "webdataset"),
+    *("matplotlib.figure", "mlflow", "pandas", "pydantic", "segment_anything", "snakemake.cli"),
+    *("timm", "torch", "torchvision", "webdataset"),
 )
 CLIENT = """#!{python} -IS
 import json, os, signal, socket, sys
@@ -56,6 +56,7 @@ def warm_python() -> Iterator[Path]:
         command = [sys.executable, __file__, address]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        plain |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
         with subprocess.Popen(command, env=plain, **pipes) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == b"ready\n"

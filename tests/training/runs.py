@@ -22,7 +22,7 @@ from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
 
 CPU = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
-EPOCHS = 24  # enough for a run to be interrupted among them
+EPOCHS = 16  # enough for a run to be interrupted among them
 STEPS = 2 * EPOCHS
 OUTPUTS = ["history.csv", "run.json", "weights.safetensors"]
 LEFT = sorted([*OUTPUTS, "state.pt"])

@@ -47,7 +47,7 @@ def test_weights_that_are_not_finite_are_never_a_result(
     """One step only: no later loss can tell."""
     mad = with_(options, "training", lr=1e38, head_lr_factor=1e3, epochs=1, identities=6)
     with pytest.raises(InputError, match=r"step 1 of 1: the weights \S+ are not finite"):
-        run("mad", options=with_(mad, "training", warmup_epochs=0.0))
+        run("mad", options=with_(mad, "training", warmup_epochs=0.0, schedule="step"))
     assert not (tmp_path / "mad" / "weights.safetensors").exists()
 
 

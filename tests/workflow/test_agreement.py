@@ -6,6 +6,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipeline.files import read_json, sha256
 from tests.workflow.conftest import Project
 
@@ -15,6 +17,14 @@ PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
 """No vector instructions in torch's kernels, and the oldest in its library for networks."""
 
 
+def test_a_table_agrees_with_that_of_another_place(finished: Project, tmp_path: Path) -> None:
+    other = shutil.copy(finished.folder / "results/synthetic/tables/components.csv", tmp_path)
+    done = finished.snakemake("agreement", "--config", f"other={other}")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "means are those of" in done.stdout
+
+
+@pytest.mark.long
 def test_other_arithmetic_gives_other_weights_and_a_table_that_agrees(
     finished: Project, tmp_path: Path
 ) -> None:
