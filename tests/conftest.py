@@ -12,6 +12,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.warm import warm_python
 
+WARM = "WARM_PYTHON"
+"""Variable with the folder of the `python` that all processes of pytest-xdist share."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the exhaustive tests")
@@ -19,6 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: exhaustive, skipped without --long")
+    if getattr(config.option, "numprocesses", None):  # all processes share the first one's
+        python = warm_python()
+        os.environ[WARM] = str(python.__enter__())
+        config.add_cleanup(lambda: python.__exit__(None, None, None))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,8 +52,11 @@ def _folder(nodeid: str) -> str:
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Path]:
     """A folder with a `python` that starts at once."""
-    with warm_python() as folder:
-        yield folder
+    if folder := os.environ.get(WARM):
+        yield Path(folder)
+    else:
+        with warm_python() as own:
+            yield own
 
 
 @pytest.fixture(scope="session")

@@ -22,10 +22,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 PACKAGES = (
     *("matplotlib.figure", "mlflow", "pandas", "pydantic", "segment_anything", "snakemake.cli"),
@@ -44,6 +44,15 @@ for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, _: os.killpg(group, number))
 sys.exit(int(answers.readline() or 1))
 """
+
+
+class Running(NamedTuple):
+    """A command in a fork."""
+
+    process: int
+    client: socket.socket
+    files: tuple[int, ...]
+    """Its standard streams, open until it is reaped: who has read to their end finds it gone."""
 
 
 @contextmanager
@@ -82,50 +91,54 @@ def serve(address: str) -> dict[str, Any]:
             elif key.fileobj is sys.stdin:  # the tests are over
                 sys.exit()
             elif isinstance(key.fileobj, int):
-                _answer(key.fileobj, *key.data, waiting)
+                _answer(key.fileobj, key.data, waiting)
             else:
-                _kill(key.fileobj, key.data, waiting)
+                _kill(key.data, waiting)
 
 
 def _fork(client: socket.socket, waiting: selectors.BaseSelector) -> dict[str, Any] | None:
     """Start what the client asks for, and wait for both; in the fork, returns the command."""
     _, files, *_ = socket.recv_fds(client, 1, 3)
     job = json.loads(client.makefile("rb").readline())
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        for number, file in enumerate(files):
-            os.dup2(file, number)
-    else:
-        client.sendall(f"{child}\n".encode())
-        waiting.register(os.pidfd_open(child), selectors.EVENT_READ, (child, client))
-        waiting.register(client, selectors.EVENT_READ, child)
+    running = Running(os.fork(), client, tuple(files))
+    if running.process:
+        client.sendall(f"{running.process}\n".encode())
+        waiting.register(os.pidfd_open(running.process), selectors.EVENT_READ, running)
+        waiting.register(client, selectors.EVENT_READ, running)
+        return None
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    others = {key.data for key in waiting.get_map().values() if isinstance(key.data, Running)}
+    for each in (running, *others):
+        _close(each.files)
+    return job
+
+
+def _close(files: Iterable[int]) -> None:
     for file in files:
         os.close(file)
-    return None if child else job
 
 
-def _answer(
-    handle: int, child: int, client: socket.socket, waiting: selectors.BaseSelector
-) -> None:
+def _answer(handle: int, running: Running, waiting: selectors.BaseSelector) -> None:
     """Tell the client how its command ended."""
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(running.process, 0)[1])
     waiting.unregister(handle)
-    os.close(handle)
-    if client.fileno() >= 0:
-        waiting.unregister(client)
+    _close((handle, *running.files))
+    if running.client.fileno() >= 0:
+        waiting.unregister(running.client)
         with suppress(OSError):
-            client.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
-        client.close()
+            running.client.sendall(f"{code if code >= 0 else 128 - code}\n".encode())
+        running.client.close()
 
 
-def _kill(client: socket.socket, child: int, waiting: selectors.BaseSelector) -> None:
+def _kill(running: Running, waiting: selectors.BaseSelector) -> None:
     """End a command, with its children, whose client was killed."""
-    waiting.unregister(client)
-    client.close()
+    waiting.unregister(running.client)
+    running.client.close()
     with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
+        os.killpg(running.process, signal.SIGKILL)
 
 
 def run(job: dict[str, Any]) -> None:

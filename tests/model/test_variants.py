@@ -18,6 +18,8 @@ from pipeline.options.run import RunOptions
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 CONFIG = load_config(
     yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text())
 )

@@ -21,6 +21,8 @@ from pipeline.occluders.segment import segment
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 LOOSE = GeneratorOptions(points_per_side=4, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 QUICK = LOOSE.model_copy(update={"points_per_side": 1})
 CPU = ComputeOptions(device="cpu")

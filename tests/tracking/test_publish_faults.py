@@ -23,6 +23,8 @@ from pipeline.tracking.publish import publish
 from tests.faults import FULL, READ_ONLY, file_limit, on_disk
 from tests.tracking.publishing import STARTED_MS, Project
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

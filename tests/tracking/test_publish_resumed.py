@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from publishing import client_of, set_map
 
 from pipeline.files import read_json
@@ -20,6 +21,8 @@ from pipeline.options.run import (
 from pipeline.tracking.publish import milliseconds, publish
 from pipeline.training.train import train
 from tests.training.runs import files, stopped
+
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
 
 EPOCHS = 25  # enough for a run to be stopped among them
 OPTIONS = RunOptions(

@@ -27,6 +27,8 @@ from tests.training.runs import (
     started,
 )
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 # the stage itself, and a mark in a file for each step that it has done
 WITNESSED = """
 import os

@@ -34,6 +34,8 @@ from tests.training.runs import (
     with_,
 )
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 
 @pytest.mark.parametrize(
     ("recipe", "steps"),

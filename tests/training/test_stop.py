@@ -24,6 +24,8 @@ from tests.training.runs import (
     wait_for,
 )
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_processes_saves_and_stops(

@@ -19,6 +19,8 @@ from pipeline.training.views import TrainingImages
 from tests.cases import long_but
 from tests.training.runs import Runner, command, computed, result
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 
 @pytest.mark.parametrize("workers", long_but([0, 1, 2, 4], 0, 2))
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")

@@ -28,6 +28,8 @@ from tests.training.runs import (
     with_,
 )
 
+pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_culprit(
     run: Runner, options: RunOptions, tmp_path: Path
