@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from pipeline.cli import run_stage
+from pipeline.files import atomic_file
 
 
 def take_over(files: list[Path], folder: Path) -> None:
-    """Link `files` into `folder`: the weights of a large network are not there twice.
+    """Copy `files` into `folder`; a file of the same name there is replaced.
 
-    A file of the same name there is replaced. Both folders must lie on one file system.
+    Links would share their times with the originals, which Snakemake touches: a job would seem
+    older than its own input.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        link = folder / file.name
-        link.unlink(missing_ok=True)
-        link.hardlink_to(file)
+        with atomic_file(folder / file.name) as partial:
+            shutil.copyfile(file, partial)
 
 
 if __name__ == "__main__":
