@@ -28,7 +28,7 @@ from tests.workflow.conftest import ROOT, Project, copy_project
 EXPERIMENTS = {
     path: values
     for path in sorted((ROOT / "workflow/experiments").glob("*.yaml"))
-    if "data" in (values := yaml.safe_load(path.read_text()))
+    if "dataset" in (values := yaml.safe_load(path.read_text())).get("data", {})
 }
 DEFAULT = next(path for path in EXPERIMENTS if path.stem == "occluded_reid")
 """It is trained on another dataset, and it has published numbers."""
