@@ -1,0 +1,1 @@
+"""A rendered world: people, objects and cameras in three dimensions, in metres, drawn by numpy alone."""

@@ -1,0 +1,115 @@
+"""What the renderer draws: triangles in the world that know their colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pipeline.world.noise import volume_noise
+
+PARTS = (
+    "background",
+    "skin",
+    "hair",
+    "headwear",
+    "top",
+    "outer",
+    "bottom",
+    "shoes",
+    "bag",
+    "carried",
+    "vehicle",
+    "obstacle",
+)
+"""Labels of triangles and pixels. People have 1 to 8, what they carry or ride 9 and 10."""
+
+PART = {name: number for number, name in enumerate(PARTS)}
+
+
+class Paint(NamedTuple):
+    """How P points of a surface look."""
+
+    albedo: np.ndarray
+    """(P, 3) float32, linear."""
+    normals: np.ndarray
+    """(P, 3) float32, of any length."""
+    gloss: np.ndarray | float
+    """(P,) float32 or one number: strength of reflections, 0 to 1."""
+
+
+class Surface(Protocol):
+    """Triangles in world coordinates, counter-clockwise seen from outside."""
+
+    @property
+    def vertices(self) -> np.ndarray:
+        """(V, 3) float32 metres."""
+
+    @property
+    def triangles(self) -> np.ndarray:
+        """(T, 3) int32 rows of the vertices."""
+
+    @property
+    def two_sided(self) -> np.ndarray:
+        """(T,) bool: seen from behind too."""
+
+    @property
+    def parts(self) -> np.ndarray:
+        """(T,) uint8 indices in `PARTS`."""
+
+    @property
+    def cut(self) -> np.ndarray | None:
+        """(V,) float32: where its interpolation is below 0 is a hole; None: no holes."""
+
+    def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
+        """Look of P points: rows of `triangles` (P,), barycentric `weights` (P, 3)."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A solid object; its fields are those of `Surface` and the colours of its vertices."""
+
+    vertices: np.ndarray
+    normals: np.ndarray
+    """(V, 3) float32 of length 1."""
+    triangles: np.ndarray
+    colours: np.ndarray
+    """(V, 3) float32 albedo."""
+    two_sided: np.ndarray
+    parts: np.ndarray
+    gloss: np.ndarray
+    """(V,) float32."""
+    grain: float = 0.06
+    """Strength of the fine noise on the colours."""
+    cut: np.ndarray | None = None
+
+    def placed(self, yaw: float, x: float, z: float) -> Mesh:
+        """The mesh turned by `yaw` radians about the vertical and moved to (x, z)."""
+        turn = yaw_matrix(yaw).T
+        moved = self.vertices @ turn + np.array([x, 0, z], np.float32)
+        return replace(self, vertices=moved, normals=self.normals @ turn)
+
+    def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
+        rows = self.triangles[triangles]
+        albedo = interpolate(self.colours, rows, weights)
+        if self.grain:
+            noise = volume_noise(interpolate(self.vertices, rows, weights) * np.float32(30))
+            albedo = albedo * (1 + np.float32(self.grain) * noise)[:, None]
+        gloss = interpolate(self.gloss[:, None], rows, weights)[:, 0]
+        return Paint(albedo, interpolate(self.normals, rows, weights), gloss)
+
+
+def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Values (V, K) of vertices at P points: `triangles` (P, 3), weights (P, 3) -> (P, K)."""
+    first, second, third = triangles.T
+    total = values[first] * weights[:, :1]
+    total += values[second] * weights[:, 1:2]
+    total += values[third] * weights[:, 2:]
+    return total
+
+
+def yaw_matrix(yaw: float) -> np.ndarray:
+    """(3, 3) float32 that turns columns about the vertical: +z goes towards +x."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
