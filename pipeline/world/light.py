@@ -1,0 +1,123 @@
+"""Sun and sky, and the shadows that they leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.world.raster import rasterise
+
+_SIDE = 160  # texels of a shadow map
+_REACH = 3.6  # metres from its centre to its border
+_BIAS = 0.05  # metres: a surface does not shade itself
+_CONTACT = 0.35  # metres above the ground up to which things darken it
+
+
+@dataclass(frozen=True)
+class Light:
+    """The light of a place, as linear colours (3,) float32."""
+
+    direction: np.ndarray
+    """(3,) float32, of length 1, towards the sun."""
+    sun: np.ndarray
+    """What a surface gets that faces the sun; 0 under clouds."""
+    sky: np.ndarray
+    """What a surface gets that faces up."""
+    bounce: np.ndarray
+    """What a surface gets that faces down."""
+
+    def on(
+        self, normals: np.ndarray, lit: np.ndarray | float, open_sky: np.ndarray | float
+    ) -> np.ndarray:
+        """(P, 3) light on surfaces of `normals` (P, 3) of length 1.
+
+        `lit` (P,) is the fraction of the sun that reaches them, `open_sky` (P,) that of the sky.
+        """
+        up = (0.5 + 0.5 * normals[:, 1:2]).astype(np.float32)
+        ambient = (self.sky * up + self.bounce * (1 - up)) * np.reshape(open_sky, (-1, 1))
+        facing = np.maximum(normals @ self.direction, 0) * lit
+        return ambient + self.sun * facing[:, None]
+
+
+class ShadowMap:
+    """What is lit from one direction around a point of the ground."""
+
+    def __init__(
+        self,
+        vertices: np.ndarray,
+        triangles: np.ndarray,
+        cut: np.ndarray,
+        direction: np.ndarray,
+        centre: np.ndarray,
+    ) -> None:
+        """`vertices` (V, 3), `triangles` (T, 3) and `cut` (V,) of all that casts shadows."""
+        across = np.array([direction[2], 0, -direction[0]], np.float32)
+        if np.abs(across).sum() < 1e-6:
+            across = np.array([1, 0, 0], np.float32)
+        across /= np.linalg.norm(across)
+        self._axes = np.stack([across, np.cross(direction, across), -direction]).astype(np.float32)
+        self._centre = centre
+        samples = rasterise(self._project(vertices), triangles, (_SIDE, _SIDE), cut)
+        depth = np.full(_SIDE * _SIDE, np.inf, np.float32)
+        depth[samples.places] = samples.depth
+        self._depth = depth.reshape(_SIDE, _SIDE)
+
+    def _project(self, points: np.ndarray) -> np.ndarray:
+        """x and y in texels; depth in metres, all of it positive."""
+        moved = (points - self._centre) @ self._axes.T
+        moved[:, :2] = (moved[:, :2] / np.float32(_REACH) + 1) * np.float32(_SIDE / 2)
+        moved[:, 2] += np.float32(100)
+        return moved
+
+    def lit(self, points: np.ndarray) -> np.ndarray:
+        """(P,) float32 fraction of the light that reaches `points` (P, 3), over 2 x 2 texels."""
+        x, y, depth = self._project(points).T
+        x, y = x - np.float32(0.5), y - np.float32(0.5)
+        left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+        right_weight, low_weight = x - left, y - top
+        limit = depth - np.float32(_BIAS)
+        total = np.zeros(len(points), np.float32)
+        for right, low in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            column = np.clip(left + right, 0, _SIDE - 1)
+            row = np.clip(top + low, 0, _SIDE - 1)
+            weight = (right_weight if right else 1 - right_weight) * (
+                low_weight if low else 1 - low_weight
+            )
+            total += weight * (self._depth[row, column] > limit)
+        return total
+
+
+class ContactMap:
+    """How much of the sky the things on the ground take from it, near where they stand."""
+
+    def __init__(self, vertices: np.ndarray, centre: np.ndarray) -> None:
+        """`vertices` (V, 3) of all that stands around `centre` (3,)."""
+        self._centre = centre
+        low = vertices[vertices[:, 1] < _CONTACT]
+        texel = self._texels(low[:, 0], low[:, 2])
+        inside = ((texel >= 0) & (texel < _SIDE)).all(1)
+        flat = texel[inside, 0] * _SIDE + texel[inside, 1]
+        covered = np.bincount(flat, minlength=_SIDE * _SIDE).reshape(_SIDE, _SIDE) > 0
+        self._cover = box_blur(box_blur(covered.astype(np.float32), 3), 4)
+
+    def _texels(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+        place = np.stack([x - self._centre[0], z - self._centre[2]], 1)
+        return np.floor((place / np.float32(_REACH) + 1) * (_SIDE / 2)).astype(np.int64)
+
+    def open_sky(self, points: np.ndarray) -> np.ndarray:
+        """(P,) float32 fraction of the sky's light at `points` (P, 3) of the ground."""
+        texel = np.clip(self._texels(points[:, 0], points[:, 2]), 0, _SIDE - 1)
+        return 1 - np.float32(0.8) * np.minimum(self._cover[texel[:, 0], texel[:, 1]] * 1.6, 1)
+
+
+def box_blur(image: np.ndarray, radius: int) -> np.ndarray:
+    """Mean over a square of 2 `radius` + 1 pixels of `image` (H, W) float32, edges repeated."""
+    side = 2 * radius + 1
+    for axis in (0, 1):
+        widths = [(radius + 1, radius) if axis == other else (0, 0) for other in (0, 1)]
+        total = np.pad(image, widths, mode="edge").cumsum(axis, dtype=np.float64)
+        ahead = np.take(total, range(side, total.shape[axis]), axis)
+        behind = np.take(total, range(total.shape[axis] - side), axis)
+        image = ((ahead - behind) / side).astype(np.float32)
+    return image

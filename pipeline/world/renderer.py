@@ -1,0 +1,354 @@
+"""From surfaces, a backdrop and light to linear colours, with the label of every pixel.
+
+Which surface is seen is found at four points of a pixel; its colour is computed once for each part
+of a surface in the pixel, and counts by the points that show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pipeline.world.light import ContactMap, Light, ShadowMap, box_blur
+from pipeline.world.raster import Samples, rasterise
+from pipeline.world.surfaces import PARTS, Surface, interpolate
+from pipeline.world.view import NEAR, View
+
+BACKDROP = -1
+"""Item of a pixel that shows no surface."""
+
+_FINE = 2  # samples along each side of a pixel
+_CREASE = 0.3  # metres: what is nearer by more does not darken a crease
+_SHININESS = 40
+
+
+class Ground(NamedTuple):
+    """What P rays meet behind all surfaces."""
+
+    points: np.ndarray
+    """(P, 3) float32 metres."""
+    albedo: np.ndarray
+    """(P, 3) float32."""
+    normals: np.ndarray
+    """(P, 3) float32 of length 1."""
+
+
+class Backdrop(Protocol):
+    """Ground and walls of a place."""
+
+    def meet(self, eye: np.ndarray, rays: np.ndarray) -> Ground:
+        """What the rays (P, 3) from `eye` (3,) meet."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rendered crop of H x W pixels."""
+
+    radiance: np.ndarray
+    """(H, W, 3) float32, linear."""
+    items: np.ndarray
+    """(H, W) int16: which surface covers most of the pixel, or `BACKDROP`."""
+    parts: np.ndarray
+    """(H, W) uint8 index in `PARTS` of what covers most of it."""
+
+
+class Geometry:
+    """Which surface is seen where. Cheap, so that a crop can be judged before it is coloured."""
+
+    def __init__(self, view: View, surfaces: Sequence[Surface]) -> None:
+        self.view, self.surfaces = view, surfaces
+        self._fine = view.enlarged(_FINE)
+        drawn = [_visible_triangles(self._fine, surface) for surface in surfaces]
+        self._stacked = _stack(drawn, surfaces)
+        self.samples = self._rasterise(self._stacked)
+        first = self._stacked.first
+        self.owner = np.searchsorted(first, self.samples.triangles, side="right") - 1
+        self.rows = self._stacked.rows[self.samples.triangles]
+
+    def _rasterise(self, stacked: _Stacked) -> Samples:
+        return rasterise(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
+
+    def visible_fraction(self, item: int) -> float:
+        """Fraction of a surface's pixels in the crop that nothing hides; 0 if it has none."""
+        alone = self._rasterise(_one(self._stacked, item))
+        return float((self.owner == item).sum() / max(1, len(alone.places)))
+
+    def fraction_of_crop(self, item: int) -> float:
+        """Fraction of the crop's pixels that show the surface."""
+        height, width = self._fine.size
+        return float((self.owner == item).sum() / (height * width))
+
+
+class _Stacked(NamedTuple):
+    """All surfaces as one."""
+
+    points: np.ndarray
+    triangles: np.ndarray
+    cut: np.ndarray
+    first: np.ndarray
+    """(S + 1,) first triangle of each surface."""
+    rows: np.ndarray
+    """(T,) row of each triangle in its own surface."""
+
+
+class _Drawn(NamedTuple):
+    points: np.ndarray
+    rows: np.ndarray
+
+
+def _visible_triangles(view: View, surface: Surface) -> _Drawn:
+    """Projected vertices, and the rows of the triangles that can be seen."""
+    points = view.project(surface.vertices)
+    first, second, third = (points[corner].T for corner in surface.triangles.T)  # (3, T) each
+    low, high = (function(function(first, second), third) for function in (np.minimum, np.maximum))
+    across, along = second - first, third - first
+    facing = across[0] * along[1] < across[1] * along[0]
+    height, width = view.size
+    seen = (facing | surface.two_sided) & (low[2] > NEAR)
+    seen &= (high[0] > 0) & (low[0] < width) & (high[1] > 0) & (low[1] < height)
+    return _Drawn(points, np.flatnonzero(seen))
+
+
+def _stack(drawn: Sequence[_Drawn], surfaces: Sequence[Surface]) -> _Stacked:
+    offsets = np.cumsum([0, *(len(d.points) for d in drawn)])
+    first = np.cumsum([0, *(len(d.rows) for d in drawn)])
+    return _Stacked(
+        np.concatenate([np.zeros((0, 3), np.float32), *(d.points for d in drawn)]),
+        np.concatenate(
+            [
+                np.zeros((0, 3), np.int64),
+                *(
+                    s.triangles[d.rows] + o
+                    for d, s, o in zip(drawn, surfaces, offsets, strict=False)
+                ),
+            ]
+        ),
+        np.concatenate([np.zeros(0, np.float32), *(_cut(s) for s in surfaces)]),
+        first[:-1],
+        np.concatenate([np.zeros(0, np.int64), *(d.rows for d in drawn)]),
+    )
+
+
+def _one(stacked: _Stacked, item: int) -> _Stacked:
+    end = stacked.first[item + 1] if item + 1 < len(stacked.first) else len(stacked.triangles)
+    return stacked._replace(triangles=stacked.triangles[stacked.first[item] : end])
+
+
+def _cut(surface: Surface) -> np.ndarray:
+    if surface.cut is None:
+        return np.ones(len(surface.vertices), np.float32)
+    return surface.cut
+
+
+def shade(
+    geometry: Geometry, backdrop: Backdrop, light: Light, centre: np.ndarray, casters: int
+) -> Frame:
+    """Colour what `geometry` found. The first `casters` surfaces cast shadows near `centre` (3,)."""
+    view = geometry.view
+    shadows = _Shadows(geometry.surfaces[:casters], light, centre)
+    layers = _layers(geometry)
+    depth = _pixel_depth(geometry)
+    radiance = np.zeros((view.size[0] * view.size[1], 3), np.float32)
+    radiance += _backdrop(view, backdrop, light, shadows, layers.empty)
+    crease = _creases(depth, view.scale).ravel()
+    for item, surface in enumerate(geometry.surfaces):
+        chosen = np.flatnonzero(layers.items == item)
+        if len(chosen):
+            samples = layers.samples[chosen]
+            places = layers.places[chosen]
+            colours = _colours(geometry, surface, samples, light, shadows, crease[places])
+            _add(radiance, places, colours * layers.coverage[chosen, None])
+    items, parts = _labels(geometry, layers)
+    return Frame(radiance.reshape(*view.size, 3), items, parts)
+
+
+class _Layers(NamedTuple):
+    """One entry for each part of a surface in each pixel."""
+
+    places: np.ndarray
+    """Flat index of the pixel."""
+    samples: np.ndarray
+    """The sample that stands for it."""
+    items: np.ndarray
+    parts: np.ndarray
+    coverage: np.ndarray
+    """Fraction of the pixel, float32."""
+    empty: np.ndarray
+    """(H * W,) float32: fraction of each pixel that shows the backdrop."""
+
+
+def _layers(geometry: Geometry) -> _Layers:
+    height, width = geometry.view.size
+    samples, count = geometry.samples, _FINE * _FINE
+    parts = np.zeros(len(samples.places), np.uint8)
+    for item, surface in enumerate(geometry.surfaces):
+        chosen = geometry.owner == item
+        parts[chosen] = surface.parts[geometry.rows[chosen]]
+    sample_at = np.full(height * width * count, -1)
+    sample_at[samples.places] = np.arange(len(samples.places))
+    sample_at = _by_pixel(sample_at, height, width)  # (4, H * W)
+    key_of = geometry.owner * len(PARTS) + parts
+    keys = np.append(key_of, -1)[sample_at]
+    same = [[key == other for other in keys] for key in keys]
+    places, chosen, covered = [], [], []
+    for slot in range(count):
+        leads = keys[slot] >= 0
+        for earlier in range(slot):
+            leads &= ~same[slot][earlier]
+        found = np.flatnonzero(leads)
+        places.append(found)
+        chosen.append(sample_at[slot, found])
+        covered.append(sum(equal[found].astype(np.float32) for equal in same[slot]))
+    sample = np.concatenate(chosen)
+    empty = sum((key < 0).astype(np.float32) for key in keys) / np.float32(count)
+    return _Layers(
+        np.concatenate(places),
+        sample,
+        geometry.owner[sample],
+        parts[sample],
+        np.concatenate(covered) / np.float32(count),
+        np.asarray(empty, np.float32),
+    )
+
+
+def _by_pixel(fine: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Values at the samples -> (4, height * width) values of each pixel."""
+    blocks = fine.reshape(height, _FINE, width, _FINE).transpose(1, 3, 0, 2)
+    return blocks.reshape(_FINE * _FINE, height * width)
+
+
+def _pixel_depth(geometry: Geometry) -> np.ndarray:
+    """(H, W) float32 depth of the nearest surface in each pixel, infinite without one."""
+    height, width = geometry.view.size
+    fine = np.full(height * width * _FINE * _FINE, np.inf, np.float32)
+    fine[geometry.samples.places] = geometry.samples.depth
+    return _by_pixel(fine, height, width).min(0).reshape(height, width)
+
+
+def _creases(depth: np.ndarray, scale: float) -> np.ndarray:
+    """(H, W) float32 fraction of the sky: less where the surroundings are a little nearer."""
+    known = np.isfinite(depth)
+    if not known.any():
+        return np.ones_like(depth)
+    filled = np.where(known, depth, depth[known].max() + 1)
+    pixels = scale / float(np.median(depth[known]))  # of one metre
+    shadow = np.zeros_like(depth)
+    for metres in (0.05, 0.13):
+        nearer = filled - box_blur(filled, max(1, round(metres * pixels)))
+        shadow += np.clip(nearer * np.clip(2 - nearer / (_CREASE / 2), 0, 1) / 0.12, 0, 1)
+    return 1 - np.float32(0.32) * shadow
+
+
+class _Shadows:
+    """Sun and sky on points near the middle of the crop."""
+
+    def __init__(self, casters: Sequence[Surface], light: Light, centre: np.ndarray) -> None:
+        vertices = [surface.vertices for surface in casters]
+        offsets = np.cumsum([0, *(len(v) for v in vertices)])
+        self._sun: ShadowMap | None = None
+        self._contact: ContactMap | None = None
+        if not casters:
+            return
+        stacked = np.concatenate(vertices)
+        self._contact = ContactMap(stacked, centre)
+        if light.sun.max() > 0:
+            triangles = np.concatenate(
+                [s.triangles + o for s, o in zip(casters, offsets, strict=False)]
+            )
+            cut = np.concatenate([_cut(surface) for surface in casters])
+            self._sun = ShadowMap(stacked, triangles, cut, light.direction, centre)
+
+    def lit(self, points: np.ndarray) -> np.ndarray | float:
+        return self._sun.lit(points) if self._sun else 1.0
+
+    def open_sky(self, points: np.ndarray) -> np.ndarray | float:
+        """On the ground; what stands on it has `_creases`."""
+        if self._contact is None:
+            return 1.0
+        on_ground = points[:, 1] < 0.02
+        return np.where(on_ground, self._contact.open_sky(points), np.float32(1))
+
+
+def _backdrop(
+    view: View, backdrop: Backdrop, light: Light, shadows: _Shadows, empty: np.ndarray
+) -> np.ndarray:
+    """(H * W, 3) light from ground and walls, by the fraction of each pixel that shows them."""
+    out = np.zeros((len(empty), 3), np.float32)
+    places = np.flatnonzero(empty > 0)
+    ground = backdrop.meet(view.eye, view.rays(places))
+    received = light.on(ground.normals, shadows.lit(ground.points), shadows.open_sky(ground.points))
+    out[places] = ground.albedo * received * empty[places, None]
+    return out
+
+
+def _colours(
+    geometry: Geometry,
+    surface: Surface,
+    samples: np.ndarray,
+    light: Light,
+    shadows: _Shadows,
+    open_sky: np.ndarray,
+) -> np.ndarray:
+    """(P, 3) light from samples of one surface towards the eye."""
+    rows, weights = geometry.rows[samples], geometry.samples.weights[samples]
+    paint = surface.paint(rows, weights)
+    points = interpolate(surface.vertices, surface.triangles[rows], weights)
+    to_eye = geometry.view.eye - points
+    to_eye /= _length(to_eye)
+    normals = paint.normals / np.maximum(_length(paint.normals), np.float32(1e-6))
+    away = _dot(normals, to_eye) < 0
+    normals = np.where((away & surface.two_sided[rows])[:, None], -normals, normals)
+    lit = shadows.lit(points)
+    diffuse = paint.albedo * light.on(normals, lit, open_sky)
+    if not np.any(paint.gloss):
+        return diffuse
+    return diffuse + _reflection(normals, to_eye, light, lit) * np.reshape(paint.gloss, (-1, 1))
+
+
+def _reflection(
+    normals: np.ndarray, to_eye: np.ndarray, light: Light, lit: np.ndarray | float
+) -> np.ndarray:
+    """(P, 3) mirrored sky and sun."""
+    facing = np.maximum(_dot(normals, to_eye), 0)
+    fresnel = np.float32(0.08) + np.float32(0.6) * (1 - facing) ** 5
+    upward = 2 * facing * normals[:, 1] - to_eye[:, 1]  # of the mirrored direction
+    sky = light.sky * (fresnel * np.clip(0.4 + upward, 0, 1))[:, None]
+    halfway = to_eye + light.direction
+    halfway /= _length(halfway)
+    glint = np.maximum(_dot(normals, halfway), 0) ** _SHININESS * lit
+    return sky + light.sun * (np.float32(0.4) * glint)[:, None]
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(P,) products of the rows of (P, 3); numpy's sum over so short an axis is slow."""
+    return first[:, 0] * second[:, 0] + first[:, 1] * second[:, 1] + first[:, 2] * second[:, 2]
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    return np.sqrt(_dot(vectors, vectors))[:, None]
+
+
+def _add(radiance: np.ndarray, places: np.ndarray, colours: np.ndarray) -> None:
+    """Add colours to pixels, of which some come more than once."""
+    for channel in range(3):
+        radiance[:, channel] += np.bincount(places, colours[:, channel], len(radiance)).astype(
+            np.float32
+        )
+
+
+def _labels(geometry: Geometry, layers: _Layers) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) item and part that cover most of each pixel."""
+    size = geometry.view.size
+    order = np.argsort(layers.coverage, kind="stable")  # the largest is written last
+    places = layers.places[order]
+    largest = np.zeros(size[0] * size[1], np.float32)
+    largest[places] = layers.coverage[order]
+    items = np.full(size[0] * size[1], BACKDROP, np.int16)
+    parts = np.zeros(size[0] * size[1], np.uint8)
+    items[places], parts[places] = layers.items[order], layers.parts[order]
+    hidden = layers.empty >= largest
+    items[hidden], parts[hidden] = BACKDROP, 0
+    return items.reshape(size), parts.reshape(size)
