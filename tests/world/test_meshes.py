@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.world import meshes
+from pipeline.world.meshes import Finish
+from pipeline.world.surfaces import Mesh
+
+GREY = Finish((0.2, 0.2, 0.2))
+RED = Finish((0.5, 0.02, 0.02), 0.4)
+SQUARE = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+
+
+def face_normals(mesh: Mesh) -> np.ndarray:
+    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
+    return np.cross(b - a, c - a)
+
+
+def volume(mesh: Mesh) -> float:
+    """Enclosed volume; positive when the triangles face outwards."""
+    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
+    return float((a * np.cross(b, c)).sum() / 6)
+
+
+def open_edges(mesh: Mesh) -> int:
+    """Edges that do not have exactly one neighbour that runs the other way."""
+    points = np.round(mesh.vertices * 1e5).astype(np.int64)
+    rows = np.unique(points, axis=0, return_inverse=True)[1].ravel()[mesh.triangles]
+    edges = np.concatenate([rows[:, [0, 1]], rows[:, [1, 2]], rows[:, [2, 0]]])
+    count = {}
+    for one, other in edges.tolist():
+        count[one, other] = count.get((one, other), 0) + 1
+    return sum(number != 1 or count.get((b, a)) != 1 for (a, b), number in count.items())
+
+
+def lathed() -> Mesh:
+    return meshes.lathe([(0.2, 0), (0.3, 0.5), (0.1, 0.7)], [GREY, RED], which=[0, 1], sides=24)
+
+
+SOLIDS = {
+    "box": (lambda: meshes.box((1, 2, 3), (5, 5, 5), GREY), 6.0),
+    "round box": (lambda: meshes.box((1, 2, 3), (0, 1, 0), GREY, bevel=0.05), 5.95),
+    "tube": (
+        lambda: meshes.tube([(0, 0, 0), (0, 2, 0)], 0.5, GREY, sides=32),
+        math.pi * 0.5,
+    ),
+    "bent tube": (
+        lambda: meshes.tube([(0, 0, 0), (2, 0, 0), (4, 0, 1), (6, 1, 1)], 0.1, GREY, sides=24),
+        (2 + 5**0.5 + 5**0.5) * math.pi * 0.01,
+    ),
+    "cone": (
+        lambda: meshes.tube([(0, 0, 0), (0, 0, 3)], [1, 0], GREY, sides=32),
+        math.pi,
+    ),
+    "torus": (
+        lambda: meshes.torus(1, 0.1, (3, 1, 0), GREY, sides=48, around=16),
+        2 * math.pi**2 * 0.01,
+    ),
+    "lathe": (lathed, math.pi * (0.5 * 0.19 / 3 + 0.2 * 0.13 / 3)),
+    "ellipsoid": (
+        lambda: meshes.ellipsoid((1, 2, 3), (0, 0, 9), GREY, rings=16, sides=32),
+        4 / 3 * math.pi * 6,
+    ),
+    "superellipsoid": (
+        lambda: meshes.ellipsoid((1, 2, 3), (0, 0, 0), GREY, rings=16, sides=32, squareness=1),
+        8 * 6 * 0.98,
+    ),
+    "plate": (lambda: meshes.plate(SQUARE, 0.1, GREY), 0.4),
+    "round plate": (lambda: meshes.plate(SQUARE, 0.1, GREY, bevel=0.01), 0.399),
+}
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_a_solid_is_closed_and_has_its_volume(name: str):
+    make, expected = SOLIDS[name]
+    mesh = make()
+    assert volume(mesh) == pytest.approx(expected, rel=0.05)
+    assert open_edges(mesh) == 0
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_normals_are_unit_and_point_where_the_triangles_face(name: str):
+    mesh = SOLIDS[name][0]()
+    assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-5)
+    faces = face_normals(mesh)
+    agreement = (mesh.normals[mesh.triangles] * faces[:, None]).sum(2)
+    assert (agreement > 0.2 * np.linalg.norm(faces, axis=1)[:, None]).all()
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_arrays_have_the_types_of_a_surface(name: str):
+    mesh = SOLIDS[name][0]()
+    assert mesh.vertices.dtype == mesh.normals.dtype == mesh.colours.dtype == np.float32
+    assert mesh.gloss.dtype == np.float32
+    assert mesh.triangles.dtype == np.int32
+    assert mesh.triangles.max() == len(mesh.vertices) - 1
+    assert len(mesh.normals) == len(mesh.colours) == len(mesh.gloss) == len(mesh.vertices)
+    assert len(mesh.two_sided) == len(mesh.parts) == len(mesh.triangles)
+
+
+def test_sharp_edges_are_split_and_round_ones_are_not():
+    sharp = meshes.box((1, 1, 1), (0, 0, 0), GREY)
+    assert (len(sharp.vertices), len(sharp.triangles)) == (24, 12)
+    ball = meshes.ellipsoid((1, 1, 1), (0, 0, 0), GREY, rings=8, sides=16)
+    assert len(ball.vertices) == 7 * 16 + 2
+    assert np.allclose(ball.normals, ball.vertices, atol=0.1)
+
+
+def test_each_face_has_its_finish():
+    mesh = lathed()
+    upper = mesh.vertices[mesh.triangles].mean(1)[:, 1] > 0.5
+    colours = mesh.colours[mesh.triangles]
+    assert np.allclose(colours[upper], RED.colour)
+    assert np.allclose(colours[~upper], GREY.colour)
+    assert np.allclose(mesh.gloss[mesh.triangles[upper]], RED.gloss)
+
+
+def test_a_mirror_keeps_the_outside_outside():
+    mesh = meshes.mirrored(meshes.tube([(0, 0, 1), (1, 2, 3)], [0.3, 0.2], GREY))
+    assert volume(mesh) > 0
+    faces = face_normals(mesh)
+    assert ((mesh.normals[mesh.triangles] * faces[:, None]).sum(2) > 0).all()
+    assert mesh.vertices[:, 2].max() < 0
+
+
+def test_a_turn_moves_points_by_the_right_hand_rule():
+    mesh = meshes.patch((0, 0, 0), (1, 0, 0), (0, 1, 0), GREY)
+    assert np.allclose(mesh.normals, (0, 0, 1))
+    turned = meshes.transformed(mesh, meshes.rotation(1, 90), (0, 0, 5))
+    assert np.allclose(turned.normals, (1, 0, 0), atol=1e-6)
+    assert np.allclose(turned.vertices[:, 2].min(), 4)
+
+
+def test_a_sheet_is_seen_from_both_sides():
+    rows = [[(x, 0, z) for x in (0, 1, 2)] for z in (0, 1)]
+    sheet = meshes.loft(rows, [GREY, RED], which=[[0, 1]], open_ring=True)
+    assert sheet.two_sided.all()
+    assert len(sheet.triangles) == 4
+    assert len(np.unique(sheet.colours, axis=0)) == 2
+
+
+def test_join_keeps_the_triangles_of_each():
+    first, second = lathed(), meshes.box((1, 1, 1), (0, 0, 0), GREY)
+    both = meshes.join(first, second)
+    count = len(first.triangles)
+    assert np.array_equal(both.vertices[both.triangles[:count]], first.vertices[first.triangles])
+    assert np.array_equal(both.vertices[both.triangles[count:]], second.vertices[second.triangles])
+
+
+def test_linear_albedo_of_srgb():
+    assert meshes.linear("#ff0080") == pytest.approx((1, 0, 0.2159), abs=1e-4)
