@@ -1,1 +1,1 @@
-"""A rendered world: people, objects and cameras in three dimensions, in metres, drawn by numpy alone."""
+"""A rendered world: people, objects and cameras in three dimensions, in metres."""

@@ -1,4 +1,4 @@
-"""A z-buffer in numpy: all triangles are cut into rows and all rows into samples, without a loop."""
+"""A z-buffer in numpy: triangles are cut into rows and rows into samples, without a loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Rows(NamedTuple):
     triangles: np.ndarray
     y: np.ndarray
     left: np.ndarray
-    count: np.ndarray
+    length: np.ndarray
 
 
 def rasterise(
@@ -58,7 +58,7 @@ def rasterise(
     corners = points[triangles.ravel()].astype(np.float64).reshape(-1, 3, 3).transpose(2, 1, 0)
     planes, usable = _planes(corners, None if cut is None else cut[triangles].T)
     rows = _rows(corners, planes, usable, size)
-    row, offset = _expand(rows.count)
+    row, offset = _expand(rows.length)
     places = (rows.y * size[1] + rows.left)[row] + offset
     nearness = _along(planes.nearness, rows, row, offset)
     covered, winners = _nearest(places, nearness, size[0] * size[1])

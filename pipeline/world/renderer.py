@@ -146,7 +146,7 @@ def _cut(surface: Surface) -> np.ndarray:
 def shade(
     geometry: Geometry, backdrop: Backdrop, light: Light, centre: np.ndarray, casters: int
 ) -> Frame:
-    """Colour what `geometry` found. The first `casters` surfaces cast shadows near `centre` (3,)."""
+    """Colour what `geometry` found; the first `casters` surfaces cast shadows near `centre`."""
     view = geometry.view
     shadows = _Shadows(geometry.surfaces[:casters], light, centre)
     layers = _layers(geometry)
