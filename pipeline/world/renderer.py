@@ -60,7 +60,7 @@ class Geometry:
 
     def __init__(self, view: View, surfaces: Sequence[Surface]) -> None:
         self.view, self.surfaces = view, surfaces
-        self._fine = view.enlarged(_FINE)
+        self._fine = view.resized((view.size[0] * _FINE, view.size[1] * _FINE))
         drawn = [_visible_triangles(self._fine, surface) for surface in surfaces]
         self._stacked = _stack(drawn, surfaces)
         self.samples = self._rasterise(self._stacked)
@@ -144,11 +144,16 @@ def _cut(surface: Surface) -> np.ndarray:
 
 
 def shade(
-    geometry: Geometry, backdrop: Backdrop, light: Light, centre: np.ndarray, casters: int
+    geometry: Geometry,
+    backdrop: Backdrop,
+    light: Light,
+    centre: np.ndarray,
+    casts: Sequence[bool],
 ) -> Frame:
-    """Colour what `geometry` found; the first `casters` surfaces cast shadows near `centre`."""
+    """Colour what `geometry` found. The surfaces that `casts` names cast shadows near `centre`."""
     view = geometry.view
-    shadows = _Shadows(geometry.surfaces[:casters], light, centre)
+    casters = [surface for surface, cast in zip(geometry.surfaces, casts, strict=True) if cast]
+    shadows = _Shadows(casters, light, centre)
     layers = _layers(geometry)
     depth = _pixel_depth(geometry)
     radiance = np.zeros((view.size[0] * view.size[1], 3), np.float32)

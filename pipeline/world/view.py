@@ -53,13 +53,22 @@ class View:
         )
         return cls(eye.astype(np.float32), rotation, scale, middle, size)
 
-    def enlarged(self, factor: int) -> View:
-        """The same crop with `factor` times as many pixels in each direction."""
+    def resized(self, size: tuple[int, int]) -> View:
+        """The same crop with other pixels: `size` is a multiple or a fraction of its own."""
+        factor = size[0] / self.size[0]
         x, y = self.middle
+        return View(self.eye, self.rotation, self.scale * factor, (x * factor, y * factor), size)
+
+    def shows(self, points: np.ndarray) -> bool:
+        """Whether the box around the `points` (N, 3) may reach into the crop."""
+        low, high = points.min(0), points.max(0)
+        radius = float(np.linalg.norm(high - low)) / 2
+        x, y, depth = (float(v) for v in self.project((low + high)[None] / 2)[0])
+        if depth - radius < NEAR:
+            return depth + radius > NEAR
+        reach = radius * self.scale / (depth - radius)
         height, width = self.size
-        size = (height * factor, width * factor)
-        middle = (x * factor, y * factor)
-        return View(self.eye, self.rotation, self.scale * factor, middle, size)
+        return -reach < x < width + reach and -reach < y < height + reach
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float32 of `points` (N, 3): x and y in pixels, depth in metres."""
