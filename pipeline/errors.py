@@ -28,6 +28,15 @@ def some(values: Sequence[object], separator: str = ", ") -> str:
     return f"{shown}{separator}and {rest} more" if rest > 0 else shown
 
 
+def no_images(splits: Sequence[str]) -> str:
+    """Say that a dataset lacks splits that it is used for."""
+    return (
+        f"expected images of every split that is used, found none of {some(splits)}: a dataset "
+        "without train can only be given as test, and one without query and gallery only as data, "
+        "beside another one as test"
+    )
+
+
 def no_match(queries: int) -> str:
     """Say that no query can be ranked."""
     return (

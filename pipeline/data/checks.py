@@ -8,12 +8,10 @@ import pandas as pd
 
 from pipeline.data.datasets.base import Severity, complain
 from pipeline.data.images import LARGE
-from pipeline.data.names import SPLITS
-from pipeline.errors import InputError, no_match, some, warn
+from pipeline.data.names import SPLITS, TEST_SPLITS
+from pipeline.errors import InputError, no_images, no_match, some, warn
 from pipeline.options.data import SplitCounts
 
-TESTED = ("query", "gallery")
-"""The splits that every dataset has: one without train is tested on only."""
 SMALL = 16
 """Pixels of a side below which an image shows hardly anybody."""
 
@@ -23,27 +21,36 @@ def check_dataset(
     expected: Mapping[str, SplitCounts],
     cameras: Set[int],
     severity: Severity,
+    needed: Iterable[str] = (),
 ) -> None:
     """Check a manifest's rows as a whole; empty `expected` and `cameras` are not compared.
 
-    Raises InputError for a split without images (of `expected`, or of query and gallery), for
-    people who are in both the training and the test set, for an image of nobody (0) outside the
-    gallery, and where no query has a match under another camera. Counts or cameras other than
-    expected and training identities with one image raise InputError or, with `severity` warn, are
-    said on stderr. Queries of nobody in the gallery and people who were seen by one camera only are
-    always a warning.
+    Raises InputError for a split of `expected` or `needed` without images, for a query or a gallery
+    alone, for people who are in both the training and the test set, for an image of nobody (0)
+    outside the gallery, and where no query has a match under another camera. Counts or cameras
+    other than expected and training identities with one image raise InputError or, with `severity`
+    warn, are said on stderr. Queries of nobody in the gallery and people who were seen by one
+    camera only are always a warning.
     """
     identities = {split: set(table["identity"][table["split"] == split]) for split in SPLITS}
-    if empty := [split for split in expected or TESTED if not identities[split]]:
-        raise InputError(f"expected images in every split, found none in {some(empty)}")
+    _check_splits({split for split in SPLITS if identities[split]}, {*expected, *needed})
     _check_people(identities)
-    _check_matches(table)
+    if identities["query"]:
+        _check_matches(table)
     found = [*_counts(table, expected), *_single_images(table)]
     complain([*found, *_cameras(table, cameras)], severity)
     if lost := sorted(identities["query"] - identities["gallery"]):
         warn(f"{len(lost)} query identities are not in the gallery: {some(lost)}")
     for message in _one_camera(table):
         warn(message)
+
+
+def _check_splits(found: Set[str], needed: Set[str]) -> None:
+    """Query and gallery go together; a dataset without them must have training images."""
+    if found != {"train"}:
+        needed = needed | set(TEST_SPLITS)
+    if empty := [split for split in SPLITS if split in needed - found]:
+        raise InputError(no_images(empty))
 
 
 def _check_people(identities: Mapping[str, set[int]]) -> None:
@@ -63,7 +70,7 @@ def _check_people(identities: Mapping[str, set[int]]) -> None:
 
 def _check_matches(table: pd.DataFrame) -> None:
     labels = table[["split", "identity", "camera"]].drop_duplicates()
-    query, gallery = (labels[labels["split"] == split] for split in TESTED)
+    query, gallery = (labels[labels["split"] == split] for split in TEST_SPLITS)
     pairs = query.merge(gallery, on="identity")
     if (pairs["camera_x"] == pairs["camera_y"]).all():
         raise InputError(no_match(int((table["split"] == "query").sum())))
@@ -84,7 +91,7 @@ def check_copies(table: pd.DataFrame, severity: Severity) -> None:
             leaks.append(names)
         elif rows["identity"].nunique() > 1:
             people.append(names)
-        elif rows["camera"].nunique() > 1 and splits == set(TESTED):
+        elif rows["camera"].nunique() > 1 and splits == set(TEST_SPLITS):
             matches.append(names)
     if leaks:
         text = f"expected no training image in the test set, found {len(leaks)}: {some(leaks)}"

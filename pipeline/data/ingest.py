@@ -35,12 +35,14 @@ def ingest(
     record: Path,
     options: IngestOptions,
     lists: Path | None = None,
+    needed: list[str] | None = None,
 ) -> None:
     """Unpack a dataset (zip, tar, tar.gz or a folder) and list its images in a manifest.
 
     `record` (JSON) says what the manifest was made of: hashes of the archive, the lists and the
     code, and the number of each person and camera that has a name. `lists` is a folder with the
-    lists of names that some datasets are made by. Junk (identity -1) is unpacked but not listed;
+    lists of names that some datasets are made by. `needed` are the splits that the experiment uses:
+    a user's own images may lack the others. Junk (identity -1) is unpacked but not listed;
     distractors (identity 0) stay in the gallery. Paths begin where the dataset's layout does,
     however it is packed. Raises InputError, and leaves neither images nor manifest, for whatever
     `unpack` refuses, names that do not parse, images that do not decode (all of them are named at
@@ -64,7 +66,7 @@ def ingest(
         kept = [file for file in files if file.label.identity != JUNK]
         table = _describe(folder, kept)
         expected = options.expected or dataset.counts
-        check_dataset(table, expected, dataset.cameras, options.checks)
+        check_dataset(table, expected, dataset.cameras, options.checks, needed or [])
         # what others published is what it is
         check_copies(table, "warn" if dataset.counts else options.checks)
         unused = _unused(folder, {*layout.names, *(file.path for file in files)})

@@ -6,6 +6,8 @@ import unicodedata
 from pathlib import Path
 
 SPLITS = ("train", "query", "gallery")
+TEST_SPLITS = ("query", "gallery")
+"""The splits of a test set. A dataset may lack them, or else train."""
 SUFFIXES = frozenset({"jpg", "jpeg", "jfif", "png", "bmp", "tif", "tiff", "webp"})
 _MAGIC = (
     (0, b"\xff\xd8\xff", "JPEG"),

@@ -179,3 +179,5 @@ class TrainingNeeds(Section):
     """The most identities that a batch takes."""
     camera_embedding: bool
     """Whether a variant learns of each camera, and so can be tested on those alone."""
+    tested: bool
+    """Whether the dataset is also tested on."""

@@ -9,11 +9,16 @@ from pipeline.data.shards import shard
 from pipeline.options.data import IngestOptions
 
 
-def run_ingest(archive: Path, options: IngestOptions, lists: Path | None = None) -> Path:
+def run_ingest(
+    archive: Path,
+    options: IngestOptions,
+    lists: Path | None = None,
+    needed: list[str] | None = None,
+) -> Path:
     """Images, manifest.csv and ingest.json beside the archive; returns the manifest."""
     folder = archive.parent
     manifest = folder / "manifest.csv"
-    ingest(archive, folder / "images", manifest, folder / "ingest.json", options, lists)
+    ingest(archive, folder / "images", manifest, folder / "ingest.json", options, lists, needed)
     return manifest
 
 

@@ -164,7 +164,7 @@ def test_missing_and_empty_folders(files: dict, make_zip: Callable) -> None:
     options = IngestOptions(dataset="synthetic")
     without = {name: data for name, data in files.items() if not name.startswith("query")}
     _refused(make_zip(without), options, "expected the folders", "found bounding_box_test")
-    _refused(make_zip(without | {"query/": b""}), options, "found none in query")
+    _refused(make_zip(without | {"query/": b""}), options, "found none of query")
 
 
 def test_failure_keeps_the_last_result(

@@ -138,6 +138,28 @@ def test_only_tested_on(tmp_path: Path) -> None:
     assert set(found["split"]) == {"query", "gallery"}
 
 
+def test_only_trained_on(tmp_path: Path) -> None:
+    lines = [line for line in PLAIN.splitlines() if not line.endswith(("query", "gallery"))]
+    assert set(_ingest(tmp_path / "table", "\n".join(lines))["split"]) == {"train"}
+    files = {k: v for k, v in own_folders().files.items() if k.startswith("train")}
+    archive, options = write_zip(tmp_path / "a.zip", files), IngestOptions(dataset="folder")
+    found = read_manifest(run_ingest(archive, options, needed=["train"]))
+    assert set(found["split"]) == {"train"}
+    run_shard(tmp_path)
+    assert len(ShardReader(tmp_path / "shards", "train")) == len(found)
+    reason = "found none of query, gallery: .* only as data, beside another one as test"
+    with pytest.raises(InputError, match=reason):
+        run_ingest(archive, options, needed=["query", "gallery"])
+
+
+def test_half_a_test_set_is_refused(tmp_path: Path) -> None:
+    """Whether the dataset is tested on or not."""
+    files = {k: v for k, v in own_folders().files.items() if not k.startswith("query")}
+    archive = write_zip(tmp_path / "a.zip", files)
+    with pytest.raises(InputError, match="found none of query:"):
+        run_ingest(archive, IngestOptions(dataset="folder"), needed=["train"])
+
+
 def test_names_of_files_in_unicode_forms(tmp_path: Path) -> None:
     """macOS writes NFD, tables are mostly NFC."""
     table = PLAIN.replace("p/a.jpg", "p/\u00e9.jpg")

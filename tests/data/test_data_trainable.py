@@ -11,11 +11,14 @@ from pipeline.errors import InputError
 from pipeline.options.run import TrainingNeeds
 
 
-def _check(folder: Path, *rows: tuple[str, int, int], identities: int = 2, cameras=False) -> None:
+def _check(
+    folder: Path, *rows: tuple[str, int, int], identities: int = 2, cameras=False, tested=True
+) -> None:
     """Rows of (split, identity, camera)."""
     lines = [f"{split}-000000.tar,{i},{c}" for split, i, c in rows]
     (folder / "index.csv").write_text("\n".join(["shard,identity,camera", *lines, ""]))
-    check_trainable(folder, TrainingNeeds(identities=identities, camera_embedding=cameras))
+    needs = TrainingNeeds(identities=identities, camera_embedding=cameras, tested=tested)
+    check_trainable(folder, needs)
 
 
 ROWS = [("train", 1, 1), ("train", 1, 2), ("train", 2, 2), ("query", 3, 1), ("gallery", 3, 2)]
@@ -30,5 +33,8 @@ def test_trainings_that_cannot_end_do_not_begin(tmp_path: Path) -> None:
     _check(tmp_path, *ROWS, other)
     with pytest.raises(InputError, match=r"cameras 1, 2 only.* found those of 7"):
         _check(tmp_path, *ROWS, other, cameras=True)
-    with pytest.raises(InputError, match="split train, found none: give the dataset as test"):
+    with pytest.raises(InputError, match=r"found none of train: .* only be given as test"):
         _check(tmp_path, *ROWS[3:])
+    _check(tmp_path, *ROWS[:3], tested=False)
+    with pytest.raises(InputError, match=f"{tmp_path}: .* found none of query, gallery"):
+        _check(tmp_path, *ROWS[:3])

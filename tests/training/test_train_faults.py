@@ -56,8 +56,9 @@ def test_weights_that_are_not_finite_are_never_a_result(
 def test_bad_input_is_named(run: Runner, options: RunOptions, shards: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"takes 7 identities, found 6"):
         run("batch", options=with_(options, "training", identities=7))
+    later = TrainingNeeds(identities=7, camera_embedding=False, tested=False)
     with pytest.raises(InputError, match=r"takes 7 identities, found 6"):  # of a later variant
-        run("later", needs=TrainingNeeds(identities=7, camera_embedding=False))
+        run("later", needs=later)
     with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
         run("bank", bank=None)
     damaged = tmp_path / "damaged"

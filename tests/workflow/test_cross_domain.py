@@ -2,7 +2,7 @@
 
 from pipeline.files import read_json, sha256
 from pipeline.origin import read_origin
-from tests.miniatures import MINIATURES, write_zip
+from tests.miniatures import MINIATURES, own_folders, write_zip
 
 
 def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
@@ -25,6 +25,7 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
     assert read_origin(trained)["arguments"]["needs"] == {
         "camera_embedding": False,
         "identities": 3,
+        "tested": False,
     }
     assert not (results / "occluded_reid/baseline").exists()
     assert not project.planned(table)
@@ -39,3 +40,18 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
     planned = project.planned("all")
     assert {"embed", "score", "publish"} <= planned
     assert not {"train", "ingest", "take_over"} & planned
+
+
+def test_a_folder_without_a_test_set_is_trained_on_and_tested_elsewhere(project, tmp_path):
+    files = {k: v for k, v in own_folders().files.items() if k.startswith("train")}
+    own = {"dataset": "folder", "archive": str(write_zip(tmp_path / "crops.zip", files))}
+    manifest = "results/folder/manifest.csv"
+    for role in ({"data": own}, {"test": own}):
+        project.configure(**role)
+        refused = project.snakemake(manifest)
+        assert refused.returncode == 1
+        assert "crops.zip: expected images of every split that is used" in refused.stdout
+    project.configure(data=own, test={"dataset": "synthetic"})
+    done = project.snakemake(manifest)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "train 9 images of 3 identities;" in done.stdout

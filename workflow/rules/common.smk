@@ -66,6 +66,12 @@ def lists(wildcards) -> list[str]:
     return expand(f"{folder}/{{split}}.list", split=("train", "query", "gallery")) if folder else []
 
 
+def needed_splits(wildcards, input) -> list[str]:
+    """The splits of a dataset that the experiment uses: a check, so it is not tracked."""
+    trained = ["train"] if wildcards.dataset == TRAINED else []
+    return trained + (["query", "gallery"] if wildcards.dataset == TESTED else [])
+
+
 def occluder_images(wildcards) -> str:
     """The folder that occluders are cut out of: the user's, or drawn scenes."""
     images = CONFIG.occluders.images
@@ -90,6 +96,7 @@ def training_needs(wildcards, input) -> str:
     return TrainingNeeds(
         identities=max(one.training.identities for one in options),
         camera_embedding=any(one.backbone.camera_embedding > 0 for one in options),
+        tested=TRAINED == TESTED,
     ).model_dump_json()
 
 

@@ -64,11 +64,12 @@ rule ingest:
         lists=lambda wildcards, input: (
             ["--lists", str(Path(input.lists[0]).parent)] if input.lists else []
         ),
+        needed=needed_splits,
         code=code_hash("pipeline.data.ingest"),
     shell:
         "python -m pipeline.data.ingest --archive {input.archive:q} --images {output.images:q}"
         " --manifest {output.manifest:q} --record {output.record:q} --options {params.options:q}"
-        " {params.lists:q}"
+        " {params.lists:q} --needed {params.needed:q}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 

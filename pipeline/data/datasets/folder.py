@@ -27,16 +27,18 @@ def parse_own_name(name: PurePosixPath) -> Label | None:
     return Label(match[1], int(match[2]))
 
 
-def _three_folders(*splits: str) -> Layout:
-    return folders(EXAMPLE, *(Part(split, split, parse_own_name) for split in splits))
+def _named_folders(*known_by: str) -> Layout:
+    """The three folders, of which only those of `known_by` must be there."""
+    layout = folders(EXAMPLE, *(Part(split, split, parse_own_name) for split in SPLITS))
+    return layout._replace(names=known_by)
 
 
 FOLDER = Dataset(
     title="your own images",
     layouts=(
         Layout((TABLE,), read_table),
-        _three_folders(*SPLITS),
-        _three_folders("query", "gallery"),  # to test on only
+        _named_folders("train"),
+        _named_folders("query", "gallery"),  # to test on only
     ),
     archive=f"a folder with {TABLE}, or with train, query and gallery",
     advice=f"name the folders so, or write {TABLE}",
