@@ -5,37 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from pipeline.world.finishes import Finish
 from pipeline.world.surfaces import PART, Mesh
 
 _WELD = 1e6  # points are the same when they agree in the sixth decimal of a metre
 _MIN_AREA = 1e-12  # square metres
 CREASE = 55.0
 """Degrees between two faces up to which the edge between them is shaded as a round one."""
-
-
-class Finish(NamedTuple):
-    """How a face looks."""
-
-    colour: tuple[float, float, float]
-    """Linear albedo, 0 to 1."""
-    gloss: float = 0.05
-
-
-def linear(code: str) -> tuple[float, float, float]:
-    """Linear albedo of an sRGB colour such as "#c03010"."""
-    red, green, blue = (_linear_value(int(code[at : at + 2], 16) / 255) for at in (1, 3, 5))
-    return red, green, blue
-
-
-def _linear_value(value: float) -> float:
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
 def build(

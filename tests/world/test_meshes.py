@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.world import meshes
-from pipeline.world.meshes import Finish
+from pipeline.world.finishes import Finish
 from pipeline.world.surfaces import Mesh
 
 GREY = Finish((0.2, 0.2, 0.2))
@@ -148,7 +148,3 @@ def test_join_keeps_the_triangles_of_each():
     count = len(first.triangles)
     assert np.array_equal(both.vertices[both.triangles[:count]], first.vertices[first.triangles])
     assert np.array_equal(both.vertices[both.triangles[count:]], second.vertices[second.triangles])
-
-
-def test_linear_albedo_of_srgb():
-    assert meshes.linear("#ff0080") == pytest.approx((1, 0, 0.2159), abs=1e-4)

@@ -1,0 +1,92 @@
+"""Things that stand in front of people and around them, by kind.
+
+Each stands on y = 0 about the origin, its longest side along x and its front towards +z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.world import street, vehicles
+from pipeline.world.meshes import moved
+from pipeline.world.surfaces import Mesh
+
+HEADROOM = 2.0
+"""Metres: what is higher stands in nobody's way."""
+
+Hiding = Literal["low", "tall", "thin", "see_through"]
+"""What a thing hides of a person right behind it: the legs, one side, a narrow strip, little."""
+
+
+def _standing(make: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.Generator], Mesh]:
+    """`make`, with its mesh moved so that its footprint is centred and its lowest point is at 0."""
+
+    def build(rng: np.random.Generator) -> Mesh:
+        mesh = make(rng)
+        low = mesh.vertices[mesh.vertices[:, 1] < HEADROOM]
+        x, _, z = (low.min(0) + low.max(0)).astype(np.float64) / 2
+        return moved(mesh, x=-x, y=-float(mesh.vertices[:, 1].min()), z=-z)
+
+    return build
+
+
+_MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
+    "car": (vehicles.car, "low"),
+    "van": (vehicles.van, "tall"),
+    "bin": (street.bin_, "low"),
+    "sign_board": (street.sign_board, "low"),
+    "railing": (street.railing, "see_through"),
+    "boxes": (street.boxes, "low"),
+    "pillar": (street.pillar, "tall"),
+    "bollard": (street.bollard, "thin"),
+    "cone": (street.cone, "low"),
+}
+
+KINDS: dict[str, Callable[[np.random.Generator], Mesh]] = {
+    kind: _standing(make) for kind, (make, _) in _MAKERS.items()
+}
+"""What makes an obstacle of each kind; colour, size and style are the generator's."""
+
+HIDING: dict[str, Hiding] = {kind: hiding for kind, (_, hiding) in _MAKERS.items()}
+"""What each kind hides."""
+
+
+def footprint(mesh: Mesh) -> tuple[float, float]:
+    """Half the extent in x and z of what is below `HEADROOM`, for a mesh about the origin."""
+    low = np.abs(mesh.vertices[mesh.vertices[:, 1] < HEADROOM])
+    return float(low[:, 0].max()), float(low[:, 2].max())
+
+
+class Spot(NamedTuple):
+    """A rectangle of the ground that a placed thing takes."""
+
+    x: float
+    z: float
+    yaw: float
+    half_x: float
+    half_z: float
+
+
+def overlap(one: Spot, other: Spot, gap: float = 0.0) -> bool:
+    """Whether two rectangles meet, each side of one moved out by `gap` metres."""
+    offset = np.array([other.x - one.x, other.z - one.z])
+    sides = [_sides(one), _sides(other)]
+    for axis in np.concatenate([_axes(one), _axes(other)]):
+        reach = sum(float(np.abs(side @ axis).sum()) for side in sides)
+        if abs(float(offset @ axis)) >= reach + gap:
+            return False
+    return True
+
+
+def _axes(spot: Spot) -> np.ndarray:
+    """(2, 2) directions in x and z of the sides of a rectangle."""
+    c, s = np.cos(spot.yaw), np.sin(spot.yaw)
+    return np.array([[c, -s], [s, c]])
+
+
+def _sides(spot: Spot) -> np.ndarray:
+    """(2, 2) half sides of a rectangle."""
+    return _axes(spot) * np.array([[spot.half_x], [spot.half_z]])

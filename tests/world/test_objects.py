@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from pipeline.world.objects import HEADROOM, HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.surfaces import PART, Mesh
+
+MAX_TRIANGLES = 3000
+SEEDS = range(6)
+SIZES = {
+    "car": ((3.8, 5.0), (1.4, 1.85)),
+    "van": ((4.7, 5.3), (1.8, 2.2)),
+    "bin": ((0.4, 1.0), (0.7, 1.4)),
+    "sign_board": ((0.5, 1.0), (0.75, 1.8)),
+    "railing": ((1.9, 3.4), (0.85, 1.25)),
+    "boxes": ((0.4, 1.6), (0.25, 1.6)),
+    "pillar": ((0.2, 0.8), (2.9, 3.5)),
+    "bollard": ((0.1, 0.35), (0.7, 1.2)),
+    "cone": ((0.2, 0.7), (0.4, 0.95)),
+}
+"""Metres: bounds of the longer side of the ground that a kind takes, and of its height."""
+
+
+def faces(mesh: Mesh) -> np.ndarray:
+    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
+    return np.cross(b - a, c - a)
+
+
+def variants(kind: str) -> list[Mesh]:
+    return [KINDS[kind](np.random.default_rng(seed)) for seed in SEEDS]
+
+
+def test_every_kind_has_its_bounds_and_says_what_it_hides():
+    assert set(KINDS) == set(HIDING) == set(SIZES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_stands_on_the_ground_about_the_origin(kind: str):
+    for mesh in variants(kind):
+        assert mesh.vertices[:, 1].min() == pytest.approx(0, abs=1e-6)
+        low = mesh.vertices[mesh.vertices[:, 1] < HEADROOM]
+        assert np.allclose((low.min(0) + low.max(0))[[0, 2]], 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_has_the_size_of_a_real_one(kind: str):
+    (shortest, longest), (lowest, highest) = SIZES[kind]
+    for mesh in variants(kind):
+        half_x, half_z = footprint(mesh)
+        assert shortest <= 2 * max(half_x, half_z) <= longest
+        assert lowest <= mesh.vertices[:, 1].max() <= highest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_cheap_to_draw(kind: str):
+    assert max(len(mesh.triangles) for mesh in variants(kind)) <= MAX_TRIANGLES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_arrays_are_those_of_a_surface(kind: str):
+    for mesh in variants(kind):
+        count = len(mesh.vertices)
+        assert mesh.vertices.dtype == mesh.normals.dtype == mesh.colours.dtype == np.float32
+        assert mesh.normals.shape == mesh.colours.shape == (count, 3)
+        assert mesh.gloss.shape == (count,)
+        assert np.isfinite(mesh.vertices).all()
+        assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1, atol=1e-4)
+        assert mesh.colours.min() > 0
+        assert mesh.colours.max() < 1
+        assert (mesh.parts == PART["obstacle"]).all()
+        assert mesh.triangles.min() == 0
+        assert mesh.triangles.max() == count - 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normals_point_where_the_triangles_face(kind: str):
+    for mesh in variants(kind):
+        agreement = (mesh.normals[mesh.triangles] * faces(mesh)[:, None]).sum(2)
+        assert (agreement > 0).mean() > 0.995
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_depends_on_its_generator_alone(kind: str):
+    first, again, other = (KINDS[kind](np.random.default_rng(seed)) for seed in (3, 3, 4))
+    for field in fields(Mesh):
+        one, two = getattr(first, field.name), getattr(again, field.name)
+        assert np.asarray(one).tobytes() == np.asarray(two).tobytes()
+    assert first.colours.tobytes() != other.colours.tobytes()
+
+
+def test_what_is_overhead_takes_no_ground():
+    mesh = KINDS["pillar"](np.random.default_rng(0))
+    half_x, half_z = footprint(mesh)
+    assert np.allclose(footprint(mesh.placed(math.pi / 2, 0, 0)), (half_z, half_x), atol=1e-5)
+
+
+def points_of(spot: Spot, steps: int = 41) -> np.ndarray:
+    """(N, 2) points in x and z that fill a rectangle, its border as well."""
+    c, s = math.cos(spot.yaw), math.sin(spot.yaw)
+    points = []
+    for a in np.linspace(-spot.half_x, spot.half_x, steps):
+        for b in np.linspace(-spot.half_z, spot.half_z, steps):
+            points.append((spot.x + a * c + b * s, spot.z - a * s + b * c))
+    return np.array(points)
+
+
+def any_inside(points: np.ndarray, spot: Spot, slack: float) -> bool:
+    c, s = math.cos(spot.yaw), math.sin(spot.yaw)
+    for x, z in points - (spot.x, spot.z):
+        across, along = x * c - z * s, x * s + z * c
+        if abs(across) < spot.half_x + slack and abs(along) < spot.half_z + slack:
+            return True
+    return False
+
+
+def random_spot(rng: np.random.Generator) -> Spot:
+    x, z = rng.uniform(-2, 2, 2)
+    half_x, half_z = rng.uniform(0.1, 2, 2)
+    return Spot(x, z, rng.uniform(-4, 4), half_x, half_z)
+
+
+def test_overlap_agrees_with_points_of_the_rectangles():
+    rng = np.random.default_rng(0)
+    found = set()
+    for _ in range(150):
+        one, other = random_spot(rng), random_spot(rng)
+        surely, perhaps = (
+            any_inside(points_of(one), other, slack) or any_inside(points_of(other), one, slack)
+            for slack in (-1e-6, 0.1)
+        )
+        answer = overlap(one, other)
+        assert answer == overlap(other, one)
+        assert surely <= answer <= perhaps
+        found.add(answer)
+    assert found == {True, False}
+
+
+def test_a_gap_keeps_things_apart():
+    one, other = Spot(0, 0, 0.3, 1, 1), Spot(2.5, 0, 0.3, 1, 1)
+    assert not overlap(one, other)
+    assert overlap(one, other, gap=1.0)
+
+
+def test_a_spot_is_where_the_placed_mesh_is():
+    mesh = KINDS["car"](np.random.default_rng(1))
+    spot = Spot(3.0, -2.0, 0.7, *footprint(mesh))
+    placed = mesh.placed(spot.yaw, spot.x, spot.z)
+    inside = [any_inside(point[None], spot, 1e-4) for point in placed.vertices[:, [0, 2]]]
+    assert all(inside)
