@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.features import RERANKED, TABLE_FEATURES
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import atomic_file, sha256
+from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 from pipeline.tables.published import Benchmark, published_rows
 
 HEADLINES = {"rank1": "Rank-1", "map": "mAP"}
@@ -45,6 +46,7 @@ class Run(NamedTuple):
     """SHA-256 of the run's record."""
     features: dict[str, dict[str, float]]
     """Metrics in percent of each feature."""
+    rerank: RerankOptions | None
 
 
 class Row(NamedTuple):
@@ -69,24 +71,32 @@ def read_run(path: Path) -> Run:
             for feature in TABLE_FEATURES
             if feature in values["features"]
         }
+        evaluation = EvaluationOptions.model_validate(values.get("evaluation", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: expected the metrics of a run, found {error!r}: score the run again"
         ) from None
-    return Run(path, *head, features)
+    return Run(path, *head, features, evaluation.rerank)
 
 
 def collect_runs(paths: Sequence[Path], variants: Sequence[str]) -> list[Run]:
     """The runs of a table, by variant in the order given, then by seed.
 
-    Raises InputError for runs of several benchmarks, two runs of the same variant and seed, a run
-    of a variant that is not asked for, and a variant that lacks a seed which another one has.
+    Raises InputError for runs of several benchmarks or with several options of re-ranking, two runs
+    of the same variant and seed, a run of a variant that is not asked for, and a variant that lacks
+    a seed which another one has.
     """
     runs = [read_run(path) for path in paths]
     benchmarks = sorted({run.benchmark for run in runs})
     if len(benchmarks) != 1:
         found = ", ".join(map(str, benchmarks)) or "none"
         raise InputError(f"metrics: a table compares runs on one dataset, found {found}")
+    reranked = {str(run.rerank) for run in runs}
+    if len(reranked) > 1:
+        found = "; ".join(sorted(reranked))
+        raise InputError(
+            f"metrics: expected runs with one evaluation.rerank, found {found}: score them again"
+        )
     known: dict[tuple[str, int], Run] = {}
     for run in runs:
         first = known.setdefault((run.variant, run.seed), run)
@@ -205,36 +215,37 @@ def _published_cells(benchmark: Benchmark) -> list[list[str]]:
     ]
 
 
-def _caption(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+def _caption(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
     seeds = rows[0].seeds
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
     caption = f"{benchmark}, in percent: {over}."
     if published_rows(benchmark):
         caption += " Rows marked as published are others' runs, as the source gives or quotes them."
-    if any(row.feature.endswith(RERANKED) for row in rows):
+    if rerank is not None:
         caption += (
-            f" Rows that end in {RERANKED} are k-reciprocally re-ranked: they do not compare with "
-            "rows that are not."
+            f" Rows that end in {RERANKED} are k-reciprocally re-ranked (k1 {rerank.k1}, "
+            f"k2 {rerank.k2}, lambda {rerank.lambda_value:g}): they do not compare with rows that "
+            "are not."
         )
     return caption
 
 
-def markdown_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+def markdown_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
     """The table in Markdown, its caption first."""
     lines = [["variant", "feature", *TITLES.values()], ["---"] * 2 + ["---:"] * len(TITLES)]
     lines += [_cells(row) for row in rows] + _published_cells(benchmark)
     body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return f"{_caption(benchmark, rows)}\n\n{body}".replace("*", r"\*")
+    return f"{_caption(benchmark, rows, rerank)}\n\n{body}".replace("*", r"\*")
 
 
 def _latex_text(text: str) -> str:
     return text.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
 
 
-def latex_table(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+def latex_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
     """The table in LaTeX; it needs the package booktabs."""
     lines = [r"\begin{table}", r"\centering"]
-    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows))}}}")
+    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows, rerank))}}}")
     lines += [rf"\begin{{tabular}}{{ll{'r' * len(TITLES)}}}", r"\toprule"]
     lines.append(" & ".join(["variant", "feature", *TITLES.values()]) + r" \\")
     for block in ([_cells(row) for row in rows], _published_cells(benchmark)):
@@ -275,10 +286,10 @@ def tabulate(
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
     found = collect_runs(metrics, variants)
-    rows, benchmark = summarise_runs(found), found[0].benchmark
+    rows, benchmark, rerank = summarise_runs(found), found[0].benchmark, found[0].rerank
     write_csv(runs, RUN_COLUMNS, _run_rows(found))
-    write_text(markdown, markdown_table(benchmark, rows))
-    write_text(latex, latex_table(benchmark, rows))
+    write_text(markdown, markdown_table(benchmark, rows, rerank))
+    write_text(latex, latex_table(benchmark, rows, rerank))
     write_csv(csv, COLUMNS, _table_rows(benchmark, rows))
 
 

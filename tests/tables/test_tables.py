@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import sha256, write_json
+from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 from pipeline.tables.published import PUBLISHED, Benchmark, published_rows
 from pipeline.tables.tabulate import tabulate
 
@@ -25,7 +26,12 @@ FULL = ("blended", "coarse", "global", "blended_global", "coarse_global")
 
 
 def write_metrics(
-    folder: Path, variant: str, seed: int, features: tuple[str, ...], benchmark: Benchmark = DRAWN
+    folder: Path,
+    variant: str,
+    seed: int,
+    features: tuple[str, ...],
+    benchmark: Benchmark = DRAWN,
+    rerank: RerankOptions | None = None,
 ) -> Path:
     """Metrics of a run whose numbers differ by variant, seed, feature and metric."""
     path = folder / benchmark.dataset / variant / f"seed{seed}" / "metrics.json"
@@ -37,7 +43,9 @@ def write_metrics(
         for i, feature in enumerate(features)
     }
     head = {"variant": variant, "seed": seed, "run": f"hash-{variant}-{seed}"}
-    write_json(path, benchmark._asdict() | head | {"features": values})
+    evaluation = EvaluationOptions(rerank=rerank).model_dump()
+    head |= {"evaluation": evaluation, "features": values}
+    write_json(path, benchmark._asdict() | head)
     return path
 
 
@@ -221,12 +229,26 @@ def test_a_file_that_holds_no_metrics_is_named(tmp_path: Path, text: str) -> Non
 def test_reranked_rows_stand_below_the_test_feature_and_say_so(tmp_path: Path) -> None:
     full = ("blended", "blended_reranked", *FULL[1:])
     features = {"baseline": ("coarse", "coarse_reranked", *BASELINE[1:]), "dpsm_fbm": full}
-    paths = [write_metrics(tmp_path, name, 0, given) for name, given in features.items()]
+    rerank = RerankOptions(k1=50, k2=15)
+    paths = [
+        write_metrics(tmp_path, name, 0, given, rerank=rerank) for name, given in features.items()
+    ]
     outputs = run_tabulate(tmp_path, paths)
     found = [row["feature"] for row in rows_of(outputs["csv"]) if row["variant"] == "dpsm_fbm"]
     assert tuple(found) == full
-    assert r"end in \_reranked are" in outputs["latex"].read_text()
-    assert "end in _reranked are" in outputs["markdown"].read_text().splitlines()[0]
+    said = "end in _reranked are k-reciprocally re-ranked (k1 50, k2 15, lambda 0.3)"
+    assert said.replace("_", r"\_") in outputs["latex"].read_text()
+    assert said in outputs["markdown"].read_text().splitlines()[0]
+
+
+def test_runs_that_are_reranked_with_other_options_are_refused(tmp_path: Path) -> None:
+    features = ("coarse", "coarse_reranked")
+    paths = [
+        write_metrics(tmp_path, "baseline", seed, features, rerank=RerankOptions(k1=k1))
+        for seed, k1 in enumerate((20, 50))
+    ]
+    with pytest.raises(InputError, match=r"one evaluation\.rerank, found k1=20 .*; k1=50 "):
+        run_tabulate(tmp_path, paths, ("baseline",))
 
 
 def test_published_rows_stand_beside_their_dataset_whatever_its_results_are_called(tmp_path):
