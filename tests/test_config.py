@@ -59,6 +59,13 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("training.epochs", 0, ["training.epochs", "greater than 0", "found 0"]),
         ("training.epochs", "0", ["training.epochs", "greater than 0", "found 0"]),
         ("training.epochs", "1.5", ["training.epochs", "valid integer", "found 1.5"]),
+        ("training.epochs", 1, ["training.warmup_epochs: found 1, but training.epochs is 1"]),
+        ("training.warmup_epochs", 9.5, ["training.warmup_epochs: found 9.5", "is 8: the"]),
+        (
+            "training",
+            {"epochs": 1, "warmup_epochs": 0.5, "schedule": "epoch"},
+            ["training.schedule: found epoch", "give step, or more epochs"],
+        ),
         ("training.lr", "fast", ["training.lr", "valid number", "'fast'"]),
         ("training.lr", float("inf"), ["training.lr", "finite number", "found inf"]),
         ("data.dataset", 1, ["data.dataset", "'market1501'", "found 1"]),

@@ -13,6 +13,7 @@ from pipeline.options.run import (
     ImageOptions,
     ModelOptions,
     RunOptions,
+    TrainingOptions,
 )
 
 SIZES = {"vit_tiny_patch16_224": (192, 3), "vit_base_patch16_224": (768, 12)}
@@ -23,6 +24,7 @@ def check_run(options: RunOptions, where: str) -> None:
     """Raise InputError for options that do not fit each other; `where` begins its message."""
     _check_tokens(options, where)
     _check_erasing(options.augment.erasing, where)
+    _check_schedule(options.training, where)
     if options.loss.contrast in ("blended", "both") and options.model.selection == "none":
         raise InputError(
             f"{where}loss.contrast: found {options.loss.contrast}, but with model.selection none "
@@ -82,6 +84,20 @@ def _check_erasing(erasing: ErasingOptions, where: str) -> None:
                 f"{where}augment.erasing.max_{name}: found {most}, but min_{name} is {least}: "
                 "give at least that"
             )
+
+
+def _check_schedule(training: TrainingOptions, where: str) -> None:
+    """There must be room for a cosine after the warm-up."""
+    if training.warmup_epochs >= training.epochs:
+        raise InputError(
+            f"{where}training.warmup_epochs: found {training.warmup_epochs:g}, but training.epochs "
+            f"is {training.epochs}: the learning rate would only warm up; give less, such as 0"
+        )
+    if training.schedule == "epoch" and training.epochs == 1:
+        raise InputError(
+            f"{where}training.schedule: found epoch, but training.epochs is 1: the only epoch "
+            "would have the last learning rate; give step, or more epochs"
+        )
 
 
 def _check_tokens(options: RunOptions, where: str) -> None:
