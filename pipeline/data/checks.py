@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.data.datasets.base import Severity, complain
 from pipeline.data.images import LARGE
-from pipeline.data.names import SPLITS, TEST_SPLITS
+from pipeline.data.names import QUERY_SPLITS, SPLITS, TEST_SPLITS
 from pipeline.errors import InputError, no_images, no_match, some, warn
 from pipeline.options.data import SplitCounts
 
@@ -27,20 +27,22 @@ def check_dataset(
 
     Raises InputError for a split of `expected` or `needed` without images, for a query or a gallery
     alone, for people who are in both the training and the test set, for an image of nobody (0)
-    outside the gallery, and where no query has a match under another camera. Counts or cameras
-    other than expected and training identities with one image raise InputError or, with `severity`
-    warn, are said on stderr. Queries of nobody in the gallery and people who were seen by one
-    camera only are always a warning.
+    outside the gallery, and where no query of a split has a match under another camera. Counts or
+    cameras other than expected and training identities with one image raise InputError or, with
+    `severity` warn, are said on stderr. Queries of nobody in the gallery and people who were seen
+    by one camera only are always a warning.
     """
     identities = {split: set(table["identity"][table["split"] == split]) for split in SPLITS}
     _check_splits({split for split in SPLITS if identities[split]}, {*expected, *needed})
     _check_people(identities)
-    if identities["query"]:
-        _check_matches(table)
+    asked = [split for split in QUERY_SPLITS if identities[split]]
+    for split in asked:
+        _check_matches(table, split)
     found = [*_counts(table, expected), *_single_images(table)]
     complain([*found, *_cameras(table, cameras)], severity)
-    if lost := sorted(identities["query"] - identities["gallery"]):
-        warn(f"{len(lost)} query identities are not in the gallery: {some(lost)}")
+    for split in asked:
+        if lost := sorted(identities[split] - identities["gallery"]):
+            warn(f"{len(lost)} {split} identities are not in the gallery: {some(lost)}")
     for message in _one_camera(table):
         warn(message)
 
@@ -54,13 +56,14 @@ def _check_splits(found: Set[str], needed: Set[str]) -> None:
 
 
 def _check_people(identities: Mapping[str, set[int]]) -> None:
-    for split in ("train", "query"):
+    for split in ("train", *QUERY_SPLITS):
         if 0 in identities[split]:
             raise InputError(
                 f"{split}: the identity 0 means nobody and may be in the gallery only: number "
                 "people from 1"
             )
-    shared = sorted(identities["train"] & (identities["query"] | identities["gallery"]))
+    tested = set().union(*(identities[split] for split in SPLITS if split != "train"))
+    shared = sorted(identities["train"] & tested)
     if shared:
         raise InputError(
             f"expected different people in training and test, found {len(shared)} "
@@ -68,12 +71,12 @@ def _check_people(identities: Mapping[str, set[int]]) -> None:
         )
 
 
-def _check_matches(table: pd.DataFrame) -> None:
+def _check_matches(table: pd.DataFrame, split: str) -> None:
     labels = table[["split", "identity", "camera"]].drop_duplicates()
-    query, gallery = (labels[labels["split"] == split] for split in TEST_SPLITS)
+    query, gallery = (labels[labels["split"] == name] for name in (split, "gallery"))
     pairs = query.merge(gallery, on="identity")
     if (pairs["camera_x"] == pairs["camera_y"]).all():
-        raise InputError(no_match(int((table["split"] == "query").sum())))
+        raise InputError(f"{split}: {no_match(int((table['split'] == split).sum()))}")
 
 
 def check_copies(table: pd.DataFrame, severity: Severity) -> None:
@@ -91,7 +94,7 @@ def check_copies(table: pd.DataFrame, severity: Severity) -> None:
             leaks.append(names)
         elif rows["identity"].nunique() > 1:
             people.append(names)
-        elif rows["camera"].nunique() > 1 and splits == set(TEST_SPLITS):
+        elif rows["camera"].nunique() > 1 and "gallery" in splits and len(splits) > 1:
             matches.append(names)
     if leaks:
         text = f"expected no training image in the test set, found {len(leaks)}: {some(leaks)}"
@@ -146,11 +149,10 @@ def _cameras(table: pd.DataFrame, expected: Set[int]) -> Iterable[str]:
 
 def _one_camera(table: pd.DataFrame) -> Iterable[str]:
     """People whom one camera saw: a query of theirs finds nothing, training sees one view."""
-    queried = table["identity"][table["split"] == "query"]
-    parts = {
-        "train": table["split"] == "train",
-        "query": (table["split"] != "train") & table["identity"].isin(queried),
-    }
+    parts = {"train": table["split"] == "train"}
+    for split in QUERY_SPLITS:
+        queried = table["identity"][table["split"] == split]
+        parts[split] = table["split"].isin((split, "gallery")) & table["identity"].isin(queried)
     for split, rows in parts.items():
         seen = table[rows].groupby("identity")["camera"].nunique()
         if single := sorted(seen.index[seen == 1]):

@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 def sort_manifest(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows by split (train, query, gallery), identity and path: the same order on every machine."""
+    """Rows by split (as in SPLITS), identity and path: the same order on every machine."""
     rank = table["split"].map({split: i for i, split in enumerate(SPLITS)})
     ordered = table.assign(_rank=rank).sort_values(["_rank", "identity", "path"], kind="stable")
     return ordered[list(COLUMNS)].reset_index(drop=True)

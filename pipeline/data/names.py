@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-SPLITS = ("train", "query", "gallery")
+WHOLE_QUERY = "whole_query"
+"""Queries without occlusion, beside occluded ones: they share the gallery and are scored apart."""
+QUERY_SPLITS = ("query", WHOLE_QUERY)
+SPLITS = ("train", "query", "gallery", WHOLE_QUERY)
 TEST_SPLITS = ("query", "gallery")
-"""The splits of a test set. A dataset may lack them, or else train."""
+"""What a test set must have. A dataset may lack them, or else train; any may lack WHOLE_QUERY."""
 SUFFIXES = frozenset({"jpg", "jpeg", "jfif", "png", "bmp", "tif", "tiff", "webp"})
 _MAGIC = (
     (0, b"\xff\xd8\xff", "JPEG"),

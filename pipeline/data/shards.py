@@ -125,6 +125,11 @@ def read_hashes(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]
         ) from None
 
 
+def split_names(folder: Path) -> set[str]:
+    """The splits that have images in a folder of shards; InputError as `read_hashes`."""
+    return {name.rpartition("-")[0] for name in read_hashes(folder)[0] if name.endswith(".tar")}
+
+
 def verify(folder: Path) -> None:
     """Check every file of `folder` against shards.json: present, of the right length and hash.
 
@@ -221,7 +226,7 @@ def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
 
 
 def shard(images: Path, manifest: Path, record: Path, shards: Path) -> None:
-    """Pack the images of a manifest into shards named train, query and gallery.
+    """Pack the images of a manifest into shards named after their splits.
 
     `record` is what ingest says of the manifest, and of the archive that it was made of. The images
     of an identity lie side by side; meta is identity and camera; keys are those of `image_keys`. A

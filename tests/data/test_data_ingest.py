@@ -160,6 +160,61 @@ def test_query_of_nobody_in_the_gallery_is_a_warning(
     assert "1 query identities are not in the gallery: 900" in capsys.readouterr().err
 
 
+WHOLE = [f"query_whole_body/{i:04d}_c1s1_000151_09.jpg" for i in (1, 3)]
+
+
+def test_whole_body_queries_are_a_split_of_their_own(
+    tmp_path: Path,
+    files: dict,
+    make_zip: Callable,
+    options: IngestOptions,
+    encode: Callable,
+    capsys,
+) -> None:
+    run_ingest(make_zip(files), options)
+    before = (tmp_path / "manifest.csv").read_text()
+    whole = {name: encode(90 + i) for i, name in enumerate(WHOLE)}
+    counts = {"whole_query": SplitCounts(identities=2, images=2)}
+    expected = options.model_copy(update={"expected": options.expected | counts})
+    _refused(make_zip(files), expected, "found none of whole_query")
+    run_ingest(make_zip(files | whole), expected)
+    after = (tmp_path / "manifest.csv").read_text()
+    assert after.startswith(before)
+    table = read_manifest(tmp_path / "manifest.csv")
+    assert table["path"][table["split"] == "whole_query"].tolist() == WHOLE
+    printed = capsys.readouterr()
+    assert "whole_query 2 images of 2 identities; 2 junk images" in printed.out
+    assert "warning" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("0007_c1s1.jpg", "expected different people in training and test, found 1 identities"),
+        ("0000_c1s1.jpg", "whole_query: the identity 0 means nobody"),
+        ("0900_c1s1.jpg", "whole_query: none of the 1 queries has a match"),
+    ],
+)
+def test_whole_body_queries_are_checked_as_queries_are(
+    files: dict, make_zip: Callable, encode: Callable, name: str, reason: str
+) -> None:
+    archive = make_zip(files | {f"query_whole_body/{name}": encode(90)})
+    _refused(archive, IngestOptions(dataset="synthetic"), reason)
+
+
+def test_whole_body_queries_that_find_nothing_are_warned_of(
+    files: dict, make_zip: Callable, encode: Callable, capsys
+) -> None:
+    names = (*WHOLE, "query_whole_body/0900_c1s1.jpg")
+    whole = {name: encode(90 + i) for i, name in enumerate(names)}
+    whole[WHOLE[0]] = files["bounding_box_test/0001_c2s1_000276_01.jpg"]
+    run_ingest(make_zip(files | whole), IngestOptions(dataset="synthetic"))
+    warned = capsys.readouterr().err
+    assert "1 whole_query identities are not in the gallery: 900" in warned
+    assert "whole_query: 1 identities have one camera only: 900" in warned
+    assert "1 queries are in the gallery under another camera" in warned
+
+
 def test_missing_and_empty_folders(files: dict, make_zip: Callable) -> None:
     options = IngestOptions(dataset="synthetic")
     without = {name: data for name, data in files.items() if not name.startswith("query")}

@@ -152,6 +152,16 @@ def test_only_trained_on(tmp_path: Path) -> None:
         run_ingest(archive, options, needed=["query", "gallery"])
 
 
+def test_whole_body_queries_may_be_there(tmp_path: Path) -> None:
+    table = f"{PLAIN}\np/h.jpg,9,0,whole_query"
+    found = _ingest(tmp_path / "table", table, FILES | pictures(["p/h.jpg"]))
+    assert _labels(found)[-1] == ("p/h.jpg", 9, 0, "whole_query")
+    files = own_folders().files | pictures(["whole_query/1_c1_x.jpg"])
+    archive = write_zip(tmp_path / "a.zip", files)
+    found = read_manifest(run_ingest(archive, IngestOptions(dataset="folder")))
+    assert set(found["split"]) == {"train", "query", "gallery", "whole_query"}
+
+
 def test_half_a_test_set_is_refused(tmp_path: Path) -> None:
     """Whether the dataset is tested on or not."""
     files = {k: v for k, v in own_folders().files.items() if not k.startswith("query")}
@@ -177,7 +187,7 @@ def test_names_of_files_in_unicode_forms(tmp_path: Path) -> None:
         ("p/h.jpg,-7,0,train", "a name or a number from -1 as id, found '-7'"),
         ("p/h.jpg,1,-1,train", "a name or a number from 0 as camera, found '-1'"),
         ("p/h.jpg,1,,train", "a name or a number from 0 as camera, found ''"),
-        ("p/h.jpg,1,0,test", "a split of train, query, gallery, found 'test'"),
+        ("p/h.jpg,1,0,test", "a split of train, query, gallery, whole_query, found 'test'"),
         ("p/h.jpg,1,0", "expected 4 values, found 3"),
         ("p/h.jpg,1,0,train,5", "expected 4 values, found 5"),
         ("p/a.jpg,1,0,train", "found it twice, first on line 2"),

@@ -20,6 +20,7 @@ from pipeline.data.shards import (
     ShardReader,
     image_keys,
     shard,
+    split_names,
     stream,
     verify,
     write_index,
@@ -73,6 +74,19 @@ def test_stock_webdataset_reads_them(ingested: Path, shards: Path, split: str) -
         row = rows[sample["__key__"]]
         assert sample["jpg"] == (ingested / "images" / row.path).read_bytes()
         assert json.loads(sample["json"]) == {"identity": row.identity, "camera": row.camera}
+
+
+def test_whole_body_queries_have_shards_of_their_own(
+    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, encode: Callable
+) -> None:
+    run_ingest(make_zip(files | {"query_whole_body/0001_c1s1_9.jpg": encode(90)}), options)
+    run_shard(tmp_path)
+    assert split_names(tmp_path / "shards") == {"train", "query", "gallery", "whole_query"}
+    assert list(ShardReader(tmp_path / "shards", "whole_query").index["key"]) == ["0001_c1s1_9"]
+
+
+def test_a_split_without_images_has_no_shards(shards: Path) -> None:
+    assert split_names(shards) == {"train", "query", "gallery"}
 
 
 def test_images_of_an_identity_lie_side_by_side(shards: Path) -> None:

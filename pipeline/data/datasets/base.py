@@ -96,9 +96,13 @@ def counts(**splits: tuple[int, int]) -> dict[str, SplitCounts]:
     return {name: SplitCounts(identities=i, images=n) for name, (i, n) in splits.items()}
 
 
-def folders(example: str, *parts: Part) -> Layout:
-    """A layout that says everything by folders and by file names like `example`."""
-    return Layout(tuple(part.folder for part in parts), partial(_read_parts, example, parts))
+def folders(example: str, *parts: Part, optional: Sequence[Part] = ()) -> Layout:
+    """A layout that says everything by folders and by file names like `example`.
+
+    It is known by the folders of `parts`; those of `optional` may be missing.
+    """
+    names = tuple(part.folder for part in parts)
+    return Layout(names, partial(_read_parts, example, (*parts, *optional)))
 
 
 def label_by(pattern: str, camera: int) -> Callable[[PurePosixPath], Label | None]:

@@ -28,7 +28,7 @@ def parse_own_name(name: PurePosixPath) -> Label | None:
 
 
 def _named_folders(*known_by: str) -> Layout:
-    """The three folders, of which only those of `known_by` must be there."""
+    """A folder for each split, of which only those of `known_by` must be there."""
     layout = folders(EXAMPLE, *(Part(split, split, parse_own_name) for split in SPLITS))
     return layout._replace(names=known_by)
 

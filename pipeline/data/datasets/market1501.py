@@ -10,8 +10,11 @@ import re
 from pathlib import PurePosixPath
 
 from pipeline.data.datasets.base import IMAGE, Dataset, Label, Layout, Part, counts, folders
+from pipeline.data.names import WHOLE_QUERY
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+WHOLE_BODY = "query_whole_body"
+"""The folder of queries without occlusion, which the synthetic benchmark has."""
 EXAMPLE = "0002_c1s1_000451_03.jpg"
 # as lenient as the field's readers: 1488_c1s6_023021_00.jpg.jpg and endings in capitals go round
 _NAME = re.compile(rf"(-1|\d{{1,18}})_c(\d{{1,9}})(?!\d)[^/]*\.{IMAGE}", re.ASCII | re.IGNORECASE)
@@ -27,9 +30,9 @@ def parse_name(name: PurePosixPath | str) -> Label | None:
 
 
 def market_layout(top: str = "") -> Layout:
-    """The three folders of Market-1501 below `top`."""
+    """The three folders of Market-1501 below `top`, and WHOLE_BODY where it is there."""
     parts = (Part(split, top + name, parse_name) for split, name in FOLDERS.items())
-    return folders(EXAMPLE, *parts)
+    return folders(EXAMPLE, *parts, optional=[Part(WHOLE_QUERY, top + WHOLE_BODY, parse_name)])
 
 
 # Of the 19,732 images of bounding_box_test, 3,819 are junk. The gallery's identities are the 750 of
