@@ -28,9 +28,10 @@ class Options:
 def stage(names, log):
     """Add up."""
     total = 0
+    hint = f"give {value(total)}" if names else "give a name"
     for name in tqdm(names, desc="adding", mininterval=5):
         if name == "":
-            raise InputError(f"{name}: empty", "give a name")
+            raise InputError(f"{name}: empty", "with " + hint)
         total = total + value(name)
     print(f"{total} in all")
     assert total >= 0, "too small"
@@ -45,7 +46,8 @@ SILENT = {
     "no docstring": ('    """Add up."""\n', ""),
     "an attribute's docstring": ('"""How wide."""', '"""How high."""'),
     "the text of an error": ('f"{name}: empty"', 'f"{names}: no {name} " "at all"'),
-    "all of an error's texts": ('"give a name"', '"name it"'),
+    "all of an error's texts": ('"with "', '"such as "'),
+    "a text that is put into an error": ('f"give {value(total)}"', 'f"{value(total)} is better"'),
     "what is printed": ('print(f"{total} in all")', 'print(total, "of", len(names), end="")'),
     "a warning more": (
         "from pipeline.errors import InputError\n",
@@ -67,6 +69,7 @@ DECISIVE = {
     "a text that is compared": ('name == ""', 'name == " "'),
     "the kind of an error": ("raise InputError(", "raise KeyError("),
     "when an error is raised": ("if name ==", "if name !="),
+    "a call in the text of an error": ('"give {value(total)}"', '"give {total}"'),
     "what is iterated": ("tqdm(names,", "tqdm(names[1:],"),
     "an assert": ("total >= 0", "total > 0"),
     "what is printed into a file": ('print("sum"', 'print("total"'),
@@ -144,6 +147,26 @@ def test_what_cannot_change_a_result_does_not_change_the_hash(package, what):
 def test_what_can_change_a_result_changes_the_hash(package, what):
     before = code_hash("pipeline.stage")
     assert hash_with(package, "stage", edited(DECISIVE, what)) != before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "text = 'a'\nprint(text)",
+        "def f():\n    text = 'a'\n    return text",
+        "def f():\n    text = 'a'\n    if text:\n        raise ValueError(text)",
+        "def f():\n    text = g('a')\n    print(text)",
+        "def f():\n    text = h or g('a')\n    print(text)",
+        "def f():\n    text = 'a'\n    text += g()\n    print(text)",
+        "def f():\n    text, other = 'a', 0\n    print(text)",
+        "def f():\n    global text\n    text = 'a'\n    print(text)",
+        "def f():\n    text = 'a'\n    return lambda: text",
+        "def f():\n    class C:\n        text = 'a'\n    return C",
+    ],
+)
+def test_a_text_that_may_be_more_than_a_message_counts(source):
+    found, other = (meaning(ast.parse(text)) for text in (source, source.replace("'a'", "'b'")))
+    assert found != other
 
 
 def test_imported_modules_count_and_others_do_not(package):
