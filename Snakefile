@@ -52,6 +52,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/checks.smk"
 include: "workflow/rules/weights.smk"
+include: "workflow/rules/body.smk"
 
 
 rule all:

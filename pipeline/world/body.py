@@ -1,0 +1,234 @@
+"""The rigged human body of the shipped file: its shapes and how bones move it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_STEP = np.float32(1e-4)  # metres: unit of the file's integers
+BIND_SPREAD = 0.6
+"""Angle in radians between trunk and arms in the bind pose."""
+
+DOWN = np.array([0, -1, 0], np.float64)
+LEFT = np.array([1, 0, 0], np.float64)
+AHEAD = np.array([0, 0, 1], np.float64)
+
+SIDES = {"l": 1, "r": -1}
+"""Sign of x on each side: x is the person's left."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Proportions of a body."""
+
+    female: float
+    """0 male, 1 female."""
+    weight: float
+    """-1 thin, 0 average, 1 heavy."""
+    height: float
+    """-1 short, 0 average, 1 tall; beyond 0.3 few people are so extreme."""
+    age: float
+    """-1 child, 0 young, 1 old."""
+
+
+class Skin(NamedTuple):
+    """Which bones move each of V vertices."""
+
+    bones: np.ndarray
+    """(V, 4) uint8 or int."""
+    weights: np.ndarray
+    """(V, 4) float32; each row sums to 1."""
+
+    def taken(self, rows: np.ndarray) -> Skin:
+        return Skin(self.bones[rows], self.weights[rows])
+
+
+class BodyShape(NamedTuple):
+    """A body in the bind pose: upright, arms straight and a little spread, palms inwards."""
+
+    vertices: np.ndarray
+    """(V, 3) float32 metres, the lowest at y = 0."""
+    normals: np.ndarray
+    """(V, 3) float32 of length 1."""
+    joints: np.ndarray
+    """(B, 3) float32 start of each bone."""
+
+
+class Body:
+    """Mesh, shapes and rig; all people share one."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.bones: tuple[str, ...] = tuple(map(str, arrays["bones"]))
+        self.parents: list[int] = arrays["parents"].tolist()
+        self.triangles = arrays["triangles"].astype(np.int32)
+        self.eyes = arrays["eyes"]
+        weights = arrays["skin_weights"].astype(np.float32)
+        self.skin = Skin(arrays["skin_bones"], weights / weights.sum(1, keepdims=True))
+        self.finger_axes = dict(zip(SIDES, arrays["finger_axes"].astype(np.float64), strict=True))
+        self._shapes = {
+            name.removeprefix("shape_"): values * _STEP
+            for name, values in arrays.items()
+            if name.startswith("shape_")
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> Body:
+        with np.load(path) as arrays:
+            return cls(dict(arrays))
+
+    def bone(self, name: str) -> int:
+        return self.bones.index(name)
+
+    def weight_of(self, *starts: str) -> np.ndarray:
+        """(V,) total weight of the bones whose names start so."""
+        chosen = np.array([bone.startswith(starts) for bone in self.bones])
+        return (self.skin.weights * chosen[self.skin.bones]).sum(1)
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """(E, 2) int32 edges of the mesh."""
+        pairs = np.concatenate([self.triangles[:, [0, 1]], self.triangles[:, [1, 2]]])
+        pairs = np.concatenate([pairs, self.triangles[:, [2, 0]]])
+        return np.unique(np.sort(pairs, axis=1), axis=0)
+
+    @cached_property
+    def average(self) -> BodyShape:
+        """The body on which places such as the eyebrows are defined, for everyone."""
+        return self.shaped(Shape(female=0.5, weight=0, height=0, age=0))
+
+    def shaped(self, shape: Shape) -> BodyShape:
+        """The body of this shape in the bind pose."""
+        packed = self._shapes["base"].copy()
+        for name, factor in _factors(shape).items():
+            packed += np.float32(factor) * self._shapes[name]
+        count = len(self.triangles) and len(self.skin.bones)
+        vertices, joints = packed[:count], packed[count:]
+        turned = self._straightened(joints)
+        moves = self.moves(joints, turned)
+        vertices, joints = moved(vertices, self.skin, moves), _apply(moves, joints)
+        floor = np.array([0, vertices[:, 1].min(), 0], np.float32)
+        vertices, joints = vertices - floor, joints - floor
+        return BodyShape(vertices, vertex_normals(vertices, self.triangles), joints)
+
+    def moves(self, joints: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+        """(B, 3, 4) float32 affine maps of the bones.
+
+        `joints` (B, 3) are the starts of the bones at rest, `rotations` (B, 3, 3) turn each bone
+        from there, all in the person's frame. The pelvis keeps its place.
+        """
+        result = np.zeros((len(self.bones), 3, 4))
+        for bone, parent in enumerate(self.parents):
+            joint = joints[bone].astype(np.float64)
+            start = joint if parent < 0 else result[parent, :, :3] @ joint + result[parent, :, 3]
+            result[bone, :, :3] = rotations[bone]
+            result[bone, :, 3] = start - rotations[bone] @ joint
+        return np.round(result, 7).astype(np.float32)  # the same on every processor
+
+    def _straightened(self, joints: np.ndarray) -> np.ndarray:
+        """(B, 3, 3) rotations from the file's pose, with bent elbows, to the bind pose."""
+        place = dict(zip(self.bones, joints.astype(np.float64), strict=True))
+        turns = {name: np.eye(3) for name in self.bones}
+        for side, sign in SIDES.items():
+            upper, lower, hand = (place[f"{b}_{side}"] for b in ("upperarm", "lowerarm", "hand"))
+            knuckle = place[f"middle_01_{side}"]
+            along = np.array([sign * np.sin(BIND_SPREAD), -np.cos(BIND_SPREAD), 0])
+            hinge = np.cross(lower - upper, hand - lower)
+            target = frame(along, np.cross(along, AHEAD))
+            turns[f"upperarm_{side}"] = target @ frame(lower - upper, hinge).T
+            turns[f"lowerarm_{side}"] = target @ frame(hand - lower, hinge).T
+            palm = frame(along, -AHEAD) @ frame(knuckle - hand, self.finger_axes[side]).T
+            for bone in ("hand", "middle_01", "middle_02"):
+                turns[f"{bone}_{side}"] = palm
+            hip, knee, ankle = (place[f"{b}_{side}"] for b in ("thigh", "calf", "foot"))
+            turns[f"thigh_{side}"] = frame(DOWN, LEFT) @ frame(knee - hip, LEFT).T
+            turns[f"calf_{side}"] = frame(DOWN, LEFT) @ frame(ankle - knee, LEFT).T
+        return np.stack([turns[name] for name in self.bones])
+
+
+def _factors(shape: Shape) -> dict[str, float]:
+    """Weight of each of the file's shapes."""
+    weights = {
+        "minweight": max(-shape.weight, 0),
+        "averageweight": 1 - abs(shape.weight),
+        "maxweight": max(shape.weight, 0),
+    }
+    ages = {"child": max(-shape.age, 0), "young": 1 - abs(shape.age), "old": max(shape.age, 0)}
+    height = "maxheight" if shape.height > 0 else "minheight"
+    factors: dict[str, float] = {}
+    for sex, part in (("female", shape.female), ("male", 1 - shape.female)):
+        factors[f"{height}-{sex}"] = part * abs(shape.height)
+        for age, years in ages.items():
+            factors[f"race-{sex}-{age}"] = part * years
+            for weight, kilos in weights.items():
+                factors[f"{weight}-{sex}-{age}"] = part * years * kilos
+    return {name: factor for name, factor in factors.items() if factor}
+
+
+def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation with the columns `along`, `across` made orthogonal to it, and their cross."""
+    along = along / np.linalg.norm(along)
+    across = across - (across @ along) * along
+    across = across / np.linalg.norm(across)
+    return np.stack([along, across, np.cross(along, across)], 1)
+
+
+def blended(skin: Skin, moves: np.ndarray) -> np.ndarray:
+    """(12, V) float32 weighted mean of the bones' affine maps, for each vertex."""
+    flat = moves.reshape(len(moves), 12)
+    total = flat[skin.bones[:, 0]] * skin.weights[:, :1]
+    for rank in range(1, skin.bones.shape[1]):
+        total += flat[skin.bones[:, rank]] * skin.weights[:, rank : rank + 1]
+    return np.ascontiguousarray(total.T)
+
+
+def moved(vertices: np.ndarray, skin: Skin, moves: np.ndarray) -> np.ndarray:
+    """Linear blend skinning of `vertices` (V, 3) by the bones' `moves` (B, 3, 4)."""
+    return transformed(vertices, blended(skin, moves))
+
+
+def transformed(vertices: np.ndarray, maps: np.ndarray, directions: bool = False) -> np.ndarray:
+    """(V, 3) float32: `maps` (12, V), from `blended`, applied; without the shift to directions."""
+    x, y, z = vertices.T
+    rows = maps.reshape(3, 4, -1)
+    shift = np.float32(not directions)
+    return np.stack([a * x + b * y + c * z + shift * d for a, b, c, d in rows], 1)
+
+
+def _apply(moves: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Each of `points` (B, 3) by its own map (B, 3, 4)."""
+    return ((moves[:, :, :3] * points[:, None]).sum(2) + moves[:, :, 3]).astype(np.float32)
+
+
+def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(V, 3) float32 normals of length 1, the mean of the triangles around by area."""
+    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
+    flat = cross(b - a, c - a)
+    total = np.stack(
+        [
+            sum(
+                np.bincount(triangles[:, corner], flat[:, axis], len(vertices))
+                for corner in range(3)
+            )
+            for axis in range(3)
+        ],
+        axis=1,
+    )
+    return normalised(total.astype(np.float32))
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross product along the last axis; faster than numpy's on many vectors."""
+    a0, a1, a2 = a[..., 0], a[..., 1], a[..., 2]
+    b0, b1, b2 = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
+
+
+def normalised(vectors: np.ndarray) -> np.ndarray:
+    """`vectors` (..., 3) of length 1; zero stays zero."""
+    squares = vectors * vectors
+    length = np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2])
+    return vectors / np.maximum(length, np.float32(1e-9))[..., None]

@@ -1,0 +1,166 @@
+"""Reduction of a triangle mesh to some of its own vertices, by the quadric error metric.
+
+Garland and Heckbert, "Surface simplification using quadric error metrics", SIGGRAPH 1997.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+import numpy as np
+
+_LENGTH_WEIGHT = 2e-3  # of the squared edge length in the cost: prefers short edges on flat ground
+_MIN_ALIGNMENT = 0.2  # cosine between a triangle's normals before and after a collapse
+_BORDER_WEIGHT = 10.0
+
+Vector = tuple[float, float, float]
+
+
+def decimate(
+    vertices: np.ndarray, triangles: np.ndarray, detail: np.ndarray, count: int
+) -> np.ndarray:
+    """Collapse edges until at most `count` triangles remain; return them, as rows of `vertices`.
+
+    `vertices` (V, 3), `triangles` (T, 3); `detail` (V,) scales the error of each vertex.
+    Vertices are never moved: an edge collapses onto one of its ends.
+    """
+    return _Collapsing(vertices, triangles, detail).run(count)
+
+
+class _Collapsing:
+    """A mesh whose edges collapse one by one, the cheapest first."""
+
+    def __init__(self, vertices: np.ndarray, triangles: np.ndarray, detail: np.ndarray) -> None:
+        self.points: list[Vector] = [(x, y, z) for x, y, z in vertices.tolist()]
+        self.detail: list[float] = detail.tolist()
+        self.faces: dict[int, tuple[int, int, int]] = {
+            row: (a, b, c) for row, (a, b, c) in enumerate(triangles.tolist())
+        }
+        self.around: list[set[int]] = [set() for _ in self.points]
+        for row, face in self.faces.items():
+            for corner in face:
+                self.around[corner].add(row)
+        self.quadrics = self._quadrics()
+        self.version = [0] * len(self.points)
+        self.queue: list[tuple[float, int, int, int, int]] = []
+
+    def run(self, count: int) -> np.ndarray:
+        for vertex in range(len(self.points)):
+            self._push(vertex)
+        while len(self.faces) > count and self.queue:
+            _, gone, kept, version_gone, version_kept = heapq.heappop(self.queue)
+            fresh = (self.version[gone], self.version[kept]) == (version_gone, version_kept)
+            if fresh and self._allowed(gone, kept):
+                self._collapse(gone, kept)
+        return np.array(sorted(self.faces.values()), np.int64)
+
+    def _quadrics(self) -> list[np.ndarray]:
+        """(4, 4) sum of the squared distances to the planes of each vertex's triangles."""
+        quadrics = [np.zeros((4, 4)) for _ in self.points]
+        for face in self.faces.values():
+            normal = _normal(*(self.points[corner] for corner in face))
+            area = _length(normal)
+            if area == 0:
+                continue
+            unit: Vector = (normal[0] / area, normal[1] / area, normal[2] / area)
+            self._add_plane(quadrics, face, unit, area)
+            for start, end in _edges(face):
+                if len(self.around[start] & self.around[end]) == 1:
+                    self._add_border(quadrics, start, end, unit)
+        return quadrics
+
+    def _add_plane(
+        self, quadrics: list[np.ndarray], corners: tuple[int, ...], unit: Vector, weight: float
+    ) -> None:
+        plane = np.array([*unit, -_dot(unit, self.points[corners[0]])])
+        for corner in corners:
+            quadrics[corner] += weight * np.outer(plane, plane)
+
+    def _add_border(self, quadrics: list[np.ndarray], start: int, end: int, unit: Vector) -> None:
+        edge = _difference(self.points[end], self.points[start])
+        length = _length(edge)
+        across = _cross(edge, unit)
+        across = (across[0] / length, across[1] / length, across[2] / length)
+        self._add_plane(quadrics, (start, end), across, _BORDER_WEIGHT * length**2)
+
+    def _neighbours(self, vertex: int) -> set[int]:
+        return {corner for row in self.around[vertex] for corner in self.faces[row]} - {vertex}
+
+    def _push(self, vertex: int) -> None:
+        """Queue the collapses of the edges at `vertex`, in the cheaper direction."""
+        for other in sorted(self._neighbours(vertex)):
+            quadric = self.quadrics[vertex] + self.quadrics[other]
+            one, two = self._cost(quadric, other, vertex), self._cost(quadric, vertex, other)
+            (cost, gone), kept = min((one, vertex), (two, other)), other
+            if gone == other:
+                kept = vertex
+            key = (self.version[gone], self.version[kept])
+            heapq.heappush(self.queue, (cost, gone, kept, *key))
+
+    def _cost(self, quadric: np.ndarray, kept: int, gone: int) -> float:
+        x, y, z = self.points[kept]
+        q = quadric.ravel().tolist()
+        error = (
+            q[0] * x * x + q[5] * y * y + q[10] * z * z + q[15]
+            + 2 * (q[1] * x * y + q[2] * x * z + q[6] * y * z + q[3] * x + q[7] * y + q[11] * z)
+        )  # fmt: skip
+        edge = _difference(self.points[kept], self.points[gone])
+        scale = max(self.detail[gone], self.detail[kept]) ** 2
+        return scale * (max(error, 0) + _LENGTH_WEIGHT * _dot(edge, edge) ** 2)
+
+    def _allowed(self, gone: int, kept: int) -> bool:
+        """Whether the surface stays a manifold and no triangle turns over."""
+        shared = self.around[gone] & self.around[kept]
+        common = self._neighbours(gone) & self._neighbours(kept)
+        if not shared or len(common) != len(shared):
+            return False
+        return all(self._keeps_side(row, gone, kept) for row in self.around[gone] - shared)
+
+    def _keeps_side(self, row: int, gone: int, kept: int) -> bool:
+        face = self.faces[row]
+        before = _normal(*(self.points[corner] for corner in face))
+        moved = (kept if corner == gone else corner for corner in face)
+        after = _normal(*(self.points[corner] for corner in moved))
+        return _dot(before, after) > _MIN_ALIGNMENT * _length(before) * _length(after)
+
+    def _collapse(self, gone: int, kept: int) -> None:
+        for row in sorted(self.around[gone]):
+            face = self.faces.pop(row)
+            for corner in face:
+                self.around[corner].discard(row)
+            if kept not in face:
+                a, b, c = (kept if corner == gone else corner for corner in face)
+                self.faces[row] = (a, b, c)
+                for corner in (a, b, c):
+                    self.around[corner].add(row)
+        self.quadrics[kept] = self.quadrics[kept] + self.quadrics[gone]
+        self.version[gone] += 1
+        self.version[kept] += 1
+        self._push(kept)
+
+
+def _edges(face: tuple[int, int, int]) -> Iterator[tuple[int, int]]:
+    a, b, c = face
+    yield from ((a, b), (b, c), (c, a))
+
+
+def _difference(a: Vector, b: Vector) -> Vector:
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+def _length(a: Vector) -> float:
+    return _dot(a, a) ** 0.5
+
+
+def _normal(a: Vector, b: Vector, c: Vector) -> Vector:
+    """Of twice the triangle's area."""
+    return _cross(_difference(b, a), _difference(c, a))

@@ -1,0 +1,179 @@
+"""What surfaces of people look like: fabrics with their patterns, skin and hair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.world.noise import volume_noise
+
+Colour = tuple[float, float, float]
+
+TRUNK, SLEEVE, LEG = 0.0, 1.0, 2.0
+"""Zones of cloth: third coordinate of a place."""
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """A material: linear albedo at places (P, 3) of a piece, in metres."""
+
+    colour: Colour
+    second: Colour | None = None
+    pattern: str = "plain"
+    scale: float = 0.05
+    """Metres: period of stripes and checks, size of a print."""
+    grain: float = 0.08
+    """Strength of the fine noise."""
+    gloss: float = 0.0
+    seed: int = 0
+
+    def albedo(self, places: np.ndarray) -> np.ndarray:
+        """(P, 3) float32."""
+        base = np.array(self.colour, np.float32)
+        albedo = np.broadcast_to(base, (len(places), 3))
+        if self.second is not None:
+            amount = _PATTERNS[self.pattern](places, self.scale, self.seed)
+            albedo = albedo + amount[:, None] * (np.array(self.second, np.float32) - base)
+        noise = volume_noise(places * np.float32(150) + np.float32(self.seed % 64))
+        return albedo * (1 + np.float32(self.grain) * noise)[:, None]
+
+
+def _plain(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    return np.zeros(len(places), np.float32)
+
+
+def _stripes(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    width = np.float32(0.3 + 0.1 * (seed % 4))
+    return (places[:, 1] / np.float32(scale) % 1 < width).astype(np.float32)
+
+
+def _checks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    across, along = (places[:, axis] / np.float32(scale) % 1 < 0.5 for axis in (0, 1))
+    return 0.5 * across.astype(np.float32) + 0.5 * along.astype(np.float32)
+
+
+def _print(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    """A motif on the chest or the back, of a few random bars and discs."""
+    rng = np.random.default_rng(seed)
+    behind = rng.random() < 0.2
+    half = np.float32(0.5 * places[:, 0].max(initial=0.45)) if behind else np.float32(0)
+    x = (np.abs(places[:, 0]) - 2 * half if behind else places[:, 0]) / np.float32(scale)
+    y = (places[:, 1] - np.float32(0.27)) / np.float32(scale)
+    shown = np.zeros(len(places), bool)
+    for _ in range(rng.integers(2, 6)):
+        at_x, at_y, wide, high = rng.uniform([-0.3, -0.4, 0.1, 0.05], [0.3, 0.4, 0.5, 0.2])
+        if rng.random() < 0.6:
+            shown |= (np.abs(x - at_x) < wide) & (np.abs(y - at_y) < high)
+        else:
+            shown |= (x - at_x) ** 2 + (y - at_y) ** 2 < (wide / 2) ** 2
+    on_motif = (np.abs(x) < 0.5) & (np.abs(y) < 0.6) & (places[:, 2] == TRUNK)
+    return (shown & on_motif).astype(np.float32)
+
+
+def _blocks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    """Another colour above or below a line, or on the sleeves."""
+    trunk = places[:, 2] == TRUNK
+    kind = seed % 3
+    if kind == 0:
+        return (~trunk).astype(np.float32)
+    over = places[:, 1] < np.float32(scale)
+    return (trunk & (over if kind == 1 else ~over)).astype(np.float32)
+
+
+def _melange(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    return np.clip(0.3 + 0.3 * volume_noise(places * np.float32(700)), 0, 1)
+
+
+_PATTERNS = {
+    "plain": _plain,
+    "stripes": _stripes,
+    "checks": _checks,
+    "print": _print,
+    "blocks": _blocks,
+    "melange": _melange,
+}
+
+
+class Material(Protocol):
+    """Look of a piece."""
+
+    @property
+    def gloss(self) -> float: ...
+
+    def albedo(self, places: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Complexion:
+    """Skin with a face; its places are those of the average body, in metres."""
+
+    colour: Colour
+    hair: Colour
+    beard: float = 0.0
+    """Strength of the beard, 0 to 1."""
+    lips: float = 0.3
+    gloss: float = 0.06
+
+    def albedo(self, places: np.ndarray) -> np.ndarray:
+        skin = np.array(self.colour, np.float32)
+        noise = volume_noise(places * np.float32(60))
+        albedo = skin * (1 + np.float32(0.05) * noise)[:, None]
+        face = np.flatnonzero(places[:, 1] > _CHIN - 0.03)
+        if len(face):
+            albedo[face] = self._face(places[face], albedo[face])
+        return albedo
+
+    def _face(self, places: np.ndarray, albedo: np.ndarray) -> np.ndarray:
+        x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
+        front = z > 0.1
+        hair = np.array(self.hair, np.float32)
+        red = np.array(self.colour, np.float32) * np.array([1.0, 0.55, 0.5], np.float32)
+        cheeks = _blob(x, y, 0.045, 1.515, 0.025, 0.025)
+        albedo = _mix(albedo, red, 0.25 * cheeks * front)
+        jaw = np.clip((1.505 - y) / 0.03, 0, 1) * np.clip((z - 0.03) / 0.03, 0, 1)
+        jaw = jaw * (y > _CHIN - 0.012)
+        albedo = _mix(albedo, hair, self.beard * jaw)
+        lips = _blob(x, y, 0.0, 1.4905, 0.026, 0.009) * front
+        albedo = _mix(albedo, red * np.float32(0.8), (0.4 + self.lips) * lips)
+        brows = _blob(x, y, 0.031, 1.579, 0.019, 0.006) * front
+        albedo = _mix(albedo, hair, 0.8 * brows)
+        sockets = _blob(x, y, 0.031, 1.559, 0.02, 0.011) * front
+        dark = np.array(self.colour, np.float32) * np.float32(0.25)
+        return _mix(albedo, dark, 0.75 * sockets)
+
+
+_CHIN = 1.448
+
+
+def _blob(
+    x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, width: float, height: float
+) -> np.ndarray:
+    """(P,) 1 in the middle of an ellipse, 0 outside."""
+    distance = ((x - np.float32(at_x)) / np.float32(width)) ** 2
+    distance += ((y - np.float32(at_y)) / np.float32(height)) ** 2
+    return np.clip(1.4 - 1.4 * distance, 0, 1)
+
+
+def _mix(albedo: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> np.ndarray:
+    return albedo + amount[:, None].astype(np.float32) * (colour - albedo)
+
+
+@dataclass(frozen=True)
+class Leather:
+    """A shoe; its places are around, along and height above the ground."""
+
+    upper: Fabric
+    sole: Colour
+    height: float = 0.026
+    """Metres of the sole."""
+
+    @property
+    def gloss(self) -> float:
+        return self.upper.gloss
+
+    def albedo(self, places: np.ndarray) -> np.ndarray:
+        flat = places * np.array([1, 1, 0], np.float32)
+        low = (places[:, 2] < np.float32(self.height)).astype(np.float32)
+        return _mix(self.upper.albedo(flat), np.array(self.sole, np.float32), low)

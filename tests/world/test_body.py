@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.world.body import Body, Shape, moved, vertex_normals
+from pipeline.world.poses import rotations, walking
+
+BODY = Path("workflow/body/body.npz")
+ADULT = Shape(female=0.3, weight=0.2, height=0.1, age=0.2)
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return Body.load(BODY)
+
+
+def test_bones_that_do_not_turn_leave_the_body_at_rest(body):
+    shape = body.shaped(ADULT)
+    still = np.tile(np.eye(3), (len(body.bones), 1, 1))
+    found = moved(shape.vertices, body.skin, body.moves(shape.joints, still))
+    np.testing.assert_allclose(found, shape.vertices, atol=1e-6)
+
+
+def test_skinning_equals_a_loop_over_vertices_and_bones(body):
+    shape = body.shaped(ADULT)
+    moves = body.moves(shape.joints, rotations(body, walking(0.2)))
+    found = moved(shape.vertices, body.skin, moves)
+    for vertex in range(0, len(found), 97):
+        x = np.append(shape.vertices[vertex], 1).astype(np.float64)
+        expected = sum(
+            weight * (moves[bone].astype(np.float64) @ x)
+            for bone, weight in zip(
+                body.skin.bones[vertex], body.skin.weights[vertex].tolist(), strict=True
+            )
+        )
+        np.testing.assert_allclose(found[vertex], expected, atol=1e-5)
+
+
+def test_shapes_have_the_proportions_that_they_are_asked_for(body):
+    def height(**changes: float) -> float:
+        values = {"female": 0.0, "weight": 0.0, "height": 0.0, "age": 0.0} | changes
+        return float(np.ptp(body.shaped(Shape(**values)).vertices[:, 1]))
+
+    assert 1.65 < height() < 1.85
+    assert height(height=0.3) > height() > height(height=-0.3)
+    assert height(female=1) < height()
+    assert height(age=-0.8) < 1.5
+
+
+def test_normals_are_of_length_one_and_point_outwards(body):
+    shape = body.shaped(ADULT)
+    np.testing.assert_allclose(np.linalg.norm(shape.normals, axis=1), 1, atol=1e-5)
+    centre = shape.vertices.mean(0) * [1, 0, 1]
+    around = (shape.vertices - centre) * [1, 0, 1]
+    trunk = body.weight_of("spine_01", "spine_02") > 0.5
+    assert ((shape.normals * around).sum(1)[trunk] > 0).mean() > 0.95
+    assert vertex_normals(shape.vertices, body.triangles).dtype == np.float32

