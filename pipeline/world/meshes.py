@@ -38,7 +38,7 @@ def build(
     faces = _face_normals(vertices, triangles)
     kept = np.flatnonzero(np.sqrt((faces**2).sum(1)) > 2 * _MIN_AREA)
     triangles, faces, which = triangles[kept], faces[kept], which[kept]
-    groups, normals = _smooth_groups(triangles, faces, crease)
+    groups, normals = _smooth_groups(triangles, faces, _corner_angles(vertices[triangles]), crease)
     keys = groups * len(finishes) + np.repeat(which, 3)
     _, first, corners = np.unique(keys, return_index=True, return_inverse=True)
     looks = which[first // 3]
@@ -67,12 +67,21 @@ def _face_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.cross(b - a, c - a)
 
 
+def _corner_angles(corners: np.ndarray) -> np.ndarray:
+    """(T, 3) angles of triangles, whose corners are (T, 3, 3)."""
+    ahead = _unit(np.roll(corners, -1, 1) - corners)
+    behind = _unit(np.roll(corners, 1, 1) - corners)
+    angles: np.ndarray = np.arccos(np.clip((ahead * behind).sum(2), -1, 1))
+    return angles
+
+
 def _smooth_groups(
-    triangles: np.ndarray, faces: np.ndarray, crease: float
+    triangles: np.ndarray, faces: np.ndarray, angles: np.ndarray, crease: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The group of each corner (3 T,), and the unit normal (G, 3) of each group.
 
-    The corners at a vertex are of one group if a chain of faces joins them without a crease.
+    The corners at a vertex are of one group if a chain of faces joins them without a crease. Each
+    counts by its angle and the area of its face, so that flat sides beside small ones stay flat.
     """
     unit = np.repeat(_unit(faces), 3, 0)
     order = np.argsort(triangles.ravel(), kind="stable")
@@ -86,7 +95,7 @@ def _smooth_groups(
     one, other = np.concatenate(pairs, 1) if pairs else np.zeros((2, 0), np.int64)
     links = coo_matrix((np.ones(len(one), bool), (one, other)), shape=(len(order), len(order)))
     count, groups = connected_components(links, directed=False)
-    weighted = np.repeat(faces, 3, 0)
+    weighted = np.repeat(faces, 3, 0) * angles.reshape(-1, 1)
     sums = [np.bincount(groups, weighted[:, axis], count) for axis in range(3)]
     return groups.astype(np.int64), _unit(np.stack(sums, 1))
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.world import street, vehicles
+from pipeline.world import plants, street, vehicles
 from pipeline.world.meshes import moved
 from pipeline.world.surfaces import Mesh
 
@@ -43,6 +43,12 @@ _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
     "pillar": (street.pillar, "tall"),
     "bollard": (street.bollard, "thin"),
     "cone": (street.cone, "low"),
+    "plant": (plants.plant, "low"),
+    "planter": (plants.planter, "low"),
+    "bush": (plants.bush, "low"),
+    "hedge": (plants.hedge, "low"),
+    "bare_bush": (plants.bare_bush, "see_through"),
+    "tree": (plants.tree, "tall"),
 }
 
 KINDS: dict[str, Callable[[np.random.Generator], Mesh]] = {

@@ -45,6 +45,7 @@ _HEAD_LAMP = finish("#cfd3d4", 0.9)
 _TAIL_LAMP = finish("#8e1414", 0.6)
 _LINE = 0.012  # metres: width of the gap around a door
 _ARCH_POINTS = 9
+_RAIL = np.array([-0.02, 0.01, 0.01, 0.01, -0.02])  # metres of a roof rail above the roof
 
 
 class _Shape(NamedTuple):
@@ -405,21 +406,20 @@ def _wheel(radius: float, rim: Finish, spokes: bool) -> Mesh:
 def _fittings(rng: np.random.Generator, shape: _Shape, paint: Finish) -> list[Mesh]:
     """Mirrors, handles, number plates, roof rails."""
     side = shape.half_width
-    x, y = shape.side_glass[1] - 0.06, shape.belt[1] + 0.07
+    at, height = shape.side_glass[1] - 0.06, shape.belt[1] + 0.07
     mirror = join(
-        ellipsoid((0.09, 0.07, 0.1), (x, y, side + 0.07), paint, 5, 8, squareness=0.5),
-        box((0.05, 0.03, 0.12), (x, y - 0.04, side), BLACK_PLASTIC),
+        ellipsoid((0.09, 0.07, 0.1), (at, height, side + 0.07), paint, 5, 8, squareness=0.5),
+        box((0.05, 0.03, 0.12), (at, height - 0.04, side), BLACK_PLASTIC),
     )
     parts = [mirror]
     for door in shape.doors[:2]:
         parts.append(box((0.18, 0.025, 0.03), (door + 0.13, shape.belt[1] - 0.1, side), paint))
     if shape.cladding or (shape is _ESTATE and rng.random() < 0.5):
-        x = np.linspace(shape.rear_top[0] + 0.05, shape.screen_top[0] - 0.05, 5)
-        y, z = (
-            _profile(shape, x) + (-0.02, 0.01, 0.01, 0.01, -0.02),
-            0 * x + shape.roof * side - 0.04,
+        x = np.linspace(shape.rear_top[0] + 0.05, shape.screen_top[0] - 0.05, len(_RAIL))
+        rail = np.stack(
+            [x, _profile(shape, x) + _RAIL, np.full(len(x), shape.roof * side - 0.04)], 1
         )
-        parts.append(tube(np.stack([x, y, z], 1), 0.016, BLACK_PLASTIC, sides=5))
+        parts.append(tube(rail, 0.016, BLACK_PLASTIC, sides=5))
     parts += [mirrored(part) for part in parts]
     plate = pick(rng, ("#e8e6dd", "#e8e6dd", "#e3c443"))
     for end, bulge in ((shape.tail[0], -0.14), (shape.nose[0], 0.235)):

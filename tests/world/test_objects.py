@@ -21,6 +21,12 @@ SIZES = {
     "pillar": ((0.2, 0.8), (2.9, 3.5)),
     "bollard": ((0.1, 0.35), (0.7, 1.2)),
     "cone": ((0.2, 0.7), (0.4, 0.95)),
+    "plant": ((0.4, 1.3), (0.6, 1.9)),
+    "planter": ((0.9, 2.2), (0.6, 1.5)),
+    "bush": ((0.6, 2.2), (0.5, 1.6)),
+    "hedge": ((1.3, 2.6), (0.65, 1.4)),
+    "bare_bush": ((0.8, 2.4), (0.8, 1.9)),
+    "tree": ((0.3, 2.5), (5.3, 9)),
 }
 """Metres: bounds of the longer side of the ground that a kind takes, and of its height."""
 
