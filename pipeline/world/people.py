@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.world.body import Shape
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.heads import Hair, Headwear
-from pipeline.world.meshes import linear
+from pipeline.world.finishes import linear
 from pipeline.world.patterns import Colour, Complexion, Fabric
 
 Rng = np.random.Generator
