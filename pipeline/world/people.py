@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.world.body import Shape
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
+from pipeline.world.finishes import finish
 from pipeline.world.heads import Hair, Headwear
-from pipeline.world.finishes import linear
 from pipeline.world.patterns import Colour, Complexion, Fabric
 
 Rng = np.random.Generator
@@ -141,7 +141,7 @@ def colour_name(colour: Colour) -> str:
     """The class of the dye that is nearest in brightness-corrected RGB."""
     seen = np.sqrt(colour)
     distances = {
-        name: min(float(((np.sqrt(linear(code)) - seen) ** 2).sum()) for code in codes)
+        name: min(float(((np.sqrt(finish(code).colour) - seen) ** 2).sum()) for code in codes)
         for name, codes in COLOURS.items()
     }
     return min(distances, key=lambda name: distances[name])
@@ -184,7 +184,7 @@ def _choice(rng: Rng, weights: Weights) -> str:
 def _pick(rng: Rng, codes: tuple[str, ...], weights: tuple[int, ...] | None = None) -> Colour:
     """One of sRGB `codes`, changed a little, as linear albedo."""
     chances = None if weights is None else np.array(weights) / sum(weights)
-    base = np.array(linear(codes[int(rng.choice(len(codes), p=chances))]))
+    base = np.array(finish(codes[int(rng.choice(len(codes), p=chances))]).colour)
     changed = base * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.03, 3))
     red, green, blue = np.clip(changed, 0.004, 0.85).round(6).tolist()
     return red, green, blue
