@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
-from pipeline.data.shards import HASHES, stream
+from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
+from pipeline.data.shards import HASHES, split_names, stream
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.dpeformer import DPEFormer, build_model
@@ -152,8 +153,9 @@ def embed(
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
-    patches, `<split>_k` (M,) int64. `made_of` () text is JSON: hashes of weights, shards and code,
-    the device and torch's version. Returns the device.
+    patches, `<split>_k` (M,) int64. The same of whole_query, where `shards` have it. `made_of` ()
+    text is JSON: hashes of weights, shards and code, the device and torch's version. Returns the
+    device.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """
@@ -163,7 +165,8 @@ def embed(
     model, options = load_trained(weights, record)
     model.to(device)
     arrays: dict[str, np.ndarray] = {}
-    for split in ("query", "gallery"):
+    whole = {WHOLE_QUERY} & split_names(shards)
+    for split in (*TEST_SPLITS, *whole):
         batches = read_batches(shards, split, options.image)
         arrays |= embed_split(model, batches, split, options.image)
     arrays["made_of"] = np.array(json.dumps(_made_of(weights, shards, device), sort_keys=True))

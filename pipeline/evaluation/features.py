@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.names import SPLITS, TEST_SPLITS, WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import Labels, l2_normalise
 
@@ -19,7 +20,7 @@ TABLE_FEATURES = tuple(name for plain in FEATURES for name in (plain, plain + RE
 """All rows that a table can have of a variant, in their order."""
 COMMON = tuple(
     f"{split}_{name}"
-    for split in ("query", "gallery")
+    for split in TEST_SPLITS
     for name in ("keys", "identities", "cameras", "global")
 )
 """The arrays that every features file has."""
@@ -32,7 +33,7 @@ def read_features(path: Path, feature: str | None = None) -> dict[str, np.ndarra
     InputError for a file that is damaged or lacks one of `COMMON`.
     """
     others = {*FEATURES} - {feature, (feature or "").removesuffix("_global"), "global"}
-    ignored = {f"{split}_{name}" for split in ("query", "gallery") for name in others if feature}
+    ignored = {f"{split}_{name}" for split in SPLITS for name in others if feature}
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file if name not in ignored}
@@ -63,6 +64,11 @@ def features_origin(arrays: dict[str, np.ndarray], weights: str) -> dict[str, st
 def feature_names(arrays: dict[str, np.ndarray]) -> list[str]:
     """The features that the run has, in the order of `FEATURES`: its test feature first."""
     return [name for name in FEATURES if f"query_{name.removesuffix('_global')}" in arrays]
+
+
+def has_whole_queries(arrays: dict[str, np.ndarray]) -> bool:
+    """Whether the dataset has queries without occlusion beside the occluded ones."""
+    return f"{WHOLE_QUERY}_keys" in arrays
 
 
 def select_feature(arrays: dict[str, np.ndarray], split: str, name: str) -> np.ndarray:

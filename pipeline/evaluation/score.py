@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.cli import run_stage
+from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.evaluation.features import (
     RERANKED,
     feature_names,
     features_origin,
+    has_whole_queries,
     labels_of,
     read_features,
     select_feature,
@@ -31,29 +34,58 @@ from pipeline.options.evaluation import EvaluationOptions
 from pipeline.provenance import code_hash
 
 
-def rank_features(arrays: dict[str, np.ndarray], options: EvaluationOptions) -> dict[str, Ranking]:
-    """The ranking by each feature that the run has, in the order of `TABLE_FEATURES`.
+def rank_features(
+    arrays: dict[str, np.ndarray], options: EvaluationOptions, split: str = "query"
+) -> dict[str, Ranking]:
+    """The ranking for `split` by each feature of the run, in the order of `TABLE_FEATURES`.
 
     Re-ranked, where `options` ask for it, is the test feature alone.
     """
     names = feature_names(arrays)
-    rankings = {name: _rank(arrays, name) for name in names[:1]}
+    rankings = {name: _rank(arrays, split, name) for name in names[:1]}
     if options.rerank is not None:
         reranked = partial(reranked_similarity, options=options.rerank)
-        rankings[names[0] + RERANKED] = _rank(arrays, names[0], reranked)
-    return rankings | {name: _rank(arrays, name) for name in names[1:]}
+        rankings[names[0] + RERANKED] = _rank(arrays, split, names[0], reranked)
+    return rankings | {name: _rank(arrays, split, name) for name in names[1:]}
 
 
 def _rank(
-    arrays: dict[str, np.ndarray], feature: str, similarity: Similarity = cosine_similarity
+    arrays: dict[str, np.ndarray],
+    split: str,
+    feature: str,
+    similarity: Similarity = cosine_similarity,
 ) -> Ranking:
     return rank_gallery(
-        select_feature(arrays, "query", feature),
-        labels_of(arrays, "query"),
+        select_feature(arrays, split, feature),
+        labels_of(arrays, split),
         select_feature(arrays, "gallery", feature),
         labels_of(arrays, "gallery"),
         similarity,
     )
+
+
+def _results(
+    arrays: dict[str, np.ndarray], split: str, rankings: dict[str, Ranking]
+) -> dict[str, Any]:
+    """What the metrics file says of the queries of `split`."""
+    keys = arrays[f"{split}_keys"]
+    unmatched = next(iter(rankings.values())).matches == 0  # the same whatever the feature
+    return {
+        "queries": len(keys),
+        "queries_without_match": keys[unmatched].tolist(),
+        "features": {
+            feature: {name: round(value, 4) for name, value in summarise(ranking).items()}
+            for feature, ranking in rankings.items()
+        },
+    }
+
+
+def _whole_results(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Results of whole-body queries under a key of their own; empty for a dataset without them."""
+    if not has_whole_queries(arrays):
+        return {}
+    rankings = rank_features(arrays, EvaluationOptions(rerank=None), WHOLE_QUERY)
+    return {WHOLE_QUERY: _results(arrays, WHOLE_QUERY, rankings)}
 
 
 def score(
@@ -68,17 +100,17 @@ def score(
 
     Reads the features file and the run's record; writes `metrics` (JSON: metrics of each feature
     in percent, and the queries without a match, which count in none of them) and `queries` (CSV:
-    one row per feature and query). Raises InputError when no query has a match or a feature is not
-    finite, and for features of other weights than the run's.
+    one row per feature and query). Whole-body queries have the same metrics below `whole_query`;
+    they are not re-ranked, and not in `queries`. Raises InputError when no query has a match or a
+    feature is not finite, and for features of other weights than the run's.
     """
     arrays, run = read_features(features), read_json(record)
     try:
         made_of = features_origin(arrays, run["hashes"]["weights"])
         rankings = rank_features(arrays, options)
-        summaries = {feature: summarise(ranking) for feature, ranking in rankings.items()}
+        results = _results(arrays, "query", rankings) | _whole_results(arrays)
     except InputError as error:
         raise InputError(f"{features}: {error}") from None
-    unmatched = next(iter(rankings.values())).matches == 0  # the same whatever the feature
     summary = {
         "dataset": dataset,
         "trained_on": run["dataset"],
@@ -86,18 +118,12 @@ def score(
         "seed": run["seed"],
         "run": sha256(record),
         "evaluation": options.model_dump(mode="json"),
-        "queries": len(arrays["query_keys"]),
         "gallery": len(arrays["gallery_keys"]),
-        "queries_without_match": arrays["query_keys"][unmatched].tolist(),
-        "features": {
-            feature: {name: round(value, 4) for name, value in values.items()}
-            for feature, values in summaries.items()
-        },
     }
     write_queries(queries, arrays, rankings)
     hashes = {"features": sha256(features), "queries": sha256(queries)}
     code = code_hash("pipeline.evaluation.score")
-    write_json(metrics, summary | {"hashes": hashes, "embedding": made_of, "code": code})
+    write_json(metrics, summary | results | {"hashes": hashes, "embedding": made_of, "code": code})
 
 
 if __name__ == "__main__":

@@ -107,6 +107,23 @@ def test_arrays_follow_the_shards(tmp_path: Path, shards: Path) -> None:
             assert np.ptp(feature, axis=0).min() > 0  # every image has features of its own
 
 
+def test_whole_body_queries_are_embedded_where_there_are_some(tmp_path: Path, shards: Path) -> None:
+    without = run_embed(tmp_path, shards)
+    assert not [name for name in without if name.startswith("whole_query")]
+    folder = tmp_path / "more"
+    folder.mkdir()
+    rows = write_shards(folder, "query", samples(1, QUERIES))
+    rows += write_shards(folder, "gallery", samples(2, GALLERY))
+    write_index(folder, rows + write_shards(folder, "whole_query", samples(3, 2)))
+    arrays = run_embed(tmp_path, folder)
+    assert arrays["whole_query_keys"].tolist() == ["s3_0", "s3_1"]
+    assert arrays["whole_query_cameras"].tolist() == [3, 4]
+    new = arrays.keys() - without.keys()
+    assert new == {name.replace("gallery", "whole_query") for name in arrays if "gallery" in name}
+    for name in without.keys() - {"made_of"}:
+        np.testing.assert_array_equal(arrays[name], without[name])
+
+
 def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> None:
     """Whatever the record says of the training, each image alone through the same weights."""
     arrays = run_embed(tmp_path, shards)

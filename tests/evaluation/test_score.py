@@ -168,6 +168,42 @@ def test_of_one_feature_no_other_is_read(tmp_path: Path) -> None:
     }
 
 
+def whole_queries() -> dict[str, np.ndarray]:
+    """Two queries of people 1 and 2 that find their match first, and one without a match."""
+    return {
+        "whole_query_keys": np.array(["w1", "w2", "w3"]),
+        "whole_query_identities": np.array([1, 2, 3]),
+        "whole_query_cameras": np.array([3, 3, 1]),
+        "whole_query_coarse": np.float32([[1, 0], [0, 1], [0, 1]]),
+        "whole_query_global": np.float32([[0, -1], [0, 1], [0, 1]]),
+    }
+
+
+@pytest.mark.parametrize("rerank", [None, RerankOptions(k1=2, k2=2)])
+def test_whole_body_queries_are_scored_apart(tmp_path: Path, rerank: RerankOptions | None) -> None:
+    """All else is as without them; they are not re-ranked."""
+    options = EvaluationOptions(rerank=rerank)
+    without, rows = run_score(tmp_path, options)
+    metrics, found = run_score(tmp_path, options, **whole_queries())
+    whole = metrics.pop("whole_query")
+    assert "whole_query" not in without
+    assert found == rows
+    for name in without.keys() - {"hashes"}:
+        assert metrics[name] == without[name]
+    assert (whole["queries"], whole["queries_without_match"]) == (3, ["w3"])
+    assert set(whole["features"]) == {"coarse", "global", "coarse_global"}
+    assert whole["features"]["coarse"]["map"] == 100
+    assert whole["features"].keys() < metrics["features"].keys() or rerank is None
+
+
+def test_the_metrics_of_whole_body_queries_are_those_of_queries(tmp_path: Path) -> None:
+    features, _ = write_run(tmp_path)
+    arrays = read_features(features)
+    again = {k.replace("query", "whole_query"): v for k, v in arrays.items() if "query" in k}
+    metrics, _ = run_score(tmp_path, **again)
+    assert metrics["whole_query"] == {name: metrics[name] for name in metrics["whole_query"]}
+
+
 def test_reranked_rows_stand_below_those_of_the_test_feature(tmp_path: Path) -> None:
     plain, rows = run_score(tmp_path)
     asked = EvaluationOptions(rerank=RerankOptions(k1=2, k2=2))
