@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv as csv_format
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.cli import run_stage
+from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.evaluation.features import RERANKED, TABLE_FEATURES
 from pipeline.evaluation.metrics import METRICS
@@ -25,14 +26,24 @@ TITLES = (
     | {"minp": "mINP"}
     | {name: name.replace("rank", "Rank-") for name in METRICS if name.startswith("rank")}
 )
-COLUMNS = (
-    *("dataset", "trained_on", "variant", "feature", "seeds"),
-    *(f"{name}_{part}" for name in TITLES for part in ("mean", "std")),
-)
-RUN_COLUMNS = (
-    *("dataset", "trained_on", "variant", "seed", "feature"),
-    *(*TITLES, "metrics", "metrics_sha256", "run"),
-)
+WHOLE_TITLES = {f"whole_{name}": f"whole {title}" for name, title in HEADLINES.items()}
+"""Of whole-body queries, where the dataset has them."""
+
+
+def table_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """The columns of a table in CSV, for the metrics `names`."""
+    numbers = (f"{name}_{part}" for name in names for part in ("mean", "std"))
+    return "dataset", "trained_on", "variant", "feature", "seeds", *numbers
+
+
+def run_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """The columns of the table of runs, for the metrics `names`."""
+    head = ("dataset", "trained_on", "variant", "seed", "feature")
+    return *head, *names, "metrics", "metrics_sha256", "run"
+
+
+COLUMNS = table_columns(TITLES)
+"""What every table has."""
 
 
 class Run(NamedTuple):
@@ -45,7 +56,7 @@ class Run(NamedTuple):
     record: str
     """SHA-256 of the run's record."""
     features: dict[str, dict[str, float]]
-    """Metrics in percent of each feature."""
+    """Metrics in percent of each feature; of whole-body queries those of `WHOLE_TITLES`."""
     rerank: RerankOptions | None
 
 
@@ -68,6 +79,7 @@ def read_run(path: Path) -> Run:
         head = (benchmark, values["variant"], values["seed"], values["run"])
         features = {
             feature: {name: float(values["features"][feature][name]) for name in METRICS}
+            | _whole_metrics(values, feature)
             for feature in TABLE_FEATURES
             if feature in values["features"]
         }
@@ -79,12 +91,18 @@ def read_run(path: Path) -> Run:
     return Run(path, *head, features, evaluation.rerank)
 
 
+def _whole_metrics(values: dict[str, Any], feature: str) -> dict[str, float]:
+    """Of whole-body queries: none without them, and none of a re-ranked feature."""
+    found = values.get(WHOLE_QUERY, {"features": {}})["features"].get(feature)
+    return {f"whole_{name}": float(found[name]) for name in HEADLINES} if found else {}
+
+
 def collect_runs(paths: Sequence[Path], variants: Sequence[str]) -> list[Run]:
     """The runs of a table, by variant in the order given, then by seed.
 
-    Raises InputError for runs of several benchmarks or with several options of re-ranking, two runs
-    of the same variant and seed, a run of a variant that is not asked for, and a variant that lacks
-    a seed which another one has.
+    Raises InputError for runs of several benchmarks, with several options of re-ranking, or with
+    and without whole-body queries, two runs of the same variant and seed, a run of a variant that
+    is not asked for, and a variant that lacks a seed which another one has.
     """
     runs = [read_run(path) for path in paths]
     benchmarks = sorted({run.benchmark for run in runs})
@@ -96,6 +114,11 @@ def collect_runs(paths: Sequence[Path], variants: Sequence[str]) -> list[Run]:
         found = "; ".join(sorted(reranked))
         raise InputError(
             f"metrics: expected runs with one evaluation.rerank, found {found}: score them again"
+        )
+    if len({len(titles_of(run.features.values())) for run in runs}) > 1:
+        raise InputError(
+            "metrics: expected whole-body queries in all runs or in none, found both: score them "
+            "again"
         )
     known: dict[tuple[str, int], Run] = {}
     for run in runs:
@@ -122,8 +145,15 @@ def collect_runs(paths: Sequence[Path], variants: Sequence[str]) -> list[Run]:
     return [known[name, seed] for name in variants for seed in seeds]
 
 
+def titles_of(features: Iterable[Mapping[str, float]]) -> dict[str, str]:
+    """The metrics that a table of `features` shows, each with its title."""
+    whole = any(WHOLE_TITLES.keys() <= values.keys() for values in features)
+    return TITLES | WHOLE_TITLES if whole else TITLES
+
+
 def _row(variant: str, feature: str, runs: Sequence[Run]) -> Row:
-    values = {name: np.array([run.features[feature][name] for run in runs]) for name in TITLES}
+    names = runs[0].features[feature]
+    values = {name: np.array([run.features[feature][name] for run in runs]) for name in names}
     several = len(runs) > 1
     return Row(
         variant,
@@ -194,23 +224,28 @@ def _is_row(row: dict[str, Any]) -> bool:
     return all(row.get(name) is not None for name in COLUMNS)
 
 
-def _numbers(row: Row) -> list[str]:
+def _numbers(row: Row, names: Iterable[str]) -> list[str]:
     """Mean and standard deviation of each metric, for the CSV."""
-    pairs = [(row.mean[name], row.std[name]) for name in TITLES]
+    pairs = [(row.mean.get(name), row.std.get(name)) for name in names]
     return ["" if value is None else f"{value:.4f}" for pair in pairs for value in pair]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, names: Iterable[str]) -> list[str]:
     """A row as people read it: `58.2 ± 1.0`."""
-    spreads = ["" if row.std[name] is None else f" ± {row.std[name]:.1f}" for name in TITLES]
-    means = [f"{row.mean[name]:.1f}" for name in TITLES]
-    return [row.variant, row.feature, *map("".join, zip(means, spreads, strict=True))]
+    numbers = (_cell(row.mean.get(name), row.std.get(name)) for name in names)
+    return [row.variant, row.feature, *numbers]
 
 
-def _published_cells(benchmark: Benchmark) -> list[list[str]]:
+def _cell(mean: float | None, std: float | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{mean:.1f}" if std is None else f"{mean:.1f} ± {std:.1f}"
+
+
+def _published_cells(benchmark: Benchmark, columns: int) -> list[list[str]]:
     return [
         [item.method, f"published, {item.source}", f"{item.rank1:.1f}", f"{item.map:.1f}"]
-        + ["–"] * (len(TITLES) - 2)
+        + ["–"] * (columns - 2)
         for item in published_rows(benchmark)
     ]
 
@@ -219,6 +254,8 @@ def _caption(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | 
     seeds = rows[0].seeds
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
     caption = f"{benchmark}, in percent: {over}."
+    if titles_of(row.mean for row in rows) != TITLES:
+        caption += " Columns marked as whole: queries without occlusion, against the same gallery."
     if published_rows(benchmark):
         caption += " Rows marked as published are others' runs, as the source gives or quotes them."
     if rerank is not None:
@@ -232,8 +269,9 @@ def _caption(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | 
 
 def markdown_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
     """The table in Markdown, its caption first."""
-    lines = [["variant", "feature", *TITLES.values()], ["---"] * 2 + ["---:"] * len(TITLES)]
-    lines += [_cells(row) for row in rows] + _published_cells(benchmark)
+    titles = titles_of(row.mean for row in rows)
+    lines = [["variant", "feature", *titles.values()], ["---"] * 2 + ["---:"] * len(titles)]
+    lines += [_cells(row, titles) for row in rows] + _published_cells(benchmark, len(titles))
     body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     return f"{_caption(benchmark, rows, rerank)}\n\n{body}".replace("*", r"\*")
 
@@ -244,21 +282,23 @@ def _latex_text(text: str) -> str:
 
 def latex_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
     """The table in LaTeX; it needs the package booktabs."""
+    titles = titles_of(row.mean for row in rows)
     lines = [r"\begin{table}", r"\centering"]
     lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows, rerank))}}}")
-    lines += [rf"\begin{{tabular}}{{ll{'r' * len(TITLES)}}}", r"\toprule"]
-    lines.append(" & ".join(["variant", "feature", *TITLES.values()]) + r" \\")
-    for block in ([_cells(row) for row in rows], _published_cells(benchmark)):
+    lines += [rf"\begin{{tabular}}{{ll{'r' * len(titles)}}}", r"\toprule"]
+    lines.append(" & ".join(["variant", "feature", *titles.values()]) + r" \\")
+    own = [_cells(row, titles) for row in rows]
+    for block in (own, _published_cells(benchmark, len(titles))):
         lines += [r"\midrule"] * bool(block)
         lines += [" & ".join(map(_latex_text, cells)) + r" \\" for cells in block]
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
-def _run_rows(runs: Sequence[Run]) -> Iterator[Sequence[Any]]:
+def _run_rows(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Sequence[Any]]:
     for run in runs:
         for feature, values in run.features.items():
-            numbers = (values[name] for name in TITLES)
+            numbers = (values.get(name, "") for name in names)
             yield (
                 *run.benchmark,
                 run.variant,
@@ -271,9 +311,11 @@ def _run_rows(runs: Sequence[Run]) -> Iterator[Sequence[Any]]:
             )
 
 
-def _table_rows(benchmark: Benchmark, rows: Sequence[Row]) -> Iterator[Sequence[Any]]:
+def _table_rows(
+    benchmark: Benchmark, rows: Sequence[Row], names: Sequence[str]
+) -> Iterator[Sequence[Any]]:
     for row in rows:
-        yield *benchmark, row.variant, row.feature, row.seeds, *_numbers(row)
+        yield *benchmark, row.variant, row.feature, row.seeds, *_numbers(row, names)
 
 
 def tabulate(
@@ -282,15 +324,17 @@ def tabulate(
     """Write the table of `variants`, in their order.
 
     `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `runs` holds
-    one row per run and feature with the metrics file, its hash and that of the run's record.
+    one row per run and feature with the metrics file, its hash and that of the run's record. Where
+    the dataset has whole-body queries, each row has their metrics too.
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
     found = collect_runs(metrics, variants)
     rows, benchmark, rerank = summarise_runs(found), found[0].benchmark, found[0].rerank
-    write_csv(runs, RUN_COLUMNS, _run_rows(found))
+    titles = list(titles_of(row.mean for row in rows))
+    write_csv(runs, run_columns(titles), _run_rows(found, titles))
     write_text(markdown, markdown_table(benchmark, rows, rerank))
     write_text(latex, latex_table(benchmark, rows, rerank))
-    write_csv(csv, COLUMNS, _table_rows(benchmark, rows))
+    write_csv(csv, table_columns(titles), _table_rows(benchmark, rows, titles))
 
 
 if __name__ == "__main__":
