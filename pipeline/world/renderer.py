@@ -34,13 +34,18 @@ class Ground(NamedTuple):
     """(P, 3) float32."""
     normals: np.ndarray
     """(P, 3) float32 of length 1."""
+    lit: np.ndarray | float
+    """(P,) fraction of the sun that all that stands in the place lets through."""
 
 
 class Backdrop(Protocol):
     """Ground and walls of a place."""
 
-    def meet(self, eye: np.ndarray, rays: np.ndarray) -> Ground:
-        """What the rays (P, 3) from `eye` (3,) meet."""
+    def meet(self, eye: np.ndarray, rays: np.ndarray, pixel: float) -> Ground:
+        """What the rays (P, 3) from `eye` (3,) meet; `pixel` is a pixel's size at depth 1."""
+
+    def lit(self, points: np.ndarray) -> np.ndarray | float:
+        """(P,) fraction of the sun at `points` (P, 3) that trees and buildings let through."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def shade(
     """Colour what `geometry` found. The surfaces that `casts` names cast shadows near `centre`."""
     view = geometry.view
     casters = [surface for surface, cast in zip(geometry.surfaces, casts, strict=True) if cast]
-    shadows = _Shadows(casters, light, centre)
+    shadows = _Shadows(casters, light, centre, backdrop)
     layers = _layers(geometry)
     depth = _pixel_depth(geometry)
     radiance = np.zeros((view.size[0] * view.size[1], 3), np.float32)
@@ -250,7 +255,10 @@ def _creases(depth: np.ndarray, scale: float) -> np.ndarray:
 class _Shadows:
     """Sun and sky on points near the middle of the crop."""
 
-    def __init__(self, casters: Sequence[Surface], light: Light, centre: np.ndarray) -> None:
+    def __init__(
+        self, casters: Sequence[Surface], light: Light, centre: np.ndarray, backdrop: Backdrop
+    ) -> None:
+        self._place = backdrop
         vertices = [surface.vertices for surface in casters]
         offsets = np.cumsum([0, *(len(v) for v in vertices)])
         self._sun: ShadowMap | None = None
@@ -266,8 +274,13 @@ class _Shadows:
             cut = np.concatenate([_cut(surface) for surface in casters])
             self._sun = ShadowMap(stacked, triangles, cut, light.direction, centre)
 
-    def lit(self, points: np.ndarray) -> np.ndarray | float:
+    def cast(self, points: np.ndarray) -> np.ndarray | float:
+        """Fraction of the sun that the casters let through."""
         return self._sun.lit(points) if self._sun else 1.0
+
+    def lit(self, points: np.ndarray) -> np.ndarray | float:
+        """Fraction of the sun that they and the place let through."""
+        return self.cast(points) * self._place.lit(points) if self._sun else 1.0
 
     def open_sky(self, points: np.ndarray) -> np.ndarray | float:
         """On the ground; what stands on it has `_creases`."""
@@ -283,8 +296,9 @@ def _backdrop(
     """(H * W, 3) light from ground and walls, by the fraction of each pixel that shows them."""
     out = np.zeros((len(empty), 3), np.float32)
     places = np.flatnonzero(empty > 0)
-    ground = backdrop.meet(view.eye, view.rays(places))
-    received = light.on(ground.normals, shadows.lit(ground.points), shadows.open_sky(ground.points))
+    ground = backdrop.meet(view.eye, view.rays(places), 1 / view.scale)
+    lit = shadows.cast(ground.points) * ground.lit
+    received = light.on(ground.normals, lit, shadows.open_sky(ground.points))
     out[places] = ground.albedo * received * empty[places, None]
     return out
 

@@ -1,0 +1,105 @@
+"""Textures in metres that stay free of aliasing at any distance and angle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_LEVELS = 5  # averages over 1, 2, 4, 8, 16 texels along each axis
+_SWITCH = 1.4  # an average is taken from this many of its own sizes on
+
+
+class Texture:
+    """A periodic picture, averaged beforehand over all combinations of widths and heights.
+
+    Values are stored as the root of what they stand for, in 8 bits, so that dark ones keep their
+    steps.
+    """
+
+    def __init__(self, image: np.ndarray, texel: float) -> None:
+        """`image` (H, W, 3) or, with coverage, (H, W, 4), 0 to 1; `texel` is its grid in metres.
+
+        Height and width are powers of 2. Colours with coverage are already multiplied by it.
+        """
+        height, width = image.shape[:2]
+        if height & (height - 1) or width & (width - 1):
+            raise ValueError(f"texture of {height} x {width} texels: both must be powers of 2")
+        self.texel = texel
+        self.size = (height * texel, width * texel)
+        self._shape = (height, width)
+        if image.shape[2] == 3:
+            image = np.concatenate([image, np.ones_like(image[:, :, :1])], 2)
+        self._starts = np.zeros((_LEVELS, _LEVELS), np.int64)
+        self._words = self._averages(image.astype(np.float32))
+
+    def _averages(self, image: np.ndarray) -> np.ndarray:
+        """All averages one after the other, a 32-bit word for each texel."""
+        parts, start = [], 0
+        for row in range(_LEVELS):
+            flat = image
+            for column in range(_LEVELS):
+                self._starts[row, column] = start
+                parts.append(_words(flat))
+                start += len(parts[-1])
+                flat = _halved(flat, 1)
+            image = _halved(image, 0)
+        return np.concatenate(parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self._words.nbytes
+
+    def sample(
+        self, u: np.ndarray, v: np.ndarray, width: np.ndarray, height: np.ndarray
+    ) -> np.ndarray:
+        """(P, 4) float32 colour and coverage at `u` (P,) to the right, `v` (P,) down, in metres.
+
+        `width` and `height` (P,) are what a pixel covers along the two axes.
+        """
+        column, left, right, x = self._axis(u, width, 1)
+        row, upper, lower, y = self._axis(v, height, 0)
+        start = self._starts[row, column].astype(np.int32)
+        pitch = np.right_shift(self._shape[1], column)
+        upper, lower = start + upper * pitch, start + lower * pitch
+        top = self._mixed(upper + left, upper + right, x)
+        bottom = self._mixed(lower + left, lower + right, x)
+        mixed = top + (bottom - top) * y
+        return mixed * mixed
+
+    def _axis(
+        self, along: np.ndarray, width: np.ndarray, axis: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Level, texel before, texel after and weight (P, 1) of the latter."""
+        limits = self.texel * _SWITCH * 2.0 ** np.arange(_LEVELS - 1)
+        level = np.searchsorted(limits.astype(np.float32), width).astype(np.int32)
+        scale = (1 / (self.texel * 2.0 ** np.arange(_LEVELS))).astype(np.float32)
+        place = along * scale[level] - np.float32(0.5)
+        before = np.floor(place)
+        weight = (place - before)[:, None]
+        before = before.astype(np.int32)
+        last = np.right_shift(np.int32(self._shape[axis]), level) - 1
+        return level, before & last, (before + 1) & last, weight
+
+    def _mixed(self, before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        first, second = _roots(self._words[before]), _roots(self._words[after])
+        return first + (second - first) * weight
+
+
+def _words(image: np.ndarray) -> np.ndarray:
+    """(H * W,) uint32 of (H, W, 4) values 0 to 1."""
+    roots = np.sqrt(np.clip(image, 0, 1)) * np.float32(255) + np.float32(0.5)
+    return np.ascontiguousarray(roots.astype(np.uint8)).view(np.uint32).ravel()
+
+
+def _roots(words: np.ndarray) -> np.ndarray:
+    """(P, 4) float32 roots of the values."""
+    return words.view(np.uint8).reshape(-1, 4) * np.float32(1 / 255)
+
+
+def _halved(image: np.ndarray, axis: int) -> np.ndarray:
+    """Means of neighbours along an axis; a single one stays."""
+    if image.shape[axis] == 1:
+        return image
+    even, odd = (slice(0, None, 2), slice(1, None, 2))
+    cut = (slice(None),) * axis
+    return (image[(*cut, even)] + image[(*cut, odd)]) * np.float32(0.5)
