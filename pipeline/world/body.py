@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 _STEP = np.float32(1e-4)  # metres: unit of the file's integers
-BIND_SPREAD = 0.6
+BIND_SPREAD = 0.4
 """Angle in radians between trunk and arms in the bind pose."""
 
 DOWN = np.array([0, -1, 0], np.float64)

@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.world.body import SIDES, Skin
 from pipeline.world.meshes import quads
-from pipeline.world.patterns import LEG, SLEEVE, Fabric, Material
-from pipeline.world.surfaces import PART
+from pipeline.world.patterns import LEG, RIGID, SLEEVE, Fabric, Material, Painted
+from pipeline.world.surfaces import PART, Mesh
 from pipeline.world.tubes import (
     Frame,
     Rings,
@@ -25,6 +25,7 @@ from pipeline.world.tubes import (
 
 _TRUNK_COLUMNS, _ARM_COLUMNS, _LEG_COLUMNS, _SHOE_COLUMNS = 30, 12, 16, 10
 _TRUNK_STEP, _SHOULDER_STEP, _LIMB_STEP = 0.032, 0.014, 0.032  # metres between rings
+_CAP, _DELTOID = 0.065, 0.035  # metres: a sleeve is round above the shoulder's joint
 _CUFF = 0.03  # metres over which a sleeve narrows at its end
 _SOLE = 0.025  # metres
 
@@ -148,6 +149,35 @@ def tube_piece(
     )
 
 
+def rigid_piece(
+    name: str, mesh: Mesh, tailor: Tailor, bone: str | int, material: Material | None = None
+) -> Piece:
+    """A piece that moves with one bone; without a `material` it has the colours of `mesh`."""
+    count = len(mesh.vertices)
+    number = bone if isinstance(bone, int) else tailor.body.bone(bone)
+    weights = np.zeros((count, 4), np.float32)
+    weights[:, 0] = 1
+    return Piece(
+        vertices=mesh.vertices,
+        triangles=mesh.triangles,
+        skin=Skin(np.full((count, 4), number), weights),
+        places=mesh.colours if material is None else _projected(mesh.vertices),
+        fabric=Painted(float(mesh.gloss.max())) if material is None else material,
+        part=PART[name],
+        folds=np.zeros(count, np.float32),
+        cut=np.ones(count, np.float32),
+        name=name,
+        twins=np.zeros((0, 2), np.int64),
+        two_sided=bool(mesh.two_sided.any()),
+    )
+
+
+def _projected(vertices: np.ndarray) -> np.ndarray:
+    """(V, 3) places of a rigid piece: across, down, and a zone of its own."""
+    x, y, _ = (vertices - vertices.mean(0)).T
+    return np.stack([x, -y, np.full_like(x, RIGID)], 1).astype(np.float32)
+
+
 def _places(vertices: np.ndarray, zone: float) -> np.ndarray:
     """(V, 3) metres around from the front, metres along from the last ring, and the zone."""
     rows, columns = vertices.shape[:2]
@@ -170,6 +200,11 @@ def upper_pieces(tailor: Tailor, garment: UpperGarment, name: str) -> list[Piece
     if garment.sleeve > 0:
         pieces += [_sleeve(tailor, garment, name, side) for side in SIDES]
     return pieces
+
+
+def trunk_rings(piece: Piece) -> np.ndarray:
+    """(R, C, 3) the rings of an upper garment's first piece."""
+    return piece.vertices.reshape(-1, _TRUNK_COLUMNS + 1, 3)
 
 
 def _trunk(tailor: Tailor, garment: UpperGarment, name: str) -> Piece:
@@ -225,14 +260,20 @@ def _around_neck(outline: Rings, garment: UpperGarment, neck: float, shoulder: f
 
 
 def _neck_cut(vertices: np.ndarray, garment: UpperGarment, neck: float) -> np.ndarray:
-    """(R, C) metres below the neckline, which is lower in front."""
+    """(R, C) metres below the neckline."""
     if garment.collar:
         return np.ones(vertices.shape[:2])
-    front = ramp(vertices[..., 2], 0.0, 0.06)
-    middle = np.clip(1 - np.abs(vertices[..., 0]) / 0.09, 0, 1)
+    return neckline(vertices, garment, neck) - vertices[..., 1]
+
+
+def neckline(points: np.ndarray, garment: UpperGarment, neck: float) -> np.ndarray:
+    """Height up to which a garment reaches at `points` (..., 3): lower in front."""
+    if garment.collar:
+        return np.full(points.shape[:-1], neck + 0.01)
+    front = ramp(points[..., 2], 0.0, 0.06)
+    middle = np.clip(1 - np.abs(points[..., 0]) / 0.09, 0, 1)
     deep = max(garment.neckline - 0.03, 0)
-    line = neck + 0.012 - front * (min(garment.neckline, 0.03) + deep * middle)
-    return line - vertices[..., 1]
+    return neck + 0.012 - front * (min(garment.neckline, 0.03) + deep * middle)
 
 
 def _quilted(vertices: np.ndarray, step: float) -> np.ndarray:
@@ -256,7 +297,7 @@ def trunk_skin(tailor: Tailor, points: np.ndarray) -> Skin:
     weights = {"pelvis": 1 - over[0]}
     for bone, low, high in zip(names, over, [*over[1:], np.zeros_like(y)], strict=True):
         weights[bone] = np.maximum(low - high, 0)
-    legs = 0.9 * weights["pelvis"] * ramp(y, at.hip + 0.04, at.hip - 0.16)
+    legs = 0.95 * weights["pelvis"] * ramp(y, at.hip + 0.05, at.hip - 0.1)
     weights["pelvis"] = weights["pelvis"] - legs
     shoulder_x = abs(float(tailor.joint("upperarm_l")[0]))
     arm = 0.5 * ramp(np.abs(x), 0.6 * shoulder_x, 1.2 * shoulder_x)
@@ -274,9 +315,11 @@ def trunk_skin(tailor: Tailor, points: np.ndarray) -> Skin:
 
 def _sleeve(tailor: Tailor, garment: UpperGarment, name: str, side: str) -> Piece:
     slices, frame, length = tailor.arm(side)
-    start, end = -0.05, garment.sleeve * length
+    start, end = -_CAP, garment.sleeve * length
     stations = np.linspace(start, end, max(5, round((end - start) / _LIMB_STEP)))
-    outline = rings(slices, np.maximum(stations, 0.035), _ARM_COLUMNS)._replace(stations=stations)
+    outline = rings(slices, np.maximum(stations, _DELTOID), _ARM_COLUMNS)._replace(
+        stations=stations
+    )
     outline = _sleeve_room(outline, garment, length)
     vertices = raised(outline, frame)
     if garment.quilts:
@@ -297,8 +340,9 @@ def _sleeve(tailor: Tailor, garment: UpperGarment, name: str, side: str) -> Piec
 
 def _sleeve_room(outline: Rings, garment: UpperGarment, length: float) -> Rings:
     along = outline.stations
-    inside = 0.5 + 0.5 * ramp(along, -0.05, 0.045)
-    radii = smoothed(outline.radii) * inside[:, None] + 0.85 * garment.ease
+    inside = np.clip((along + _CAP) / (_CAP + _DELTOID), 0, 1)
+    cap = np.sqrt(1 - (1 - inside) ** 2) * 0.97 + 0.03
+    radii = (smoothed(outline.radii) + 0.85 * garment.ease) * cap[:, None]
     steps = np.diff(along, prepend=along[0])
     radii = hanging(radii, steps, 0.06 + 0.5 * garment.taper)
     if garment.sleeve > 0.9:

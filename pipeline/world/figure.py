@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.world.body import (
-    Body,
     Skin,
     blended,
     normalised,
@@ -105,26 +105,37 @@ class Figure:
     """A person in one pose; see `Surface`."""
 
     assembly: Assembly
+    shown: np.ndarray
+    """Rows of the assembly's triangles."""
     vertices: np.ndarray
     normals: np.ndarray
     shade: np.ndarray
     """(V,) float32 factor of the colour: folds are darker."""
     cut: np.ndarray
+    lift: float
+    """Metres by which the pose was moved up, so that it stands on the ground."""
 
-    @property
+    @cached_property
     def triangles(self) -> np.ndarray:
-        return self.assembly.triangles
+        return self.assembly.triangles[self.shown]
 
-    @property
+    @cached_property
     def two_sided(self) -> np.ndarray:
-        return self.assembly.two_sided
+        return self.assembly.two_sided[self.shown]
 
-    @property
+    @cached_property
     def parts(self) -> np.ndarray:
-        return self.assembly.parts
+        return self.assembly.parts[self.shown]
+
+    def placed(self, yaw: float, x: float, z: float) -> Figure:
+        """The figure turned by `yaw` radians about the vertical and moved to (x, z)."""
+        turn = yaw_matrix(yaw).T
+        moved = self.vertices @ turn + np.array([x, 0, z], np.float32)
+        return replace(self, vertices=moved, normals=self.normals @ turn)
 
     def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
         whole = self.assembly
+        triangles = self.shown[triangles]
         rows = whole.triangles[triangles]
         values = np.concatenate([self.normals, whole.places, self.shade[:, None]], 1)
         mixed = interpolate(values, rows, weights)
@@ -140,10 +151,18 @@ class Figure:
 
 
 def pose_figure(
-    assembly: Assembly, body: Body, moves: np.ndarray, cut: np.ndarray, creases: int,
-    yaw: float, x: float, z: float,
-) -> Figure:  # fmt: skip
-    """Skin, fold, turn and place; `creases` is the seed of the folds, which change with a pose."""
+    assembly: Assembly,
+    moves: np.ndarray,
+    cut: np.ndarray,
+    hidden: frozenset[str],
+    creases: int,
+    grounded: bool,
+) -> Figure:
+    """Skin and fold the pieces whose names are not `hidden`, in the person's frame.
+
+    `moves` (bones, 3, 4); `creases` is the seed of the folds, which change with a pose;
+    `grounded`: the lowest point is moved to y = 0.
+    """
     maps = blended(assembly.skin, moves)
     vertices = transformed(assembly.vertices, maps)
     normals = transformed(assembly.normals, maps, directions=True)
@@ -152,16 +171,15 @@ def pose_figure(
     folded = vertices + normals * (_SHADING * depth)[:, None]
     shaded = _welded(vertex_normals(folded, assembly.triangles), assembly.twins)
     vertices = vertices + normals * depth[:, None]
-    vertices[:, 1] -= vertices[:, 1].min()
-    turn = yaw_matrix(yaw).T
+    shown = np.array([name not in hidden for name in assembly.names])[assembly.material]
+    lift = 0.0
+    if grounded:
+        seen = np.array([name not in hidden for name in assembly.names])[assembly.piece]
+        lift = -float(vertices[seen, 1].min())
+        vertices[:, 1] += np.float32(lift)
     darkness = np.where(assembly.folds > 0, _DARKER * np.clip(waves, -2, 1), 0)
-    return Figure(
-        assembly,
-        vertices @ turn + np.array([x, 0, z], np.float32),
-        shaded @ turn,
-        (1 + darkness).astype(np.float32),
-        cut,
-    )
+    shade = (1 + darkness).astype(np.float32)
+    return Figure(assembly, np.flatnonzero(shown), vertices, shaded, shade, cut, lift)
 
 
 def _waves(assembly: Assembly, creases: int) -> np.ndarray:

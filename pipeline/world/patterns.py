@@ -11,7 +11,7 @@ from pipeline.world.noise import volume_noise
 
 Colour = tuple[float, float, float]
 
-TRUNK, SLEEVE, LEG = 0.0, 1.0, 2.0
+TRUNK, SLEEVE, LEG, RIGID = 0.0, 1.0, 2.0, 3.0
 """Zones of cloth: third coordinate of a place."""
 
 
@@ -83,7 +83,7 @@ def _blocks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 
 def _melange(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    return np.clip(0.3 + 0.3 * volume_noise(places * np.float32(700)), 0, 1)
+    return np.clip(0.3 + 0.2 * volume_noise(places * np.float32(1500)), 0, 1)
 
 
 _PATTERNS = {
@@ -177,3 +177,28 @@ class Leather:
         flat = places * np.array([1, 1, 0], np.float32)
         low = (places[:, 2] < np.float32(self.height)).astype(np.float32)
         return _mix(self.upper.albedo(flat), np.array(self.sole, np.float32), low)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A thing whose places are its colours."""
+
+    gloss: float
+
+    def albedo(self, places: np.ndarray) -> np.ndarray:
+        return places
+
+
+@dataclass(frozen=True)
+class Strands:
+    """Hair; its places are those of the shell around the head."""
+
+    colour: Colour
+    seed: int = 0
+    gloss: float = 0.1
+
+    def albedo(self, places: np.ndarray) -> np.ndarray:
+        base = np.array(self.colour, np.float32)
+        along = places * np.array([260, 24, 40], np.float32) + np.float32(self.seed % 64)
+        streaks = np.clip(1 + 0.3 * volume_noise(along), 0.3, 2)
+        return base * streaks[:, None]

@@ -11,7 +11,8 @@ from pipeline.world.body import Shape
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.finishes import finish
 from pipeline.world.heads import Hair, Headwear
-from pipeline.world.patterns import Colour, Complexion, Fabric
+from pipeline.world.luggage import Bag
+from pipeline.world.patterns import Colour, Complexion, Fabric, Strands
 
 Rng = np.random.Generator
 Weights = Mapping[str, float]
@@ -48,17 +49,6 @@ _HAIR_WEIGHTS = (32, 24, 18, 11, 7, 4, 4)
 
 
 @dataclass(frozen=True)
-class Bag:
-    """A bag that a person always has."""
-
-    kind: str
-    """"backpack", "shoulder", "cross" (strap over the chest) or "hand"."""
-    fabric: Fabric
-    size: float
-    """1: average."""
-
-
-@dataclass(frozen=True)
 class Identity:
     """A person, in the clothes of one day."""
 
@@ -91,12 +81,12 @@ class Identity:
             "lower": self.bottom.kind,
             "lower_colour": colour_name(self.bottom.fabric.colour),
             "hair": self.hair.style,
-            "hair_colour": colour_name(self.hair.fabric.colour),
+            "hair_colour": colour_name(self.hair.strands.colour),
             "headwear": self.headwear.kind if self.headwear else "none",
             "shoes": self.shoes.kind,
             "shoe_colour": colour_name(self.shoes.fabric.colour),
             "bag": self.bag.kind if self.bag else "none",
-            "bag_colour": colour_name(self.bag.fabric.colour) if self.bag else "none",
+            "bag_colour": colour_name(self.bag.colour) if self.bag else "none",
         }
         return {name: ATTRIBUTES[name].index(value) for name, value in names.items()}
 
@@ -124,7 +114,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "lower_colour": COLOUR_NAMES,
     "hair": ("bald", "short", "crop", "bob", "long", "tail", "bun"),
     "hair_colour": COLOUR_NAMES,
-    "headwear": ("none", "cap", "beanie", "scarf"),
+    "headwear": ("none", "cap", "beanie", "hat", "scarf"),
     "shoes": ("sneakers", "leather", "boots"),
     "shoe_colour": COLOUR_NAMES,
     "bag": ("none", "backpack", "shoulder", "cross", "hand"),
@@ -380,7 +370,7 @@ def _draw_hair(rng: Rng, female: bool, age: float) -> Hair:
     colour = _pick(rng, _HAIRS, _HAIR_WEIGHTS)
     if age > 0.5 and rng.random() < 0.7:
         colour = _pick(rng, ("#8a8682", "#6f6b68", "#a8a5a1"))
-    fabric = Fabric(colour, pattern="plain", grain=0.16, gloss=0.12)
+    strands = Strands(colour, int(rng.integers(1 << 16)))
     top, sides = float(rng.uniform(0.016, 0.036)), float(rng.uniform(0.006, 0.016))
     length = 0.0
     if style == "crop":
@@ -391,24 +381,27 @@ def _draw_hair(rng: Rng, female: bool, age: float) -> Hair:
         length, sides = float(rng.uniform(0.03, 0.1)), 0.022
     return Hair(
         style,
-        fabric,
+        strands,
         top,
         sides,
         length,
-        float(rng.uniform(0.66, 0.8)),
-        bool(rng.random() < (0.3 if female else 0.25)),
-        int(rng.integers(1 << 16)),
+        hairline=float(rng.uniform(0.66, 0.8)),
+        fringe=bool(rng.random() < (0.3 if female else 0.25)),
+        parting=float(rng.uniform(-1, 1)),
+        seed=int(rng.integers(1 << 16)),
     )
 
 
 def _draw_skin(rng: Rng, female: bool, hair: Hair) -> Complexion:
     beard = 0.0 if female else float(rng.choice([0, 0.12, 0.3, 0.7], p=[0.45, 0.25, 0.15, 0.15]))
     lips = float(rng.uniform(0, 0.6)) if female else 0.1
-    return Complexion(_pick(rng, _SKINS, _SKIN_WEIGHTS), hair.fabric.colour, beard, lips)
+    return Complexion(_pick(rng, _SKINS, _SKIN_WEIGHTS), hair.strands.colour, beard, lips)
 
 
 def _draw_headwear(rng: Rng, female: bool) -> Headwear | None:
-    kind = _choice(rng, {"none": 82, "beanie": 9, "cap": 6 - 3 * female, "scarf": 2 * female})
+    kind = _choice(
+        rng, {"none": 80, "beanie": 9, "cap": 7 - 4 * female, "hat": 1, "scarf": 2 * female}
+    )
     if kind == "none":
         return None
     return Headwear(kind, _draw_fabric(rng, _UPPER, {"plain": 80, "stripes": 10, "melange": 10}))
@@ -421,5 +414,12 @@ def _draw_bag(rng: Rng, female: bool) -> Bag | None:
     kind = _choice(rng, kinds)
     if kind == "none":
         return None
-    pattern = {"plain": 75, "blocks": 25}
-    return Bag(kind, _draw_fabric(rng, _BAG, pattern, gloss=0.08), float(rng.uniform(0.82, 1.18)))
+    colour = _dye(rng, _BAG)
+    second = _contrast(rng, colour, _BAG) if rng.random() < 0.3 else _darker(colour)
+    side = "l" if rng.random() < 0.5 else "r"
+    return Bag(kind, colour, second, float(rng.uniform(0.82, 1.18)), side)
+
+
+def _darker(colour: Colour) -> Colour:
+    red, green, blue = (0.6 * value for value in colour)
+    return red, green, blue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,43 +11,34 @@ from pipeline.world.body import SIDES, Body
 from pipeline.world.clothes import (
     Piece,
     Skirt,
+    Trousers,
     UpperGarment,
+    neckline,
     shoe_pieces,
     skirt_pieces,
     trouser_pieces,
+    trunk_rings,
     upper_pieces,
 )
 from pipeline.world.figure import Figure, assemble, pose_figure
-from pipeline.world.heads import Skull, hair_pieces, headwear_pieces
-from pipeline.world.people import Identity
-from pipeline.world.poses import Pose, rotations, standing, walking
-from pipeline.world.surfaces import PART
+from pipeline.world.heads import (
+    Skull,
+    hair_pieces,
+    headwear_pieces,
+    hood_down,
+    hood_up,
+    squashed,
+)
+from pipeline.world.looks import Look
+from pipeline.world.luggage import bag_pieces, carton, cup, folder, phone, shopping_bag, suitcase
+from pipeline.world.people import Identity, draw_identity
+from pipeline.world.poses import Pose, rotations, sitting, walking
+from pipeline.world.surfaces import PART, Mesh, Surface
 from pipeline.world.tubes import Tailor
 
 _OVERLAP = 0.03  # metres of what is covered that stay, at its edge
-
-
-@dataclass(frozen=True)
-class Look:
-    """What changes between two views of one person."""
-
-    pose: Pose
-    creases: int = 0
-    """Seed of the folds."""
-    jacket_open: float = 0.0
-    """Metres between the edges of an open jacket; 0: closed."""
-
-
-def draw_look(rng: np.random.Generator, identity: Identity) -> Look:
-    """A random moment of a person: mostly walking, sometimes standing."""
-    walks = rng.random() < 0.75
-    stride = float(np.clip(rng.normal(0.85, 0.15), 0.4, 1.1))
-    pose = walking(float(rng.random()), stride, float(rng.uniform(0.4, 1.2)))
-    if not walks:
-        pose = standing(float(rng.uniform(-1, 1)))
-    can_open = identity.outer is not None and rng.random() < 0.45
-    opening = float(rng.uniform(0.06, 0.2)) if can_open else 0.0
-    return Look(pose, int(rng.integers(1 << 16)), opening)
+_TUCKED = 0.06  # metres of trousers that stay below a shirt's hem
+_CHILDREN = 12  # different ones
 
 
 class Person:
@@ -56,91 +48,209 @@ class Person:
         self.body, self.identity = body, identity
         self.shape = body.shaped(identity.shape)
         self.tailor = Tailor(body, self.shape)
-        self.assembly = assemble(self._pieces())
+        self.assembly = assemble(_Wardrobe(self.tailor, identity).pieces())
 
     def posed(self, look: Look, yaw: float, x: float, z: float) -> Figure:
         """The person's surface: turned by `yaw`, the middle of the hips above (x, z)."""
-        moves = self.body.moves(self.shape.joints, rotations(self.body, look.pose))
         return pose_figure(
-            self.assembly, self.body, moves, self._cut(look), look.creases, yaw, x, z
-        )
+            self.assembly,
+            self._moves(look.pose),
+            self._cut(look),
+            frozenset({"hood_down" if look.hood_up else "hood_up"}),
+            look.creases,
+            look.pose.seat is None,
+        ).placed(yaw, x, z)
+
+    def surfaces(self, look: Look, yaw: float, x: float, z: float) -> list[Surface]:
+        """The person, first, and all that they hold, push or lead."""
+        figure = self.posed(look, yaw, x, z)
+        return [figure, *self._things(look, figure.lift, yaw, x, z)]
+
+    def _moves(self, pose: Pose) -> np.ndarray:
+        """(B + 2, 3, 4) maps of the bones, and of those that hang from the hands."""
+        joints = self.shape.joints
+        moves = self.body.moves(joints, rotations(self.body, pose))
+        if pose.seat is not None:
+            start = moves[0, :, :3] @ joints[0] + moves[0, :, 3]
+            moves[:, :, 3] += (pose.seat - start).astype(np.float32)
+        hanging = np.zeros((2, 3, 4), np.float32)
+        for row, side in enumerate(SIDES):
+            bone = self.body.bone(f"middle_01_{side}")
+            held = moves[bone, :, :3] @ joints[bone] + moves[bone, :, 3]
+            hanging[row, :, :3] = np.eye(3)
+            hanging[row, :, 3] = held - joints[bone]
+        return np.concatenate([moves, hanging])
 
     def _cut(self, look: Look) -> np.ndarray:
         """(V,) holes of this view: an open jacket."""
-        cut = self.assembly.cut
+        cut, places = self.assembly.cut, self.assembly.places
         if self.identity.outer is None or look.jacket_open == 0:
             return cut
-        outer = self.assembly.piece_rows("outer") & (self.assembly.places[:, 2] == 0)
-        places = self.assembly.places
+        outer = self.assembly.piece_rows("outer") & (places[:, 2] == 0)
         width = look.jacket_open * (0.5 + 0.5 * np.clip(places[:, 1] / 0.5, 0, 1.4))
         edge = np.abs(places[:, 0]) - width / 2
         return np.where(outer, np.minimum(cut, edge), cut).astype(np.float32)
 
-    def _pieces(self) -> list[Piece]:
-        who, tailor = self.identity, self.tailor
-        skull = Skull(tailor)
+    # --------------------------------------------------------------------------- things
+
+    def _things(self, look: Look, lift: float, yaw: float, x: float, z: float) -> list[Surface]:
+        if look.activity in ("child", "baby"):
+            return [self._child(look, lift, yaw, x, z)]
+        mesh = self._thing(look, lift)
+        return [] if mesh is None else [mesh.placed(yaw, x, z)]
+
+    def _thing(self, look: Look, lift: float) -> Mesh | None:
+        """What is held, in the person's frame."""
+        rng = np.random.default_rng(look.things)
+        moves = self._moves(look.pose)
+        moves[:, 1, 3] += lift
+        hands = np.stack([self._hand(moves, side) for side in SIDES])  # (2, 3, 4)
+        hand = hands[list(SIDES).index(look.side)]
+        if look.activity in ("phone", "calling"):
+            return phone(hand)
+        if look.activity == "cup":
+            return cup(hand)
+        if look.activity == "folder":
+            return folder(rng, hand)
+        if look.activity == "shopping":
+            return shopping_bag(rng, hand[:, 3])
+        if look.activity == "suitcase":
+            return suitcase(rng, hand[:, 3])
+        if look.activity == "box":
+            return carton(rng, hands[:, :, 3])
+        return None
+
+    def _hand(self, moves: np.ndarray, side: str) -> np.ndarray:
+        """(3, 4) map from the frame of things in the hand: y along the fingers' roots, up."""
+        bone = self.body.bone(f"hand_{side}")
+        knuckles = self.shape.joints[self.body.bone(f"middle_01_{side}")]
+        centre = moves[bone, :, :3] @ (knuckles + np.array([0, -0.02, 0.01])) + moves[bone, :, 3]
+        return np.concatenate([moves[bone, :, :3], centre[:, None]], 1)
+
+    def _child(self, look: Look, lift: float, yaw: float, x: float, z: float) -> Surface:
+        """A child beside the person, or on the arm."""
+        child = _child(self.body, look.things % _CHILDREN)
+        sign = SIDES[look.side]
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        aside = 0.42 * sign
+        if look.activity == "child":
+            pose = walking(look.things % 7 / 7, 0.8, 0.4)
+            return child.posed(Look(pose), yaw, x + aside * cos, z - aside * sin)
+        waist = float(self.tailor.heights.waist) + lift
+        pose = sitting(np.array([0.0, waist + 0.1, 0.06]))
+        aside = 0.2 * sign
+        turned = yaw - sign * 0.9
+        return child.posed(Look(pose), turned, x + aside * cos, z - aside * sin)
+
+
+@lru_cache(_CHILDREN)
+def _child(body: Body, seed: int) -> Person:
+    identity = draw_identity(np.random.default_rng([seed, 77]))
+    shape = replace(identity.shape, age=-0.95, weight=0.0)
+    return Person(body, replace(identity, shape=shape, bag=None))
+
+
+class _Wardrobe:
+    """The pieces of an identity."""
+
+    def __init__(self, tailor: Tailor, identity: Identity) -> None:
+        self.tailor, self.who = tailor, identity
+
+    def pieces(self) -> list[Piece]:
+        return [self._skin(), *self._uppers(), *self._lowers(), *self._head()]
+
+    def _uppers(self) -> list[Piece]:
+        who, tailor = self.who, self.tailor
         pieces = upper_pieces(tailor, who.top, "top")
+        cloth = trunk_rings(pieces[0])
         if who.outer:
-            pieces = _below_jacket(pieces, who.top, who.outer)
-            pieces += upper_pieces(tailor, who.outer, "outer")
-        if who.legwear:
-            pieces += trouser_pieces(tailor, who.legwear)
-        if isinstance(who.bottom, Skirt):
-            pieces += skirt_pieces(tailor, who.bottom)
-        else:
-            pieces += trouser_pieces(tailor, who.bottom)
-        pieces += shoe_pieces(tailor, who.shoes)
-        pieces += hair_pieces(skull, who.hair)
+            outer = upper_pieces(tailor, who.outer, "outer")
+            cloth = trunk_rings(outer[0])
+            pieces = [_below_jacket(pieces[0], who.top, who.outer), *outer]
+        if who.bag:
+            pieces += bag_pieces(tailor, who.bag, cloth)
+        return pieces
+
+    def _lowers(self) -> list[Piece]:
+        who, tailor = self.who, self.tailor
+        pieces = shoe_pieces(tailor, who.shoes)
+        for garment in (who.legwear, who.bottom):
+            if isinstance(garment, Trousers):
+                pieces += [self._tucked(piece) for piece in trouser_pieces(tailor, garment)]
+            elif isinstance(garment, Skirt):
+                pieces += skirt_pieces(tailor, garment)
+        return pieces
+
+    def _tucked(self, piece: Piece) -> Piece:
+        """Trousers without what a shirt or jacket covers."""
+        at, who = self.tailor.heights, self.who
+        hem = max(who.top.hem, who.outer.hem if who.outer else -1)
+        covered = piece.vertices[:, 1] - (at.hip - hem * (at.hip - at.knee)) - _TUCKED
+        return replace(piece, cut=np.minimum(piece.cut, -covered).astype(np.float32))
+
+    def _head(self) -> list[Piece]:
+        who, skull = self.who, Skull(self.tailor)
+        hair = squashed(who.hair) if who.headwear else who.hair
+        covered = who.headwear is not None and who.headwear.kind == "scarf"
+        pieces = [] if covered else hair_pieces(skull, hair)
         if who.headwear:
-            pieces += headwear_pieces(skull, who.headwear, who.hair.top)
-        return [self._skin(), *pieces]
+            pieces += headwear_pieces(skull, who.headwear, hair)
+        upper, name = (who.outer, "outer") if who.outer else (who.top, "top")
+        if upper.hood:
+            up = hood_up(skull, upper.fabric, who.hair.top + 0.012, 0.12, name)
+            down = hood_down(skull, upper.fabric, name)
+            pieces += [replace(up, name="hood_up"), replace(down, name="hood_down")]
+        return pieces
 
     def _skin(self) -> Piece:
         """The body where no cloth hides it."""
-        body = self.body
-        count = len(self.shape.vertices)
+        body, shape = self.tailor.body, self.tailor.shape
+        count = len(shape.vertices)
         return Piece(
-            vertices=self.shape.vertices,
+            vertices=shape.vertices,
             triangles=body.triangles,
             skin=body.skin,
             places=body.average.vertices,
-            fabric=self.identity.skin,
+            fabric=self.who.skin,
             part=PART["skin"],
             folds=np.zeros(count, np.float32),
-            cut=-self._covered(),
+            cut=-np.where(self.tailor.arms > 0.5, self._covered_arms(), self._covered_trunk()),
             name="skin",
             twins=np.zeros((0, 2), np.int64),
         )
 
-    def _covered(self) -> np.ndarray:
-        """(V,) float32 metres by which cloth covers the skin; below 0 it is seen."""
-        who, tailor, at = self.identity, self.tailor, self.tailor.heights
-        y = self.shape.vertices[:, 1]
-        arms, upper = tailor.arms > 0.5, who.outer or who.top
-        neck = at.neck - 0.02 - max(who.top.neckline, 0.03) * (self.shape.vertices[:, 2] > 0)
-        sleeve = max(who.top.sleeve, upper.sleeve)
+    def _covered_trunk(self) -> np.ndarray:
+        """(V,) float32 metres by which cloth covers trunk and legs; below 0 skin is seen."""
+        who, at, points = self.who, self.tailor.heights, self.tailor.shape.vertices
+        y = points[:, 1]
+        neck = neckline(points, who.top, at.neck) - 0.015
+        neck = neck + 4 * np.maximum(np.abs(points[:, 0]) - 0.085, 0)
         shoe = at.ankle + max(who.shoes.shaft, 0) - 0.02
-        leg = who.legwear or who.bottom
-        low = at.hip - max(who.top.hem, getattr(who.bottom, "hem", 0)) * (at.hip - at.knee)
-        if hasattr(leg, "length"):
-            low = min(low, at.crotch - leg.length * (at.crotch - at.ankle))
-        trunk = np.minimum(neck - y, y - low - _OVERLAP)
-        trunk = np.maximum(trunk, shoe - y)
-        along = np.full(len(y), -1.0)
+        skirt = who.bottom.hem if isinstance(who.bottom, Skirt) else 0.0
+        low = at.hip - max(who.top.hem, skirt) * (at.hip - at.knee)
+        for leg in (who.legwear, who.bottom):
+            if isinstance(leg, Trousers):
+                low = min(low, at.crotch - leg.length * (at.crotch - at.ankle))
+        return np.maximum(np.minimum(neck - y, y - low - _OVERLAP), shoe - y).astype(np.float32)
+
+    def _covered_arms(self) -> np.ndarray:
+        """(V,) float32 metres inside the sleeves, along the arms."""
+        points, who = self.tailor.shape.vertices, self.who
+        part = max(who.top.sleeve, who.outer.sleeve if who.outer else 0)
+        covered = np.full(len(points), -1, np.float32)
         for side, sign in SIDES.items():
-            _, frame, length = tailor.arm(side)
-            own = arms & (self.shape.vertices[:, 0] * sign > 0)
-            place = (self.shape.vertices[own] - frame.origin) @ frame.along
-            along[own] = sleeve * length - _OVERLAP - place
-        return np.where(arms, along, trunk).astype(np.float32)
+            _, frame, length = self.tailor.arm(side)
+            own = points[:, 0] * sign > 0
+            along = (points[own] - frame.origin) @ frame.along
+            covered[own] = part * length - _OVERLAP - along
+        return covered
 
 
-def _below_jacket(pieces: list[Piece], top: UpperGarment, outer: UpperGarment) -> list[Piece]:
-    """Of the top, only what an open jacket shows: the front, the collar and the hem."""
-    trunk = pieces[0]
+def _below_jacket(trunk: Piece, top: UpperGarment, outer: UpperGarment) -> Piece:
+    """Of the top's trunk, only what an open jacket shows: the front, the collar and the hem."""
     around, along = np.abs(trunk.places[:, 0]), trunk.places[:, 1]
     hidden = (along > 0.1 + top.collar) & (around > 0.25)
     if top.hem > outer.hem:
         hidden &= along < along.max() - 0.1
-    high = (trunk.places[:, 1] > 0.02 + top.collar) & (around > 0.1) & (along < 0.16)
-    return [replace(trunk, cut=np.where(hidden | high, -1, trunk.cut).astype(np.float32))]
+    high = (along > 0.02 + top.collar) & (around > 0.1) & (along < 0.16)
+    return replace(trunk, cut=np.where(hidden | high, -1, trunk.cut).astype(np.float32))

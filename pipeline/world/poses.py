@@ -233,7 +233,36 @@ def standing(weight: float = 0.0) -> Pose:
     )
 
 
+def sitting(seat: np.ndarray) -> Pose:
+    """A child on an arm, its pelvis at `seat` (3,)."""
+    legs = leg(1.15, 0.45, 1.1, 0.5, 0.5)
+    return Pose(arms=(arm(0.9, 0.2, 0.8), arm(0.7, 0.2, 0.9)), legs=(legs, legs), seat=seat)
+
+
 def with_arm(pose: Pose, side: str, limb: Arm) -> Pose:
     """`pose` with another left ("l") or right arm."""
     left, right = pose.arms
     return replace(pose, arms=(limb, right) if side == "l" else (left, limb))
+
+
+def with_head(pose: Pose, pitch: float, yaw: float = 0.0) -> Pose:
+    """`pose` with the head lowered by `pitch` and turned to the left by `yaw`."""
+    return replace(pose, head=(pitch, yaw, 0.0))
+
+
+ARMS = {
+    "phone": arm(0.35, 0.12, 1.85, 0.55, roll=-0.7, grip=0.7),
+    "ear": arm(0.75, 0.45, 2.45, 0.35, grip=0.7),
+    "pocket": arm(-0.32, 0.36, 0.75, 0.75, roll=0.3, grip=0.3),
+    "hanging": arm(0.03, 0.1, 0.1, 0.1, grip=0.9),
+    "box": arm(0.3, 0.12, 1.35, -0.05, grip=0.6),
+    "cup": arm(0.3, 0.15, 1.6, 0.35, grip=0.8),
+    "strap": arm(0.15, 0.28, 2.35, 0.25, roll=-0.6, grip=1.0),
+    "pulling": arm(-0.42, 0.16, 0.12, 0.1, grip=1.1),
+    "pushing": arm(0.55, 0.1, 0.75, 0.1, roll=-1.0, grip=1.1),
+    "child": arm(0.35, 0.2, 1.75, 0.8, grip=0.4),
+    "leading": arm(0.2, 0.3, 0.2, 0.1, grip=0.9),
+    "crossed": arm(0.45, 0.12, 1.75, 1.15, grip=0.3),
+    "folder": arm(0.05, 0.16, 0.35, 0.2, grip=1.0),
+}
+"""Arms that do something, by what they do."""

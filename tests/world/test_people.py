@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.world.body import Body
+from pipeline.world.looks import ACTIVITIES, Look, draw_look
 from pipeline.world.people import ATTRIBUTES, draw_identity
-from pipeline.world.person import Look, Person, draw_look
+from pipeline.world.person import Person
 from pipeline.world.poses import standing
 from pipeline.world.surfaces import PART
 
@@ -68,3 +69,39 @@ def test_attributes_agree_with_what_is_worn():
         assert named["lower"] == identity.bottom.kind
         assert (named["bag"] == "none") == (identity.bag is None)
         assert (named["headwear"] == "none") == (identity.headwear is None)
+
+
+@pytest.mark.parametrize("activity", ["phone", "suitcase", "box", "child", "baby", "shopping"])
+def test_what_is_held_is_a_surface_of_its_own_near_the_person(body, activity):
+    assert activity in ACTIVITIES
+    rng = np.random.default_rng(2)
+    identity = draw_identity(rng)
+    look = draw_look(rng, identity, activity)
+    figure, thing = Person(body, identity).surfaces(look, 0.5, 0, -6)
+    centres = [(s.vertices.min(0) + s.vertices.max(0)) / 2 for s in (figure, thing)]
+    assert 0.05 < np.linalg.norm(centres[0] - centres[1]) < 1.2
+    assert thing.vertices[:, 1].min() > -0.01
+    if activity == "suitcase":
+        assert thing.vertices[:, 1].min() < 0.01
+
+
+def test_a_raised_hood_takes_the_place_of_the_lowered_one(body):
+    identity = draw_identity(np.random.default_rng(5))
+    identity = replace(identity, outer=None, top=replace(identity.top, hood=True), headwear=None)
+    person = Person(body, identity)
+    looks = [Look(standing(), hood_up=raised) for raised in (True, False)]
+    up, down = (person.posed(look, 0, 0, -5) for look in looks)
+    assert set(up.parts.tolist()) == set(down.parts.tolist())
+    assert len(up.triangles) != len(down.triangles)
+
+
+def test_an_open_jacket_has_a_hole_in_front(body):
+    identity = draw_identity(np.random.default_rng(0))
+    identity = replace(identity, outer=replace(identity.top, kind="jacket", ease=0.04))
+    person = Person(body, identity)
+    closed, opened = (
+        person.posed(Look(standing(), jacket_open=width), 0, 0, -5) for width in (0.0, 0.15)
+    )
+    newly = (opened.cut < 0) & (closed.cut >= 0)
+    assert newly.any()
+    assert (opened.vertices[newly][:, 2] > -5).all()

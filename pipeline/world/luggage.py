@@ -1,0 +1,241 @@
+"""Bags that people wear, and things that they hold, push or pull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.world.body import SIDES
+from pipeline.world.clothes import Piece, rigid_piece, trunk_skin
+from pipeline.world.finishes import BLACK_PLASTIC, STEEL, Finish, finish, pick
+from pipeline.world.meshes import box, ellipsoid, join, loft, tube
+from pipeline.world.patterns import Colour
+from pipeline.world.surfaces import PART, Mesh
+from pipeline.world.tubes import Tailor
+
+_OFF_CLOTH = 0.012  # metres by which a strap lies above the cloth
+_STRAP_STEPS = 9
+
+
+@dataclass(frozen=True)
+class Bag:
+    """A bag that a person always has."""
+
+    kind: str
+    """"backpack", "shoulder", "cross" (strap over the chest) or "hand"."""
+    colour: Colour
+    second: Colour
+    """Of its pockets and straps."""
+    size: float
+    """1: average."""
+    side: str
+    """"l" or "r": where it hangs."""
+
+
+def bag_pieces(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
+    """The bag and its straps, over `cloth` (R, C, 3): rings of the outermost upper garment."""
+    make = {"backpack": _backpack, "shoulder": _shoulder_bag, "cross": _cross_bag, "hand": _handbag}
+    return make[bag.kind](tailor, bag, cloth)
+
+
+def _backpack(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
+    at, size = tailor.heights, bag.size
+    middle = at.shoulder - 0.16
+    back = _depth(cloth, middle, behind=True)
+    main, pocket = Finish(bag.colour, 0.08), Finish(bag.second, 0.08)
+    centre = np.array([0, middle - 0.03, back - 0.075 * size])
+    body = ellipsoid((0.15 * size, 0.225 * size, 0.1 * size), centre, main, 7, 12, 0.45)
+    lower = centre - np.array([0, 0.08 * size, 0.075 * size])
+    flap = ellipsoid((0.115 * size, 0.11 * size, 0.055 * size), lower, pocket, 5, 10, 0.5)
+    handle = tube(
+        centre + np.array([[-0.03, 0.21, 0.05], [0, 0.24, 0.05], [0.03, 0.21, 0.05]]) * size,
+        0.008, pocket, sides=4,
+    )  # fmt: skip
+    straps = [_over_shoulder(tailor, cloth, sign * 0.1, bag.second) for sign in SIDES.values()]
+    return [rigid_piece("bag", join(body, flap, handle), tailor, "spine_03"), *straps]
+
+
+def _over_shoulder(tailor: Tailor, cloth: np.ndarray, x: float, colour: Colour) -> Piece:
+    """A strap from the chest over the shoulder to the back."""
+    at = tailor.heights
+    top = _top_at(cloth, abs(x))
+    front = np.linspace(at.chest - 0.06, top, _STRAP_STEPS)
+    behind = np.linspace(top, at.shoulder - 0.1, 4)
+    path = [_on_cloth(cloth, x, y, behind=False) for y in front]
+    path += [_on_cloth(cloth, x, y, behind=True) for y in behind]
+    return _strap(tailor, np.stack(path), 0.024, colour)
+
+
+def _cross_bag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
+    at, sign = tailor.heights, SIDES[bag.side]
+    hip = at.hip + 0.04
+    ring = _ring(cloth, hip)
+    wide = float(np.abs(ring[:, 0]).max())
+    centre = (sign * (wide + 0.035), hip - 0.02, 0.02)
+    mesh = ellipsoid((0.05, 0.1 * bag.size, 0.14 * bag.size), centre, Finish(bag.colour, 0.1),
+                     5, 10, 0.6)  # fmt: skip
+    flap = ellipsoid((0.04, 0.05 * bag.size, 0.12 * bag.size),
+                     (centre[0] + sign * 0.018, hip + 0.02, 0.02), Finish(bag.second, 0.1),
+                     4, 10, 0.6)  # fmt: skip
+    start = -sign * 0.085
+    strap = _diagonal(tailor, cloth, start, sign * wide, hip + 0.05, bag.second)
+    return [rigid_piece("bag", join(mesh, flap), tailor, "pelvis"), strap]
+
+
+def _diagonal(
+    tailor: Tailor, cloth: np.ndarray, start: float, end: float, low: float, colour: Colour
+) -> Piece:
+    """A strap from x = `start` on one shoulder to x = `end` at the height `low`, front and back."""
+    top = _top_at(cloth, abs(start))
+    parts = np.linspace(0, 1, _STRAP_STEPS)
+    front = [
+        _on_cloth(cloth, start + t * (end - start), top + t * (low - top), behind=False)
+        for t in parts[::-1]
+    ]
+    behind = [
+        _on_cloth(cloth, start + t * (end - start), top + t * (low - top), behind=True)
+        for t in parts
+    ]
+    return _strap(tailor, np.stack(front + behind), 0.016, colour)
+
+
+def _shoulder_bag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
+    at, sign = tailor.heights, SIDES[bag.side]
+    y = at.waist + 0.02
+    wide = float(np.abs(_ring(cloth, y)[:, 0]).max())
+    centre = np.array([sign * (wide + 0.05), y, -0.05])
+    mesh = ellipsoid((0.055, 0.13 * bag.size, 0.17 * bag.size), centre, Finish(bag.colour, 0.12),
+                     6, 10, 0.6)  # fmt: skip
+    shoulder = np.array([sign * 0.12, _top_at(cloth, 0.12) + 0.01, -0.01])
+    up = centre + np.array([0, 0.12 * bag.size, 0])
+    offsets = np.array([[0, 0, 0.07], [0, 0, 0.03], [0, 0, -0.03], [0, 0, -0.07]])
+    path = np.stack([up, shoulder, shoulder, up]) + offsets
+    strap = tube(path, 0.012, Finish(bag.second, 0.12), sides=5)
+    return [rigid_piece("bag", join(mesh, strap), tailor, "spine_03")]
+
+
+def _handbag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
+    grip = tailor.joint(f"middle_01_{bag.side}") + np.array([0, -0.05, 0])
+    return [rigid_piece("bag", _bag_below(grip, bag), tailor, hanging_bone(tailor, bag.side))]
+
+
+def _bag_below(grip: np.ndarray, bag: Bag) -> Mesh:
+    """A bag with a handle whose top is at `grip`."""
+    size = bag.size
+    centre = grip - np.array([0, 0.26 * size, 0])
+    body = box((0.11 * size, 0.24 * size, 0.3 * size), centre, Finish(bag.colour, 0.15), 0.02)
+    arc = grip + size * np.array([[0, -0.15, 0.07], [0, -0.02, 0.045], [0, -0.02, -0.045],
+                                  [0, -0.15, -0.07]])  # fmt: skip
+    return join(body, tube(arc, 0.008, Finish(bag.second, 0.15), sides=5))
+
+
+def hanging_bone(tailor: Tailor, side: str) -> int:
+    """Number of the extra bone that follows a hand but never turns."""
+    return len(tailor.body.bones) + list(SIDES).index(side)
+
+
+# ------------------------------------------------------------------------------- straps on cloth
+
+
+def _strap(tailor: Tailor, path: np.ndarray, half: float, colour: Colour) -> Piece:
+    """A ribbon along `path` (N, 3), `half` metres to each side in x."""
+    aside = np.array([half, 0, 0])
+    sections = np.stack([path - aside, path + aside], 1)
+    mesh = loft(sections, Finish(colour, 0.08), open_ring=True)
+    piece = rigid_piece("bag", mesh, tailor, "spine_03")
+    return replace(piece, skin=trunk_skin(tailor, mesh.vertices.astype(np.float64)))
+
+
+def _ring(cloth: np.ndarray, y: float) -> np.ndarray:
+    """(C, 3) the ring of `cloth` nearest to the height `y`."""
+    return cloth[int(np.abs(cloth[:, 0, 1] - y).argmin())]
+
+
+def _top_at(cloth: np.ndarray, x: float) -> float:
+    """Greatest height at which the cloth is as wide as `x` on each side."""
+    wide = np.abs(cloth[..., 0]).max(1) >= x
+    return float(cloth[wide][:, 0, 1].max())
+
+
+def _on_cloth(cloth: np.ndarray, x: float, y: float, behind: bool) -> np.ndarray:
+    """(3,) a point a little above the cloth, in front or behind."""
+    ring = _ring(cloth, y)
+    side = ring[ring[:, 2] < np.median(ring[:, 2])] if behind else ring[
+        ring[:, 2] >= np.median(ring[:, 2])]  # fmt: skip
+    order = np.argsort(side[:, 0])
+    z = float(np.interp(x, side[order, 0], side[order, 2]))
+    x = float(np.clip(x, ring[:, 0].min() - _OFF_CLOTH, ring[:, 0].max() + _OFF_CLOTH))
+    return np.array([x, y + _OFF_CLOTH / 2, z + (-_OFF_CLOTH if behind else _OFF_CLOTH)])
+
+
+def _depth(cloth: np.ndarray, y: float, behind: bool) -> float:
+    """z of the cloth's middle at the height `y`."""
+    return float(_on_cloth(cloth, 0.0, y, behind)[2])
+
+
+# ------------------------------------------------------------------------------- held things
+
+
+def phone(hand: np.ndarray) -> Mesh:
+    """A phone; `hand` (3, 4) is the map of the hand's bone."""
+    return _held(box((0.016, 0.15, 0.075), (0, 0, 0), finish("#101114", 0.5), 0.004), hand)
+
+
+def _held(mesh: Mesh, hand: np.ndarray) -> Mesh:
+    turned = mesh.vertices @ hand[:, :3].T + hand[:, 3]
+    return _carried(replace(mesh, vertices=turned.astype(np.float32),
+                            normals=(mesh.normals @ hand[:, :3].T).astype(np.float32)))  # fmt: skip
+
+
+def _carried(mesh: Mesh) -> Mesh:
+    parts = np.full(len(mesh.triangles), PART["carried"], np.uint8)
+    return replace(mesh, parts=parts)
+
+
+def suitcase(rng: np.random.Generator, grip: np.ndarray) -> Mesh:
+    """A suitcase on wheels that stands behind `grip` (3,), the hand in the person's frame."""
+    shell = pick(rng, ("#23262b", "#5a1f28", "#27405e", "#7d8083", "#2f4a3c", "#a3672c"), 0.3)
+    height = float(rng.uniform(0.48, 0.68))
+    x, _, z = grip
+    z = z - 0.28
+    body = box((0.4 * height / 0.6, height, 0.24), (x, 0.06 + height / 2, z), shell, 0.035)
+    wheels = [
+        ellipsoid((0.02, 0.03, 0.03), (x + dx, 0.03, z + dz), BLACK_PLASTIC, 4, 8)
+        for dx in (-0.14, 0.14)
+        for dz in (-0.08, 0.08)
+    ]
+    top = np.array([x, 0.06 + height, z + 0.08])
+    rods = []
+    for aside in (np.array([-0.06, 0, 0]), np.array([0.06, 0, 0])):
+        rods.append(tube(np.stack([top + aside, grip + aside]), 0.007, STEEL, sides=4))
+    across = np.array([[-0.07, 0, 0], [0.07, 0, 0]])
+    bar = tube(grip + across, 0.013, BLACK_PLASTIC, sides=5)
+    return _carried(join(body, *wheels, *rods, bar))
+
+
+def shopping_bag(rng: np.random.Generator, grip: np.ndarray) -> Mesh:
+    """A bag of paper, cloth or plastic below `grip` (3,)."""
+    colour = pick(rng, ("#c9c5bb", "#a88a5f", "#e4e2dc", "#2d4a6b", "#7a1f24", "#26282b")).colour
+    bag = Bag("hand", colour, colour, float(rng.uniform(0.9, 1.3)), "l")
+    return _carried(_bag_below(grip - np.array([0, 0.03, 0]), bag))
+
+
+def carton(rng: np.random.Generator, hands: np.ndarray) -> Mesh:
+    """A box between the two `hands` (2, 3)."""
+    width = float(np.abs(hands[0, 0] - hands[1, 0])) - 0.05
+    high, deep = rng.uniform(0.2, 0.36), rng.uniform(0.24, 0.36)
+    card = pick(rng, ("#9c7a52", "#a98a63", "#c9c4ba", "#3b4654"))
+    centre = hands.mean(0) + np.array([0, 0.4 * high - 0.05, 0.03])
+    return _carried(box((max(width, 0.2), high, deep), centre, card, 0.004))
+
+
+def cup(hand: np.ndarray) -> Mesh:
+    """A paper cup in a hand."""
+    return _held(ellipsoid((0.04, 0.06, 0.04), (0, 0, 0.02), finish("#d8d5cc"), 4, 8, 0.5), hand)
+
+
+def folder(rng: np.random.Generator, hand: np.ndarray) -> Mesh:
+    """Papers or a book in a hand that hangs."""
+    colour = pick(rng, ("#1f3f6e", "#7a2a25", "#d9d5c9", "#25282c", "#3f6245"))
+    return _held(box((0.025, 0.24, 0.31), (0, -0.06, 0.02), colour), hand)
