@@ -23,17 +23,18 @@ Painter = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Grainy tar with patches of another age."""
-    age = fractal_noise(rng, side, 2, 3)
-    patches = 0.08 * np.clip(age * 4, -1, 1) * (rng.random() < 0.5)
-    tone = 1 + 0.05 * age + patches + _grains(rng, side, rng.uniform(0.06, 0.15))
-    return _tinted(_choice(rng, _TARS), tone)
+    """Grainy tar, patchy with age, some of it cracked."""
+    age, lumps = fractal_noise(rng, side, 2, 3), fractal_noise(rng, side, 2, 7, 0.9)
+    patches = 0.09 * np.clip(age * 4, -1, 1) * (rng.random() < 0.5)
+    tone = 1 + 0.07 * age + patches + rng.uniform(0.05, 0.12) * lumps
+    tone += _grains(rng, side, rng.uniform(0.06, 0.15))
+    return _tinted(_choice(rng, _TARS), tone * _cracks(rng, side))
 
 
 def concrete(rng: np.random.Generator, side: int) -> np.ndarray:
     """Bright slabs of some metres with sawn joints."""
     tone = 1 + 0.09 * fractal_noise(rng, side, 2, 5, 0.65) + _grains(rng, side, 0.03)
-    image = _tinted(_choice(rng, _STONES) * rng.uniform(1.0, 1.25), tone)
+    image = _tinted(_choice(rng, _STONES) * rng.uniform(1.0, 1.25), tone * _cracks(rng, side))
     step = side // int(rng.choice([2, 4]))
     y, x = np.ogrid[:side, :side]
     joints = (y % step < 2) | (x % step < 2)
@@ -153,6 +154,13 @@ def _joints(rng: np.random.Generator, joint: np.ndarray) -> np.ndarray:
 
 def _wear(rng: np.random.Generator, side: int) -> np.ndarray:
     return rng.uniform(0.03, 0.09) * fractal_noise(rng, side, 2, 4, 0.6) + _grains(rng, side, 0.04)
+
+
+def _cracks(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Factor (side, side) of the ground: dark along crooked lines, here and there."""
+    line = np.abs(fractal_noise(rng, side, 2, 6, 0.6)) < rng.choice([0.0, 0.012, 0.02])
+    broken = fractal_noise(rng, side, 2, 3) > 0.3
+    return np.where(line & broken, np.float32(0.5), np.float32(1))
 
 
 def _grains(rng: np.random.Generator, side: int, strength: float) -> np.ndarray:

@@ -23,7 +23,7 @@ _VARIANTS = 3  # different things in a row
 _BAY = 2.6  # metres of a parking bay
 _MARGIN = 0.35  # metres around people that stay free
 _FURNITURE = ("bollard", "sign_board", "bin", "planter", "tree", "bush", "bicycle", "bench")
-_BY_WALLS = ("bicycle", "bicycle", "bin", "planter", "boxes", "sign_board", "bush", "plant")
+_BY_WALLS = ("bicycle", "bicycle", "bicycle", "bin", "planter", "sign_board", "bush", "plant")
 
 
 class Standpoint(NamedTuple):
@@ -313,7 +313,7 @@ def _row(
     known = [kind for kind in kinds if kind in KINDS]
     if not known:
         return
-    makers = [KINDS[known[rng.integers(len(known))]] for _ in range(_VARIANTS)]
+    kinds = [known[row % len(known)] for row in rng.permutation(max(len(known), _VARIANTS))]
     built: dict[int, Mesh] = {}
     for along in np.arange(-14, 14, spacing) + rng.uniform(0, spacing):
         chosen, variant = rng.random() < chance, int(rng.integers(_VARIANTS))
@@ -322,7 +322,7 @@ def _row(
         if not chosen or not layout.seen(*layout.at(*at)):
             continue
         if variant not in built:
-            built[variant] = makers[variant](rng)
+            built[variant] = KINDS[kinds[variant]](rng)
         layout.place(built[variant], *at, yaw)
 
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 _STEPS = 2048  # entries of the tone table, evenly spaced in the root of the exposure
 _BRIGHTEST = 6.0  # exposure of its last entry; 1 is nearly white
 _GREY = np.array([0.30, 0.59, 0.11], np.float32)
-_MIDDLE = 0.17  # exposure that automatic exposure gives to the mean of a scene
+_MIDDLE = 0.2  # exposure that automatic exposure gives to the mean of a scene
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 _REFERENCE = 256  # height in pixels to which `Sensor.blur` refers
 
@@ -70,15 +70,15 @@ class Sensor:
 def draw_sensor(rng: np.random.Generator, luminance: float) -> Sensor:
     """A camera whose exposure suits a scene of that mean light; cheap ones are noisier."""
     cheap = rng.random()
-    warmth, tint = rng.normal(0, 0.05), rng.normal(0, 0.02)
+    warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
     return Sensor(
         exposure=_MIDDLE / luminance * math.exp(rng.normal(0, 0.22)),
         white_balance=(1 + warmth, 1 - tint, 1 - warmth),
         saturation=rng.uniform(0.6, 1.05),
         gamma=rng.uniform(1.75, 2.25),
         shoulder=rng.uniform(0.2, 0.8),
-        contrast=rng.uniform(0.1, 0.7),
-        black=rng.uniform(0.0, 0.07),
+        contrast=rng.uniform(0.0, 0.45),
+        black=rng.uniform(0.01, 0.08),
         white=rng.uniform(0.88, 1.0),
         resolution=rng.uniform(110, 260),
         blur=rng.uniform(0.5, 1.3),
