@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,7 +106,7 @@ class Body:
         packed = self._shapes["base"].copy()
         for name, factor in _factors(shape).items():
             packed += np.float32(factor) * self._shapes[name]
-        count = len(self.triangles) and len(self.skin.bones)
+        count = len(self.skin.bones)
         vertices, joints = packed[:count], packed[count:]
         turned = self._straightened(joints)
         moves = self.moves(joints, turned)
@@ -170,10 +171,22 @@ def _factors(shape: Shape) -> dict[str, float]:
 
 def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
     """(3, 3) rotation with the columns `along`, `across` made orthogonal to it, and their cross."""
-    along = along / np.linalg.norm(along)
-    across = across - (across @ along) * along
-    across = across / np.linalg.norm(across)
-    return np.stack([along, across, np.cross(along, across)], 1)
+    a0, a1, a2 = _unit(*along.tolist())
+    b0, b1, b2 = across.tolist()
+    shadow = a0 * b0 + a1 * b1 + a2 * b2
+    b0, b1, b2 = _unit(b0 - shadow * a0, b1 - shadow * a1, b2 - shadow * a2)
+    return np.array(
+        [
+            [a0, b0, a1 * b2 - a2 * b1],
+            [a1, b1, a2 * b0 - a0 * b2],
+            [a2, b2, a0 * b1 - a1 * b0],
+        ]
+    )
+
+
+def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
+    length = math.sqrt(x * x + y * y + z * z)
+    return x / length, y / length, z / length
 
 
 def blended(skin: Skin, moves: np.ndarray) -> np.ndarray:

@@ -133,12 +133,15 @@ def tube_piece(
     """A piece of `vertices` (R, C, 3): rings whose last point is at the place of the first."""
     rows, columns = vertices.shape[:2]
     triangles = quads(rows, columns)
+    places = _places(vertices, zone)
+    if isinstance(fabric, Fabric):
+        fabric = replace(fabric, length=float(places[:, 1].max()))
     start = np.arange(rows) * columns
     return Piece(
         vertices=vertices.reshape(-1, 3).astype(np.float32),
         triangles=(triangles if outward else triangles[:, ::-1]).astype(np.int32),
         skin=skin,
-        places=_places(vertices, zone),
+        places=places,
         fabric=fabric,
         part=PART[name],
         folds=np.broadcast_to(folds, (rows, columns)).ravel().astype(np.float32),
@@ -314,7 +317,7 @@ def trunk_skin(tailor: Tailor, points: np.ndarray) -> Skin:
 
 
 def _sleeve(tailor: Tailor, garment: UpperGarment, name: str, side: str) -> Piece:
-    slices, frame, length = tailor.arm(side)
+    slices, frame, length = tailor.arms[side]
     start, end = -_CAP, garment.sleeve * length
     stations = np.linspace(start, end, max(5, round((end - start) / _LIMB_STEP)))
     outline = rings(slices, np.maximum(stations, _DELTOID), _ARM_COLUMNS)._replace(
@@ -383,7 +386,7 @@ def _trouser_leg(tailor: Tailor, garment: Trousers, side: str) -> Piece:
     at = tailor.heights
     waist, hem = at.waist - 0.02, at.crotch - garment.length * (at.crotch - at.ankle)
     stations = np.linspace(waist, hem, max(8, round((waist - hem) / _LIMB_STEP)))
-    outline = rings(tailor.half(side), stations, _LEG_COLUMNS)
+    outline = rings(tailor.halves[side], stations, _LEG_COLUMNS)
     steps = np.abs(np.diff(stations, prepend=stations[0]))
     ease = garment.ease * (0.4 + 0.6 * ramp(stations, at.hip + 0.05, at.crotch - 0.1))
     radii = smoothed(outline.radii) + ease[:, None]
@@ -481,7 +484,7 @@ def _toe_joint(tailor: Tailor, side: str) -> tuple[float, float]:
 def _shaft(tailor: Tailor, shoes: Shoes, side: str) -> Piece:
     at = tailor.heights
     stations = np.linspace(at.ankle + shoes.shaft, at.ankle - 0.03, 5)
-    outline = rings(tailor.half(side), stations, _SHOE_COLUMNS)
+    outline = rings(tailor.halves[side], stations, _SHOE_COLUMNS)
     vertices = raised(outline._replace(radii=outline.radii + 0.012), upright_frame())
     y = np.repeat(stations, _SHOE_COLUMNS + 1)
     calf = ramp(y, at.ankle - 0.02, at.ankle + 0.03)

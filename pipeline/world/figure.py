@@ -21,10 +21,10 @@ from pipeline.world.patterns import Material
 from pipeline.world.surfaces import Paint, interpolate, yaw_matrix
 
 _TILE = 64
-_WAVES = fractal_noise(np.random.default_rng(11), _TILE, 2, octaves=4, gain=0.6)
-_ACROSS, _ALONG = 120.0, 55.0  # cells of the noise per metre, around and along the cloth
+_WAVES = fractal_noise(np.random.default_rng(11), _TILE, 2, octaves=3, gain=0.6)
+_ACROSS, _ALONG = 150.0, 42.0  # cells of the noise per metre, around and along the cloth
 _SHADING = 2.2  # folds look deeper than they are
-_DARKER = 0.10  # of the colour in a fold
+_DARKER = 0.05  # of the colour in a fold
 
 
 @dataclass(frozen=True)

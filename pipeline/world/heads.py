@@ -79,7 +79,7 @@ class Skull:
         above = points[points[:, 1] > self.joint[1]]
         depth = (above[:, 2].min() + above[:, 2].max()) / 2
         self.centre = np.array([0, self.joint[1] + 0.35 * self.unit, depth - 0.004])
-        self.radii = _hull_radii(points - self.centre, _DIRECTIONS)
+        self.radii = _hull_radii(points - self.centre)
         """(R, C) metres from the centre to the convex outline."""
 
     def level(self, vertices: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ class Skull:
     def _clear_of_back(self, hanging: np.ndarray) -> np.ndarray:
         """Hair that hangs behind moves out to where the back is."""
         vertices = self.tailor.shape.vertices
-        trunk = (self.tailor.arms < 0.3) & (np.abs(vertices[:, 0]) < 0.09)
+        trunk = (self.tailor.of_arms < 0.3) & (np.abs(vertices[:, 0]) < 0.09)
         y, z = vertices[trunk, 1], vertices[trunk, 2]
         for ring in hanging:
             near = np.abs(y - ring[0, 1]) < 0.03
@@ -142,16 +142,21 @@ _TURN = np.linspace(-math.pi, math.pi, _COLUMNS + 1)
 _UPWARD = np.cos(_POLAR)[:, None].clip(0, 1)
 
 
-def _hull_radii(points: np.ndarray, directions: np.ndarray) -> np.ndarray:
+_FLAT = _DIRECTIONS.reshape(-1, 3).T
+_FACING = sum(axis[:, None] * axis for axis in _FLAT)
+_MIN_FACING = 0.4  # cosine: flatter supporting planes do not bound the skull
+
+
+def _hull_radii(points: np.ndarray) -> np.ndarray:
     """(R, C) distance from the origin to the convex outline of `points` (N, 3)."""
-    flat = directions.reshape(-1, 3)
-    x, y, z = flat.T
-    support = np.full(len(flat), -np.inf)
-    for a, b, c in points:  # a loop keeps the table small
-        support = np.maximum(support, x * a + y * b + z * c)
-    facing = x[:, None] * x + y[:, None] * y + z[:, None] * z
-    bounds = np.where(facing > 0.4, support / np.maximum(facing, 0.4), np.inf)
-    return bounds.min(1).reshape(directions.shape[:2])
+    x, y, z = points.T
+    supports = [
+        (ring[:, :1] * x + ring[:, 1:2] * y + ring[:, 2:] * z).max(1) for ring in _DIRECTIONS
+    ]
+    support = np.concatenate(supports)
+    limits = np.maximum(_FACING, _MIN_FACING)
+    bounds = np.where(_FACING > _MIN_FACING, support / limits, np.inf)
+    return bounds.min(1).reshape(_DIRECTIONS.shape[:2])
 
 
 # ------------------------------------------------------------------------------- hair

@@ -8,11 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.world.noise import volume_noise
+from pipeline.world.trims import trim_strength
 
 Colour = tuple[float, float, float]
 
 TRUNK, SLEEVE, LEG, RIGID = 0.0, 1.0, 2.0, 3.0
 """Zones of cloth: third coordinate of a place."""
+
+_DARK = 0.06  # sum of the channels: lines on darker cloth are lighter than it
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class Fabric:
     """Strength of the fine noise."""
     gloss: float = 0.0
     seed: int = 0
+    trim: str = "none"
+    """Its seams and fastenings; see `trim_strength`."""
+    length: float = 1.0
+    """Metres of the garment from its first to its last ring."""
 
     def albedo(self, places: np.ndarray) -> np.ndarray:
         """(P, 3) float32."""
@@ -37,7 +44,11 @@ class Fabric:
             amount = _PATTERNS[self.pattern](places, self.scale, self.seed)
             albedo = albedo + amount[:, None] * (np.array(self.second, np.float32) - base)
         noise = volume_noise(places * np.float32(150) + np.float32(self.seed % 64))
-        return albedo * (1 + np.float32(self.grain) * noise)[:, None]
+        light = 1 + np.float32(self.grain) * noise
+        if self.trim != "none":
+            step = -0.45 if sum(self.colour) > _DARK else 0.9
+            light = light * (1 + np.float32(step) * trim_strength(self.trim, places, self.length))
+        return albedo * light[:, None]
 
 
 def _plain(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
@@ -83,7 +94,7 @@ def _blocks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 
 def _melange(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    return np.clip(0.3 + 0.2 * volume_noise(places * np.float32(1500)), 0, 1)
+    return np.clip(0.3 + 0.08 * volume_noise(places * np.float32(420)), 0, 1)
 
 
 _PATTERNS = {

@@ -146,7 +146,7 @@ def draw_identity(rng: Rng) -> Identity:
     shape = _draw_shape(rng, female)
     outer = _draw_outer(rng, female) if rng.random() < 0.62 else None
     top = _draw_top(rng, female, outer is not None)
-    bottom = _draw_bottom(rng, female, dressed=top.kind == "dress")
+    bottom = _draw_bottom(rng, female, top.kind == "dress", outer is not None)
     skirted = isinstance(bottom, Skirt) or top.kind == "dress"
     hair = _draw_hair(rng, female, shape.age)
     headwear = _draw_headwear(rng, female)
@@ -195,7 +195,24 @@ def _draw_shape(rng: Rng, female: bool) -> Shape:
     )
 
 
-def _draw_fabric(rng: Rng, dyes: Weights, patterns: Weights, gloss: float = 0.0) -> Fabric:
+_TRIMS = {
+    "shirt": "placket",
+    "sweater": "knitted",
+    "hoodie": "hooded",
+    "jacket": "zipped",
+    "puffer": "zipped",
+    "coat": "buttoned",
+    "cardigan": "buttoned",
+    "jeans": "denim",
+    "chinos": "creased",
+    "shorts": "creased",
+}
+"""Seams and fastenings by the kind of garment."""
+
+
+def _draw_fabric(
+    rng: Rng, dyes: Weights, patterns: Weights, kind: str = "", gloss: float = 0.0
+) -> Fabric:
     pattern = _choice(rng, patterns)
     colour, second = _dye(rng, dyes), None
     if pattern != "plain":
@@ -213,6 +230,7 @@ def _draw_fabric(rng: Rng, dyes: Weights, patterns: Weights, gloss: float = 0.0)
         float(scale.get(pattern, 0.02)),
         seed=int(rng.integers(1 << 16)),
         gloss=gloss,
+        trim=_TRIMS.get(kind, "none"),
     )
 
 
@@ -251,7 +269,7 @@ def _draw_top(rng: Rng, female: bool, layered: bool) -> UpperGarment:
     kind = _choice(rng, _TOP_KINDS[female])
     if layered and kind == "dress":
         kind = "sweater"
-    fabric = _draw_fabric(rng, _UPPER, _PATTERN_WEIGHTS[kind])
+    fabric = _draw_fabric(rng, _UPPER, _PATTERN_WEIGHTS[kind], kind)
     ease = float(rng.uniform(0.012, 0.034)) - 0.006 * female
     taper = float(rng.uniform(0.0, 0.25)) + 0.12 * female
     hem = float(rng.uniform(0.0, 0.28))
@@ -283,7 +301,7 @@ def _draw_top(rng: Rng, female: bool, layered: bool) -> UpperGarment:
 def _draw_outer(rng: Rng, female: bool) -> UpperGarment:
     kind = _choice(rng, _OUTER_KINDS[female])
     gloss = float(rng.choice([0.0, 0.1, 0.3])) if kind in ("jacket", "puffer") else 0.0
-    fabric = _draw_fabric(rng, _OUTER, _PATTERN_WEIGHTS[kind], gloss=gloss)
+    fabric = _draw_fabric(rng, _OUTER, _PATTERN_WEIGHTS[kind], kind, gloss)
     ease = float(rng.uniform(0.034, 0.05))
     hem = float(rng.uniform(-0.05, 0.3))
     base = UpperGarment(
@@ -328,20 +346,24 @@ def _draw_outer(rng: Rng, female: bool) -> UpperGarment:
     return base
 
 
-def _draw_bottom(rng: Rng, female: bool, dressed: bool) -> Trousers | Skirt:
+def _draw_bottom(rng: Rng, female: bool, dressed: bool, cold: bool) -> Trousers | Skirt:
     kinds = {"jeans": 48, "chinos": 22, "loose": 16, "shorts": 7}
     if female:
         kinds = {"jeans": 44, "chinos": 10, "loose": 10, "shorts": 5, "leggings": 20, "skirt": 9}
+    if cold:
+        kinds["shorts"] = 1
     kind = "leggings" if dressed else _choice(rng, kinds)
     if kind == "skirt":
         fabric = _draw_fabric(rng, _LOWER, {"plain": 75, "checks": 15, "melange": 10})
         return Skirt(kind, fabric, float(rng.uniform(0.45, 1.5)), float(rng.uniform(0.03, 0.2)))
     if kind == "jeans":
-        fabric = Fabric(_pick(rng, _DENIM), pattern="plain", grain=0.12)
+        fabric = Fabric(_pick(rng, _DENIM), grain=0.12, trim="denim")
         fit = float(rng.choice([0.006, 0.013, 0.02]))
         taper = {0.006: 0.3, 0.013: 0.12, 0.02: 0.05}[fit]
         return Trousers(kind, fabric, fit, taper, float(rng.uniform(0.93, 1.03)))
-    fabric = _draw_fabric(rng, _LOWER, {"plain": 1})
+    fabric = _draw_fabric(rng, _LOWER, {"plain": 1}, kind)
+    if kind == "loose" and rng.random() < 0.3:
+        fabric = replace(fabric, trim="striped")
     if kind == "leggings":
         return Trousers(kind, fabric, 0.004, 1.0, float(rng.choice([0.85, 1.0])), folds=0.0015)
     if kind == "shorts":

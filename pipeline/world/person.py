@@ -31,6 +31,7 @@ from pipeline.world.heads import (
 )
 from pipeline.world.looks import Look
 from pipeline.world.luggage import bag_pieces, carton, cup, folder, phone, shopping_bag, suitcase
+from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
 from pipeline.world.surfaces import PART, Mesh, Surface
@@ -38,6 +39,7 @@ from pipeline.world.tubes import Tailor
 
 _OVERLAP = 0.03  # metres of what is covered that stay, at its edge
 _TUCKED = 0.06  # metres of trousers that stay below a shirt's hem
+_SHOWN = 0.13  # metres to each side of the middle: what an open jacket shows
 _CHILDREN = 12  # different ones
 
 
@@ -52,19 +54,19 @@ class Person:
 
     def posed(self, look: Look, yaw: float, x: float, z: float) -> Figure:
         """The person's surface: turned by `yaw`, the middle of the hips above (x, z)."""
-        return pose_figure(
-            self.assembly,
-            self._moves(look.pose),
-            self._cut(look),
-            frozenset({"hood_down" if look.hood_up else "hood_up"}),
-            look.creases,
-            look.pose.seat is None,
-        ).placed(yaw, x, z)
+        return self._figure(look, self._moves(look.pose)).placed(yaw, x, z)
 
     def surfaces(self, look: Look, yaw: float, x: float, z: float) -> list[Surface]:
         """The person, first, and all that they hold, push or lead."""
-        figure = self.posed(look, yaw, x, z)
-        return [figure, *self._things(look, figure.lift, yaw, x, z)]
+        moves = self._moves(look.pose)
+        figure = self._figure(look, moves)
+        moves[:, 1, 3] += figure.lift
+        return [figure.placed(yaw, x, z), *self._things(look, moves, yaw, x, z)]
+
+    def _figure(self, look: Look, moves: np.ndarray) -> Figure:
+        hidden = frozenset({"hood_down" if look.hood_up else "hood_up"})
+        grounded = look.pose.seat is None
+        return pose_figure(self.assembly, moves, self._cut(look), hidden, look.creases, grounded)
 
     def _moves(self, pose: Pose) -> np.ndarray:
         """(B + 2, 3, 4) maps of the bones, and of those that hang from the hands."""
@@ -82,28 +84,33 @@ class Person:
         return np.concatenate([moves, hanging])
 
     def _cut(self, look: Look) -> np.ndarray:
-        """(V,) holes of this view: an open jacket."""
-        cut, places = self.assembly.cut, self.assembly.places
-        if self.identity.outer is None or look.jacket_open == 0:
+        """(V,) holes of this view: an open jacket, or what a closed one hides."""
+        cut, places, outer = self.assembly.cut, self.assembly.places, self.identity.outer
+        if outer is None:
             return cut
-        outer = self.assembly.piece_rows("outer") & (places[:, 2] == 0)
+        if look.jacket_open == 0:
+            at, y = self.tailor.heights, self.assembly.vertices[:, 1]
+            hem = at.hip - outer.hem * (at.hip - at.knee)
+            inside = (y < at.neck - outer.neckline - 0.03) & (y > hem + _OVERLAP)
+            return np.where(self.assembly.piece_rows("top") & inside, np.float32(-1), cut)
+        front = self.assembly.piece_rows("outer") & (places[:, 2] == TRUNK)
         width = look.jacket_open * (0.5 + 0.5 * np.clip(places[:, 1] / 0.5, 0, 1.4))
         edge = np.abs(places[:, 0]) - width / 2
-        return np.where(outer, np.minimum(cut, edge), cut).astype(np.float32)
+        return np.where(front, np.minimum(cut, edge), cut).astype(np.float32)
 
     # --------------------------------------------------------------------------- things
 
-    def _things(self, look: Look, lift: float, yaw: float, x: float, z: float) -> list[Surface]:
+    def _things(
+        self, look: Look, moves: np.ndarray, yaw: float, x: float, z: float
+    ) -> list[Surface]:
         if look.activity in ("child", "baby"):
-            return [self._child(look, lift, yaw, x, z)]
-        mesh = self._thing(look, lift)
+            return [self._child(look, float(moves[0, 1, 3]), yaw, x, z)]
+        mesh = self._thing(look, moves)
         return [] if mesh is None else [mesh.placed(yaw, x, z)]
 
-    def _thing(self, look: Look, lift: float) -> Mesh | None:
+    def _thing(self, look: Look, moves: np.ndarray) -> Mesh | None:
         """What is held, in the person's frame."""
         rng = np.random.default_rng(look.things)
-        moves = self._moves(look.pose)
-        moves[:, 1, 3] += lift
         hands = np.stack([self._hand(moves, side) for side in SIDES])  # (2, 3, 4)
         hand = hands[list(SIDES).index(look.side)]
         if look.activity in ("phone", "calling"):
@@ -178,11 +185,11 @@ class _Wardrobe:
             if isinstance(garment, Trousers):
                 pieces += [self._tucked(piece) for piece in trouser_pieces(tailor, garment)]
             elif isinstance(garment, Skirt):
-                pieces += skirt_pieces(tailor, garment)
+                pieces += [self._tucked(piece) for piece in skirt_pieces(tailor, garment)]
         return pieces
 
     def _tucked(self, piece: Piece) -> Piece:
-        """Trousers without what a shirt or jacket covers."""
+        """A lower garment without what a shirt or jacket covers."""
         at, who = self.tailor.heights, self.who
         hem = max(who.top.hem, who.outer.hem if who.outer else -1)
         covered = piece.vertices[:, 1] - (at.hip - hem * (at.hip - at.knee)) - _TUCKED
@@ -214,7 +221,7 @@ class _Wardrobe:
             fabric=self.who.skin,
             part=PART["skin"],
             folds=np.zeros(count, np.float32),
-            cut=-np.where(self.tailor.arms > 0.5, self._covered_arms(), self._covered_trunk()),
+            cut=-np.where(self.tailor.of_arms > 0.5, self._covered_arms(), self._covered_trunk()),
             name="skin",
             twins=np.zeros((0, 2), np.int64),
         )
@@ -239,7 +246,7 @@ class _Wardrobe:
         part = max(who.top.sleeve, who.outer.sleeve if who.outer else 0)
         covered = np.full(len(points), -1, np.float32)
         for side, sign in SIDES.items():
-            _, frame, length = self.tailor.arm(side)
+            _, frame, length = self.tailor.arms[side]
             own = points[:, 0] * sign > 0
             along = (points[own] - frame.origin) @ frame.along
             covered[own] = part * length - _OVERLAP - along
@@ -248,9 +255,9 @@ class _Wardrobe:
 
 def _below_jacket(trunk: Piece, top: UpperGarment, outer: UpperGarment) -> Piece:
     """Of the top's trunk, only what an open jacket shows: the front, the collar and the hem."""
-    around, along = np.abs(trunk.places[:, 0]), trunk.places[:, 1]
-    hidden = (along > 0.1 + top.collar) & (around > 0.25)
+    x, z = trunk.vertices[:, 0], trunk.vertices[:, 2]
+    along, middle = trunk.places[:, 1], float(np.median(z))
+    shown = ((np.abs(x) < _SHOWN) & (z > middle)) | (along < 0.03 + top.collar)
     if top.hem > outer.hem:
-        hidden &= along < along.max() - 0.1
-    high = (along > 0.02 + top.collar) & (around > 0.1) & (along < 0.16)
-    return replace(trunk, cut=np.where(hidden | high, -1, trunk.cut).astype(np.float32))
+        shown |= along > along.max() - 0.1
+    return replace(trunk, cut=np.where(shown, trunk.cut, -1).astype(np.float32))

@@ -174,9 +174,16 @@ def turned(turn: Turn) -> np.ndarray:
 
 def about(axis: np.ndarray, angle: float) -> np.ndarray:
     """(3, 3) rotation by `angle` radians about the unit vector `axis`."""
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    x, y, z = axis.tolist()
+    s, c = math.sin(angle), math.cos(angle)
+    d = 1 - c
+    return np.array(
+        [
+            [c + d * x * x, d * x * y - s * z, d * x * z + s * y],
+            [d * x * y + s * z, c + d * y * y, d * y * z - s * x],
+            [d * x * z - s * y, d * y * z + s * x, c + d * z * z],
+        ]
+    )
 
 
 # ------------------------------------------------------------------------------- walking

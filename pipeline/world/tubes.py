@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.world.body import BIND_SPREAD, SIDES, Body, BodyShape, Skin
 
+_END = 0.004  # metres: the outermost section of a part
 _MIN_FACING = 0.25  # cosine: flatter supporting lines do not bound a ring
 
 
@@ -63,20 +64,26 @@ class Slices:
 
     def __init__(self, vertices: np.ndarray, edges: np.ndarray, frame: Frame) -> None:
         """`edges` (E, 2): those of the part, rows of `vertices` (V, 3)."""
-        moved = vertices.astype(np.float64) - frame.origin
-        axes = np.stack([frame.along, frame.ahead, frame.aside])
-        local = (moved[:, None, :] * axes).sum(2)[edges]  # (E, 2, 3)
-        self._start, self._end = local[:, 0], local[:, 1]
-        self.low, self.high = float(local[..., 0].min()), float(local[..., 0].max())
+        moved = (vertices.astype(np.float64) - frame.origin).T
+        self._along, ahead, aside = (
+            (axis[0] * moved[0] + axis[1] * moved[1] + axis[2] * moved[2])[edges]
+            for axis in (frame.along, frame.ahead, frame.aside)
+        )  # (E, 2) each
+        self._flat = np.stack([ahead, aside])  # (2, E, 2)
+        self.low, self.high = float(self._along.min()), float(self._along.max())
 
-    def points(self, at: float) -> np.ndarray:
-        """(N, 2) ahead and aside, where the plane `at` metres along cuts the edges."""
-        start, end = self._start, self._end
-        cut = (start[:, 0] - at) * (end[:, 0] - at) <= 0
-        start, end = start[cut], end[cut]
-        step = end[:, 0] - start[:, 0]
-        part = (at - start[:, 0]) / np.where(step == 0, 1, step)
-        return (start + part[:, None] * (end - start))[:, 1:]
+    def points(self, stations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(2, N) ahead and aside, where planes `stations` (R,) metres along cut the edges.
+
+        They come plane by plane; (R,) is the first of each.
+        """
+        before = self._along <= stations[:, None, None]  # (R, E, 2)
+        plane, edge = np.nonzero(before[..., 0] != before[..., 1])
+        start, end = self._along[edge].T
+        part = (stations[plane] - start) / (end - start)
+        flat = self._flat[:, edge]
+        points = flat[..., 0] + part * (flat[..., 1] - flat[..., 0])
+        return points, np.searchsorted(plane, np.arange(len(stations)))
 
 
 class Rings(NamedTuple):
@@ -90,31 +97,39 @@ class Rings(NamedTuple):
     """(R, C) metres, C directions."""
 
 
+@cache
 def circle(columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Cosine and sine (columns + 1,) of angles from -180 to 180 degrees, both included."""
     angles = [math.pi * (2 * column / columns - 1) for column in range(columns + 1)]
     return np.cos(angles).round(9), np.sin(angles).round(9)
 
 
-def hull_radii(points: np.ndarray, middle: np.ndarray, columns: int) -> np.ndarray:
-    """(columns + 1,) distances from `middle` (2,) to the convex outline of `points` (N, 2)."""
+@cache
+def _facing(columns: int) -> np.ndarray:
+    """(columns + 1, columns + 1) cosine of the angles between the directions of a circle."""
     cosines, sines = circle(columns)
-    ahead, aside = (points - middle).T
-    support = (ahead[:, None] * cosines + aside[:, None] * sines).max(0)
-    facing = cosines[:, None] * cosines + sines[:, None] * sines
-    bounds = np.where(facing > _MIN_FACING, support / np.maximum(facing, _MIN_FACING), np.inf)
-    return bounds.min(1)
+    return cosines[:, None] * cosines + sines[:, None] * sines
+
+
+def hull_radii(supports: np.ndarray) -> np.ndarray:
+    """(R, C) distances to convex outlines whose supporting lines are `supports` (R, C) away."""
+    facing = _facing(supports.shape[1] - 1)
+    limits = np.maximum(facing, _MIN_FACING)
+    bounds = np.where(facing > _MIN_FACING, supports[:, None, :] / limits, np.inf)
+    return bounds.min(2)
 
 
 def rings(slices: Slices, stations: np.ndarray, columns: int) -> Rings:
     """The outlines at `stations` (R,); beyond the part's ends that of the end."""
-    middles, radii = [], []
-    for at in np.clip(stations, slices.low + 0.004, slices.high - 0.004):
-        points = slices.points(float(at))
-        middle = (points.min(0) + points.max(0)) / 2
-        middles.append(middle)
-        radii.append(hull_radii(points, middle, columns))
-    return Rings(stations, np.array(middles), np.array(radii))
+    inside = np.clip(stations, slices.low + _END, slices.high - _END)
+    points, first = slices.points(inside)
+    low, high = np.minimum.reduceat(points, first, 1), np.maximum.reduceat(points, first, 1)
+    middles = (low + high) / 2  # (2, R)
+    counts = np.diff(np.append(first, points.shape[1]))
+    ahead, aside = points - np.repeat(middles, counts, 1)
+    cosines, sines = circle(columns)
+    reach = ahead[:, None] * cosines + aside[:, None] * sines
+    return Rings(stations, middles.T, hull_radii(np.maximum.reduceat(reach, first, 0)))
 
 
 def smoothed(rows: np.ndarray) -> np.ndarray:
@@ -139,7 +154,8 @@ class Tailor:
 
     def __init__(self, body: Body, shape: BodyShape) -> None:
         self.body, self.shape = body, shape
-        self.arms = body.weight_of("upperarm", "lowerarm", "hand", "middle")
+        self.of_arms = body.weight_of("upperarm", "lowerarm", "hand", "middle")
+        """(V,) weight of the bones of the arms."""
 
     def joint(self, bone: str) -> np.ndarray:
         return self.shape.joints[self.body.bone(bone)].astype(np.float64)
@@ -166,9 +182,19 @@ class Tailor:
     @cached_property
     def trunk(self) -> Slices:
         """Trunk, neck and legs, from the ground up."""
-        return self.slices((self.arms < 0.5) & ~self.body.eyes, _UPRIGHT)
+        return self.slices((self.of_arms < 0.5) & ~self.body.eyes, _UPRIGHT)
 
-    def arm(self, side: str) -> tuple[Slices, Frame, float]:
+    @cached_property
+    def arms(self) -> dict[str, tuple[Slices, Frame, float]]:
+        """The left and the right arm, by side; see `_arm`."""
+        return {side: self._arm(side) for side in SIDES}
+
+    @cached_property
+    def halves(self) -> dict[str, Slices]:
+        """Each leg with its half of the hips."""
+        return {side: self._half(side) for side in SIDES}
+
+    def _arm(self, side: str) -> tuple[Slices, Frame, float]:
         """An arm from the shoulder on, its axes and the length to the wrist."""
         sign = SIDES[side]
         start, wrist = self.joint(f"upperarm_{side}"), self.joint(f"hand_{side}")
@@ -176,12 +202,12 @@ class Tailor:
         aside = np.array([sign * math.cos(BIND_SPREAD), math.sin(BIND_SPREAD), 0])
         frame = Frame(start, along, np.array([0.0, 0, 1]), aside)
         own = self.shape.vertices[:, 0] * sign > 0
-        return self.slices((self.arms > 0.5) & own, frame), frame, float((wrist - start) @ along)
+        return self.slices((self.of_arms > 0.5) & own, frame), frame, float((wrist - start) @ along)
 
-    def half(self, side: str) -> Slices:
+    def _half(self, side: str) -> Slices:
         """One leg with its half of the hips."""
-        own = self.shape.vertices[:, 0] * SIDES[side] > -0.004
-        return self.slices((self.arms < 0.5) & own & ~self.body.eyes, _UPRIGHT)
+        own = self.shape.vertices[:, 0] * SIDES[side] > -_END
+        return self.slices((self.of_arms < 0.5) & own & ~self.body.eyes, _UPRIGHT)
 
     def skin(self, weights: dict[str, np.ndarray]) -> Skin:
         """The four strongest of the bones' weights (V,), normalised."""
