@@ -47,16 +47,18 @@ def read_kept(run: Path) -> KeptRun:
 
 
 def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Share of the images, in percent, whose k is in each bin: above an edge, up to the next."""
-    counts = np.histogram(-k, -edges[::-1])[0][::-1]  # numpy's bins hold their lower edge
-    return 100 * counts / len(k)
+    """Fraction of the images, in percent, whose k is in each bin."""
+    return 100 * np.histogram(k, edges)[0] / len(k)
 
 
 def bin_edges(runs: list[KeptRun]) -> np.ndarray:
-    """At most `BINS` bins of the same whole width, from 0 to the largest k of all runs or more."""
+    """Bins of the same whole width, from 0 to the largest k of all runs or more.
+
+    Edges lie half below the multiples of the width, so that a bar begins at its least k.
+    """
     largest = max(int(max(run.query.max(), run.gallery.max())) for run in runs)
     width = -(-largest // BINS)
-    return np.arange(0, largest + width, width)
+    return np.arange(0, largest + width + 1, width) - 0.5
 
 
 def _draw_panel(axes: Axes, run: KeptRun, edges: np.ndarray) -> None:
@@ -72,7 +74,7 @@ def _draw_panel(axes: Axes, run: KeptRun, edges: np.ndarray) -> None:
         size=7,
         loc="left",
     )
-    axes.set_xlim(0, edges[-1])
+    axes.set_xlim(edges[0], edges[-1])
     tidy_axes(axes)
 
 

@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from pipeline.figures.sheets import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 COLOURS = (BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE)
-DASHES = ("-", "--", ":", "-.")
-"""Neighbours in the legend differ by their dashes too, and no two of 28 variants look alike."""
+DASHES = ("-", "-.", "--", ":")
+"""Neighbours in the legend differ by their dashes too, and no two of 28 variants look alike.
+
+The most ink comes first: a line is drawn over those before, which show through its gaps."""
 
 
 def draw_band(axes: Axes, number: int, label: str, values: pd.Series) -> None:
@@ -18,7 +20,7 @@ def draw_band(axes: Axes, number: int, label: str, values: pd.Series) -> None:
     `number` is the variant's place in the comparison; it decides on the colour and the dashes.
     """
     colour = COLOURS[number % len(COLOURS)]
-    dash = number % len(DASHES)  # broken lines on top: those that coincide are both seen
+    dash = number % len(DASHES)
     curve = values.groupby(level=0).agg(["mean", "min", "max"])
     (line,) = axes.plot(curve.index, curve["mean"], DASHES[dash], color=colour, lw=1.5)
     line.set(label=label, zorder=2 + dash)

@@ -90,7 +90,7 @@ def gains(baseline: pd.Series, variant: pd.Series) -> pd.Series:
 
 
 def frame_colour(query_identity: int, gallery_identity: int) -> str:
-    """Green where the gallery image shows the query's identity, red elsewhere."""
+    """Green where the gallery image shows the query's identity, orange elsewhere."""
     return GREEN if query_identity == gallery_identity else VERMILION
 
 
@@ -144,8 +144,8 @@ def draw_ranks(
     ]
     title = f"The ten nearest gallery images: {runs[0].name} above, {runs[1].name} below"
     subtitle = (
-        f"{how_chosen(options, 'gain in AP', len(chosen))} ✓ green: same identity, ✗ red: another; "
-        "below: camera, Euclidean distance."
+        f"{how_chosen(options, 'gain in AP', len(chosen))} ✓ green: same identity, ✗ orange: "
+        "another; below: camera, Euclidean distance."
     )
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)
 

@@ -15,10 +15,11 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <title>{title}</title>
 <style>
-body {{ font: 14px sans-serif; margin: 1em; background: white; color: black; }}
+body {{ font: 13px sans-serif; margin: 0 1em; background: white; color: black; }}
 table {{ border-collapse: collapse; }}
-th, td {{ padding: 0.3em 0.7em; border-bottom: 1px solid #ccc; text-align: left; }}
-th {{ border-bottom: 2px solid black; }}
+th, td {{ padding: 0.3em 0.6em; border-bottom: 1px solid #ccc; text-align: left; }}
+th {{ border-bottom: 2px solid black; position: sticky; top: 0; background: white; }}
+{numbers} {{ text-align: right; font-variant-numeric: tabular-nums; }}
 </style>
 </head>
 <body>
@@ -33,7 +34,15 @@ def show_tables(tables: list[Path], pages: list[Path]) -> None:
     for table, page in zip(tables, pages, strict=True):
         cells = pd.read_csv(table, dtype=str, keep_default_na=False)
         html = cells.to_html(index=False, border=0)
-        write_text(page, PAGE.format(title=table.stem, table=html))
+        style = {"title": table.stem, "table": html, "numbers": _number_columns(cells)}
+        write_text(page, PAGE.format(**style))
+
+
+def _number_columns(cells: pd.DataFrame) -> str:
+    """A CSS selector of the columns that hold numbers alone."""
+    values = cells.apply(pd.to_numeric, errors="coerce")
+    places = [i for i, name in enumerate(cells, start=1) if values[name].notna().all()]
+    return ", ".join(f"tr > :nth-child({place})" for place in places)
 
 
 if __name__ == "__main__":

@@ -298,7 +298,7 @@ def latex_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions
 def _run_rows(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Sequence[Any]]:
     for run in runs:
         for feature, values in run.features.items():
-            numbers = (values.get(name, "") for name in names)
+            numbers = (f"{values[name]:.4f}" if name in values else "" for name in names)
             yield (
                 *run.benchmark,
                 run.variant,

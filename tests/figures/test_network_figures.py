@@ -141,18 +141,20 @@ def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
 
 def test_a_histogram_counts_each_image_once() -> None:
     k = np.array([1, 4, 4, 5, 8, 9, 32])
-    edges = np.array([0, 4, 8, 12, 32])
-    counts = [sum(low < one <= high for one in k) for low, high in pairwise(edges)]
+    edges = np.array([0, 4, 8, 12, 36]) - 0.5
+    counts = [sum(low <= one < high for one in k) for low, high in pairwise(edges)]
     np.testing.assert_allclose(kept.histogram(k, edges), 100 * np.array(counts) / 7)
-    assert counts == [3, 2, 1, 1]
+    assert counts == [1, 3, 2, 1]
 
 
-@pytest.mark.parametrize(("largest", "width", "last"), [(32, 1, 32), (33, 2, 34), (128, 4, 128)])
+@pytest.mark.parametrize(
+    ("largest", "width", "last"), [(32, 1, 32.5), (33, 2, 33.5), (128, 4, 131.5)]
+)
 def test_bins_have_one_width_and_hold_every_k(largest: int, width: int, last: int) -> None:
     run = kept.KeptRun("some", 1, np.array([1, 2]), np.array([largest]))
     edges = kept.bin_edges([run])
     assert (np.diff(edges) == width).all()
-    assert (edges[0], edges[-1]) == (0, last)
+    assert (edges[0], edges[-1]) == (-0.5, last)
     assert kept.histogram(run.gallery, edges).sum() == pytest.approx(100)
 
 
@@ -165,7 +167,7 @@ def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_pat
     (axes,) = kept.kept_figure([found]).axes
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     for bar in bars:
-        inside = [bar.get_x() < k <= bar.get_x() + bar.get_width() for k in found.query]
+        inside = [bar.get_x() < k < bar.get_x() + bar.get_width() for k in found.query]
         assert bar.get_height() == pytest.approx(100 * np.mean(inside))
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
     for name in ("a.png", "b.png"):

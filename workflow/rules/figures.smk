@@ -10,7 +10,7 @@ rule ablation:
         metrics=runs("metrics.json"),
         records=runs("run.json"),
     output:
-        figure=shown_figure("ablation", "Results", "mAP of each variant"),
+        figure=shown_figure("ablation", "Evaluation", "mAP of each variant"),
     log:
         "results/logs/{experiment}/ablation_{table}.log",
     conda:
@@ -179,7 +179,7 @@ rule kept:
         features=selecting_runs("features.npz"),
         records=selecting_runs("run.json"),
     output:
-        figure=shown_figure("kept", "Results", "Histograms of k"),
+        figure=shown_figure("kept", "Evaluation", "Histograms of k"),
     log:
         "results/logs/{experiment}/kept_{table}.log",
     conda:
@@ -200,7 +200,7 @@ rule hidden:
         queries=runs("queries.csv"),
         records=runs("run.json"),
     output:
-        figure=shown_figure("hidden", "Results", "mAP by occlusion"),
+        figure=shown_figure("hidden", "Evaluation", "mAP by occlusion"),
         table=f"{FIGURES}/{{table}}_hidden.csv",
     log:
         "results/logs/{experiment}/hidden_{table}.log",
