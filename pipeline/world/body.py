@@ -34,6 +34,8 @@ class Shape:
     """-1 short, 0 average, 1 tall; beyond 0.3 few people are so extreme."""
     age: float
     """-1 child, 0 young, 1 old."""
+    size: float = 1.0
+    """Scale of the whole body, for small children."""
 
 
 class Skin(NamedTuple):
@@ -112,7 +114,8 @@ class Body:
         moves = self.moves(joints, turned)
         vertices, joints = moved(vertices, self.skin, moves), _apply(moves, joints)
         floor = np.array([0, vertices[:, 1].min(), 0], np.float32)
-        vertices, joints = vertices - floor, joints - floor
+        size = np.float32(shape.size)
+        vertices, joints = size * (vertices - floor), size * (joints - floor)
         return BodyShape(vertices, vertex_normals(vertices, self.triangles), joints)
 
     def moves(self, joints: np.ndarray, rotations: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from pipeline.world.tubes import (
 _TRUNK_COLUMNS, _ARM_COLUMNS, _LEG_COLUMNS, _SHOE_COLUMNS = 30, 12, 16, 10
 _TRUNK_STEP, _SHOULDER_STEP, _LIMB_STEP = 0.032, 0.014, 0.032  # metres between rings
 _CAP, _DELTOID = 0.065, 0.035  # metres: a sleeve is round above the shoulder's joint
+_LAYER = 0.01  # metres between two garments
 _CUFF = 0.03  # metres over which a sleeve narrows at its end
 _SOLE = 0.025  # metres
 
@@ -197,9 +198,14 @@ def _places(vertices: np.ndarray, zone: float) -> np.ndarray:
 # ------------------------------------------------------------------------------- upper garments
 
 
-def upper_pieces(tailor: Tailor, garment: UpperGarment, name: str) -> list[Piece]:
-    """Trunk and sleeves; `name` is "top" or "outer"."""
-    pieces = [_trunk(tailor, garment, name)]
+def upper_pieces(
+    tailor: Tailor, garment: UpperGarment, name: str, under: np.ndarray | None = None
+) -> list[Piece]:
+    """Trunk and sleeves; `name` is "top" or "outer".
+
+    `under` (R, C, 3) are the rings of a garment below, which stays inside.
+    """
+    pieces = [_trunk(tailor, garment, name, under)]
     if garment.sleeve > 0:
         pieces += [_sleeve(tailor, garment, name, side) for side in SIDES]
     return pieces
@@ -210,7 +216,7 @@ def trunk_rings(piece: Piece) -> np.ndarray:
     return piece.vertices.reshape(-1, _TRUNK_COLUMNS + 1, 3)
 
 
-def _trunk(tailor: Tailor, garment: UpperGarment, name: str) -> Piece:
+def _trunk(tailor: Tailor, garment: UpperGarment, name: str, under: np.ndarray | None) -> Piece:
     at = tailor.heights
     top = at.neck + max(garment.collar, 0.02)
     hem = at.hip - garment.hem * (at.hip - at.knee)
@@ -223,6 +229,8 @@ def _trunk(tailor: Tailor, garment: UpperGarment, name: str) -> Piece:
     )
     outline = _draped(rings(tailor.trunk, stations, _TRUNK_COLUMNS), garment, at.chest, at.waist)
     outline = _around_neck(outline, garment, at.neck, at.shoulder)
+    if under is not None:
+        outline = _outside(outline, under)
     vertices = raised(outline, upright_frame())
     if garment.quilts:
         vertices = _quilted(vertices, garment.quilts)
@@ -250,6 +258,16 @@ def _draped(outline: Rings, garment: UpperGarment, chest: float, waist: float) -
     radii = flipped[::-1]
     radii = radii + garment.flare * np.maximum(waist - outline.stations, 0)[:, None]
     return Rings(outline.stations, smoothed(smoothed(outline.middles)), radii)
+
+
+def _outside(outline: Rings, under: np.ndarray) -> Rings:
+    """The outline, nowhere nearer than `_LAYER` to the rings of a garment below."""
+    heights = under[:, 0, 1]
+    middles = (under.min(1) + under.max(1)) / 2
+    radii = np.hypot(under[..., 2] - middles[:, 2:], under[..., 0] - middles[:, :1])
+    at = outline.stations
+    limits = [np.interp(at, heights, column, left=0.0, right=0.0) for column in radii.T]
+    return outline._replace(radii=np.maximum(outline.radii, np.stack(limits, 1) + _LAYER))
 
 
 def _around_neck(outline: Rings, garment: UpperGarment, neck: float, shoulder: float) -> Rings:

@@ -28,6 +28,7 @@ ACTIVITIES = {
     "baby": 1,
     "riding": 3,
     "wheeling": 1,
+    "scooter": 1,
 }
 """What people do, and how often, in per cent."""
 
@@ -58,7 +59,7 @@ def draw_look(rng: Rng, identity: Identity, activity: str | None = None) -> Look
         names = list(ACTIVITIES)
         chances = np.array([ACTIVITIES[name] for name in names], np.float64)
         activity = names[int(rng.choice(len(names), p=chances / chances.sum()))]
-    if identity.shape.age < 0 and activity in ("child", "baby", "riding", "wheeling"):
+    if identity.shape.age < 0 and activity in ("child", "baby", "riding", "wheeling", "scooter"):
         activity = "walking"
     side = "l" if rng.random() < 0.5 else "r"
     if identity.bag is not None and identity.bag.kind == "hand":

@@ -31,15 +31,19 @@ from pipeline.world.heads import (
 )
 from pipeline.world.looks import Look
 from pipeline.world.luggage import bag_pieces, carton, cup, folder, phone, shopping_bag, suitcase
+from pipeline.world.meshes import moved
 from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
+from pipeline.world.rides import Ride, bicycle_for, riding, scooter_for
 from pipeline.world.surfaces import PART, Mesh, Surface
 from pipeline.world.tubes import Tailor
 
 _OVERLAP = 0.03  # metres of what is covered that stay, at its edge
 _TUCKED = 0.06  # metres of trousers that stay below a shirt's hem
 _SHOWN = 0.13  # metres to each side of the middle: what an open jacket shows
+_RIDDEN = ("riding", "scooter")  # activities
+_BESIDE = 0.45  # metres: of a bicycle that is wheeled
 _CHILDREN = 12  # different ones
 
 
@@ -54,19 +58,37 @@ class Person:
 
     def posed(self, look: Look, yaw: float, x: float, z: float) -> Figure:
         """The person's surface: turned by `yaw`, the middle of the hips above (x, z)."""
-        return self._figure(look, self._moves(look.pose)).placed(yaw, x, z)
+        return self._figure(look, self._moves(self._pose(look))).placed(yaw, x, z)
 
     def surfaces(self, look: Look, yaw: float, x: float, z: float) -> list[Surface]:
         """The person, first, and all that they hold, push or lead."""
-        moves = self._moves(look.pose)
+        moves = self._moves(self._pose(look))
         figure = self._figure(look, moves)
         moves[:, 1, 3] += figure.lift
         return [figure.placed(yaw, x, z), *self._things(look, moves, yaw, x, z)]
 
     def _figure(self, look: Look, moves: np.ndarray) -> Figure:
         hidden = frozenset({"hood_down" if look.hood_up else "hood_up"})
-        grounded = look.pose.seat is None
+        grounded = look.activity not in _RIDDEN and look.pose.seat is None
         return pose_figure(self.assembly, moves, self._cut(look), hidden, look.creases, grounded)
+
+    def _pose(self, look: Look) -> Pose:
+        """The look's pose; that of a rider depends on the vehicle."""
+        ride = self._ride(look) if look.activity in _RIDDEN else None
+        if ride is None:
+            return look.pose
+        pose = riding(self.body, self.shape, self._moves, ride)
+        return replace(pose, head=(pose.head[0], look.pose.head[1], 0.0))
+
+    def _ride(self, look: Look) -> Ride | None:
+        """What is ridden, in the person's frame."""
+        rng = np.random.default_rng(look.things)
+        heights = self.tailor.heights
+        if look.activity in ("riding", "wheeling"):
+            return bicycle_for(rng, heights.hip - heights.ankle)
+        if look.activity == "scooter":
+            return scooter_for(rng, float(self.tailor.joint("pelvis")[1]))
+        return None
 
     def _moves(self, pose: Pose) -> np.ndarray:
         """(B + 2, 3, 4) maps of the bones, and of those that hang from the hands."""
@@ -104,15 +126,23 @@ class Person:
         self, look: Look, moves: np.ndarray, yaw: float, x: float, z: float
     ) -> list[Surface]:
         if look.activity in ("child", "baby"):
-            return [self._child(look, float(moves[0, 1, 3]), yaw, x, z)]
+            hips = moves[0, :, :3] @ self.shape.joints[0] + moves[0, :, 3]
+            return [self._child(look, float(hips[1]), yaw, x, z)]
         mesh = self._thing(look, moves)
         return [] if mesh is None else [mesh.placed(yaw, x, z)]
 
     def _thing(self, look: Look, moves: np.ndarray) -> Mesh | None:
         """What is held, in the person's frame."""
         rng = np.random.default_rng(look.things)
+        ride = self._ride(look)
+        if ride is not None and look.activity in _RIDDEN:
+            return ride.mesh
         hands = np.stack([self._hand(moves, side) for side in SIDES])  # (2, 3, 4)
         hand = hands[list(SIDES).index(look.side)]
+        if ride is not None:  # it is wheeled along, at the side of the hands
+            aside = _BESIDE * SIDES[look.side]
+            ahead = float(hands[:, 2, 3].mean() - ride.grips[:, 2].mean())
+            return moved(ride.mesh, x=aside, z=ahead)
         if look.activity in ("phone", "calling"):
             return phone(hand)
         if look.activity == "cup":
@@ -134,26 +164,26 @@ class Person:
         centre = moves[bone, :, :3] @ (knuckles + np.array([0, -0.02, 0.01])) + moves[bone, :, 3]
         return np.concatenate([moves[bone, :, :3], centre[:, None]], 1)
 
-    def _child(self, look: Look, lift: float, yaw: float, x: float, z: float) -> Surface:
+    def _child(self, look: Look, hips: float, yaw: float, x: float, z: float) -> Surface:
         """A child beside the person, or on the arm."""
-        child = _child(self.body, look.things % _CHILDREN)
+        child = _child(self.body, look.things % _CHILDREN, look.activity == "baby")
         sign = SIDES[look.side]
         cos, sin = np.cos(yaw), np.sin(yaw)
         aside = 0.42 * sign
         if look.activity == "child":
             pose = walking(look.things % 7 / 7, 0.8, 0.4)
             return child.posed(Look(pose), yaw, x + aside * cos, z - aside * sin)
-        waist = float(self.tailor.heights.waist) + lift
-        pose = sitting(np.array([0.0, waist + 0.1, 0.06]))
+        pose = sitting(np.array([0.0, hips + 0.24, 0.06]))
         aside = 0.2 * sign
         turned = yaw - sign * 0.9
         return child.posed(Look(pose), turned, x + aside * cos, z - aside * sin)
 
 
-@lru_cache(_CHILDREN)
-def _child(body: Body, seed: int) -> Person:
+@lru_cache(2 * _CHILDREN)
+def _child(body: Body, seed: int, small: bool) -> Person:
     identity = draw_identity(np.random.default_rng([seed, 77]))
-    shape = replace(identity.shape, age=-0.95, weight=0.0)
+    size = 0.66 if small else 0.78 + 0.02 * seed
+    shape = replace(identity.shape, age=-0.95, weight=0.0, size=size)
     return Person(body, replace(identity, shape=shape, bag=None))
 
 
@@ -171,7 +201,7 @@ class _Wardrobe:
         pieces = upper_pieces(tailor, who.top, "top")
         cloth = trunk_rings(pieces[0])
         if who.outer:
-            outer = upper_pieces(tailor, who.outer, "outer")
+            outer = upper_pieces(tailor, who.outer, "outer", cloth)
             cloth = trunk_rings(outer[0])
             pieces = [_below_jacket(pieces[0], who.top, who.outer), *outer]
         if who.bag:

@@ -105,3 +105,19 @@ def test_an_open_jacket_has_a_hole_in_front(body):
     newly = (opened.cut < 0) & (closed.cut >= 0)
     assert newly.any()
     assert (opened.vertices[newly][:, 2] > -5).all()
+
+
+def test_a_rider_sits_on_the_bicycle_with_hands_and_feet_on_it(body):
+    identity = draw_identity(np.random.default_rng(100))
+    look = draw_look(np.random.default_rng(1), identity, "riding")
+    person = Person(body, replace(identity, bag=None))
+    figure, bicycle = person.surfaces(look, 0, 0, 0)
+    assert set(bicycle.parts.tolist()) == {PART["vehicle"]}
+    assert abs(bicycle.vertices[:, 1].min()) < 0.01
+    shoes = figure.vertices[figure.triangles[figure.parts == PART["shoes"]]].reshape(-1, 3)
+    assert shoes[:, 1].min() > 0.03
+    skin = figure.vertices[figure.triangles[figure.parts == PART["skin"]]].reshape(-1, 3)
+    hands = skin[skin[:, 1] < 1.25]
+    top_of_bar = bicycle.vertices[np.abs(bicycle.vertices[:, 0]) > 0.25][:, 1].max()
+    assert len(hands) > 0
+    assert np.abs(hands[:, 1] - top_of_bar).min() < 0.05
