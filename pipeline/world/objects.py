@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.world import plants, street, vehicles
+from pipeline.world import cycles, furniture, plants, street, vehicles
 from pipeline.world.meshes import moved
 from pipeline.world.surfaces import Mesh
 
@@ -36,19 +36,36 @@ def _standing(make: Callable[[np.random.Generator], Mesh]) -> Callable[[np.rando
 _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
     "car": (vehicles.car, "low"),
     "van": (vehicles.van, "tall"),
-    "bin": (street.bin_, "low"),
-    "sign_board": (street.sign_board, "low"),
-    "railing": (street.railing, "see_through"),
-    "boxes": (street.boxes, "low"),
-    "pillar": (street.pillar, "tall"),
-    "bollard": (street.bollard, "thin"),
-    "cone": (street.cone, "low"),
-    "plant": (plants.plant, "low"),
-    "planter": (plants.planter, "low"),
+    "bicycle": (cycles.bicycle, "see_through"),
+    "scooter": (cycles.scooter, "low"),
+    "stroller": (cycles.stroller, "low"),
+    "trolley": (cycles.trolley, "see_through"),
     "bush": (plants.bush, "low"),
     "hedge": (plants.hedge, "low"),
     "bare_bush": (plants.bare_bush, "see_through"),
+    "plant": (plants.plant, "low"),
+    "planter": (plants.planter, "low"),
     "tree": (plants.tree, "tall"),
+    "bin": (street.bin_, "low"),
+    "sign_board": (furniture.sign_board, "low"),
+    "sign_post": (street.sign_post, "thin"),
+    "lamp_post": (street.lamp_post, "thin"),
+    "bollard": (street.bollard, "thin"),
+    "pillar": (street.pillar, "tall"),
+    "railing": (street.railing, "see_through"),
+    "barrier": (street.barrier, "low"),
+    "low_wall": (street.low_wall, "low"),
+    "bench": (furniture.bench, "low"),
+    "table": (furniture.table, "see_through"),
+    "parasol": (furniture.parasol, "thin"),
+    "boxes": (furniture.boxes, "low"),
+    "crate": (furniture.crate, "low"),
+    "cone": (street.cone, "low"),
+    "cabinet": (street.cabinet, "low"),
+    "hydrant": (street.hydrant, "low"),
+    "newspaper_box": (furniture.newspaper_box, "low"),
+    "post_box": (street.post_box, "low"),
+    "vending": (furniture.vending, "tall"),
 }
 
 KINDS: dict[str, Callable[[np.random.Generator], Mesh]] = {

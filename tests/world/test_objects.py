@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from pipeline.world.cycles import ridden_bicycle
+from pipeline.world.carried import CARRIED
 from pipeline.world.objects import HEADROOM, HIDING, KINDS, Spot, footprint, overlap
 from pipeline.world.surfaces import PART, Mesh
 
@@ -14,6 +16,23 @@ SEEDS = range(6)
 SIZES = {
     "car": ((3.8, 5.0), (1.4, 1.85)),
     "van": ((4.7, 5.3), (1.8, 2.2)),
+    "bicycle": ((1.5, 1.9), (0.95, 1.25)),
+    "scooter": ((1.5, 1.9), (1.1, 1.4)),
+    "stroller": ((0.8, 1.1), (0.95, 1.15)),
+    "trolley": ((0.9, 1.2), (0.95, 1.1)),
+    "sign_post": ((0.05, 0.9), (2.2, 3.0)),
+    "lamp_post": ((0.2, 0.45), (3.3, 5.6)),
+    "barrier": ((1.4, 2.5), (0.75, 1.3)),
+    "low_wall": ((1.8, 2.9), (0.5, 1.1)),
+    "bench": ((1.3, 2.0), (0.4, 0.95)),
+    "table": ((1.0, 2.0), (0.72, 0.95)),
+    "parasol": ((0.4, 3.1), (2.4, 2.9)),
+    "crate": ((0.55, 1.2), (0.35, 1.35)),
+    "cabinet": ((0.65, 1.4), (0.85, 1.45)),
+    "hydrant": ((0.25, 0.5), (0.7, 0.85)),
+    "newspaper_box": ((0.4, 1.0), (0.95, 1.3)),
+    "post_box": ((0.4, 0.6), (1.1, 1.6)),
+    "vending": ((0.75, 1.1), (1.7, 1.95)),
     "bin": ((0.4, 1.0), (0.7, 1.4)),
     "sign_board": ((0.5, 1.0), (0.75, 1.8)),
     "railing": ((1.9, 3.4), (0.85, 1.25)),
@@ -38,6 +57,11 @@ def faces(mesh: Mesh) -> np.ndarray:
 
 def variants(kind: str) -> list[Mesh]:
     return [KINDS[kind](np.random.default_rng(seed)) for seed in SEEDS]
+
+
+def signed_volume(mesh: Mesh) -> float:
+    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
+    return float((a * np.cross(b, c)).sum() / 6)
 
 
 def test_every_kind_has_its_bounds_and_says_what_it_hides():
@@ -87,6 +111,51 @@ def test_normals_point_where_the_triangles_face(kind: str):
     for mesh in variants(kind):
         agreement = (mesh.normals[mesh.triangles] * faces(mesh)[:, None]).sum(2)
         assert (agreement > 0).mean() > 0.995
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_closed_parts_face_outwards(kind: str):
+    for mesh in variants(kind):
+        closed = replace(mesh, triangles=mesh.triangles[~mesh.two_sided])
+        assert signed_volume(closed) > 0
+
+
+@pytest.mark.parametrize("kind", CARRIED)
+def test_what_is_carried_stands_on_the_ground_and_is_held_near_itself(kind: str):
+    label = {PART["bag"]}, {PART["carried"]}
+    for seed in SEEDS:
+        mesh, grip = CARRIED[kind](np.random.default_rng(seed))
+        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+        assert low[1] == pytest.approx(0, abs=1e-6)
+        assert np.allclose((low + high)[[0, 2]], 0, atol=1e-5)
+        assert high.max() < 1.4
+        assert (grip > low - 0.05).all()
+        assert (grip < high + 0.05).all()
+        assert set(np.unique(mesh.parts).tolist()) in label
+        assert len(mesh.triangles) < 1000
+
+
+@pytest.mark.parametrize("kind", CARRIED)
+def test_what_is_carried_depends_on_its_generator_alone(kind: str):
+    first, again, other = (CARRIED[kind](np.random.default_rng(seed)).mesh for seed in (3, 3, 4))
+    assert first.vertices.tobytes() == again.vertices.tobytes()
+    assert first.colours.tobytes() == again.colours.tobytes()
+    assert first.colours.tobytes() != other.colours.tobytes()
+
+
+def test_a_rider_finds_saddle_grips_and_pedals():
+    for seed in SEEDS:
+        mesh, saddle, grips, pedals = ridden_bicycle(np.random.default_rng(seed))
+        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+        assert low[1] == pytest.approx(0, abs=5e-3)
+        assert high[2] - low[2] == pytest.approx(1.75, abs=0.15)  # its front is towards +z
+        assert (mesh.parts == PART["vehicle"]).all()
+        for point in (saddle, *grips, *pedals):
+            distance = np.linalg.norm(mesh.vertices - point, axis=1).min()
+            assert distance < 0.12
+        assert grips[0, 0] > 0 > grips[1, 0]
+        assert pedals[0, 0] > 0 > pedals[1, 0]
+        assert grips[:, 2].min() > saddle[2]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,444 @@
+"""Bicycles and motor scooters, and what is pushed: strollers, shopping trolleys."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.world.finishes import (
+    BLACK_PLASTIC,
+    CHROME,
+    GLASS,
+    PAINTS,
+    RUBBER,
+    STEEL,
+    Finish,
+    finish,
+    pick,
+)
+from pipeline.world.meshes import (
+    box,
+    circle,
+    ellipsoid,
+    join,
+    loft,
+    mirrored,
+    moved,
+    plate,
+    rotation,
+    torus,
+    transformed,
+    tube,
+)
+from pipeline.world.surfaces import PART, Mesh
+
+Point = tuple[float, float, float]
+
+_FRAME_PAINTS = (*PAINTS, "#1f2022", "#34383c", "#7f8a94", "#2d4d5c", "#7b2f3a")
+_LEFT_RIGHT = (-1, 1)  # signs of z: the front is towards +x
+_CRANK, _CRANK_TURN = 0.17, 0.6  # metres; radians by which the right pedal is behind and below
+_SADDLES = ("#1c1c1d", "#1c1c1d", "#4a3020")
+
+
+class _Frame(NamedTuple):
+    """Joints of a bicycle in metres: x to the front, y up, all in the plane z = 0."""
+
+    wheel: float
+    """Outer radius of the wheels."""
+    rear: Point
+    front: Point
+    pedals: Point
+    seat: Point
+    """Top of the seat tube."""
+    saddle: Point
+    low_head: Point
+    head: Point
+    """Ends of the head tube, in which the fork turns."""
+    grips: Point
+    """Middle of the handlebar, and half its width as z."""
+    step_through: bool
+
+
+def _frame(rng: np.random.Generator) -> _Frame:
+    wheel = rng.uniform(0.325, 0.35)
+    step_through = rng.random() < 0.45
+    front = 0.54 + rng.uniform(-0.02, 0.02)
+    upright = rng.uniform(0.03, 0.2)
+    return _Frame(
+        wheel=wheel,
+        rear=(-0.52, wheel, 0),
+        front=(front, wheel, 0),
+        pedals=(-0.09, 0.28, 0),
+        seat=(-0.25, 0.72, 0),
+        saddle=(-0.29, 0.88 + rng.uniform(-0.03, 0.05), 0),
+        low_head=(front - 0.13, wheel + 0.28, 0),
+        head=(front - 0.19, wheel + 0.44, 0),
+        grips=(front - 0.25 - 0.3 * upright, wheel + 0.58 + upright, 0.29),
+        step_through=step_through,
+    )
+
+
+def bicycle(rng: np.random.Generator) -> Mesh:
+    """A parked bicycle: its front wheel is turned, and it leans on its stand."""
+    frame = _frame(rng)
+    paint = pick(rng, _FRAME_PAINTS, 0.35)
+    steered = transformed(_steered(rng, frame, paint), rotation(1, rng.uniform(-35, 35)))
+    standing = join(_rigid(rng, frame, paint), moved(steered, *frame.head))
+    stand = tube([frame.pedals, (-0.2, 0.02, 0.16)], 0.009, STEEL, sides=4)
+    lean = rotation(0, rng.uniform(3, 8))
+    return transformed(join(standing, stand), lean)
+
+
+def _rigid(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
+    """All of a bicycle that does not turn with the handlebar."""
+    rear, pedals, seat = frame.rear, frame.pedals, frame.seat
+    top = (-0.2, 0.5, 0.0) if frame.step_through else (seat[0], seat[1] - 0.05, 0.0)
+    parts = [
+        _bar(pedals, seat, 0.017, paint),
+        _bar(pedals, frame.low_head, 0.02, paint),
+        _bar(top, frame.head if not frame.step_through else frame.low_head, 0.017, paint),
+        _bar(frame.low_head, frame.head, 0.02, paint),
+        _bar(seat, frame.saddle, 0.013, STEEL),
+        moved(_wheel(frame.wheel), *rear),
+        moved(_saddle(rng), *frame.saddle),
+        _crank(pedals),
+    ]
+    for z in (-0.05, 0.05):
+        axle = (rear[0], rear[1], z)
+        parts += [_bar(pedals, axle, 0.009, paint), _bar(seat, axle, 0.008, paint)]
+    if rng.random() < 0.7:
+        parts.append(_mudguard(frame.wheel, rear, (20, 150), rng.random() < 0.5, paint))
+    if rng.random() < 0.5:
+        parts.append(_rack(frame))
+    return join(*parts)
+
+
+def _bar(start: Point, end: Point, radius: float, paint: Finish, sides: int = 6) -> Mesh:
+    return tube([start, end], radius, paint, sides=sides, capped=False)
+
+
+def _wheel(radius: float) -> Mesh:
+    """A spoked wheel about z."""
+    rim = radius - 0.035
+    spokes = []
+    for step in range(14):
+        turn = 2 * math.pi * step / 14
+        side = 0.025 if step % 2 else -0.025
+        hub = (0.02 * math.cos(turn + 1), 0.02 * math.sin(turn + 1), side)
+        end = (rim * math.cos(turn), rim * math.sin(turn), 0.0)
+        spokes.append(tube([hub, end], 0.002, STEEL, sides=3, capped=False))
+    return join(
+        torus(radius - 0.018, 0.018, (0, 0, 0), RUBBER, sides=26, around=5),
+        torus(rim, 0.009, (0, 0, 0), CHROME, sides=26, around=4),
+        tube([(0, 0, -0.05), (0, 0, 0.05)], 0.022, STEEL, sides=6),
+        *spokes,
+    )
+
+
+def _saddle(rng: np.random.Generator) -> Mesh:
+    sections = [
+        _ring(x, y, high, wide)
+        for x, y, high, wide in (
+            (-0.14, 0.02, 0.015, 0.05),
+            (-0.11, 0.015, 0.035, 0.09),
+            (-0.02, 0.01, 0.03, 0.06),
+            (0.12, 0.015, 0.02, 0.022),
+            (0.15, 0.01, 0.01, 0.012),
+        )
+    ]
+    return loft(sections, pick(rng, _SADDLES, 0.15))
+
+
+def _ring(x: float, y: float, high: float, wide: float, sides: int = 8) -> np.ndarray:
+    """(sides, 3) ellipse across x, counter-clockwise seen from its +x side."""
+    ring = circle(sides, 180 / sides)
+    return np.column_stack([np.full(sides, x), y + high * ring[:, 1], -wide * ring[:, 0]])
+
+
+def _crank(at: Point) -> Mesh:
+    """Chain wheel, cranks and pedals."""
+    x, y, _ = at
+    disc = plate([(x + 0.09 * a, y + 0.09 * b) for a, b in circle(12)], 0.006, STEEL.shaded(0.6))
+    parts = [moved(disc, z=0.05)]
+    for side in _LEFT_RIGHT:
+        pedal = _pedal(at, side)
+        parts.append(_bar((x, y, 0.08 * side), (*pedal[:2], 0.08 * side), 0.01, STEEL, sides=4))
+        parts.append(box((0.09, 0.025, 0.09), pedal, BLACK_PLASTIC))
+    return join(*parts)
+
+
+def _pedal(at: Point, side: int) -> Point:
+    """Middle of a pedal, whose crank turns about `at`."""
+    along, up = -side * _CRANK * math.cos(_CRANK_TURN), -side * _CRANK * math.sin(_CRANK_TURN)
+    return at[0] + along, at[1] + up, 0.13 * side
+
+
+def _mudguard(
+    wheel: float, axle: Point, turns: tuple[float, float], painted: bool, paint: Finish
+) -> Mesh:
+    """A strip over a wheel between two angles in degrees."""
+    radius, rows = wheel + 0.02, []
+    for turn in np.radians(np.linspace(*turns, 9)):
+        x, y = axle[0] + radius * math.cos(turn), axle[1] + radius * math.sin(turn)
+        rows.append([(x, y, z) for z in (-0.03, 0.03)])
+    return loft(rows, paint if painted else BLACK_PLASTIC, open_ring=True)
+
+
+def _rack(frame: _Frame) -> Mesh:
+    """A carrier over the rear wheel."""
+    y = 2 * frame.wheel + 0.05
+    back = frame.rear[0] - 0.2
+    rails = []
+    for z in (-0.06, 0.06):
+        for foot, end in ((frame.seat[0], y, z), back), ((*frame.rear[:2], z), back + 0.1):
+            rails.append(_bar(foot, (end, y, z), 0.006, BLACK_PLASTIC, 4))
+    lamp = box((0.03, 0.05, 0.07), (back - 0.015, y - 0.02, 0), finish("#8e1414", 0.5))
+    return join(*rails, lamp, box((0.3, 0.008, 0.05), (back + 0.18, y, 0), BLACK_PLASTIC))
+
+
+def _steered(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
+    """Fork, front wheel, handlebar and basket about the upper end of the head tube."""
+    parts = [moved(_wheel(frame.wheel), *frame.front)]
+    for z in (-0.045, 0.045):
+        crown = (frame.low_head[0], frame.low_head[1], z)
+        parts.append(_bar(crown, (frame.front[0], frame.front[1], z), 0.012, paint))
+    x, y, _ = frame.grips
+    parts.append(_bar(frame.head, (x + 0.06, y - 0.02, 0.0), 0.014, STEEL))
+    parts.append(_handlebar(frame, rng.random() < 0.6))
+    parts.append(_mudguard(frame.wheel, frame.front, (40, 165), rng.random() < 0.5, paint))
+    if rng.random() < 0.35:
+        parts.append(moved(_basket(rng), frame.head[0] + 0.2, frame.head[1] + 0.02))
+    elif rng.random() < 0.6:
+        lamp = ellipsoid((0.04, 0.035, 0.035), (frame.head[0] + 0.05, frame.head[1] + 0.06, 0),
+                         CHROME, 4, 8)  # fmt: skip
+        parts.append(lamp)
+    hx, hy, _ = frame.head
+    return moved(join(*parts), -hx, -hy)
+
+
+def _handlebar(frame: _Frame, swept: bool) -> Mesh:
+    x, y, half = frame.grips
+    if swept:  # back towards the rider
+        side = [(x + 0.07, y, 0), (x + 0.09, y + 0.02, 0.12), (x + 0.02, y + 0.02, half - 0.06)]
+        end = (x - 0.12, y, half)
+    else:
+        side = [(x + 0.06, y, 0), (x + 0.06, y, 0.1), (x + 0.05, y + 0.01, half - 0.12)]
+        end = (x + 0.03, y + 0.01, half)
+    bar = tube([*side, end], 0.011, STEEL, sides=5, capped=False)
+    grip = tube([side[-1], end], 0.018, BLACK_PLASTIC, sides=6)
+    one = join(bar, grip)
+    return join(one, mirrored(one))
+
+
+def _basket(rng: np.random.Generator) -> Mesh:
+    """A basket whose walls are of wire or wicker."""
+    weave = pick(rng, ("#2b2c2e", "#2b2c2e", "#6b4f33", "#8d9092"))
+    long, wide, high = 0.28, 0.34, 0.24
+    parts = []
+    for level in np.linspace(0, high, 6):
+        part = 0.85 + 0.15 * level / high
+        corners = [(a * long / 2 * part, level, b * wide / 2 * part)
+                   for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]  # fmt: skip
+        parts += [_bar(p, q, 0.007, weave, 3) for p, q in pairwise(corners)]
+    for x, z in ((-1, -1), (0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0)):
+        foot = (0.85 * x * long / 2, 0.0, 0.85 * z * wide / 2)
+        parts.append(_bar(foot, (x * long / 2, high, z * wide / 2), 0.006, weave, 3))
+    return join(*parts, box((0.8 * long, 0.01, 0.8 * wide), (0, 0, 0), weave))
+
+
+class Ridden(NamedTuple):
+    """A vehicle with its front towards +z, and where its rider touches it (metres)."""
+
+    mesh: Mesh
+    saddle: np.ndarray
+    """(3,) middle of its top."""
+    grips: np.ndarray
+    """(2, 3), the rider's left hand (+x) first."""
+    pedals: np.ndarray
+    """(2, 3), the left foot first."""
+
+
+def ridden_bicycle(rng: np.random.Generator) -> Ridden:
+    """An upright bicycle, its front wheel straight."""
+    frame = _frame(rng)
+    paint = pick(rng, _FRAME_PAINTS, 0.35)
+    steered = moved(_steered(rng, frame, paint), *frame.head)
+    turn = rotation(1, -90)
+    mesh = transformed(join(_rigid(rng, frame, paint), steered), turn)
+    x, y, half = frame.grips
+    grips = np.array([(x - 0.04, y + 0.015, side * (half - 0.05)) for side in _LEFT_RIGHT])
+    pedals = np.array([_pedal(frame.pedals, side) for side in _LEFT_RIGHT])
+    pedals[:, 1] += 0.015
+    seat = np.array(frame.saddle) + np.array([0, 0.045, 0])
+    saddle, hands, feet = (each @ turn.T for each in (seat, grips, pedals))
+    parts = np.full(len(mesh.triangles), PART["vehicle"], np.uint8)
+    points = (each.astype(np.float32) for each in (saddle, hands, feet))
+    return Ridden(replace(mesh, parts=parts), *points)
+
+
+def scooter(rng: np.random.Generator) -> Mesh:
+    """A parked motor scooter with a leg shield, 1.75 m long."""
+    paint = pick(rng, (*PAINTS, "#9db6b3", "#c9c2ad", "#6b1f24"), 0.5)
+    front = transformed(_scooter_front(paint), rotation(1, rng.uniform(-25, 25)))
+    seat = ellipsoid((0.36, 0.06, 0.14), (-0.42, 0.79, 0), pick(rng, _SADDLES, 0.2), 6, 12, 0.35)
+    parts = [
+        moved(front, x=0.5),
+        loft(_scooter_body(), paint, crease=70),
+        box((0.5, 0.04, 0.3), (0.15, 0.26, 0), BLACK_PLASTIC, 0.01),
+        _shield(paint),
+        seat,
+        moved(_fat_wheel(), -0.55, 0.21),
+        ellipsoid((0.03, 0.04, 0.08), (-0.79, 0.64, 0), finish("#8e1414", 0.6), 5, 8),
+        box((0.01, 0.12, 0.16), (-0.83, 0.5, 0), finish("#e8e6dd")),
+        tube([(-0.2, 0.2, -0.16), (-0.72, 0.3, -0.18)], 0.035, STEEL, sides=7),
+        tube([(0.0, 0.24, 0.1), (-0.08, 0.0, 0.2)], 0.012, STEEL, sides=5),
+    ]
+    if rng.random() < 0.3:
+        parts.append(box((0.34, 0.3, 0.36), (-0.78, 0.98, 0), BLACK_PLASTIC, 0.04))
+    return transformed(join(*parts), rotation(0, rng.uniform(2, 6)))
+
+
+def _scooter_body() -> list[np.ndarray]:
+    """Cross-sections of the rear, from the tail lamp to the floor."""
+    return [
+        _ring(x, y, high, wide, 12)
+        for x, y, high, wide in (
+            (-0.81, 0.62, 0.04, 0.05),
+            (-0.74, 0.58, 0.14, 0.13),
+            (-0.55, 0.55, 0.2, 0.19),
+            (-0.3, 0.52, 0.23, 0.18),
+            (-0.14, 0.46, 0.24, 0.14),
+            (-0.06, 0.32, 0.1, 0.12),
+        )
+    ]
+
+
+def _shield(paint: Finish) -> Mesh:
+    """The board in front of the rider's legs, bent backwards at its sides."""
+    rows = []
+    for y, x, half in ((0.27, 0.36, 0.15), (0.4, 0.42, 0.2), (0.7, 0.45, 0.2), (0.88, 0.41, 0.14)):
+        rows.append([(x - 0.3 * z * z / half, y, z) for z in np.linspace(-half, half, 7)])
+    return loft(rows, paint, open_ring=True)
+
+
+def _scooter_front(paint: Finish) -> Mesh:
+    """Wheel, mudguard, handlebar and mirrors about the steering axis."""
+    head = ellipsoid((0.1, 0.09, 0.13), (-0.08, 0.97, 0), paint, 6, 10)
+    bar = tube([(-0.14, 1.0, -0.32), (-0.1, 0.98, 0), (-0.14, 1.0, 0.32)], 0.016, CHROME, sides=6)
+    guard = ellipsoid((0.26, 0.14, 0.09), (0.08, 0.32, 0), paint, 6, 12)
+    parts = [
+        moved(_fat_wheel(), 0.1, 0.21),
+        guard,
+        tube([(0.1, 0.21, 0.08), (-0.08, 0.9, 0)], 0.03, STEEL, sides=6),
+        head,
+        bar,
+        ellipsoid((0.03, 0.07, 0.07), (0.01, 0.98, 0), finish("#d8dcdc", 0.9), 5, 10),
+    ]
+    for z in (-0.32, 0.32):
+        parts.append(tube([(-0.13, 1.0, z), (-0.15, 1.02, 0.72 * z)], 0.02, BLACK_PLASTIC, sides=6))
+        parts.append(tube([(-0.1, 1.0, 0.6 * z), (-0.1, 1.18, z)], 0.006, BLACK_PLASTIC, sides=3))
+        parts.append(ellipsoid((0.015, 0.04, 0.06), (-0.1, 1.2, z), GLASS, 4, 8))
+    return join(*parts)
+
+
+def _fat_wheel() -> Mesh:
+    """A wheel of 0.42 m about z."""
+    profile = [(-0.05, 0.5), (-0.05, 0.62), (-0.045, 0.92), (0, 1.0), (0.045, 0.92), (0.05, 0.62),
+               (0.05, 0.5)]  # fmt: skip
+    sections = [np.column_stack([0.21 * part * circle(18), np.full(18, z)]) for z, part in profile]
+    return loft(sections, [STEEL, RUBBER], [0, 1, 1, 1, 1, 0], crease=60)
+
+
+def stroller(rng: np.random.Generator) -> Mesh:
+    """A child's push-chair with a hood, its handle towards -x."""
+    cloth = pick(rng, ("#23272b", "#2b3d5c", "#6b2430", "#4a4f4a", "#7a7d80", "#8a2d52"))
+    frame = pick(rng, ("#24262a", "#9a9d9e"), 0.3)
+    side = [
+        tube([(-0.45, 1.02, 0.24), (-0.2, 0.62, 0.24), (0.34, 0.1, 0.24)], 0.013, frame, sides=5),
+        tube([(-0.36, 0.1, 0.25), (0.1, 0.62, 0.24)], 0.013, frame, sides=5),
+        moved(_pram_wheel(), -0.36, 0.11, 0.26),
+        moved(_pram_wheel(), 0.36, 0.11, 0.26),
+    ]
+    both = [*side, *(mirrored(part) for part in side)]
+    handle = tube([(-0.45, 1.02, -0.24), (-0.45, 1.02, 0.24)], 0.018, BLACK_PLASTIC, sides=6)
+    tray = box((0.5, 0.14, 0.36), (-0.05, 0.25, 0), cloth.shaded(0.6), 0.03)
+    return join(*both, handle, tray, _seat(cloth), _hood(cloth))
+
+
+def _pram_wheel() -> Mesh:
+    ring = circle(12)
+    sections = [
+        np.column_stack([0.11 * part * ring, np.full(12, z)])
+        for z, part in ((-0.02, 0.6), (-0.02, 0.9), (0, 1.0), (0.02, 0.9), (0.02, 0.6))
+    ]
+    return loft(sections, [STEEL, RUBBER], [1, 1, 1, 1])
+
+
+def _seat(cloth: Finish) -> Mesh:
+    """Back, seat and foot rest as one bent cushion."""
+    path = [(-0.27, 0.9), (-0.13, 0.5), (0.16, 0.47), (0.3, 0.28)]
+    sections = []
+    for x, y in path:
+        corners = ((-0.02, -0.2), (0.03, -0.2), (0.03, 0.2), (-0.02, 0.2))
+        sections.append([(x + across, y + across, z) for across, z in corners])
+    return loft(sections[::-1], cloth, crease=50)
+
+
+def _hood(cloth: Finish) -> Mesh:
+    """A quarter of a drum over the child's head."""
+    rows = []
+    for turn in np.radians(np.linspace(15, 125, 6)):
+        x, y = -0.2 + 0.33 * math.cos(turn), 0.75 + 0.33 * math.sin(turn)
+        rows.append(
+            [(-0.2, 0.75, -0.2)]
+            + [(x, y, z) for z in (-0.21, -0.12, 0.12, 0.21)]
+            + [(-0.2, 0.75, 0.2)]
+        )
+    return loft(rows, cloth, open_ring=True, crease=60)
+
+
+def trolley(rng: np.random.Generator) -> Mesh:
+    """A shopping trolley of wire, its handle towards -x."""
+    wire = pick(rng, ("#9a9d9e", "#85888a"), 0.4)
+    handle = pick(rng, PAINTS, 0.2)
+    rear, front = (-0.38, 0.52, 0.98), (0.42, 0.66, 0.9)  # x, lower and upper edge
+    parts = []
+    for part in np.linspace(0, 1, 7):
+        corners = _trolley_ring(rear, front, part)
+        parts += [_bar(p, q, 0.005 + 0.004 * (part in (0, 1)), wire, 3)
+                  for p, q in zip(corners, [*corners[1:], corners[0]], strict=True)]  # fmt: skip
+    low, high = _trolley_ring(rear, front, 0.0), _trolley_ring(rear, front, 1.0)
+    for number in range(4):
+        for part in np.linspace(0, 1, 7)[:-1]:
+            foot = _between(low[number], low[(number + 1) % 4], part)
+            top = _between(high[number], high[(number + 1) % 4], part)
+            parts.append(_bar(foot, top, 0.004, wire, 3))
+    for part in np.linspace(0, 1, 8):
+        parts.append(_bar(_between(low[0], low[1], part), _between(low[3], low[2], part), 0.004,
+                          wire, 3))  # fmt: skip
+    for z in (-0.24, 0.24):
+        path = [(-0.52, 1.02, z), (-0.38, 0.9, z), (-0.3, 0.2, z), (0.4, 0.14, 0.8 * z)]
+        parts.append(tube(path, 0.012, wire, sides=5))
+        parts.append(tube([(-0.3, 0.2, z), (0.15, 0.58, 0.9 * z)], 0.01, wire, sides=4))
+        for x in (-0.3, 0.38):
+            parts.append(moved(transformed(_pram_wheel(), 0.55 * np.eye(3)), x, 0.06, 0.9 * z))
+            parts.append(box((0.03, 0.1, 0.04), (x, 0.12, 0.9 * z), BLACK_PLASTIC))
+    parts.append(tube([(-0.52, 1.02, -0.26), (-0.52, 1.02, 0.26)], 0.018, handle, sides=7))
+    return join(*parts)
+
+
+def _trolley_ring(rear: Point, front: Point, part: float) -> list[Point]:
+    """Corners of the basket at a height between its lower (0) and its upper edge (1)."""
+    narrow, wide = 0.15 + 0.06 * part, 0.21 + 0.06 * part
+    back = (rear[0] + 0.06 * (1 - part), rear[1] + part * (rear[2] - rear[1]))
+    tip = (front[0] + 0.06 * part, front[1] + part * (front[2] - front[1]))
+    return [(*back, -wide), (*tip, -narrow), (*tip, narrow), (*back, wide)]
+
+
+def _between(start: Point, end: Point, part: float) -> Point:
+    x, y, z = (a + part * (b - a) for a, b in zip(start, end, strict=True))
+    return x, y, z
