@@ -1,4 +1,4 @@
-"""What people carry, hold, pull or put down: bags, suitcases, umbrellas, phones."""
+"""Bags, suitcases, umbrellas and the like as things by themselves: put down, or in a hand."""
 
 from __future__ import annotations
 

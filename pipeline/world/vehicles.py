@@ -1,4 +1,4 @@
-"""Parked vehicles: cars and vans, bicycles, motor scooters.
+"""Parked cars and vans.
 
 A car's skin is a grid: stations along its length, and at each a ring of points from the lower edge
 of one side over the roof to that of the other. Stations lie where something begins or ends (a

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from pipeline.world.cycles import ridden_bicycle
 from pipeline.world.carried import CARRIED
+from pipeline.world.cycles import ridden_bicycle
 from pipeline.world.objects import HEADROOM, HIDING, KINDS, Spot, footprint, overlap
 from pipeline.world.surfaces import PART, Mesh
 
