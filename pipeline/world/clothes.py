@@ -456,12 +456,12 @@ def skirt_pieces(tailor: Tailor, skirt: Skirt) -> list[Piece]:
     ]
 
 
-def shoe_pieces(tailor: Tailor, shoes: Shoes) -> list[Piece]:
-    """A shoe, and the shaft of a boot, for each foot."""
+def shoe_pieces(tailor: Tailor, shoes: Shoes, shaft: bool) -> list[Piece]:
+    """A shoe for each foot, and the shafts of boots unless trousers hide them."""
     pieces = []
     for side in SIDES:
         pieces.append(_shoe(tailor, shoes, side))
-        if shoes.shaft > 0:
+        if shaft and shoes.shaft > 0:
             pieces.append(_shaft(tailor, shoes, side))
     return pieces
 

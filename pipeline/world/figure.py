@@ -24,7 +24,7 @@ _TILE = 64
 _WAVES = fractal_noise(np.random.default_rng(11), _TILE, 2, octaves=3, gain=0.6)
 _ACROSS, _ALONG = 150.0, 42.0  # cells of the noise per metre, around and along the cloth
 _SHADING = 2.2  # folds look deeper than they are
-_DARKER = 0.05  # of the colour in a fold
+_DEEP, _DARKER = 0.006, 0.3  # of the colour in a fold
 
 
 @dataclass(frozen=True)
@@ -177,20 +177,20 @@ def pose_figure(
         seen = np.array([name not in hidden for name in assembly.names])[assembly.piece]
         lift = -float(vertices[seen, 1].min())
         vertices[:, 1] += np.float32(lift)
-    darkness = np.where(assembly.folds > 0, _DARKER * np.clip(waves, -2, 1), 0)
-    shade = (1 + darkness).astype(np.float32)
+    deep = np.clip(assembly.folds / np.float32(_DEEP), 0, 1) * np.clip(-waves, 0, 1)
+    shade = 1 - np.float32(_DARKER) * deep
     return Figure(assembly, np.flatnonzero(shown), vertices, shaded, shade, cut, lift)
 
 
 def _waves(assembly: Assembly, creases: int) -> np.ndarray:
-    """(V,) float32 height of the folds, about -2 to 2."""
+    """(V,) float32 height of the folds: -1 in a crease, above 0 between creases."""
     rng = np.random.default_rng(creases)
     shift = rng.integers(0, _TILE, (len(assembly.names), 2))[assembly.piece]
     slant = rng.uniform(-0.6, 0.6, len(assembly.names)).astype(np.float32)[assembly.piece]
     across, along = assembly.places[:, 0], assembly.places[:, 1]
     column = (across + slant * along) * np.float32(_ACROSS) + shift[:, 0].astype(np.float32)
     row = along * np.float32(_ALONG) + shift[:, 1].astype(np.float32)
-    waves = _bilinear(row, column)
+    waves = np.minimum(np.float32(1.8) * np.abs(_bilinear(row, column)) - 1, 1)
     one, other = assembly.twins.T
     waves[one] = waves[other] = (waves[one] + waves[other]) / 2
     return waves

@@ -217,6 +217,8 @@ def _draw_fabric(
     colour, second = _dye(rng, dyes), None
     if pattern != "plain":
         second = _contrast(rng, colour, dyes)
+    if pattern == "melange" and second is not None:
+        second = _mixed(colour, second)
     scale = {
         "stripes": rng.uniform(0.03, 0.09),
         "checks": rng.uniform(0.05, 0.11),
@@ -232,6 +234,11 @@ def _draw_fabric(
         gloss=gloss,
         trim=_TRIMS.get(kind, "none"),
     )
+
+
+def _mixed(colour: Colour, other: Colour) -> Colour:
+    red, green, blue = (0.7 * a + 0.3 * b for a, b in zip(colour, other, strict=True))
+    return red, green, blue
 
 
 def _contrast(rng: Rng, colour: Colour, dyes: Weights) -> Colour:

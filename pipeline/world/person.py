@@ -41,6 +41,7 @@ from pipeline.world.tubes import Tailor
 
 _OVERLAP = 0.03  # metres of what is covered that stay, at its edge
 _TUCKED = 0.06  # metres of trousers that stay below a shirt's hem
+_TIGHT = 0.006  # metres: trousers with less room go into boots
 _SHOWN = 0.13  # metres to each side of the middle: what an open jacket shows
 _RIDDEN = ("riding", "scooter")  # activities
 _BESIDE = 0.45  # metres: of a bicycle that is wheeled
@@ -210,7 +211,7 @@ class _Wardrobe:
 
     def _lowers(self) -> list[Piece]:
         who, tailor = self.who, self.tailor
-        pieces = shoe_pieces(tailor, who.shoes)
+        pieces = shoe_pieces(tailor, who.shoes, shaft=self._booted())
         for garment in (who.legwear, who.bottom):
             if isinstance(garment, Trousers):
                 pieces += [self._tucked(piece) for piece in trouser_pieces(tailor, garment)]
@@ -218,11 +219,19 @@ class _Wardrobe:
                 pieces += [self._tucked(piece) for piece in skirt_pieces(tailor, garment)]
         return pieces
 
+    def _booted(self) -> bool:
+        """Whether boots are worn over the trousers."""
+        leg = self.who.legwear or self.who.bottom
+        return isinstance(leg, Skirt) or leg.ease <= _TIGHT
+
     def _tucked(self, piece: Piece) -> Piece:
         """A lower garment without what a shirt or jacket covers."""
         at, who = self.tailor.heights, self.who
         hem = max(who.top.hem, who.outer.hem if who.outer else -1)
         covered = piece.vertices[:, 1] - (at.hip - hem * (at.hip - at.knee)) - _TUCKED
+        if self._booted() and who.shoes.shaft > 0:
+            shaft = at.ankle + who.shoes.shaft - _OVERLAP
+            covered = np.maximum(covered, shaft - piece.vertices[:, 1])
         return replace(piece, cut=np.minimum(piece.cut, -covered).astype(np.float32))
 
     def _head(self) -> list[Piece]:
@@ -262,7 +271,7 @@ class _Wardrobe:
         y = points[:, 1]
         neck = neckline(points, who.top, at.neck) - 0.015
         neck = neck + 4 * np.maximum(np.abs(points[:, 0]) - 0.085, 0)
-        shoe = at.ankle + max(who.shoes.shaft, 0) - 0.02
+        shoe = at.ankle + who.shoes.shaft * self._booted() - 0.02
         skirt = who.bottom.hem if isinstance(who.bottom, Skirt) else 0.0
         low = at.hip - max(who.top.hem, skirt) * (at.hip - at.knee)
         for leg in (who.legwear, who.bottom):

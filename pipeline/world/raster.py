@@ -107,7 +107,7 @@ def _rows(corners: np.ndarray, planes: _Planes, usable: np.ndarray, size: tuple[
         right = np.where(a < 0, np.minimum(right, crossing + _EDGE), right)
         right = np.where((a == 0) & (rest < 0), -1, right)
     start = np.minimum(np.ceil(left - 0.5), width).astype(np.int64)  # `left` may be infinite
-    end = np.minimum(np.floor(right - 0.5), width - 1).astype(np.int64)
+    end = np.clip(np.floor(right - 0.5), -1, width - 1).astype(np.int64)
     kept = np.flatnonzero(end >= start)
     return _Rows(owner[kept], row[kept], start[kept], (end - start + 1)[kept])
 
