@@ -31,6 +31,12 @@ def asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
     return _tinted(_choice(rng, _TARS), tone * _cracks(rng, side))
 
 
+def red_asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
+    """The tar of a cycle track."""
+    grey = asphalt(rng, side)
+    return grey / grey.mean((0, 1)) * _choice(rng, ((0.22, 0.10, 0.08), (0.27, 0.15, 0.12)))
+
+
 def concrete(rng: np.random.Generator, side: int) -> np.ndarray:
     """Bright slabs of some metres with sawn joints."""
     tone = 1 + 0.09 * fractal_noise(rng, side, 2, 5, 0.65) + _grains(rng, side, 0.03)

@@ -178,7 +178,11 @@ def draw_layout(rng: np.random.Generator, near: float, far: float) -> Layout:
     path = grounds.ground_texture(rng, _choice(rng, grounds.PAVED))
     layout = Layout(origin, heading, half, far, path, [])
     layout.walks += _draw_walks(rng, layout, near, far)
+    if rng.random() < 0.3:
+        _cross_bands(rng, layout)
     for side in (1, -1):
+        if rng.random() < 0.15:
+            _cycle_track(rng, layout, side)
         border = _BORDERS[rng.choice(len(_BORDERS), p=_CHANCES)]
         border(rng, layout, side)
         layout.wall(rng, side, layout.edge(side), _choice(rng, walls.HOUSES), opaque=True)
@@ -210,6 +214,21 @@ def _draw_walks(
         along = length / math.tan(turn)
         walks.append(Walk(layout.at(-along, -length), layout.at(along, length), 1.0))
     return walks
+
+
+def _cross_bands(rng: np.random.Generator, layout: Layout) -> None:
+    """Rows of other stones across the path."""
+    texture, width = marks.band(rng), rng.uniform(0.15, 0.5)
+    for along in np.arange(-14, 14, rng.uniform(1.6, 4)):
+        x, z = layout.at(float(along), 0)
+        yaw = layout.heading + math.pi / 2
+        layout.marks.append(Mark(x, z, yaw, 2 * layout.half, width, texture))
+
+
+def _cycle_track(rng: np.random.Generator, layout: Layout, side: int) -> None:
+    """A coloured lane behind a white line."""
+    layout.band(rng, side, 0.12, grounds.paint)
+    layout.band(rng, side, rng.uniform(1.2, 2.2), grounds.red_asphalt)
 
 
 def _lawn(rng: np.random.Generator, layout: Layout, side: int) -> None:

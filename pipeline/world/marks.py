@@ -79,6 +79,14 @@ def line(rng: np.random.Generator) -> Texture:
     return _texture(np.broadcast_to(white, (_SIDE, _SIDE, 3)), worn * (np.abs(x) < 0.9))
 
 
+def band(rng: np.random.Generator) -> Texture:
+    """A row of paving of another colour: it tints what lies below."""
+    x, y = _grid()
+    stones = 0.6 + 0.1 * rng.standard_normal(8)[np.floor((x + 1) * 4).astype(int)]
+    tone = rng.uniform(0.08, 0.5) * np.array([1.03, 1, 0.95])
+    return _texture(np.broadcast_to(tone, (_SIDE, _SIDE, 3)), stones * (np.abs(y) < 0.95))
+
+
 def _grid() -> tuple[np.ndarray, np.ndarray]:
     """x and y (64, 64) from -1 to 1."""
     y, x = (np.indices((_SIDE, _SIDE)) + 0.5) * (2 / _SIDE) - 1

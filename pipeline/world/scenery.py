@@ -104,8 +104,11 @@ class GroundPlan:
                 seen = strip.texture.sample(along[here], across[here], long[here], wide[here])
                 albedo[here] += seen[:, :3] * (weight[here, None] * np.float32(2 * strip.tone))
         albedo *= grime[:, :3]
+        x, z = points[:, 0].copy(), points[:, 2].copy()
+        box = (float(x.min()), float(x.max()), float(z.min()), float(z.max()))
         for mark in self.marks:
-            _draw_mark(mark, cone, points, albedo)
+            if _may_touch(mark, box):
+                _draw_mark(mark, cone, x, z, albedo)
         return albedo
 
     def _coordinates(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,13 +131,18 @@ class GroundPlan:
         return [*weights, left]
 
 
-def _draw_mark(mark: Mark, cone: Cone, points: np.ndarray, albedo: np.ndarray) -> None:
-    """Lay a mark over the albedo (P, 3) of `points`."""
+def _may_touch(mark: Mark, box: tuple[float, float, float, float]) -> bool:
+    """Whether a mark reaches into a box (lowest x, highest x, lowest z, highest z)."""
+    left, right, back, front = box
+    reach = math.hypot(mark.width, mark.length) / 2
+    return left - reach < mark.x < right + reach and back - reach < mark.z < front + reach
+
+
+def _draw_mark(mark: Mark, cone: Cone, x: np.ndarray, z: np.ndarray, albedo: np.ndarray) -> None:
+    """Lay a mark over the albedo (P, 3) of the ground at `x` and `z` (P,)."""
     reach = np.float32(math.hypot(mark.width, mark.length) / 2)
-    x, z = points[:, 0] - np.float32(mark.x), points[:, 2] - np.float32(mark.z)
+    x, z = x - np.float32(mark.x), z - np.float32(mark.z)
     near = np.flatnonzero((np.abs(x) < reach) & (np.abs(z) < reach))
-    if not len(near):
-        return
     c, s = np.float32(math.cos(mark.yaw)), np.float32(math.sin(mark.yaw))
     u, v = x[near] * c - z[near] * s, x[near] * s + z[near] * c
     inside = (np.abs(u) < mark.width / 2) & (np.abs(v) < mark.length / 2)
@@ -147,6 +155,17 @@ def _draw_mark(mark: Mark, cone: Cone, points: np.ndarray, albedo: np.ndarray) -
     u, v = (u + np.float32(mark.width / 2)) * across, (v + np.float32(mark.length / 2)) * down
     seen = mark.texture.sample(u, v, wide * across, long * down)
     albedo[near] = seen[:, :3] + (1 - seen[:, 3:]) * albedo[near]
+
+
+class Hits(NamedTuple):
+    """Where rays meet a flat."""
+
+    rows: np.ndarray
+    """(N,) of the rays."""
+    points: np.ndarray
+    """(N, 3) float32 metres."""
+    depth: np.ndarray
+    """(N,) float32."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +201,8 @@ class Flat:
         offset = foot - cone.eye
         return (offset[0] * normal[0] + offset[2] * normal[2]) / facing
 
-    def hits(self, cone: Cone, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the rays that meet the flat before `nearest` (P,), and the points (N, 3)."""
+    def hits(self, cone: Cone, nearest: np.ndarray) -> Hits:
+        """The rays that meet the flat at a depth before `nearest` (P,)."""
         depth = self.depth(cone)
         rows = np.flatnonzero((depth > 0) & (depth < nearest))
         points = cone.eye + cone.rays[rows] * depth[rows, None]
@@ -191,12 +210,12 @@ class Flat:
         inside = (u > self.start) & (u < self.end) & (points[:, 1] > 0)
         if not self.opaque:
             inside &= points[:, 1] < self.texture.size[0]
-        return rows[inside], points[inside]
+        rows = rows[inside]
+        return Hits(rows, points[inside], depth[rows])
 
-    def look(self, cone: Cone, points: np.ndarray) -> np.ndarray:
-        """(P, 4) colour and coverage where the rays meet it, at `points` (P, 3)."""
+    def look(self, cone: Cone, points: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """(P, 4) colour and coverage where the rays meet it, at `points` (P, 3) and `depth`."""
         normal = self.normal
-        depth = self.depth(cone)
         facing = np.abs(cone.rays[:, 0] * normal[0] + cone.rays[:, 2] * normal[2])
         tall = depth * np.float32(cone.pixel)
         height = np.float32(self.texture.size[0])
@@ -323,9 +342,8 @@ class Scenery:
         walls = np.full(len(depth), -1)
         for number, flat in enumerate(self.flats):
             if flat.opaque:
-                rows, points = flat.hits(cone, depth)
-                depth[rows] = flat.depth(cone)[rows]
-                walls[rows], ground.points[rows], ground.normals[rows] = number, points, flat.normal
+                rows, ground.points[rows], depth[rows] = flat.hits(cone, depth)
+                walls[rows], ground.normals[rows] = number, flat.normal
         rows = np.flatnonzero(walls < 0)
         if len(rows):
             points = ground.points[rows]
@@ -333,7 +351,7 @@ class Scenery:
             ground.albedo[rows] = albedo * self.shade.open_sky(points)[:, None]
         for number in np.unique(walls[walls >= 0]):
             rows = np.flatnonzero(walls == number)
-            look = self.flats[number].look(cone.part(rows), ground.points[rows])
+            look = self.flats[number].look(cone.part(rows), ground.points[rows], depth[rows])
             ground.albedo[rows] = look[:, :3]
         for flat in self._screens(cone):
             _cover(flat, cone, depth, ground)
@@ -349,10 +367,10 @@ class Scenery:
 
 def _cover(flat: Flat, cone: Cone, depth: np.ndarray, ground: Ground) -> None:
     """Put a flat with gaps before what is there already."""
-    rows, points = flat.hits(cone, depth)
+    rows, points, reached = flat.hits(cone, depth)
     if not len(rows):
         return
-    look = flat.look(cone.part(rows), points)
+    look = flat.look(cone.part(rows), points, reached)
     ground.albedo[rows] = look[:, :3] + (1 - look[:, 3:]) * ground.albedo[rows]
     solid = look[:, 3] > 0.5
     rows = rows[solid]
