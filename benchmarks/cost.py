@@ -81,7 +81,7 @@ def training_cost(config: Config, variant: str) -> Cost:
     forward, both = count_flop(options.backbone, options.image)
     steps, training = epoch_steps(train, options), options.training
     views = VIEWS * training.identities * training.images * steps * training.epochs
-    single = train.images + test["query"].images + test["gallery"].images
+    single = train.images + sum(test[split].images for split in test if split != "train")
     return Cost(forward, both, steps, views * both + single * forward)
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.names import WHOLE_QUERY
+
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
@@ -22,6 +24,8 @@ def dataset_inputs(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> lis
     hashes = record["hashes"]
     train = {"train_images": record["train_images"], "train_identities": record["identities"]}
     test = {"query_images": metrics["queries"], "gallery_images": metrics["gallery"]}
+    if whole := metrics.get(WHOLE_QUERY):
+        test[f"{WHOLE_QUERY}_images"] = whole["queries"]
     trained, tested = metrics["trained_on"], metrics["dataset"]
     archive = {name: hashes[name] for name in ("archive", "manifest") if hashes.get(name)}
     if trained == tested:

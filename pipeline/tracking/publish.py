@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
+from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.files import checked_folder, read_json, sha256, write_json
 from pipeline.options.base import flatten
@@ -58,10 +59,15 @@ def _final_metrics(
     """What the model of a run scores on the dataset that it is tested on."""
     from mlflow.entities import Metric
 
-    for feature, values in metrics["features"].items():
-        for name, value in values.items():
-            of = (model, tested.name, tested.digest, run)
-            yield Metric(f"{feature}_{name}", value, end, 0, *of)
+    parts = {"": metrics, "whole_": metrics.get(WHOLE_QUERY, {"features": {}})}
+    scores = {
+        f"{feature}_{prefix}{name}": value
+        for prefix, part in parts.items()
+        for feature, values in part["features"].items()
+        for name, value in values.items()
+    }
+    for name, value in scores.items():
+        yield Metric(name, value, end, 0, model, tested.name, tested.digest, run)
     yield Metric("queries_without_match", len(metrics["queries_without_match"]), end, 0)
 
 
@@ -75,8 +81,8 @@ def _headlines(tables: list[Path]) -> dict[str, float]:
         if not {"variant", "feature", "map_mean", "rank1_mean"} <= set(table):
             continue
         for row in table.to_dict("records"):
-            for name in ("map_mean", "rank1_mean"):
-                if pd.notna(row[name]):
+            for name in ("map_mean", "rank1_mean", "whole_map_mean", "whole_rank1_mean"):
+                if pd.notna(row.get(name)):
                     # no underscores: names of variants and features hold them
                     found[f"{row['variant']}/{row['feature']}/{name}"] = float(row[name])
     return found

@@ -226,6 +226,29 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     assert [params[f"key{i}"] for i in range(250)] == [str(i) for i in range(250)]
 
 
+def test_scores_of_whole_body_queries_have_names_of_their_own(
+    project: Project, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run", "baseline", 0, dataset="whole")
+    whole = {"queries": 9, "features": {"coarse": {"rank1": 80.0, "map": 70.0}}}
+    metrics = read_json(run / "metrics.json") | {"whole_query": whole}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    table = tmp_path / "components.csv"
+    names = "rank1_mean,map_mean,whole_rank1_mean,whole_map_mean"
+    rows = "baseline,coarse,60.0,50.0,80.0,70.0\nbaseline,coarse_reranked,60.0,50.0,,\n"
+    table.write_text(f"variant,feature,{names}\n{rows}")
+    receipt = tmp_path / "receipt.json"
+    publish(project.folder / "mlflow.db", receipt, "whole", "x", [run], [table], [])
+    published, shown = (project.client().get_run(e["run_id"]) for e in read_json(receipt))
+    assert published.data.metrics["coarse_map"] == 50.0
+    assert published.data.metrics["coarse_whole_map"] == 70.0
+    assert published.data.metrics["coarse_whole_rank1"] == 80.0
+    tested = published.inputs.dataset_inputs[-1].dataset
+    assert json.loads(tested.profile)["whole_query_images"] == 9
+    assert shown.data.metrics["baseline/coarse/whole_map_mean"] == 70.0
+    assert "baseline/coarse_reranked/whole_map_mean" not in shown.data.metrics
+
+
 @pytest.mark.parametrize("name", [*RUN_FILES, "weights.safetensors"])
 def test_a_missing_file_is_named_before_anything_is_published(tmp_path: Path, name: str) -> None:
     project = Project(tmp_path / "results").make()
