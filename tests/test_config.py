@@ -287,6 +287,9 @@ def test_ingest_expects_what_the_benchmark_draws(values):
     counts = load_config(values).ingest_options("synthetic").expected
     assert (counts["train"].identities, counts["train"].images) == (150, 1500)
     assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
+    assert (counts["whole_query"].identities, counts["whole_query"].images) == (200, 200)
+    values["benchmark"]["whole_queries_per_identity"] = 0
+    assert "whole_query" not in load_config(values).ingest_options("synthetic").expected
     values["benchmark"]["distractor_images"] = 0
     assert load_config(values).ingest_options("synthetic").expected["gallery"].identities == 250
 

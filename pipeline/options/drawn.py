@@ -29,6 +29,8 @@ class BenchmarkOptions(Section):
     """Images of each gallery identity, each of another camera."""
     gallery_occluded: Share = 0.13
     queries_per_identity: Positive = 2
+    whole_queries_per_identity: Annotated[int, Field(ge=0)] = 1
+    """Queries without an occlusion, scored apart."""
     person_occluders: Share = 0.35
     """Share of the occlusions that are another person; the rest are the camera's obstacles."""
     junk_images: Annotated[int, Field(ge=0)] = 40
@@ -49,12 +51,19 @@ class BenchmarkOptions(Section):
                 identities=self.test_identities,
                 images=self.test_identities * self.queries_per_identity,
             ),
+            **self._whole_queries(),
             "gallery": SplitCounts(
                 # all distractors share the identity 0
                 identities=people + (self.distractor_images > 0),
                 images=people * self.gallery_images + self.distractor_images,
             ),
         }
+
+    def _whole_queries(self) -> dict[str, SplitCounts]:
+        if not self.whole_queries_per_identity:
+            return {}
+        images = self.test_identities * self.whole_queries_per_identity
+        return {"whole_query": SplitCounts(identities=self.test_identities, images=images)}
 
 
 class SceneOptions(Section):

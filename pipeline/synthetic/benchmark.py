@@ -1,7 +1,8 @@
 """Stage: draw a benchmark of occluded pedestrians in the layout of Market-1501.
 
 As in Occluded-DukeMTMC, every query is occluded and so is a part of the gallery; as before real
-cameras, the same objects stand in front of different people.
+cameras, the same objects stand in front of different people. Queries of the same people without
+occlusion are scored apart.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ from pipeline.synthetic.people import Identity, draw_identity
 
 ROOT = "Synthetic-Occluded"
 TRAIN, QUERY, TEST = "bounding_box_train", "query", "bounding_box_test"
+WHOLE_QUERY = "query_whole_body"
 JUNK, DISTRACTOR = -1, 0  # in place of an identity's number, as in Market-1501
 OCCLUSIONS: tuple[Occlusion, ...] = (None, "obstacle", "person")
 
-_PLAN, _CAMERAS, _IDENTITIES, _IMAGES = range(4)  # independent random streams of one seed
+# independent random streams of one seed
+_PLAN, _CAMERAS, _IDENTITIES, _IMAGES, _WHOLE_PLAN = range(5)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def draw_benchmark(archive: Path, truth: Path, options: BenchmarkOptions) -> Non
 
 
 def plan_shots(options: BenchmarkOptions) -> list[Shot]:
-    """Who is seen by which camera behind what: train, then query, then test images.
+    """Who is seen by which camera behind what: train, query, test, then whole-body query images.
 
     Training identities are numbered from 1, test identities after them, and the identities that
     are only in the gallery last. Raises InputError when a query could have no right answer.
@@ -115,9 +118,20 @@ def plan_shots(options: BenchmarkOptions) -> list[Shot]:
             rng,
         ),
         *(Shot(TEST, person, camera) for person, camera in anywhere(strangers)),
+        *_whole_queries(tested, options),
     ]
     _check_matches(shots)
     return shots
+
+
+def _whole_queries(tested: range, options: BenchmarkOptions) -> list[Shot]:
+    """Queries without occlusion, each of a person in another camera; all else stays as it is."""
+    rng = np.random.default_rng([options.seed, _WHOLE_PLAN])
+    return [
+        Shot(WHOLE_QUERY, person, int(camera))
+        for person in tested
+        for camera in rng.permutation(options.cameras)[: options.whole_queries_per_identity]
+    ]
 
 
 def _hide(
@@ -224,6 +238,7 @@ def _check(options: BenchmarkOptions) -> None:
     for wanted, available in (
         ("gallery_images", "cameras"),
         ("queries_per_identity", "cameras"),
+        ("whole_queries_per_identity", "cameras"),
         ("obstacles_per_camera", "obstacles"),
     ):
         want, have = getattr(options, wanted), getattr(options, available)
@@ -247,7 +262,8 @@ def _check_matches(shots: list[Shot]) -> None:
         if shot.folder == TEST:
             cameras.setdefault(shot.person, set()).add(shot.camera)
     for shot in shots:
-        if shot.folder == QUERY and not cameras.get(shot.person, set()) - {shot.camera}:
+        asked = shot.folder in (QUERY, WHOLE_QUERY)
+        if asked and not cameras.get(shot.person, set()) - {shot.camera}:
             raise InputError(
                 f"benchmark.gallery_images: identity {shot.person} has no gallery image from a "
                 f"camera other than its query's (camera {shot.camera + 1}); raise it to 2 or more"

@@ -15,10 +15,10 @@ from PIL import Image
 from pipeline.errors import InputError
 from pipeline.options.drawn import BenchmarkOptions
 from pipeline.provenance import code_hash
-from pipeline.synthetic.benchmark import QUERY, TEST, TRAIN, draw_benchmark, plan_shots
+from pipeline.synthetic.benchmark import QUERY, TEST, TRAIN, WHOLE_QUERY, draw_benchmark, plan_shots
 from pipeline.synthetic.people import OCCLUDER
 
-NAME = re.compile(r"(query|bounding_box_\w+)/(-1|\d{4})_c(\d)s\d_\d{6}_\d\d\.jpg")
+NAME = re.compile(r"(query|query_whole_body|bounding_box_\w+)/(-1|\d{4})_c(\d)s\d_\d{6}_\d\d\.jpg")
 OPTIONS = BenchmarkOptions(
     seed=5,
     train_identities=12,
@@ -88,10 +88,12 @@ def test_folders_hold_what_was_asked(drawn: Drawn):
     images = parsed(drawn.names)
     assert len(set(drawn.names)) == len(drawn.names)
     people = {
-        folder: Counter(p for f, p, _ in images if f == folder) for folder in (TRAIN, QUERY, TEST)
+        folder: Counter(p for f, p, _ in images if f == folder)
+        for folder in (TRAIN, QUERY, TEST, WHOLE_QUERY)
     }
     assert people[TRAIN] == Counter(dict.fromkeys(range(1, 13), 5))
     assert people[QUERY] == Counter(dict.fromkeys(range(13, 33), 2))
+    assert people[WHOLE_QUERY] == Counter(range(13, 33))
     assert people[TEST] == Counter(dict.fromkeys(range(13, 38), 4)) + Counter({-1: 6, 0: 8})
     assert {camera for _, _, camera in images} <= set(range(1, 7))
 
@@ -102,7 +104,7 @@ def test_every_query_has_a_match_in_another_camera(drawn: Drawn):
         if folder == TEST:
             cameras[person].add(camera)
     for folder, person, camera in images:
-        if folder == QUERY:
+        if folder in (QUERY, WHOLE_QUERY):
             assert cameras[person] - {camera}
 
 
@@ -116,9 +118,10 @@ def test_shares_of_occluded_images(drawn: Drawn):
     images = parsed(drawn.names)
     kinds = {
         folder: drawn.truth["occlusion"][[f == folder and p > 0 for f, p, _ in images]]
-        for folder in (TRAIN, QUERY, TEST)
+        for folder in (TRAIN, QUERY, TEST, WHOLE_QUERY)
     }
     assert (kinds[QUERY] > 0).all()
+    assert (kinds[WHOLE_QUERY] == 0).all()
     assert np.mean(kinds[QUERY] == 2) == pytest.approx(0.35, abs=0.02)
     assert np.mean(kinds[TEST] > 0) == pytest.approx(0.13, abs=0.01)
     assert np.mean(kinds[TRAIN] > 0) == pytest.approx(0.1, abs=0.01)
@@ -156,6 +159,16 @@ def test_one_obstacle_hides_different_people_in_several_cameras():
     assert min(len(seen) for seen in people.values()) > 20
 
 
+def test_whole_body_queries_change_no_other_shot():
+    without, one, three = (
+        plan_shots(BenchmarkOptions(whole_queries_per_identity=number)) for number in (0, 1, 3)
+    )
+    assert WHOLE_QUERY not in {shot.folder for shot in without}
+    assert one[: len(without)] == three[: len(without)] == without
+    seen = {(shot.person, shot.camera) for shot in three[len(without) :]}
+    assert len(seen) == len(three) - len(without) == 600  # each of another camera
+
+
 def test_the_default_is_as_hard_as_described():
     shots = plan_shots(BenchmarkOptions())
     gallery = [shot for shot in shots if shot.folder == TEST and shot.person > 0]
@@ -170,6 +183,7 @@ def test_the_default_is_as_hard_as_described():
     [
         ({"gallery_images": 7}, "gallery_images"),
         ({"queries_per_identity": 7}, "queries_per_identity"),
+        ({"whole_queries_per_identity": 7}, "whole_queries_per_identity"),
         ({"obstacles_per_camera": 9}, "obstacles_per_camera"),
         ({"test_identities": 1}, "test_identities"),
         ({"gallery_images": 1}, "gallery_images"),  # some query has only its own camera's image

@@ -33,8 +33,11 @@ def test_each_cell_is_the_mean_of_its_runs(results):
         rows = list(csv.DictReader(file))
     for row in rows:
         files = [results / row["variant"] / f"seed{seed}" / "metrics.json" for seed in (0, 1)]
-        values = [read_json(file)["features"][row["feature"]]["map"] for file in files]
+        metrics = [read_json(file) for file in files]
+        values = [found["features"][row["feature"]]["map"] for found in metrics]
         assert float(row["map_mean"]) == pytest.approx(sum(values) / 2, abs=1e-3)
+        whole = [found["whole_query"]["features"][row["feature"]]["map"] for found in metrics]
+        assert float(row["whole_map_mean"]) == pytest.approx(sum(whole) / 2, abs=1e-3)
 
 
 def test_the_paired_difference_is_that_of_the_table(results):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load_config
+from pipeline.data.names import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.lineage.trace import trace
@@ -33,7 +34,7 @@ FILES = (
     f"{RUN}/weights.safetensors",
     "results/synthetic/shards/shards.json",
     "results/synthetic/shards/index.csv",
-    *(f"results/synthetic/shards/{split}-000000.tar" for split in ("train", "query", "gallery")),
+    *(f"results/synthetic/shards/{split}-000000.tar" for split in SPLITS),
     "results/synthetic/manifest.csv",
     "results/synthetic/ingest.json",
     "results/synthetic/truth.npz",
