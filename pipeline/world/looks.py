@@ -22,6 +22,10 @@ ACTIVITIES = {
     "cup": 3,
     "folder": 3,
     "shopping": 4,
+    "briefcase": 2,
+    "umbrella": 1,
+    "guitar": 0.5,
+    "skateboard": 0.5,
     "suitcase": 4,
     "box": 2,
     "child": 2,
@@ -100,7 +104,8 @@ def _doing(rng: Rng, pose: Pose, identity: Identity, activity: str, side: str) -
     if identity.bag is not None and identity.bag.kind == "hand":
         pose = with_arm(pose, identity.bag.side, ARMS["hanging"])
     single = {"phone": "phone", "calling": "ear", "cup": "cup", "strap": "strap",
-              "folder": "folder", "shopping": "hanging", "suitcase": "pulling",
+              "folder": "folder", "shopping": "hanging", "briefcase": "hanging",
+              "guitar": "folder", "skateboard": "folder", "umbrella": "cup", "suitcase": "pulling",
               "child": "leading", "baby": "child"}  # fmt: skip
     if activity in single:
         pose = with_arm(pose, side, ARMS[single[activity]])

@@ -1,4 +1,4 @@
-"""Bags that people wear, and things that they hold, push or pull."""
+"""Bags that people always wear, fitted to their clothes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from pipeline.world.body import SIDES
 from pipeline.world.clothes import Piece, rigid_piece, trunk_skin
-from pipeline.world.finishes import BLACK_PLASTIC, STEEL, Finish, finish, pick
+from pipeline.world.finishes import Finish
 from pipeline.world.meshes import box, ellipsoid, join, loft, tube
 from pipeline.world.patterns import Colour
-from pipeline.world.surfaces import PART, Mesh
+from pipeline.world.surfaces import Mesh
 from pipeline.world.tubes import Tailor
 
 _OFF_CLOTH = 0.012  # metres by which a strap lies above the cloth
@@ -172,70 +172,3 @@ def _on_cloth(cloth: np.ndarray, x: float, y: float, behind: bool) -> np.ndarray
 def _depth(cloth: np.ndarray, y: float, behind: bool) -> float:
     """z of the cloth's middle at the height `y`."""
     return float(_on_cloth(cloth, 0.0, y, behind)[2])
-
-
-# ------------------------------------------------------------------------------- held things
-
-
-def phone(hand: np.ndarray) -> Mesh:
-    """A phone; `hand` (3, 4) is the map of the hand's bone."""
-    return _held(box((0.016, 0.15, 0.075), (0, 0, 0), finish("#101114", 0.5), 0.004), hand)
-
-
-def _held(mesh: Mesh, hand: np.ndarray) -> Mesh:
-    turned = mesh.vertices @ hand[:, :3].T + hand[:, 3]
-    return _carried(replace(mesh, vertices=turned.astype(np.float32),
-                            normals=(mesh.normals @ hand[:, :3].T).astype(np.float32)))  # fmt: skip
-
-
-def _carried(mesh: Mesh) -> Mesh:
-    parts = np.full(len(mesh.triangles), PART["carried"], np.uint8)
-    return replace(mesh, parts=parts)
-
-
-def suitcase(rng: np.random.Generator, grip: np.ndarray) -> Mesh:
-    """A suitcase on wheels that stands behind `grip` (3,), the hand in the person's frame."""
-    shell = pick(rng, ("#23262b", "#5a1f28", "#27405e", "#7d8083", "#2f4a3c", "#a3672c"), 0.3)
-    height = float(rng.uniform(0.48, 0.68))
-    x, _, z = grip
-    z = z - 0.28
-    body = box((0.4 * height / 0.6, height, 0.24), (x, 0.06 + height / 2, z), shell, 0.035)
-    wheels = [
-        ellipsoid((0.02, 0.03, 0.03), (x + dx, 0.03, z + dz), BLACK_PLASTIC, 4, 8)
-        for dx in (-0.14, 0.14)
-        for dz in (-0.08, 0.08)
-    ]
-    top = np.array([x, 0.06 + height, z + 0.08])
-    rods = []
-    for aside in (np.array([-0.06, 0, 0]), np.array([0.06, 0, 0])):
-        rods.append(tube(np.stack([top + aside, grip + aside]), 0.007, STEEL, sides=4))
-    across = np.array([[-0.07, 0, 0], [0.07, 0, 0]])
-    bar = tube(grip + across, 0.013, BLACK_PLASTIC, sides=5)
-    return _carried(join(body, *wheels, *rods, bar))
-
-
-def shopping_bag(rng: np.random.Generator, grip: np.ndarray) -> Mesh:
-    """A bag of paper, cloth or plastic below `grip` (3,)."""
-    colour = pick(rng, ("#c9c5bb", "#a88a5f", "#e4e2dc", "#2d4a6b", "#7a1f24", "#26282b")).colour
-    bag = Bag("hand", colour, colour, float(rng.uniform(0.9, 1.3)), "l")
-    return _carried(_bag_below(grip - np.array([0, 0.03, 0]), bag))
-
-
-def carton(rng: np.random.Generator, hands: np.ndarray) -> Mesh:
-    """A box between the two `hands` (2, 3)."""
-    width = float(np.abs(hands[0, 0] - hands[1, 0])) - 0.05
-    high, deep = rng.uniform(0.2, 0.36), rng.uniform(0.24, 0.36)
-    card = pick(rng, ("#9c7a52", "#a98a63", "#c9c4ba", "#3b4654"))
-    centre = hands.mean(0) + np.array([0, 0.4 * high - 0.05, 0.03])
-    return _carried(box((max(width, 0.2), high, deep), centre, card, 0.004))
-
-
-def cup(hand: np.ndarray) -> Mesh:
-    """A paper cup in a hand."""
-    return _held(ellipsoid((0.04, 0.06, 0.04), (0, 0, 0.02), finish("#d8d5cc"), 4, 8, 0.5), hand)
-
-
-def folder(rng: np.random.Generator, hand: np.ndarray) -> Mesh:
-    """Papers or a book in a hand that hangs."""
-    colour = pick(rng, ("#1f3f6e", "#7a2a25", "#d9d5c9", "#25282c", "#3f6245"))
-    return _held(box((0.025, 0.24, 0.31), (0, -0.06, 0.02), colour), hand)

@@ -20,6 +20,7 @@ from pipeline.world.clothes import (
     trunk_rings,
     upper_pieces,
 )
+from pipeline.world.cycles import Ridden, ridden_bicycle
 from pipeline.world.figure import Figure, assemble, pose_figure
 from pipeline.world.heads import (
     Skull,
@@ -30,20 +31,24 @@ from pipeline.world.heads import (
     squashed,
 )
 from pipeline.world.looks import Look
-from pipeline.world.luggage import bag_pieces, carton, cup, folder, phone, shopping_bag, suitcase
+from pipeline.world.luggage import bag_pieces
 from pipeline.world.meshes import moved
 from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
-from pipeline.world.rides import Ride, bicycle_for, riding, scooter_for
+from pipeline.world.rides import riding, scooter
 from pipeline.world.surfaces import PART, Mesh, Surface
+from pipeline.world.things import thing
 from pipeline.world.tubes import Tailor
 
 _OVERLAP = 0.03  # metres of what is covered that stay, at its edge
 _TUCKED = 0.06  # metres of trousers that stay below a shirt's hem
 _TIGHT = 0.006  # metres: trousers with less room go into boots
 _SHOWN = 0.13  # metres to each side of the middle: what an open jacket shows
-_RIDDEN = ("riding", "scooter")  # activities
+_RIDERS = {"riding": (0.35, 0.15), "scooter": (0.08, 0.0)}
+"""How riders lean, and lift their heels, in radians."""
+
+_PALM = np.array([0, -0.02, 0.01])  # metres from the middle knuckle to the middle of the palm
 _BESIDE = 0.45  # metres: of a bicycle that is wheeled
 _CHILDREN = 12  # different ones
 
@@ -70,26 +75,23 @@ class Person:
 
     def _figure(self, look: Look, moves: np.ndarray) -> Figure:
         hidden = frozenset({"hood_down" if look.hood_up else "hood_up"})
-        grounded = look.activity not in _RIDDEN and look.pose.seat is None
+        grounded = look.activity not in _RIDERS and look.pose.seat is None
         return pose_figure(self.assembly, moves, self._cut(look), hidden, look.creases, grounded)
 
     def _pose(self, look: Look) -> Pose:
         """The look's pose; that of a rider depends on the vehicle."""
-        ride = self._ride(look) if look.activity in _RIDDEN else None
-        if ride is None:
+        if look.activity not in _RIDERS:
             return look.pose
-        pose = riding(self.body, self.shape, self._moves, ride)
+        pitch, heel = _RIDERS[look.activity]
+        pose = riding(self.body, self.shape, self._moves, self._ride(look), pitch, heel)
         return replace(pose, head=(pose.head[0], look.pose.head[1], 0.0))
 
-    def _ride(self, look: Look) -> Ride | None:
-        """What is ridden, in the person's frame."""
+    def _ride(self, look: Look) -> Ridden:
+        """What is ridden or wheeled along, in the person's frame."""
         rng = np.random.default_rng(look.things)
-        heights = self.tailor.heights
-        if look.activity in ("riding", "wheeling"):
-            return bicycle_for(rng, heights.hip - heights.ankle)
         if look.activity == "scooter":
-            return scooter_for(rng, float(self.tailor.joint("pelvis")[1]))
-        return None
+            return scooter(rng, float(self.tailor.joint("pelvis")[1]))
+        return ridden_bicycle(rng)
 
     def _moves(self, pose: Pose) -> np.ndarray:
         """(B + 2, 3, 4) maps of the bones, and of those that hang from the hands."""
@@ -133,37 +135,21 @@ class Person:
         return [] if mesh is None else [mesh.placed(yaw, x, z)]
 
     def _thing(self, look: Look, moves: np.ndarray) -> Mesh | None:
-        """What is held, in the person's frame."""
-        rng = np.random.default_rng(look.things)
-        ride = self._ride(look)
-        if ride is not None and look.activity in _RIDDEN:
-            return ride.mesh
-        hands = np.stack([self._hand(moves, side) for side in SIDES])  # (2, 3, 4)
-        hand = hands[list(SIDES).index(look.side)]
-        if ride is not None:  # it is wheeled along, at the side of the hands
-            aside = _BESIDE * SIDES[look.side]
-            ahead = float(hands[:, 2, 3].mean() - ride.grips[:, 2].mean())
-            return moved(ride.mesh, x=aside, z=ahead)
-        if look.activity in ("phone", "calling"):
-            return phone(hand)
-        if look.activity == "cup":
-            return cup(hand)
-        if look.activity == "folder":
-            return folder(rng, hand)
-        if look.activity == "shopping":
-            return shopping_bag(rng, hand[:, 3])
-        if look.activity == "suitcase":
-            return suitcase(rng, hand[:, 3])
-        if look.activity == "box":
-            return carton(rng, hands[:, :, 3])
-        return None
+        """What is held or ridden, in the person's frame."""
+        if look.activity in _RIDERS:
+            return self._ride(look).mesh
+        hands = np.stack([self._hand(moves, side) for side in SIDES])
+        if look.activity == "wheeling":
+            ride = self._ride(look)
+            ahead = float(hands[:, 2].mean() - ride.grips[:, 2].mean())
+            return moved(ride.mesh, x=_BESIDE * SIDES[look.side], z=ahead)
+        return thing(look.activity, np.random.default_rng(look.things), hands, look.side)
 
     def _hand(self, moves: np.ndarray, side: str) -> np.ndarray:
-        """(3, 4) map from the frame of things in the hand: y along the fingers' roots, up."""
+        """(3,) the middle of a hand."""
         bone = self.body.bone(f"hand_{side}")
         knuckles = self.shape.joints[self.body.bone(f"middle_01_{side}")]
-        centre = moves[bone, :, :3] @ (knuckles + np.array([0, -0.02, 0.01])) + moves[bone, :, 3]
-        return np.concatenate([moves[bone, :, :3], centre[:, None]], 1)
+        return moves[bone, :, :3] @ (knuckles + _PALM) + moves[bone, :, 3]
 
     def _child(self, look: Look, hips: float, yaw: float, x: float, z: float) -> Surface:
         """A child beside the person, or on the arm."""
