@@ -22,8 +22,16 @@ _CAR = 5.6  # metres of kerb that a parked car takes
 _VARIANTS = 3  # different things in a row
 _BAY = 2.6  # metres of a parking bay
 _MARGIN = 0.35  # metres around people that stay free
-_FURNITURE = ("bollard", "sign_board", "bin", "planter", "tree", "bush", "bicycle", "bench")
-_BY_WALLS = ("bicycle", "bicycle", "bicycle", "bin", "planter", "sign_board", "bush", "plant")
+_FURNITURE = (
+    *("bollard", "sign_board", "sign_post", "lamp_post", "bin", "bench", "planter", "tree"),
+    *("bicycle", "parasol", "table", "newspaper_box", "hydrant", "post_box"),
+)
+_BY_WALLS = (
+    *("bicycle", "bicycle", "bicycle", "bin", "bin", "planter", "plant", "bench", "cabinet"),
+    *("vending", "sign_board", "scooter", "post_box", "crate"),
+)
+_POSTS = ("lamp_post", "sign_post", "bollard", "tree", "hydrant")
+_VEHICLES = ("car", "car", "car", "car", "van")
 
 
 class Standpoint(NamedTuple):
@@ -263,15 +271,15 @@ def _road(rng: np.random.Generator, layout: Layout, side: int) -> None:
     layout.band(rng, side, 0.3, _choice(rng, (grounds.setts, grounds.concrete)), tone=0.85)
     start = layout.edge(side)
     layout.band(rng, side, rng.uniform(5, 7), grounds.asphalt)
-    kinds = ("car", "car", "car", "car", "van")
     if rng.random() < 0.75:
-        _row(rng, layout, side * (start + 0.9), kinds, _CAR, 0.75, 0.02)
+        _row(rng, layout, side * (start + 0.9), _VEHICLES, _CAR, 0.75, 0.02)
     if rng.random() < 0.6:
-        _row(rng, layout, side * (layout.edge(side) - 1.1), kinds, _CAR, 0.75, 0.02)
+        _row(rng, layout, side * (layout.edge(side) - 1.1), _VEHICLES, _CAR, 0.75, 0.02)
     if rng.random() < 0.5:
         layout.band(rng, side, 0.14, grounds.paint)
     layout.band(rng, side, 0.14, grounds.kerb)
     layout.band(rng, side, rng.uniform(1.5, 3), grounds.slabs)
+    _row(rng, layout, side * (layout.edge(side) - 0.5), _POSTS, 3.0, 0.5)
     if rng.random() < 0.5:
         _screen(rng, layout, side, layout.edge(side))
         layout.band(rng, side, rng.uniform(1, 5), grounds.grass)
@@ -284,7 +292,7 @@ def _car_park(rng: np.random.Generator, layout: Layout, side: int) -> None:
     start = layout.edge(side)
     layout.band(rng, side, rng.uniform(6, 12), grounds.asphalt)
     across = side * (start + 2.8)
-    _row(rng, layout, across, ("car", "car", "car", "van"), _BAY, 0.75, 0.03, math.pi / 2)
+    _row(rng, layout, across, _VEHICLES, _BAY, 0.75, 0.03, math.pi / 2)
     line = marks.line(rng)
     for along in np.arange(-13 + _BAY / 2, 13, _BAY):
         x, z = layout.at(float(along), across)
@@ -300,14 +308,23 @@ def _square(rng: np.random.Generator, layout: Layout, side: int) -> None:
     width = rng.uniform(3, 9)
     layout.bands[side].append(_Band(width, layout.path))
     _row(rng, layout, side * (layout.half + 0.9), _FURNITURE, 2.0, 0.5, 0.3)
-    _row(rng, layout, side * (layout.edge(side) - 0.7), _BY_WALLS, 1.6, 0.5, 0.2)
+    _by_wall(rng, layout, side)
 
 
 def _close_wall(rng: np.random.Generator, layout: Layout, side: int) -> None:
     """A narrow strip before the wall, where things lean and stand."""
     painter = _choice(rng, (grounds.gravel, grounds.earth, grounds.slabs, grounds.concrete))
     layout.band(rng, side, rng.uniform(0.9, 2.2), painter, 0.02)
-    _row(rng, layout, side * (layout.edge(side) - 0.45), _BY_WALLS, 1.9, 0.55, 0.1)
+    _by_wall(rng, layout, side)
+
+
+def _by_wall(rng: np.random.Generator, layout: Layout, side: int) -> None:
+    """What leans and stands at the end of the last band: a stand of bicycles or other things."""
+    edge = layout.edge(side)
+    if rng.random() < 0.3:
+        _row(rng, layout, side * (edge - 0.9), ("bicycle",), 0.7, 0.7, 0.12, math.pi / 2)
+    else:
+        _row(rng, layout, side * (edge - 0.5), _BY_WALLS, 1.9, 0.55, 0.1)
 
 
 _BORDERS = (_lawn, _bed, _road, _car_park, _square, _close_wall)
@@ -329,10 +346,7 @@ def _row(
     turn: float = 0.0,
 ) -> None:
     """Things of some kinds along the path, on `chance` of the spots."""
-    known = [kind for kind in kinds if kind in KINDS]
-    if not known:
-        return
-    kinds = [known[row % len(known)] for row in rng.permutation(max(len(known), _VARIANTS))]
+    kinds = [kinds[row % len(kinds)] for row in rng.permutation(max(len(kinds), _VARIANTS))]
     built: dict[int, Mesh] = {}
     for along in np.arange(-14, 14, spacing) + rng.uniform(0, spacing):
         chosen, variant = rng.random() < chance, int(rng.integers(_VARIANTS))
