@@ -31,6 +31,7 @@ from pipeline.world.meshes import (
     moved,
     patch,
     plate,
+    rods,
     rotation,
     transformed,
     tube,
@@ -197,10 +198,12 @@ def open_umbrella(rng: np.random.Generator) -> Carried:
         )
     which = np.tile(np.arange(8) % 2, (3, 1))
     canopy = loft(rows, [cloth, other], which, open_ring=True, crease=20)
-    ribs = [tube([(0, shaft - 0.26, 0), (0.5 * radius * a, shaft - 0.06, -0.5 * radius * b)], 0.003,
-                 STEEL, sides=3, capped=False) for a, b in ring]  # fmt: skip
+    ribs = [((0, shaft - 0.26, 0), (x, shaft - 0.06, z)) for x, z in 0.5 * radius * ring]
     handle = pick(rng, ("#1c1c1d", "#5a3a26"), 0.3)
-    parts = [tube([(0, 0.08, 0), (0, shaft + 0.05, 0)], 0.006, STEEL, sides=5), *ribs]
+    parts = [
+        tube([(0, 0.08, 0), (0, shaft + 0.05, 0)], 0.006, STEEL, sides=5),
+        rods(ribs, 0.003, STEEL),
+    ]
     parts.append(tube([(0.04, 0.02, 0), (0.03, 0, 0), (0, 0.02, 0), (0, 0.14, 0)], 0.013, handle))
     return _carried(join(canopy, *parts), (0, 0.08, 0), "carried")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -29,12 +28,13 @@ from pipeline.world.meshes import (
     mirrored,
     moved,
     plate,
+    rods,
     rotation,
     torus,
     transformed,
     tube,
 )
-from pipeline.world.surfaces import PART, Mesh
+from pipeline.world.surfaces import Mesh
 
 Point = tuple[float, float, float]
 
@@ -124,18 +124,19 @@ def _bar(start: Point, end: Point, radius: float, paint: Finish, sides: int = 6)
 def _wheel(radius: float) -> Mesh:
     """A spoked wheel about z."""
     rim = radius - 0.035
-    spokes = []
-    for step in range(14):
-        turn = 2 * math.pi * step / 14
-        side = 0.025 if step % 2 else -0.025
-        hub = (0.02 * math.cos(turn + 1), 0.02 * math.sin(turn + 1), side)
-        end = (rim * math.cos(turn), rim * math.sin(turn), 0.0)
-        spokes.append(tube([hub, end], 0.002, STEEL, sides=3, capped=False))
+    turns = [2 * math.pi * step / 14 for step in range(14)]
+    spokes = [
+        (
+            (0.02 * math.cos(turn + 1), 0.02 * math.sin(turn + 1), 0.025 * (-1) ** step),
+            (rim * math.cos(turn), rim * math.sin(turn), 0.0),
+        )
+        for step, turn in enumerate(turns)
+    ]
     return join(
         torus(radius - 0.018, 0.018, (0, 0, 0), RUBBER, sides=26, around=5),
         torus(rim, 0.009, (0, 0, 0), CHROME, sides=26, around=4),
         tube([(0, 0, -0.05), (0, 0, 0.05)], 0.022, STEEL, sides=6),
-        *spokes,
+        rods(spokes, 0.002, STEEL),
     )
 
 
@@ -238,46 +239,17 @@ def _basket(rng: np.random.Generator) -> Mesh:
     """A basket whose walls are of wire or wicker."""
     weave = pick(rng, ("#2b2c2e", "#2b2c2e", "#6b4f33", "#8d9092"))
     long, wide, high = 0.28, 0.34, 0.24
-    parts = []
+    wires: list[tuple[Point, Point]] = []
     for level in np.linspace(0, high, 6):
         part = 0.85 + 0.15 * level / high
         corners = [(a * long / 2 * part, level, b * wide / 2 * part)
                    for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]  # fmt: skip
-        parts += [_bar(p, q, 0.007, weave, 3) for p, q in pairwise(corners)]
+        wires += pairwise(corners)
     for x, z in ((-1, -1), (0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0)):
         foot = (0.85 * x * long / 2, 0.0, 0.85 * z * wide / 2)
-        parts.append(_bar(foot, (x * long / 2, high, z * wide / 2), 0.006, weave, 3))
-    return join(*parts, box((0.8 * long, 0.01, 0.8 * wide), (0, 0, 0), weave))
-
-
-class Ridden(NamedTuple):
-    """A vehicle with its front towards +z, and where its rider touches it (metres)."""
-
-    mesh: Mesh
-    saddle: np.ndarray
-    """(3,) middle of its top."""
-    grips: np.ndarray
-    """(2, 3), the rider's left hand (+x) first."""
-    pedals: np.ndarray
-    """(2, 3), the left foot first."""
-
-
-def ridden_bicycle(rng: np.random.Generator) -> Ridden:
-    """An upright bicycle, its front wheel straight."""
-    frame = _frame(rng)
-    paint = pick(rng, _FRAME_PAINTS, 0.35)
-    steered = moved(_steered(rng, frame, paint), *frame.head)
-    turn = rotation(1, -90)
-    mesh = transformed(join(_rigid(rng, frame, paint), steered), turn)
-    x, y, half = frame.grips
-    grips = np.array([(x - 0.04, y + 0.015, side * (half - 0.05)) for side in _LEFT_RIGHT])
-    pedals = np.array([_pedal(frame.pedals, side) for side in _LEFT_RIGHT])
-    pedals[:, 1] += 0.015
-    seat = np.array(frame.saddle) + np.array([0, 0.045, 0])
-    saddle, hands, feet = (each @ turn.T for each in (seat, grips, pedals))
-    parts = np.full(len(mesh.triangles), PART["vehicle"], np.uint8)
-    points = (each.astype(np.float32) for each in (saddle, hands, feet))
-    return Ridden(replace(mesh, parts=parts), *points)
+        wires.append((foot, (x * long / 2, high, z * wide / 2)))
+    bottom = box((0.8 * long, 0.01, 0.8 * wide), (0, 0, 0), weave)
+    return join(rods(wires, 0.007, weave), bottom)
 
 
 def scooter(rng: np.random.Generator) -> Mesh:
@@ -406,20 +378,18 @@ def trolley(rng: np.random.Generator) -> Mesh:
     wire = pick(rng, ("#9a9d9e", "#85888a"), 0.4)
     handle = pick(rng, PAINTS, 0.2)
     rear, front = (-0.38, 0.52, 0.98), (0.42, 0.66, 0.9)  # x, lower and upper edge
-    parts = []
-    for part in np.linspace(0, 1, 7):
+    low, high = (_trolley_ring(rear, front, part) for part in (0.0, 1.0))
+    rims = [*pairwise([*low, low[0]]), *pairwise([*high, high[0]])]
+    wires: list[tuple[Point, Point]] = []
+    for part in np.linspace(0, 1, 7)[1:-1]:
         corners = _trolley_ring(rear, front, part)
-        parts += [_bar(p, q, 0.005 + 0.004 * (part in (0, 1)), wire, 3)
-                  for p, q in zip(corners, [*corners[1:], corners[0]], strict=True)]  # fmt: skip
-    low, high = _trolley_ring(rear, front, 0.0), _trolley_ring(rear, front, 1.0)
-    for number in range(4):
+        wires += pairwise([*corners, corners[0]])
+    for (foot, next_foot), (top, next_top) in zip(rims[:4], rims[4:], strict=True):
         for part in np.linspace(0, 1, 7)[:-1]:
-            foot = _between(low[number], low[(number + 1) % 4], part)
-            top = _between(high[number], high[(number + 1) % 4], part)
-            parts.append(_bar(foot, top, 0.004, wire, 3))
+            wires.append((_between(foot, next_foot, part), _between(top, next_top, part)))
     for part in np.linspace(0, 1, 8):
-        parts.append(_bar(_between(low[0], low[1], part), _between(low[3], low[2], part), 0.004,
-                          wire, 3))  # fmt: skip
+        wires.append((_between(low[0], low[1], part), _between(low[3], low[2], part)))
+    parts = [rods(rims, 0.009, wire, sides=5), rods(wires, 0.0045, wire)]
     for z in (-0.24, 0.24):
         path = [(-0.52, 1.02, z), (-0.38, 0.9, z), (-0.3, 0.2, z), (0.4, 0.14, 0.8 * z)]
         parts.append(tube(path, 0.012, wire, sides=5))

@@ -21,6 +21,7 @@ from pipeline.world.meshes import (
     lathe,
     loft,
     moved,
+    rods,
     rotation,
     transformed,
     tube,
@@ -174,9 +175,10 @@ def parasol(rng: np.random.Generator) -> Mesh:
     foot = lathe(
         [(0.26, 0), (0.26, 0.06), (0.05, 0.1), (0.04, 0.35), (0, 0.35)], CONCRETE, sides=14
     )
-    ribs = [tube([(0, low - 0.15, 0), (0.55 * radius * a, low + 0.23, -0.55 * radius * b)], 0.007,
-                 pole, sides=3, capped=False) for a, b in ring]  # fmt: skip
-    return join(canopy, foot, tube([(0, 0, 0), (0, low + 0.5, 0)], 0.022, pole), *ribs)
+    reach = 0.55 * radius * ring
+    ribs = [((0, low - 0.15, 0), (x, low + 0.23, z)) for x, z in reach]
+    return join(canopy, foot, tube([(0, 0, 0), (0, low + 0.5, 0)], 0.022, pole),
+                rods(ribs, 0.007, pole))  # fmt: skip
 
 
 def newspaper_box(rng: np.random.Generator) -> Mesh:

@@ -280,6 +280,35 @@ def tube(
     return loft(sections, finish, capped=capped, crease=max(CREASE, 360 / sides + 5))
 
 
+def rods(segments: ArrayLike, radius: ArrayLike, finish: Finish, sides: int = 3) -> Mesh:
+    """Straight open tubes along `segments` (N, 2, 3), as many wires or twigs at once.
+
+    `radius` is one number for all, or (N, 2): at the start and at the end of each.
+    """
+    ends = np.asarray(segments, np.float64)
+    count = len(ends)
+    radii = np.broadcast_to(np.asarray(radius, np.float64), (count, 2))
+    along = _unit(ends[:, 1] - ends[:, 0])
+    aside = np.where(np.abs(along[:, 1:2]) > 0.9, (1.0, 0, 0), (0, 1.0, 0))
+    one = _unit(np.cross(aside, along))
+    other = np.cross(along, one)
+    ring = circle(sides)
+    normals = ring[:, 0, None] * one[:, None] + ring[:, 1, None] * other[:, None]  # (N, sides, 3)
+    points = ends[:, :, None] + radii[:, :, None, None] * normals[:, None]  # (N, 2, sides, 3)
+    starts = 2 * sides * np.arange(count)
+    triangles = (starts[:, None, None] + quads(2, sides, closed=True)).reshape(-1, 3)
+    vertices = points.reshape(-1, 3)
+    return Mesh(
+        vertices=vertices.astype(np.float32),
+        normals=np.repeat(normals[:, None], 2, 1).reshape(-1, 3).astype(np.float32),
+        triangles=triangles.astype(np.int32),
+        colours=np.tile(np.array(finish.colour, np.float32), (len(vertices), 1)),
+        two_sided=np.zeros(len(triangles), bool),
+        parts=np.full(len(triangles), PART["obstacle"], np.uint8),
+        gloss=np.full(len(vertices), finish.gloss, np.float32),
+    )
+
+
 def _perpendicular(vector: np.ndarray) -> np.ndarray:
     """A unit vector at a right angle to `vector`, as level as can be."""
     aside = np.array([1.0, 0, 0]) if abs(vector[1]) > 0.9 else np.array([0, 1.0, 0])

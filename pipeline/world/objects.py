@@ -17,8 +17,11 @@ from pipeline.world.surfaces import Mesh
 HEADROOM = 2.0
 """Metres: what is higher stands in nobody's way."""
 
-Hiding = Literal["low", "tall", "thin", "see_through"]
-"""What a thing hides of a person right behind it: the legs, one side, a narrow strip, little."""
+Hiding = Literal["low", "tall", "high", "thin", "see_through"]
+"""What a thing hides of a person right behind it.
+
+The legs; all or, beside it, one side; the head; a narrow strip; little everywhere.
+"""
 
 
 def _standing(make: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.Generator], Mesh]:
@@ -57,7 +60,7 @@ _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
     "low_wall": (street.low_wall, "low"),
     "bench": (furniture.bench, "low"),
     "table": (furniture.table, "see_through"),
-    "parasol": (furniture.parasol, "thin"),
+    "parasol": (furniture.parasol, "high"),
     "boxes": (furniture.boxes, "low"),
     "crate": (furniture.crate, "low"),
     "cone": (street.cone, "low"),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.world.finishes import Finish, finish, pick
-from pipeline.world.meshes import box, circle, ellipsoid, join, lathe, loft, moved, tube
+from pipeline.world.meshes import box, circle, ellipsoid, join, lathe, loft, moved, rods, tube
 from pipeline.world.surfaces import PART, Mesh
 
 _GREENS = ("#3c4f30", "#475a35", "#33452e", "#566339", "#66703f", "#40513f", "#5d5a3a")
@@ -277,33 +277,35 @@ def bare_bush(rng: np.random.Generator) -> Mesh:
     """A shrub without leaves: twigs that fork, 0.9 to 1.5 m high."""
     bark = pick(rng, (*_BARK, "#6d4035"))
     height = rng.uniform(0.9, 1.5)
-    twigs: list[Mesh] = []
+    twigs = _Twigs(rng)
     for _ in range(int(rng.integers(11, 16))):
         turn = rng.uniform(0, 2 * math.pi)
         lean = rng.uniform(0.05, 0.5)
         direction = np.array([lean * math.cos(turn), 1, lean * math.sin(turn)])
         start = np.array([0.12 * math.cos(turn), 0, 0.12 * math.sin(turn)])
-        _fork(rng, twigs, start, direction * 0.4 * height, 0.011, bark, 3)
-    return join(*twigs)
+        twigs.grow(start, direction * 0.4 * height, 0.011, 3)
+    return rods(twigs.segments, twigs.radii, bark)
 
 
-def _fork(
-    rng: np.random.Generator,
-    twigs: list[Mesh],
-    start: np.ndarray,
-    step: np.ndarray,
-    radius: float,
-    bark: Finish,
-    levels: int,
-) -> None:
-    """Add a branch from `start` along `step`, and those that grow from its end."""
-    end = start + step
-    twigs.append(tube([start, end], [radius, 0.7 * radius], bark, sides=3, capped=False))
-    if levels > 1:
+class _Twigs:
+    """Branches that fork."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self.segments: list[tuple[np.ndarray, np.ndarray]] = []
+        self.radii: list[tuple[float, float]] = []
+
+    def grow(self, start: np.ndarray, step: np.ndarray, radius: float, levels: int) -> None:
+        """Add a branch from `start` along `step`, and those that grow from its end."""
+        end = start + step
+        self.segments.append((start, end))
+        self.radii.append((radius, 0.7 * radius))
+        if levels == 1:
+            return
         for _ in range(2 if levels < 3 else 3):
-            length = rng.uniform(0.55, 0.85) * math.sqrt(float((step**2).sum()))
-            turned = _unit(_unit(step) + 0.55 * _directions(rng, 1)[0] + (0, 0.1, 0))
-            _fork(rng, twigs, end, length * turned, 0.65 * radius, bark, levels - 1)
+            length = self._rng.uniform(0.55, 0.85) * math.sqrt(float((step**2).sum()))
+            turned = _unit(step) + 0.55 * _directions(self._rng, 1)[0] + np.array([0, 0.1, 0])
+            self.grow(end, length * _unit(turned), 0.65 * radius, levels - 1)
 
 
 def tree(rng: np.random.Generator) -> Mesh:
@@ -321,11 +323,12 @@ def tree(rng: np.random.Generator) -> Mesh:
     sections[..., 2] = drift[:, 1:] - spread * ring[:, 1]
     shades = [bark.shaded(factor) for factor in (0.75, 0.9, 1.0, 1.15)]
     trunk = loft(sections, shades, rng.integers(0, 4, (len(heights) - 1, 14)), crease=75)
-    branches: list[Mesh] = []
+    branches = _Twigs(rng)
     for _ in range(int(rng.integers(5, 9))):
         row = int(rng.integers(6, len(heights)))
         start = np.array([drift[row, 0], heights[row], drift[row, 1]])
         turn, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0.5, 0.9)
         step = reach * np.array([math.cos(turn), rng.uniform(0.4, 1.2), math.sin(turn)])
-        _fork(rng, branches, start, step, 0.45 * radius * parts[row], bark, 3)
-    return replace(join(trunk, *branches), grain=0.22)
+        branches.grow(start, step, 0.45 * radius * parts[row], 3)
+    twigs = rods(branches.segments, branches.radii, bark, sides=4)
+    return replace(join(trunk, twigs), grain=0.22)

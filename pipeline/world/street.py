@@ -28,6 +28,7 @@ from pipeline.world.meshes import (
     moved,
     patch,
     plate,
+    rods,
     rotation,
     transformed,
     tube,
@@ -151,8 +152,9 @@ def railing(rng: np.random.Generator) -> Mesh:
         bars.append(bar((x, 0, 0), (x, height, 0), 0.025, paint))
     if rng.random() < 0.6:
         bars.append(bar((-length / 2, 0.12, 0), (length / 2, 0.12, 0), 0.018, paint))
-        for x in np.arange(-length / 2, length / 2, rng.uniform(0.1, 0.14)):
-            bars.append(bar((x, 0.12, 0), (x, height, 0), 0.009, paint, sides=4))
+        places = np.arange(-length / 2, length / 2, rng.uniform(0.1, 0.14))
+        upright = [((x, 0.12, 0), (x, height, 0)) for x in places]
+        bars.append(rods(upright, 0.009, paint, sides=4))
     else:
         for y in np.linspace(0, height, int(rng.integers(3, 5)))[1:-1]:
             bars.append(bar((-length / 2, y, 0), (length / 2, y, 0), 0.02, paint))

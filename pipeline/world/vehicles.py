@@ -41,7 +41,7 @@ _CAR_PAINTS = (
     *("#e9e9e6", "#dcdcd8", "#17181a", "#222427", "#5c6064", "#767a7d", "#b4b7b9", "#c3c5c6"),
     *("#1d3f77", "#26456b", "#8d1b1b", "#a3201d", "#2d4034", "#b9a88a", "#4a3128", "#c8702a"),
 )
-_HEAD_LAMP = finish("#cfd3d4", 0.9)
+_HEAD_LAMP = finish("#8f969b", 0.9)
 _TAIL_LAMP = finish("#8e1414", 0.6)
 _LINE = 0.012  # metres: width of the gap around a door
 _ARCH_POINTS = 9

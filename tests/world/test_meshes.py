@@ -142,6 +142,20 @@ def test_a_sheet_is_seen_from_both_sides():
     assert len(np.unique(sheet.colours, axis=0)) == 2
 
 
+def test_rods_are_tubes_without_ends():
+    segments = [((0, 0, 0), (0, 2, 0)), ((1, 0, 3), (2, 1, 0.5))]
+    both = meshes.rods(segments, [(0.1, 0.1), (0.2, 0.05)], RED, sides=8)
+    first = meshes.tube(segments[0], 0.1, RED, sides=8, capped=False)
+    second = meshes.tube(segments[1], [0.2, 0.05], RED, sides=8, capped=False)
+    assert len(both.triangles) == len(first.triangles) + len(second.triangles)
+    assert volume(both) == pytest.approx(volume(first) + volume(second), rel=0.02)
+    agreement = (both.normals[both.triangles] * face_normals(both)[:, None]).sum(2)
+    assert (agreement > 0).all()
+    assert both.vertices[both.triangles[:16]].reshape(-1, 3).max(0) == pytest.approx(
+        first.vertices.max(0), abs=1e-6
+    )
+
+
 def test_join_keeps_the_triangles_of_each():
     first, second = lathed(), meshes.box((1, 1, 1), (0, 0, 0), GREY)
     both = meshes.join(first, second)
