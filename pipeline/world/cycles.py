@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ from pipeline.world.meshes import (
     transformed,
     tube,
 )
-from pipeline.world.surfaces import Mesh
+from pipeline.world.surfaces import PART, Mesh
 
 Point = tuple[float, float, float]
 
@@ -250,6 +251,36 @@ def _basket(rng: np.random.Generator) -> Mesh:
         wires.append((foot, (x * long / 2, high, z * wide / 2)))
     bottom = box((0.8 * long, 0.01, 0.8 * wide), (0, 0, 0), weave)
     return join(rods(wires, 0.007, weave), bottom)
+
+
+class Ridden(NamedTuple):
+    """A vehicle with its front towards +z, and where its rider touches it (metres)."""
+
+    mesh: Mesh
+    saddle: np.ndarray
+    """(3,) middle of its top."""
+    grips: np.ndarray
+    """(2, 3), the rider's left hand (+x) first."""
+    pedals: np.ndarray
+    """(2, 3), the left foot first."""
+
+
+def ridden_bicycle(rng: np.random.Generator) -> Ridden:
+    """An upright bicycle, its front wheel straight."""
+    frame = _frame(rng)
+    paint = pick(rng, _FRAME_PAINTS, 0.35)
+    steered = moved(_steered(rng, frame, paint), *frame.head)
+    turn = rotation(1, -90)
+    mesh = transformed(join(_rigid(rng, frame, paint), steered), turn)
+    x, y, half = frame.grips
+    grips = np.array([(x - 0.04, y + 0.015, side * (half - 0.05)) for side in _LEFT_RIGHT])
+    pedals = np.array([_pedal(frame.pedals, side) for side in _LEFT_RIGHT])
+    pedals[:, 1] += 0.015
+    seat = np.array(frame.saddle) + np.array([0, 0.045, 0])
+    saddle, hands, feet = (each @ turn.T for each in (seat, grips, pedals))
+    parts = np.full(len(mesh.triangles), PART["vehicle"], np.uint8)
+    points = (each.astype(np.float32) for each in (saddle, hands, feet))
+    return Ridden(replace(mesh, parts=parts), *points)
 
 
 def scooter(rng: np.random.Generator) -> Mesh:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.world.carried import CARRIED
+from pipeline.world.cycles import ridden_bicycle
 from pipeline.world.objects import HEADROOM, HIDING, KINDS, Spot, footprint, overlap
 from pipeline.world.surfaces import PART, Mesh
 
@@ -140,6 +141,21 @@ def test_what_is_carried_depends_on_its_generator_alone(kind: str):
     assert first.vertices.tobytes() == again.vertices.tobytes()
     assert first.colours.tobytes() == again.colours.tobytes()
     assert first.colours.tobytes() != other.colours.tobytes()
+
+
+def test_a_rider_finds_saddle_grips_and_pedals():
+    for seed in SEEDS:
+        mesh, saddle, grips, pedals = ridden_bicycle(np.random.default_rng(seed))
+        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+        assert low[1] == pytest.approx(0, abs=5e-3)
+        assert high[2] - low[2] == pytest.approx(1.75, abs=0.15)  # its front is towards +z
+        assert (mesh.parts == PART["vehicle"]).all()
+        for point in (saddle, *grips, *pedals):
+            distance = np.linalg.norm(mesh.vertices - point, axis=1).min()
+            assert distance < 0.12
+        assert grips[0, 0] > 0 > grips[1, 0]
+        assert pedals[0, 0] > 0 > pedals[1, 0]
+        assert grips[:, 2].min() > saddle[2]
 
 
 @pytest.mark.parametrize("kind", KINDS)
