@@ -25,6 +25,7 @@ _WAVES = fractal_noise(np.random.default_rng(11), _TILE, 2, octaves=3, gain=0.6)
 _ACROSS, _ALONG = 150.0, 42.0  # cells of the noise per metre, around and along the cloth
 _SHADING = 2.2  # folds look deeper than they are
 _DEEP, _DARKER = 0.006, 0.3  # of the colour in a fold
+_BRIGHTEST = np.float32(0.9)  # albedo
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,8 @@ class Figure:
 
     def placed(self, yaw: float, x: float, z: float) -> Figure:
         """The figure turned by `yaw` radians about the vertical and moved to (x, z)."""
-        turn = yaw_matrix(yaw).T
-        moved = self.vertices @ turn + np.array([x, 0, z], np.float32)
-        return replace(self, vertices=moved, normals=self.normals @ turn)
+        moved = _turned(self.vertices, yaw) + np.array([x, 0, z], np.float32)
+        return replace(self, vertices=moved, normals=_turned(self.normals, yaw))
 
     def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
         whole = self.assembly
@@ -147,7 +147,14 @@ class Figure:
             own = np.flatnonzero(material == index)
             albedo[own] = whole.materials[index].albedo(places[own])
             gloss[own] = whole.materials[index].gloss
-        return Paint(albedo * shade, normals, gloss)
+        return Paint(np.minimum(albedo * shade, _BRIGHTEST), normals, gloss)
+
+
+def _turned(vectors: np.ndarray, yaw: float) -> np.ndarray:
+    """(V, 3) turned about the vertical, without BLAS: the same on every processor."""
+    (cos, _, sin), _, _ = yaw_matrix(yaw)
+    x, y, z = vectors.T
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x], 1)
 
 
 def pose_figure(

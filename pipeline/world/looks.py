@@ -47,14 +47,12 @@ class Look:
     pose: Pose
     activity: str = "walking"
     side: str = "r"
-    """Of the hand that does something, or of the child that is led."""
+    """Of the hand that does something, or of the child."""
     creases: int = 0
     """Seed of the folds."""
     jacket_open: float = 0.0
     """Metres between the edges of an open jacket; 0: closed."""
     hood_up: bool = False
-    things: int = 0
-    """Seed of what is held, pushed or ridden."""
 
 
 def draw_look(rng: Rng, identity: Identity, activity: str | None = None) -> Look:
@@ -76,7 +74,6 @@ def draw_look(rng: Rng, identity: Identity, activity: str | None = None) -> Look
         creases=int(rng.integers(1 << 16)),
         jacket_open=float(rng.uniform(0.05, 0.2)) if opened else 0.0,
         hood_up=_has_hood(identity) and bool(rng.random() < _HOOD_UP),
-        things=int(rng.integers(1 << 16)),
     )
 
 

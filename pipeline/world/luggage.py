@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.world.body import SIDES
-from pipeline.world.clothes import Piece, rigid_piece, trunk_skin
+from pipeline.world.clothes import Piece, rigid_piece
 from pipeline.world.finishes import Finish
 from pipeline.world.meshes import box, ellipsoid, join, loft, tube
 from pipeline.world.patterns import Colour
 from pipeline.world.surfaces import Mesh
 from pipeline.world.tubes import Tailor
+from pipeline.world.uppers import trunk_skin
 
 _OFF_CLOTH = 0.012  # metres by which a strap lies above the cloth
 _STRAP_STEPS = 9

@@ -15,6 +15,7 @@ Colour = tuple[float, float, float]
 TRUNK, SLEEVE, LEG, RIGID = 0.0, 1.0, 2.0, 3.0
 """Zones of cloth: third coordinate of a place."""
 
+_SOFT = np.float32(0.008)  # metres over which a bar of a pattern begins, about a pixel
 _DARK = 0.06  # sum of the channels: lines on darker cloth are lighter than it
 
 
@@ -55,14 +56,20 @@ def _plain(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
     return np.zeros(len(places), np.float32)
 
 
+def _bars(values: np.ndarray, period: float, width: float) -> np.ndarray:
+    """(P,) 1 on bars of `width` (fraction) in each `period` (metres), soft at their edges."""
+    period_ = np.float32(period)
+    middle = np.abs(values % period_ - period_ / 2)
+    return np.clip((np.float32(width * period / 2) - middle) / _SOFT + np.float32(0.5), 0, 1)
+
+
 def _stripes(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    width = np.float32(0.3 + 0.1 * (seed % 4))
-    return (places[:, 1] / np.float32(scale) % 1 < width).astype(np.float32)
+    return _bars(places[:, 1], scale, 0.3 + 0.1 * (seed % 4))
 
 
 def _checks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    across, along = (places[:, axis] / np.float32(scale) % 1 < 0.5 for axis in (0, 1))
-    return 0.5 * across.astype(np.float32) + 0.5 * along.astype(np.float32)
+    across, along = (_bars(places[:, axis], scale, 0.5) for axis in (0, 1))
+    return np.float32(0.5) * (across + along)
 
 
 def _print(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
@@ -125,6 +132,7 @@ class Complexion:
     beard: float = 0.0
     """Strength of the beard, 0 to 1."""
     lips: float = 0.3
+    glasses: bool = False
     gloss: float = 0.06
 
     def albedo(self, places: np.ndarray) -> np.ndarray:
@@ -152,10 +160,19 @@ class Complexion:
         albedo = _mix(albedo, hair, 0.8 * brows)
         sockets = _blob(x, y, 0.031, 1.559, 0.02, 0.011) * front
         dark = np.array(self.colour, np.float32) * np.float32(0.25)
-        return _mix(albedo, dark, 0.75 * sockets)
+        albedo = _mix(albedo, dark, 0.75 * sockets)
+        return _mix(albedo, _FRAMES, 0.85 * _frames(x, y) * front) if self.glasses else albedo
 
 
 _CHIN = 1.448
+_FRAMES = np.array([0.02, 0.02, 0.022], np.float32)
+
+
+def _frames(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(P,) 1 on the frames of glasses."""
+    ring = _blob(x, y, 0.032, 1.557, 0.028, 0.021) - 2 * _blob(x, y, 0.032, 1.557, 0.02, 0.013)
+    bridge = (np.abs(y - np.float32(1.563)) < 0.004) & (x < 0.014)
+    return np.maximum(np.clip(3 * ring, 0, 1), bridge)
 
 
 def _blob(

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.world.body import SIDES, Body
-from pipeline.world.clothes import (
-    Piece,
-    Skirt,
-    Trousers,
-    UpperGarment,
-    neckline,
-    shoe_pieces,
-    skirt_pieces,
-    trouser_pieces,
-    trunk_rings,
-    upper_pieces,
-)
+from pipeline.world.carried import Carried
+from pipeline.world.clothes import Piece, Skirt, Trousers, UpperGarment
 from pipeline.world.cycles import Ridden, ridden_bicycle
 from pipeline.world.figure import Figure, assemble, pose_figure
 from pipeline.world.heads import (
@@ -31,6 +21,7 @@ from pipeline.world.heads import (
     squashed,
 )
 from pipeline.world.looks import Look
+from pipeline.world.lowers import shoe_pieces, skirt_pieces, trouser_pieces
 from pipeline.world.luggage import bag_pieces
 from pipeline.world.meshes import moved
 from pipeline.world.patterns import TRUNK
@@ -38,8 +29,9 @@ from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
 from pipeline.world.rides import riding, scooter
 from pipeline.world.surfaces import PART, Mesh, Surface
-from pipeline.world.things import thing
+from pipeline.world.things import hold, make_thing
 from pipeline.world.tubes import Tailor
+from pipeline.world.uppers import neckline, trunk_rings, upper_pieces
 
 _OVERLAP = 0.03  # metres of what is covered that stay, at its edge
 _TUCKED = 0.06  # metres of trousers that stay below a shirt's hem
@@ -50,7 +42,7 @@ _RIDERS = {"riding": (0.35, 0.15), "scooter": (0.08, 0.0)}
 
 _PALM = np.array([0, -0.02, 0.01])  # metres from the middle knuckle to the middle of the palm
 _BESIDE = 0.45  # metres: of a bicycle that is wheeled
-_CHILDREN = 12  # different ones
+_LED, _ON_ARM = 0.42, 0.2  # metres to the side: of a child
 
 
 class Person:
@@ -61,6 +53,8 @@ class Person:
         self.shape = body.shaped(identity.shape)
         self.tailor = Tailor(body, self.shape)
         self.assembly = assemble(_Wardrobe(self.tailor, identity).pieces())
+        self._held: dict[str, Carried | None] = {}
+        """By activity: making a thing takes longer than placing it."""
 
     def posed(self, look: Look, yaw: float, x: float, z: float) -> Figure:
         """The person's surface: turned by `yaw`, the middle of the hips above (x, z)."""
@@ -88,10 +82,35 @@ class Person:
 
     def _ride(self, look: Look) -> Ridden:
         """What is ridden or wheeled along, in the person's frame."""
-        rng = np.random.default_rng(look.things)
-        if look.activity == "scooter":
-            return scooter(rng, float(self.tailor.joint("pelvis")[1]))
-        return ridden_bicycle(rng)
+        return self._scooter if look.activity == "scooter" else self._bicycle
+
+    @cached_property
+    def _bicycle(self) -> Ridden:
+        return ridden_bicycle(self._taste())
+
+    @cached_property
+    def _scooter(self) -> Ridden:
+        return scooter(self._taste(), float(self.tailor.joint("pelvis")[1]))
+
+    @cached_property
+    def _toddler(self) -> Person:
+        """The child on the arm."""
+        return self._child_of_size(self._taste(), 0.64)
+
+    @cached_property
+    def _small(self) -> Person:
+        """The child that is led."""
+        rng = self._taste()
+        return self._child_of_size(rng, float(rng.uniform(0.78, 1)))
+
+    def _child_of_size(self, rng: np.random.Generator, size: float) -> Person:
+        identity = replace(draw_identity(rng), bag=None)
+        shape = replace(identity.shape, age=-0.95, weight=0.0, size=size)
+        return Person(self.body, replace(identity, shape=shape))
+
+    def _taste(self) -> np.random.Generator:
+        """What decides how the person's things look."""
+        return np.random.default_rng(self.identity.things)
 
     def _moves(self, pose: Pose) -> np.ndarray:
         """(B + 2, 3, 4) maps of the bones, and of those that hang from the hands."""
@@ -143,7 +162,10 @@ class Person:
             ride = self._ride(look)
             ahead = float(hands[:, 2].mean() - ride.grips[:, 2].mean())
             return moved(ride.mesh, x=_BESIDE * SIDES[look.side], z=ahead)
-        return thing(look.activity, np.random.default_rng(look.things), hands, look.side)
+        if look.activity not in self._held:
+            self._held[look.activity] = make_thing(look.activity, self._taste())
+        held = self._held[look.activity]
+        return None if held is None else hold(held, look.activity, hands, look.side)
 
     def _hand(self, moves: np.ndarray, side: str) -> np.ndarray:
         """(3,) the middle of a hand."""
@@ -152,26 +174,16 @@ class Person:
         return moves[bone, :, :3] @ (knuckles + _PALM) + moves[bone, :, 3]
 
     def _child(self, look: Look, hips: float, yaw: float, x: float, z: float) -> Surface:
-        """A child beside the person, or on the arm."""
-        child = _child(self.body, look.things % _CHILDREN, look.activity == "baby")
-        sign = SIDES[look.side]
-        cos, sin = np.cos(yaw), np.sin(yaw)
-        aside = 0.42 * sign
-        if look.activity == "child":
-            pose = walking(look.things % 7 / 7, 0.8, 0.4)
-            return child.posed(Look(pose), yaw, x + aside * cos, z - aside * sin)
-        pose = sitting(np.array([0.0, hips + 0.24, 0.06]))
-        aside = 0.2 * sign
-        turned = yaw - sign * 0.9
+        """A child beside the person, or on the arm; `hips` is the height of the person's."""
+        sign, cos, sin = SIDES[look.side], np.cos(yaw), np.sin(yaw)
+        led = look.activity == "child"
+        pose = walking(look.creases % 7 / 7, 0.8, 0.4)
+        if not led:
+            pose = sitting(np.array([0.0, hips + 0.24, 0.06]))
+        aside = sign * (_LED if led else _ON_ARM)
+        turned = yaw if led else yaw - sign * 0.9
+        child = self._toddler if look.activity == "baby" else self._small
         return child.posed(Look(pose), turned, x + aside * cos, z - aside * sin)
-
-
-@lru_cache(2 * _CHILDREN)
-def _child(body: Body, seed: int, small: bool) -> Person:
-    identity = draw_identity(np.random.default_rng([seed, 77]))
-    size = 0.66 if small else 0.78 + 0.02 * seed
-    shape = replace(identity.shape, age=-0.95, weight=0.0, size=size)
-    return Person(body, replace(identity, shape=shape, bag=None))
 
 
 class _Wardrobe:

@@ -1,15 +1,25 @@
-"""Things in hands: where they are, and how they are turned, for each activity."""
+"""Things in hands: what they are, where and how they are turned, for each activity."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world import carried
 from pipeline.world.body import SIDES
-from pipeline.world.carried import Carried
+from pipeline.world.carried import (
+    Carried,
+    briefcase,
+    guitar_case,
+    hand_bag,
+    open_umbrella,
+    parcel,
+    phone,
+    skateboard,
+    suitcase,
+)
 from pipeline.world.finishes import pick
 from pipeline.world.meshes import box, ellipsoid, moved, rotation, transformed
 from pipeline.world.surfaces import PART, Mesh
@@ -17,100 +27,95 @@ from pipeline.world.surfaces import PART, Mesh
 Rng = np.random.Generator
 
 _LOWEST_GRIP = 0.55  # metres: a lower hand does not pull a case
-_PHONE_TILT = -35.0  # degrees: the display faces the eyes
-_UNDER_KNUCKLES = np.array([0.0, -0.03, 0.0])
+_LEAN_BACK = rotation(1, 180) @ rotation(0, -35)  # of a phone: its display faces the eyes
+_AHEAD = rotation(1, 90)  # the long side in the direction of the walk
+_BELOW, _ABOVE = np.array([0, -0.03, 0]), np.array([0, 0.04, 0.02])  # metres from a hand
 
 
-def thing(activity: str, rng: Rng, hands: np.ndarray, side: str) -> Mesh | None:
-    """What `hands` (2, 3), the left and the right one, hold in an activity; None: nothing.
+def make_thing(activity: str, rng: Rng) -> Carried | None:
+    """What is held in an activity; None: nothing."""
+    return _HELD[activity].make(rng) if activity in _HELD else None
+
+
+def hold(thing: Carried, activity: str, hands: np.ndarray, side: str) -> Mesh:
+    """The thing where `hands` (2, 3), the left and the right one, hold it.
 
     In the person's frame; `side` is "l" or "r".
     """
-    make = _MAKERS.get(activity)
-    return None if make is None else make(rng, hands, side)
+    return _HELD[activity].place(thing, hands, side)
 
 
-def _at(thing_: Carried, grip: np.ndarray, turn: np.ndarray) -> Mesh:
+def _at(thing: Carried, grip: np.ndarray, turn: np.ndarray) -> Mesh:
     """The thing turned by `turn` (3, 3), its grip at `grip` (3,)."""
-    return transformed(thing_.mesh, turn, grip - turn @ thing_.grip)
+    return transformed(thing.mesh, turn, grip - turn @ thing.grip)
 
 
 def _hand(hands: np.ndarray, side: str) -> np.ndarray:
     return hands[list(SIDES).index(side)]
 
 
-def _phone_seen(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
-    turn = rotation(1, 180) @ rotation(0, _PHONE_TILT)
-    return _at(carried.phone(rng), _hand(hands, side) + np.array([0, 0.04, 0.02]), turn)
+def _seen(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+    return _at(thing, _hand(hands, side) + _ABOVE, _LEAN_BACK)
 
 
-def _phone_heard(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
+def _heard(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
     turn = rotation(1, -90 * SIDES[side]) @ rotation(2, 20 * SIDES[side])
-    return _at(carried.phone(rng), _hand(hands, side), turn)
+    return _at(thing, _hand(hands, side), turn)
 
 
-def _hanging(make: Callable[[Rng], Carried]) -> Callable[[Rng, np.ndarray, str], Mesh]:
-    """What hangs from a hand, its long side ahead."""
-
-    def hang(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
-        grip = _hand(hands, side) + _UNDER_KNUCKLES
-        return _at(make(rng), grip, rotation(1, float(90 + rng.normal(0, 12))))
-
-    return hang
+def _hanging(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+    return _at(thing, _hand(hands, side) + _BELOW, _AHEAD)
 
 
-def _upright(make: Callable[[Rng], Carried]) -> Callable[[Rng, np.ndarray, str], Mesh]:
-    """What a hand holds up."""
-
-    def hold(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
-        return _at(make(rng), _hand(hands, side), rotation(0, float(rng.normal(-4, 4))))
-
-    return hold
+def _upright(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+    return _at(thing, _hand(hands, side), np.eye(3))
 
 
-def _suitcase(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
-    """A case that stands behind, or leans towards the hand that pulls it."""
-    case, grip = carried.suitcase(rng), _hand(hands, side)
+def _between(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+    return _at(thing, hands.mean(0) + np.array([0, -0.06, -0.09]), np.eye(3))
+
+
+def _pulled(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+    """A case on its wheels that leans towards the hand."""
+    grip = _hand(hands, side)
     low = max(float(grip[1]), _LOWEST_GRIP)
-    lean = math.degrees(math.acos(min(1.0, low / float(case.grip[1]))))
-    leaning = transformed(case.mesh, rotation(0, lean))
-    at = rotation(0, lean) @ case.grip
+    lean = rotation(0, math.degrees(math.acos(min(1.0, low / float(thing.grip[1])))))
+    leaning, at = transformed(thing.mesh, lean), lean @ thing.grip
     sunk = float(leaning.vertices[:, 1].min())
     return moved(leaning, x=float(grip[0] - at[0]), y=-sunk, z=float(grip[2] - at[2]))
 
 
-def _parcel(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
-    return _at(carried.parcel(rng), hands.mean(0) + np.array([0, -0.06, -0.09]), np.eye(3))
-
-
-def _cup(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
+def _cup(rng: Rng) -> Carried:
     paper = pick(rng, ("#d8d5cc", "#d8d5cc", "#7d5c3c", "#2f4a38"))
-    cup = ellipsoid((0.04, 0.062, 0.04), (0, 0, 0), paper, 4, 8, 0.5)
-    return _labelled(moved(cup, *(_hand(hands, side) + np.array([0, 0.03, 0.02]))))
+    return _labelled(ellipsoid((0.04, 0.062, 0.04), (0, 0, 0), paper, 4, 8, 0.5), (0, -0.03, -0.02))
 
 
-def _folder(rng: Rng, hands: np.ndarray, side: str) -> Mesh:
+def _folder(rng: Rng) -> Carried:
     cover = pick(rng, ("#1f3f6e", "#7a2a25", "#d9d5c9", "#25282c", "#3f6245"))
-    papers = box((0.025, 0.24, 0.31), (0, -0.08, 0.03), cover)
-    return _labelled(moved(papers, *_hand(hands, side)))
+    return _labelled(box((0.025, 0.24, 0.31), (0, 0, 0), cover), (0, 0.08, -0.03))
 
 
-def _labelled(mesh: Mesh) -> Mesh:
+def _labelled(mesh: Mesh, grip: tuple[float, float, float]) -> Carried:
     mesh.parts[:] = PART["carried"]
-    return mesh
+    return Carried(mesh, np.array(grip, np.float32))
 
 
-_MAKERS: dict[str, Callable[[Rng, np.ndarray, str], Mesh]] = {
-    "phone": _phone_seen,
-    "calling": _phone_heard,
-    "cup": _cup,
-    "folder": _folder,
-    "shopping": _hanging(carried.hand_bag),
-    "briefcase": _hanging(carried.briefcase),
-    "guitar": _hanging(carried.guitar_case),
-    "skateboard": _hanging(carried.skateboard),
-    "umbrella": _upright(carried.open_umbrella),
-    "suitcase": _suitcase,
-    "box": _parcel,
+class _Held(NamedTuple):
+    make: Callable[[Rng], Carried]
+    place: Callable[[Carried, np.ndarray, str], Mesh]
+
+
+_HELD = {
+    "phone": _Held(phone, _seen),
+    "calling": _Held(phone, _heard),
+    "cup": _Held(_cup, _upright),
+    "folder": _Held(_folder, _upright),
+    "shopping": _Held(hand_bag, _hanging),
+    "briefcase": _Held(briefcase, _hanging),
+    "guitar": _Held(guitar_case, _hanging),
+    "skateboard": _Held(skateboard, _hanging),
+    "umbrella": _Held(open_umbrella, _upright),
+    "suitcase": _Held(suitcase, _pulled),
+    "box": _Held(parcel, _between),
 }
 """By activity."""

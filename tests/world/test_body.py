@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.files import sha256
 from pipeline.world.body import Body, Shape, moved, vertex_normals
 from pipeline.world.poses import rotations, walking
 
@@ -56,3 +57,7 @@ def test_normals_are_of_length_one_and_point_outwards(body):
     trunk = body.weight_of("spine_01", "spine_02") > 0.5
     assert ((shape.normals * around).sum(1)[trunk] > 0).mean() > 0.95
     assert vertex_normals(shape.vertices, body.triangles).dtype == np.float32
+
+
+def test_the_page_beside_the_body_names_the_hash_of_the_file():
+    assert sha256(BODY) in BODY.with_name("README.md").read_text()

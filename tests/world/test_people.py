@@ -121,3 +121,23 @@ def test_a_rider_sits_on_the_bicycle_with_hands_and_feet_on_it(body):
     top_of_bar = bicycle.vertices[np.abs(bicycle.vertices[:, 0]) > 0.25][:, 1].max()
     assert len(hands) > 0
     assert np.abs(hands[:, 1] - top_of_bar).min() < 0.05
+
+
+@pytest.mark.parametrize("activity", ACTIVITIES)
+def test_whatever_people_wear_and_do_can_be_painted(body, activity):
+    rng = np.random.default_rng([len(activity), ord(activity[0])])
+    for _ in range(2):
+        identity = draw_identity(rng)
+        person = Person(body, identity)
+        surfaces = person.surfaces(draw_look(rng, identity, activity), 0.4, 0.5, -6)
+        worn = set(surfaces[0].parts.tolist())
+        assert (PART["bag"] in worn) == (identity.bag is not None)
+        assert (PART["headwear"] in worn) == (identity.headwear is not None)
+        for surface in surfaces:
+            rows = np.arange(0, len(surface.triangles), 3)
+            paint = surface.paint(rows, np.full((len(rows), 3), 1 / 3, np.float32))
+            assert np.isfinite(surface.vertices).all()
+            assert np.isfinite(paint.normals).all()
+            assert paint.albedo.dtype == np.float32
+            assert paint.albedo.min() >= 0
+            assert paint.albedo.max() < 1
