@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.world.body import SIDES
 from pipeline.world.clothes import Piece, rigid_piece
 from pipeline.world.finishes import Finish
-from pipeline.world.meshes import box, ellipsoid, join, loft, tube
-from pipeline.world.patterns import Colour
-from pipeline.world.surfaces import Mesh
-from pipeline.world.tubes import Tailor
+from pipeline.world.meshes import box, ellipsoid, join, quads, tube
+from pipeline.world.patterns import Colour, Painted
+from pipeline.world.surfaces import PART, Mesh
+from pipeline.world.tubes import Tailor, ramp
 from pipeline.world.uppers import trunk_skin
 
 _OFF_CLOTH = 0.012  # metres by which a strap lies above the cloth
 _STRAP_STEPS = 9
+_HALF = 0.024  # metres: half the width of a backpack's straps
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ def _backpack(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
 def _over_shoulder(tailor: Tailor, cloth: np.ndarray, x: float, colour: Colour) -> Piece:
     """A strap from the chest over the shoulder to the back."""
     at = tailor.heights
-    top = _top_at(cloth, abs(x))
-    front = np.linspace(at.chest - 0.06, top, _STRAP_STEPS)
+    top = _top_at(cloth, abs(x) + _HALF)
+    low = at.chest - 0.14
+    front = np.linspace(low, top, _STRAP_STEPS)
+    aside = x * (1 + 0.7 * ramp(front, at.chest, low))  # it ends below the arm
     behind = np.linspace(top, at.shoulder - 0.1, 4)
-    path = [_on_cloth(cloth, x, y, behind=False) for y in front]
+    path = [_on_cloth(cloth, a, y, behind=False) for a, y in zip(aside, front, strict=True)]
     path += [_on_cloth(cloth, x, y, behind=True) for y in behind]
-    return _strap(tailor, np.stack(path), 0.024, colour)
+    return _strap(tailor, np.stack(path), _HALF, colour)
 
 
 def _cross_bag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
@@ -142,10 +145,21 @@ def hanging_bone(tailor: Tailor, side: str) -> int:
 def _strap(tailor: Tailor, path: np.ndarray, half: float, colour: Colour) -> Piece:
     """A ribbon along `path` (N, 3), `half` metres to each side in x."""
     aside = np.array([half, 0, 0])
-    sections = np.stack([path - aside, path + aside], 1)
-    mesh = loft(sections, Finish(colour, 0.08), open_ring=True)
-    piece = rigid_piece("bag", mesh, tailor, "spine_03")
-    return replace(piece, skin=trunk_skin(tailor, mesh.vertices.astype(np.float64)))
+    vertices = np.stack([path - aside, path + aside], 1).reshape(-1, 3).astype(np.float32)
+    count = len(vertices)
+    return Piece(
+        vertices=vertices,
+        triangles=quads(len(path), 2).astype(np.int32),
+        skin=trunk_skin(tailor, vertices.astype(np.float64)),
+        places=np.tile(np.array(colour, np.float32), (count, 1)),
+        fabric=Painted(0.08),
+        part=PART["bag"],
+        folds=np.zeros(count, np.float32),
+        cut=np.ones(count, np.float32),
+        name="bag",
+        twins=np.zeros((0, 2), np.int64),
+        two_sided=True,
+    )
 
 
 def _ring(cloth: np.ndarray, y: float) -> np.ndarray:
@@ -162,8 +176,8 @@ def _top_at(cloth: np.ndarray, x: float) -> float:
 def _on_cloth(cloth: np.ndarray, x: float, y: float, behind: bool) -> np.ndarray:
     """(3,) a point a little above the cloth, in front or behind."""
     ring = _ring(cloth, y)
-    side = ring[ring[:, 2] < np.median(ring[:, 2])] if behind else ring[
-        ring[:, 2] >= np.median(ring[:, 2])]  # fmt: skip
+    half = ring[:, 2] < np.median(ring[:, 2])
+    side = ring[half if behind else ~half]
     order = np.argsort(side[:, 0])
     z = float(np.interp(x, side[order, 0], side[order, 2]))
     x = float(np.clip(x, ring[:, 0].min() - _OFF_CLOTH, ring[:, 0].max() + _OFF_CLOTH))
