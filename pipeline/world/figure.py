@@ -18,7 +18,7 @@ from pipeline.world.body import (
 from pipeline.world.clothes import Piece
 from pipeline.world.noise import fractal_noise
 from pipeline.world.patterns import Material
-from pipeline.world.surfaces import Paint, interpolate, yaw_matrix
+from pipeline.world.surfaces import Paint, interpolate, turned
 
 _TILE = 64
 _WAVES = fractal_noise(np.random.default_rng(11), _TILE, 2, octaves=3, gain=0.6)
@@ -130,8 +130,8 @@ class Figure:
 
     def placed(self, yaw: float, x: float, z: float) -> Figure:
         """The figure turned by `yaw` radians about the vertical and moved to (x, z)."""
-        moved = _turned(self.vertices, yaw) + np.array([x, 0, z], np.float32)
-        return replace(self, vertices=moved, normals=_turned(self.normals, yaw))
+        moved = turned(self.vertices, yaw) + np.array([x, 0, z], np.float32)
+        return replace(self, vertices=moved, normals=turned(self.normals, yaw))
 
     def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
         whole = self.assembly
@@ -148,13 +148,6 @@ class Figure:
             albedo[own] = whole.materials[index].albedo(places[own])
             gloss[own] = whole.materials[index].gloss
         return Paint(np.minimum(albedo * shade, _BRIGHTEST), normals, gloss)
-
-
-def _turned(vectors: np.ndarray, yaw: float) -> np.ndarray:
-    """(V, 3) turned about the vertical, without BLAS: the same on every processor."""
-    (cos, _, sin), _, _ = yaw_matrix(yaw)
-    x, y, z = vectors.T
-    return np.stack([cos * x + sin * z, y, cos * z - sin * x], 1)
 
 
 def pose_figure(

@@ -86,9 +86,8 @@ class Mesh:
 
     def placed(self, yaw: float, x: float, z: float) -> Mesh:
         """The mesh turned by `yaw` radians about the vertical and moved to (x, z)."""
-        turn = yaw_matrix(yaw).T
-        moved = self.vertices @ turn + np.array([x, 0, z], np.float32)
-        return replace(self, vertices=moved, normals=self.normals @ turn)
+        moved = turned(self.vertices, yaw) + np.array([x, 0, z], np.float32)
+        return replace(self, vertices=moved, normals=turned(self.normals, yaw))
 
     def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
         rows = self.triangles[triangles]
@@ -113,3 +112,10 @@ def yaw_matrix(yaw: float) -> np.ndarray:
     """(3, 3) float32 that turns columns about the vertical: +z goes towards +x."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
+
+
+def turned(vectors: np.ndarray, yaw: float) -> np.ndarray:
+    """(V, 3) turned about the vertical; without BLAS, the same on every processor."""
+    (cos, _, sin), _, _ = yaw_matrix(yaw)
+    x, y, z = vectors.T
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x], 1)
