@@ -45,9 +45,9 @@ def hedge(rng: np.random.Generator) -> Mesh:
     """A clipped piece of a hedge, 1.4 to 2.4 m long."""
     size = rng.uniform((1.4, 0.7, 0.45), (2.4, 1.3, 0.7))
     green = pick(rng, _GREENS, 0.08)
-    core = box(size - 0.07, (0, size[1] / 2, 0), green.shaded(0.45), 0.05)
-    places, outwards = _on_block(rng, size, 1350)
-    leaves = _leaves(rng, places, outwards, rng.uniform(0.055, 0.08), green, size[1])
+    core = box(size - 0.07, (0, size[1] / 2, 0), green.shaded(0.5), 0.05)
+    places, outwards = _on_block(rng, size, 1400)
+    leaves = _leaves(rng, places, outwards, rng.uniform(0.08, 0.105), green, size[1])
     return replace(join(core, leaves), grain=_GRAIN)
 
 
@@ -126,23 +126,27 @@ def _leaves(
         places + axis * long / 2,
         places - side * wide / 2 + fold,
     ]
-    shade = rng.uniform(0.55, 1.45, (count, 1)) * (0.65 + 0.35 * places[:, 1:2] / height)
+    shade = rng.uniform(0.5, 1.3, (count, 1)) * (0.65 + 0.35 * places[:, 1:2] / height)
     yellow = 1 + rng.uniform(0, 0.35, (count, 1)) * (1, 0.6, 0)
     colours = np.clip(np.array(green.colour) * shade * yellow, 0.004, 0.9)
-    return _sheets(corners, _unit(0.75 * outwards + 0.45 * normal), colours, green.gloss)
+    folded = [(0, 1, 2), (0, 2, 3)]
+    return _sheets(corners, folded, _unit(0.75 * outwards + 0.45 * normal), colours, green.gloss)
 
 
 def _sheets(
-    corners: list[np.ndarray], normals: np.ndarray, colours: np.ndarray, gloss: float
+    corners: list[np.ndarray],
+    pattern: list[tuple[int, int, int]],
+    normals: np.ndarray,
+    colours: np.ndarray,
+    gloss: float,
 ) -> Mesh:
-    """Strips through `corners`, four (N, 3) or more: N fans from the first of them."""
+    """N equal sheets of a few triangles each, `pattern`, of `corners`, each (N, 3)."""
     count, each = len(normals), len(corners)
     vertices = np.stack(corners, 1).reshape(-1, 3).astype(np.float32)
-    fan = np.array([(0, step, step + 1) for step in range(1, each - 1)])
-    triangles = (each * np.arange(count)[:, None, None] + fan).reshape(-1, 3).astype(np.int32)
+    starts = each * np.arange(count)[:, None, None]
+    triangles = (starts + np.array(pattern)).reshape(-1, 3).astype(np.int32)
     a, b, c = np.moveaxis(vertices[triangles], 1, 0)
-    per_triangle = np.repeat(normals, each - 2, 0)
-    away = (np.cross(b - a, c - a) * per_triangle).sum(1) < 0
+    away = (np.cross(b - a, c - a) * np.repeat(normals, len(pattern), 0)).sum(1) < 0
     triangles[away] = triangles[away][:, ::-1]
     return Mesh(
         vertices=vertices,
@@ -206,8 +210,8 @@ def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
 def _blades(rng: np.random.Generator, radius: float) -> Mesh:
     """Grass, flax or a yucca: blades that rise and bend outwards."""
     stiff = rng.random() < 0.5
-    count, length = (90, rng.uniform(0.55, 0.85)) if stiff else (260, rng.uniform(0.5, 0.8))
-    width = 0.05 if stiff else 0.014
+    count, length = (110, rng.uniform(0.55, 0.85)) if stiff else (480, rng.uniform(0.5, 0.8))
+    width = 0.055 if stiff else 0.016
     green = pick(rng, _GREENS if stiff or rng.random() < 0.4 else _DRY, 0.15)
     return blades(rng, count, length, width, np.full(2, 0.4 * radius), green)
 
@@ -221,10 +225,8 @@ def blades(
     green: Finish,
 ) -> Mesh:
     """`count` blades of a grass that stand on a rectangle of half sides `half` (x, z)."""
-    turns, long = (
-        rng.uniform(0, 2 * math.pi, (count, 1)),
-        rng.uniform(0.6, 1.1, (count, 1)) * length,
-    )
+    turns = rng.uniform(0, 2 * math.pi, (count, 1))
+    long = rng.uniform(0.6, 1.1, (count, 1)) * length
     away = np.concatenate([np.cos(turns), 0 * turns, np.sin(turns)], 1)
     lean = rng.uniform(0.1, 0.75, (count, 1))
     foot = rng.uniform(-1, 1, (count, 2)) * half
@@ -235,7 +237,8 @@ def blades(
     corners = [start - 0.4 * side, start + 0.4 * side, bend + side, tip, bend - side]
     colours = np.array(green.colour) * rng.uniform(0.55, 1.4, (count, 1))
     normals = _unit(0.7 * away + (0, 0.6, 0))
-    return _sheets(corners, normals, np.clip(colours, 0.004, 0.9), green.gloss)
+    bent = [(0, 1, 2), (0, 2, 4), (4, 2, 3)]
+    return _sheets(corners, bent, normals, np.clip(colours, 0.004, 0.9), green.gloss)
 
 
 def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
@@ -263,13 +266,13 @@ def planter(rng: np.random.Generator) -> Mesh:
     if rng.random() < 0.5:
         half = size[[0, 2]] * 0.42
         green = pick(rng, (*_GREENS, *_DRY), 0.1)
-        grown = blades(rng, 500, rng.uniform(0.4, 0.75), 0.016, half, green)
+        grown = blades(rng, 800, rng.uniform(0.4, 0.75), 0.018, half, green)
     else:
         block = np.array([0.95 * size[0], rng.uniform(0.25, 0.5), 0.9 * size[2]])
         green = pick(rng, _GREENS, 0.1)
         core = box(block - 0.05, (0, block[1] / 2, 0), green.shaded(0.5), 0.06)
         places, outwards = _on_block(rng, block, 800)
-        grown = join(core, _leaves(rng, places, outwards, 0.055, green, block[1]))
+        grown = join(core, _leaves(rng, places, outwards, 0.075, green, block[1]))
     return replace(join(walls, soil, moved(grown, y=size[1])), grain=0.15)
 
 
@@ -310,7 +313,7 @@ class _Twigs:
 
 def tree(rng: np.random.Generator) -> Mesh:
     """A bare tree: a trunk with roots and bark, and the first branches above people's heads."""
-    radius, bark = rng.uniform(0.1, 0.24), pick(rng, _BARK, 0.02)
+    radius, bark = rng.uniform(0.09, 0.19), pick(rng, _BARK, 0.02)
     heights = np.array([0, 0.08, 0.25, 0.6, 1.2, 1.9, 2.6, 3.4, 4.4, 5.4])
     parts = np.array([1.7, 1.4, 1.15, 1.0, 0.95, 0.9, 0.85, 0.7, 0.45, 0.2])
     drift = np.cumsum(rng.normal(0, 0.025, (len(heights), 2)), 0) * (heights > 0.3)[:, None]
