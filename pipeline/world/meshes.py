@@ -195,32 +195,28 @@ def loft(
     (M - 1, N); ends take that of their band. With `open_ring` the ring is a line and the
     surface is seen from both sides.
     """
-    points = np.asarray(sections, np.float64)
-    rows, columns = points.shape[:2]
-    triangles = quads(rows, columns, closed=not open_ring)
-    across = columns - 1 if open_ring else columns
-    bands = np.zeros((rows - 1, across), np.int64)
+    rings = np.asarray(sections, np.float64)
+    rows, columns = rings.shape[:2]
+    bands = np.zeros((rows - 1, columns - 1 if open_ring else columns), np.int64)
     if which is not None:
         looks = np.asarray(which, np.int64)
         bands += looks[:, None] if looks.ndim == 1 else looks
-    faces, everything = [triangles], [points.reshape(-1, 3)]
-    labels = [np.repeat(bands.ravel(), 2)]
+    points, labels = rings.reshape(-1, 3), np.repeat(bands.ravel(), 2)
+    triangles = quads(rows, columns, closed=not open_ring)
     if capped and not open_ring:
-        everything += [points[0].mean(0)[None], points[-1].mean(0)[None]]
-        ring = np.arange(columns)
-        following, last = (ring + 1) % columns, (rows - 1) * columns
-        centre = np.full(columns, rows * columns)
-        faces.append(np.stack([centre, following, ring], 1))
-        faces.append(np.stack([centre + 1, ring + last, following + last], 1))
-        labels += [bands[0], bands[-1]]
-    return build(
-        np.concatenate(everything),
-        np.concatenate(faces),
-        finish,
-        np.concatenate(labels),
-        crease,
-        two_sided=open_ring,
-    )
+        points = np.concatenate([points, rings[[0, -1]].mean(1)])
+        triangles = np.concatenate([triangles, *_caps(rows, columns)])
+        labels = np.concatenate([labels, bands[0], bands[-1]])
+    return build(points, triangles, finish, labels, crease, two_sided=open_ring)
+
+
+def _caps(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """(columns, 3) fans that close the first and the last ring, whose middles follow the grid."""
+    ring = np.arange(columns)
+    following, last = (ring + 1) % columns, (rows - 1) * columns
+    middle = np.full(columns, rows * columns)
+    first_cap = np.stack([middle, following, ring], 1)
+    return first_cap, np.stack([middle + 1, ring + last, following + last], 1)
 
 
 def box(size: ArrayLike, centre: ArrayLike, finish: Finish, bevel: float = 0.0) -> Mesh:

@@ -8,7 +8,8 @@ wheel arch, a door, a window), so that every quad is of one finish.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -44,6 +45,8 @@ _CAR_PAINTS = (
 _HEAD_LAMP = finish("#8f969b", 0.9)
 _TAIL_LAMP = finish("#8e1414", 0.6)
 _LINE = 0.012  # metres: width of the gap around a door
+_PILLAR = 0.045  # metres: half the width of the pillar between the doors
+_ARCH = 0.055  # metres between a tyre and the arch over it
 _ARCH_POINTS = 9
 _RAIL = np.array([-0.02, 0.01, 0.01, 0.01, -0.02])  # metres of a roof rail above the roof
 
@@ -81,6 +84,29 @@ class _Shape(NamedTuple):
     """x where the side windows begin and end."""
     cladding: bool = False
     """A lower edge of black plastic."""
+    rails: float = 0.0
+    """Chance of rails on the roof."""
+
+    def varied(self, rng: np.random.Generator) -> _Shape:
+        """Another model of this kind, a little longer or shorter, higher or lower."""
+        long, high = rng.uniform(0.95, 1.05), rng.uniform(0.97, 1.03)
+        points: dict[str, Any] = {}
+        for name in _PROFILE:
+            x, y = getattr(self, name)
+            points[name] = (x * long, y * high)
+        rear, middle, front = self.belt
+        return self._replace(
+            axles=(self.axles[0] * long, self.axles[1] * long),
+            belt=(rear * high, middle * high, front * high),
+            doors=tuple(door * long for door in self.doors),
+            side_glass=(self.side_glass[0] * long, self.side_glass[1] * long),
+            half_width=self.half_width * rng.uniform(0.97, 1.03),
+            **points,
+        )
+
+
+_PROFILE = ("tail", "boot", "rear_base", "rear_top", "peak", "screen_top", "cowl", "nose")
+"""Points of the side view from the rear, of which `_profile` makes the upper edge."""
 
 
 _SALOON = _Shape(
@@ -127,6 +153,7 @@ _ESTATE = _SALOON._replace(
     peak=(-0.45, 1.47),
     belt=(0.97, 0.95, 0.66),
     side_glass=(-1.86, 0.80),
+    rails=0.5,
 )
 _SUV = _Shape(
     half_width=0.93,
@@ -146,6 +173,7 @@ _SUV = _Shape(
     doors=(-0.92, -0.02, 0.96),
     side_glass=(-1.70, 0.76),
     cladding=True,
+    rails=1.0,
 )
 _VAN = _Shape(
     half_width=0.97,
@@ -177,7 +205,7 @@ _LOWER = (0.86, 0.55, 0.25, 0.0)  # heights between the lower edge and the belt
 def car(rng: np.random.Generator) -> Mesh:
     """A saloon, hatchback, estate or SUV; 3.9 to 4.7 m long."""
     shape = (_SALOON, _HATCHBACK, _ESTATE, _SUV)[int(rng.integers(4))]
-    return _vehicle(rng, shape, pick(rng, _CAR_PAINTS, 0.55))
+    return _vehicle(rng, shape.varied(rng), pick(rng, _CAR_PAINTS, 0.55))
 
 
 def van(rng: np.random.Generator) -> Mesh:
@@ -185,22 +213,23 @@ def van(rng: np.random.Generator) -> Mesh:
     windows = rng.random() < 0.4
     shape = _VAN._replace(side_glass=(-2.2, 1.48)) if windows else _VAN
     paints = _CAR_PAINTS if windows else ("#e9e9e6", "#e2e2dc", "#d9dadb", "#c9a227", "#6d7176")
-    return _vehicle(rng, shape, pick(rng, paints, 0.5))
+    return _vehicle(rng, shape.varied(rng), pick(rng, paints, 0.5))
 
 
 def _vehicle(rng: np.random.Generator, shape: _Shape, paint: Finish) -> Mesh:
-    skin = _skin(rng, shape, paint)
+    skin = _skin(shape, paint)
     rim = pick(rng, ("#b9bcbe", "#8d9092", "#3a3b3d"), 0.4)
-    spokes = int(rng.integers(2))
+    spokes = rng.random() < 0.5
     track = shape.half_width - 0.10
     wheels = []
     for x in shape.axles:
-        wheel = moved(_wheel(shape.wheel, rim, bool(spokes)), x=x, y=shape.wheel, z=track)
+        wheel = moved(_wheel(shape.wheel, rim, spokes), x=x, y=shape.wheel, z=track)
         wheels += [wheel, mirrored(wheel)]
     return join(skin, _underbody(shape), *wheels, *_fittings(rng, shape, paint))
 
 
-def _skin(rng: np.random.Generator, shape: _Shape, paint: Finish) -> Mesh:
+def _skin(shape: _Shape, paint: Finish) -> Mesh:
+    """Body and windows: both sides, the front and the rear end."""
     stations = _stations(shape)
     half = _half_rings(shape, stations)  # (M, 10, 3)
     looks = _looks(shape, stations)
@@ -226,50 +255,23 @@ def _stations(shape: _Shape) -> np.ndarray:
     knots = [shape.tail[0], shape.tail[0] + 0.12, shape.nose[0] - 0.12, shape.nose[0]]
     knots += [shape.nose[0] - 0.4, shape.boot[0], shape.rear_base[0], shape.rear_top[0]]
     knots += [shape.peak[0], shape.screen_top[0], shape.cowl[0], *shape.side_glass]
-    for one, other in (
-        (shape.screen_top, shape.cowl),
-        (shape.peak, shape.screen_top),
-        (shape.rear_top, shape.peak),
-        (shape.rear_base, shape.rear_top),
-    ):
-        knots.append((one[0] + other[0]) / 2)
-    pillar = 0.045
-    knots += [shape.doors[1] - pillar, shape.doors[1] + pillar]
+    curved = [shape.rear_base, shape.rear_top, shape.peak, shape.screen_top, shape.cowl]
+    knots += [(one[0] + other[0]) / 2 for one, other in pairwise(curved)]
+    knots += [shape.doors[1] - _PILLAR, shape.doors[1] + _PILLAR]
     for door in shape.doors:
         knots += [door - _LINE / 2, door + _LINE / 2]
-    arch = _arch_radius(shape)
+    arch = shape.wheel + _ARCH
     for axle in shape.axles:
         turns = [math.pi * step / (_ARCH_POINTS - 1) for step in range(_ARCH_POINTS)]
         knots += [axle - arch * math.cos(turn) for turn in turns]
     return np.unique(np.round(knots, 4))
 
 
-def _arch_radius(shape: _Shape) -> float:
-    return shape.wheel + 0.055
-
-
 def _half_rings(shape: _Shape, x: np.ndarray) -> np.ndarray:
     """(M, 10, 3) points of the side z >= 0, from the middle of the roof downwards."""
-    width = shape.half_width * np.interp(
-        x,
-        [shape.tail[0], shape.tail[0] + 0.12, -1.2, 1.2, shape.nose[0] - 0.4, shape.nose[0] - 0.12,
-         shape.nose[0]],
-        [0.86, 0.95, 1.0, 1.0, 0.975, 0.93, 0.84],
-    )  # fmt: skip
-    top = _profile(shape, x)
-    rear_belt, belt_height, front_belt = shape.belt
-    belt = np.interp(
-        x,
-        [shape.tail[0], 0, shape.cowl[0], shape.nose[0]],
-        [rear_belt, belt_height, belt_height - 0.03, front_belt],
-    )
-    belt = np.minimum(belt, top - 0.015)
-    roof = np.interp(
-        x,
-        [shape.rear_base[0], shape.rear_top[0], shape.screen_top[0], shape.cowl[0], shape.nose[0]],
-        [0.84, shape.roof, shape.roof, 0.84, 0.78],
-    )
-    rise, edge = top - belt, _lower_edge(shape, x)
+    top, belt, edge = _profile(shape, x), _belt(shape, x), _lower_edge(shape, x)
+    width, roof = _widths(shape, x)
+    rise = top - belt
     heights = [
         top,
         belt + np.maximum(rise - 0.012, 0.93 * rise),
@@ -289,14 +291,32 @@ def _half_rings(shape: _Shape, x: np.ndarray) -> np.ndarray:
     )
 
 
+def _widths(shape: _Shape, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) half the width of the body, and that of the roof or bonnet as a fraction of it."""
+    tail, nose = shape.tail[0], shape.nose[0]
+    knots = [tail, tail + 0.12, -1.2, 1.2, nose - 0.4, nose - 0.12, nose]
+    width = shape.half_width * np.interp(x, knots, [0.86, 0.95, 1.0, 1.0, 0.975, 0.93, 0.84])
+    bends = [shape.rear_base[0], shape.rear_top[0], shape.screen_top[0], shape.cowl[0], nose]
+    return width, np.interp(x, bends, [0.84, shape.roof, shape.roof, 0.84, 0.78])
+
+
+def _belt(shape: _Shape, x: np.ndarray) -> np.ndarray:
+    """(M,) height of the shoulder, just below the windows."""
+    rear, middle, front = shape.belt
+    knots = [shape.tail[0], 0, shape.cowl[0], shape.nose[0]]
+    return np.minimum(
+        np.interp(x, knots, [rear, middle, middle - 0.03, front]), _profile(shape, x) - 0.015
+    )
+
+
 def _profile(shape: _Shape, x: np.ndarray) -> np.ndarray:
     """(M,) height of the middle: boot, rear window, roof, windscreen, bonnet, without kinks."""
     bonnet = (
         0.62 * shape.nose[0] + 0.38 * shape.cowl[0],
         0.3 * shape.nose[1] + 0.7 * shape.cowl[1],
     )
-    knots = [shape.tail, shape.boot, shape.rear_base, shape.rear_top, shape.peak]
-    knots += [shape.screen_top, shape.cowl, bonnet, shape.nose]
+    *knots, nose = [getattr(shape, name) for name in _PROFILE]
+    knots += [bonnet, nose]
     return PchipInterpolator(*np.array(knots).T)(x)
 
 
@@ -304,7 +324,7 @@ def _lower_edge(shape: _Shape, x: np.ndarray) -> np.ndarray:
     """(M,) height of the body's lower edge: the sill, and arches over the wheels."""
     edge = np.full(len(x), shape.sill)
     for axle in shape.axles:
-        inside = np.maximum(_arch_radius(shape) ** 2 - (x - axle) ** 2, 0)
+        inside = np.maximum((shape.wheel + _ARCH) ** 2 - (x - axle) ** 2, 0)
         edge = np.maximum(edge, np.where(inside > 0, shape.wheel + np.sqrt(inside), 0))
     return edge
 
@@ -341,7 +361,7 @@ def _looks(shape: _Shape, stations: np.ndarray) -> np.ndarray:
         gap = np.abs(x - door) < _LINE / 2
         looks[gap, _BELT:_BUMPER] = _GAP
         looks[gap & side, _GLASS_TOP] = _TRIM
-    pillar = np.abs(x - shape.doors[1]) < 0.045
+    pillar = np.abs(x - shape.doors[1]) < _PILLAR
     looks[pillar & side, _GLASS_TOP] = _TRIM
     if shape.cladding:
         looks[:, _BUMPER] = _TRIM
@@ -414,7 +434,7 @@ def _fittings(rng: np.random.Generator, shape: _Shape, paint: Finish) -> list[Me
     parts = [mirror]
     for door in shape.doors[:2]:
         parts.append(box((0.18, 0.025, 0.03), (door + 0.13, shape.belt[1] - 0.1, side), paint))
-    if shape.cladding or (shape is _ESTATE and rng.random() < 0.5):
+    if rng.random() < shape.rails:
         x = np.linspace(shape.rear_top[0] + 0.05, shape.screen_top[0] - 0.05, len(_RAIL))
         rail = np.stack(
             [x, _profile(shape, x) + _RAIL, np.full(len(x), shape.roof * side - 0.04)], 1

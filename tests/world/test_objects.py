@@ -14,8 +14,8 @@ from pipeline.world.surfaces import PART, Mesh
 MAX_TRIANGLES = 3000
 SEEDS = range(6)
 SIZES = {
-    "car": ((3.8, 5.0), (1.4, 1.85)),
-    "van": ((4.7, 5.3), (1.8, 2.2)),
+    "car": ((3.7, 5.2), (1.35, 1.85)),
+    "van": ((4.7, 5.6), (1.8, 2.2)),
     "bicycle": ((1.5, 1.9), (0.95, 1.25)),
     "scooter": ((1.5, 1.9), (1.1, 1.4)),
     "stroller": ((0.8, 1.1), (0.95, 1.15)),
