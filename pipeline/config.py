@@ -94,7 +94,7 @@ class Config(RunOptions):
         return trained if trained == tested else f"{trained}{TO}{tested}"
 
     def ingest_options(self, folder: str) -> IngestOptions:
-        """What ingest checks; the synthetic benchmark's counts follow from how it is drawn."""
+        """What ingest checks; the synthetic benchmark's counts follow from its options."""
         source = self.source(folder)
         expected = self.benchmark.counts() if source.dataset == "synthetic" else None
         return IngestOptions(dataset=source.dataset, checks=source.checks, expected=expected)

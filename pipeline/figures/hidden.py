@@ -1,4 +1,4 @@
-"""How well people are found the more of them is hidden; the drawn benchmark knows it exactly."""
+"""How well people are found the more of them is hidden; the rendered benchmark knows it exactly."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def binned_map(runs: list[Path], hidden: pd.Series) -> pd.DataFrame:
         feature, queries = read_queries(run / "queries.csv")
         if set(queries.index) != set(hidden.index):
             raise InputError(
-                f"{run / 'queries.csv'}: expected the {len(hidden)} queries of the drawn "
-                f"benchmark, found {len(queries)} others: draw, train and score again"
+                f"{run / 'queries.csv'}: expected the {len(hidden)} queries of the rendered "
+                f"benchmark, found {len(queries)} others: render, train and score again"
             )
         bins = hidden_bins(hidden[queries["ap"].notna()[hidden.index]])
         found = bins.assign(map=100 * queries["ap"]).groupby("bin", as_index=False).mean()
@@ -107,7 +107,7 @@ def hidden_figure(rows: pd.DataFrame) -> Figure:
 def draw_hidden(runs: list[Path], truth: Path, figure: Path, table: Path) -> None:
     """Draw mAP against the hidden share of the person to a PNG and write its numbers as CSV.
 
-    `runs` are folders of scored runs, `truth` the drawn benchmark's; `table` has the rows of
+    `runs` are folders of scored runs, `truth` the rendered benchmark's; `table` has the rows of
     `binned_map`. Raises InputError when a file is missing or the runs are of another benchmark.
     """
     rows = binned_map(runs, read_hidden(truth))

@@ -35,7 +35,7 @@ class DataOptions(Section):
     """A dataset: that which is trained on, or another that is tested on."""
 
     dataset: DatasetName = "synthetic"
-    """`synthetic` is drawn by the workflow; the others are read from `archive`. A protocol that
+    """`synthetic` is rendered by the workflow; the others are read from `archive`. A protocol that
     changes numbers (which queries, which training images, which boxes) is part of the name."""
     archive: LocalPath | None = None
     """What a dataset's authors hand out: a zip, tar or tar.gz, or the folder unpacked from it."""
@@ -50,7 +50,7 @@ class DataOptions(Section):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the workflow draws the dataset, and so knows what is occluded."""
+        """Whether the workflow renders the dataset, and so knows what is occluded."""
         return self.dataset == "synthetic" and self.archive is None
 
 

@@ -1,4 +1,4 @@
-"""What the workflow draws: the synthetic pedestrians, and the scenes with occluders."""
+"""What the workflow renders: the synthetic pedestrians, and the scenes with occluders."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class BenchmarkOptions(Section):
     """The synthetic pedestrians: like Occluded-Duke, every query is occluded."""
 
     seed: Seed = 0
+    height: Annotated[int, Field(ge=64, le=512, multiple_of=32)] = 128
+    """Pixels of an image; half as many is its width."""
     cameras: Annotated[int, Field(ge=2, le=9)] = 6
     """Market-1501's file names have one digit for the camera."""
     obstacles: Positive = 8
@@ -67,7 +69,7 @@ class BenchmarkOptions(Section):
 
 
 class SceneOptions(Section):
-    """The drawn scenes that SAM cuts occluders out of."""
+    """The rendered scenes that SAM cuts occluders out of."""
 
     count: Positive = 240
     size: Positive = 256

@@ -75,7 +75,7 @@ class OccluderOptions(SourceOptions, BankOptions):
     """The occluder mask bank."""
 
     images: LocalPath | None = None
-    """A folder of natural images without people of the dataset; null: scenes are drawn."""
+    """A folder of natural images without people of the dataset; null: synthetic scenes."""
     masks: Literal["sam", "sa1b"] = "sam"
     """Found by SAM, or `images` is a folder of SA-1B: sa_<n>.jpg has its own in sa_<n>.json."""
     scenes: SceneOptions = SceneOptions()
@@ -93,7 +93,7 @@ class OccluderOptions(SourceOptions, BankOptions):
         return BankOptions.model_validate(self.model_dump(include=set(BankOptions.model_fields)))
 
     def scenes_path(self) -> str:
-        """The folder of the drawn scenes. Other options have another path, here and below."""
+        """The folder of the synthetic scenes. Other options have another path, here and below."""
         return with_suffix(
             "results/occluders/scenes", self.scenes.model_dump(exclude_defaults=True)
         )

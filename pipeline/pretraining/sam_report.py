@@ -18,15 +18,17 @@ from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.sam import build_sam
 from pipeline.occluders.select import KEPT, judge
 from pipeline.options.occluders import OccluderOptions, SamOptions
-from pipeline.pretraining.sam_scenes import HELD_OUT, numbered_scene
-from pipeline.synthetic.scenes import Scene
+from pipeline.pretraining.sam_scenes import HELD_OUT, RENDERED_SIDE
+from pipeline.world.scenes import Scene, SceneMaker
 
 _MATCH = 0.5  # IoU from which a mask shows an object
 _MIN_SHARE = 0.005  # of the scene: what is visible of a smaller object is not asked for
 
 
-def report_sam(checkpoint: Path, report: Path, seed: int = 0, scenes: int = 100) -> None:
-    """Measure the small SAM on held-out drawn scenes, every second one hard, and write JSON.
+def report_sam(
+    checkpoint: Path, body: Path, report: Path, seed: int = 0, scenes: int = 100
+) -> None:
+    """Measure the small SAM on held-out rendered scenes, every second one hard, and write JSON.
 
     For easy, hard and all scenes: `precision`, the share of the kept masks with an IoU of at least
     0.5 with an object, and their `mask_iou`; `recall`, the share of the objects that such a mask
@@ -37,9 +39,10 @@ def report_sam(checkpoint: Path, report: Path, seed: int = 0, scenes: int = 100)
     sam = build_sam(SamOptions(model="small", checkpoint=str(checkpoint)))
     options, predictor = OccluderOptions(), SamPredictor(sam)
     generator = make_generator(sam, options.generator)
+    render = SceneMaker(body, [HELD_OUT, seed], RENDERED_SIDE)
     found: list[dict[str, list[float]]] = []
     for index in tqdm(range(scenes), "report SAM", mininterval=5, dynamic_ncols=True):
-        scene = numbered_scene(HELD_OUT, seed, index)
+        scene = render(index)
         objects = _objects(scene)
         masks = [measure(annotation) for annotation in find_masks(generator, scene.image)]
         verdicts = judge(masks, options.filters)

@@ -1,7 +1,9 @@
-"""Drawn scenes with point prompts: what the small SAM is trained and measured on."""
+"""Rendered scenes with point prompts: what the small SAM is trained and measured on."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,21 +15,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pipeline.occluders.sam import SMALL_SIDE
-from pipeline.synthetic.scenes import Scene, draw_scene
+from pipeline.world.scenes import SceneMaker
+from pipeline.world.workers import map_in_processes
 
 TRAINING, HELD_OUT = 71_001, 71_002
 """First numbers of the scenes' seeds: the two families and the bank's scenes share no seed."""
-DRAWN_SIDE = 256
-"""Scenes are drawn as large as the bank's and reduced as SAM reduces them."""
-_MAX_OBJECTS = 5
+RENDERED_SIDE = 256
+"""Scenes are rendered as large as the bank's and reduced as SAM reduces them."""
+_MAX_OBJECTS = 6
 _MIN_AREA = 80  # pixels at SMALL_SIDE: a smaller object is no target
 _BACKGROUND_POINTS = 0.2  # share of the prompts, which teach the quality head to reject
-
-
-def numbered_scene(family: int, seed: int, index: int) -> Scene:
-    """Scene `index` of a family, 256 px; odd ones are hard."""
-    rng = np.random.default_rng([family, seed, index])
-    return draw_scene(rng, DRAWN_SIDE, hard=index % 2 == 1)
 
 
 class Scenes(NamedTuple):
@@ -36,11 +33,11 @@ class Scenes(NamedTuple):
     images: Tensor
     """(M, 3, S, S) uint8."""
     instances: Tensor
-    """(M, S, S) uint8: 0 background, 1..5 objects."""
+    """(M, S, S) uint8: 0 background, 1..6 objects."""
     boxes: Tensor
-    """(M, 6, 4) float32 of each instance: centre x, y in -1..1, width, height in 0..2."""
+    """(M, 7, 4) float32 of each instance: centre x, y in -1..1, width, height in 0..2."""
     targets: Tensor
-    """(M, 6) bool: objects that are large enough to be asked for."""
+    """(M, 7) bool: objects that are large enough to be asked for."""
 
 
 class Batch(NamedTuple):
@@ -51,7 +48,7 @@ class Batch(NamedTuple):
     instances: Tensor
     """(B, S, S) int64."""
     boxes: Tensor
-    """(B, 6, 4)."""
+    """(B, 7, 4)."""
     points: Tensor
     """(n, 2) float32: x, y in pixels; the prompts of an image are neighbours."""
     masks: Tensor
@@ -60,13 +57,14 @@ class Batch(NamedTuple):
     """(n,) bool: prompts on no object, whose masks are empty."""
 
 
-def training_scenes(seed: int, count: int) -> Scenes:
-    """Draw `count` scenes of the training family, half of them hard."""
+def training_scenes(body: Path, seed: int, count: int, processes: int) -> Scenes:
+    """Render `count` scenes of the training family, half of them hard."""
     images = torch.empty(count, 3, SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
     instances = torch.empty(count, SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
     reduce = ResizeLongestSide(SMALL_SIDE)
-    for index in tqdm(range(count), desc="scenes", mininterval=5):
-        scene = numbered_scene(TRAINING, seed, index)
+    make = partial(SceneMaker, body, [TRAINING, seed], RENDERED_SIDE)
+    scenes = map_in_processes(make, range(count), processes)
+    for index, scene in enumerate(tqdm(scenes, "scenes", count, mininterval=5)):
         images[index] = torch.from_numpy(reduce.apply_image(scene.image)).permute(2, 0, 1)
         small = Image.fromarray(scene.instances).resize(
             (SMALL_SIDE, SMALL_SIDE), Image.Resampling.NEAREST

@@ -1,4 +1,4 @@
-"""Training of the small SAM on drawn scenes: its supervision is the renderer's own masks."""
+"""Training of the small SAM on rendered scenes: its supervision is the renderer's own masks."""
 
 from __future__ import annotations
 
@@ -92,14 +92,19 @@ def _sincos(side: int, channels: int) -> Tensor:
 
 
 def train_small_sam(
-    weights: Path, seed: int = 0, steps: int = 22_000, scenes: int = 10_000
+    body: Path,
+    weights: Path,
+    seed: int = 0,
+    steps: int = 22_000,
+    scenes: int = 8_000,
+    processes: int = 1,
 ) -> None:
-    """Train the small SAM on `scenes` drawn scenes and write its averaged weights (safetensors).
+    """Train the small SAM on `scenes` rendered scenes and write its averaged weights (safetensors).
 
     The average so far is kept beside `weights`, as `<name>.snapshot.safetensors`, until the end.
     """
     torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
-    data = training_scenes(seed, scenes)
+    data = training_scenes(body, seed, scenes, processes)
     trainer, rng = Trainer(steps, seed), np.random.default_rng(seed)
     snapshot = weights.with_suffix(f".snapshot{weights.suffix}")
     iou = 0.0

@@ -1,10 +1,11 @@
-"""Training of the small ViT on drawn people: its supervision is what the renderer knows of them."""
+"""Training of the small ViT on rendered people: the renderer and an ImageNet network supervise."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from timm.layers import build_sincos2d_pos_embed, set_fused_attn
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -14,8 +15,9 @@ from pipeline.model.backbone import create_backbone, encode
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
 from pipeline.pretraining.schedule import warm_cosine
+from pipeline.pretraining.teacher import Lessons, read_lessons
 from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
-from pipeline.pretraining.vit_people import PATCH, People, draw_people
+from pipeline.pretraining.vit_people import PATCH, People, read_people
 
 _WIDTH = 96
 IMAGE = ImageOptions(height=128, width=64)
@@ -31,7 +33,6 @@ BACKBONE = BackboneOptions(
 """The network whose weights are shipped."""
 
 _GRID = (IMAGE.height // PATCH, IMAGE.width // PATCH)
-_BATCH = 32
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 1e-3, 0.03, 3.0
 _WARMUP = 0.05  # share of the steps with a rising learning rate
 _SNAPSHOT = 1000  # steps
@@ -84,23 +85,58 @@ def set_positions(backbone: nn.Module) -> None:
         positions[0, 1:] = _POSITION_SCALE * waves
 
 
-def draw_batch(people: People, generator: torch.Generator, size: int = _BATCH) -> Batch:
-    """`size` random images, each mirrored or not, its colours changed a little."""
-    rows = torch.randint(len(people.images), (size,), generator=generator)
+def draw_batch(
+    people: People, lessons: Lessons, generator: torch.Generator, identities: int = 8
+) -> Batch:
+    """All images of random neighbours, which share cameras, mirrored or not, in other colours."""
+    rows = _neighbours(people, generator, identities)
+    size = len(rows)
     mirrored = torch.rand(size, generator=generator) < 0.5
-    shares = people.shares[rows].float() / PATCH**2
-    grid = shares.unflatten(1, _GRID)  # (B, 16, 8, parts)
-    shares = torch.where(mirrored[:, None, None], grid.flip(2).flatten(1, 2), shares)
+    shares = _mirrored(people.shares[rows].float() / PATCH**2, mirrored)
     images = normalised(people.images[rows])
     images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    gain = 0.85 + 0.3 * torch.rand(size, 3, 1, 1, generator=generator)
-    light = 0.2 * torch.rand(size, 1, 1, 1, generator=generator) - 0.1
     return Batch(
-        images * gain + light,
+        _recoloured(images, generator),
         shares,
         people.attributes[rows],
         people.occlusion[rows],
+        people.identity[rows],
+        _mirrored(lessons.patches[rows].float(), mirrored),
+        lessons.images[rows].float(),
     )
+
+
+def _neighbours(people: People, generator: torch.Generator, identities: int) -> Tensor:
+    """Rows of `identities` people: half of one group with the same cameras, half of another."""
+    total = int(people.identity[-1]) + 1
+    starts = torch.randint(total, (2,), generator=generator)
+    half = identities // 2
+    chosen = torch.cat(
+        [(start + torch.randperm(2 * half, generator=generator)[:half]) % total for start in starts]
+    )
+    return torch.nonzero(torch.isin(people.identity, chosen))[:, 0]
+
+
+def _mirrored(tokens: Tensor, mirrored: Tensor) -> Tensor:
+    """Values (B, N, K) of the patches, as the images that are `mirrored` (B,) have them."""
+    flipped = tokens.unflatten(1, _GRID).flip(2).flatten(1, 2)
+    return torch.where(mirrored[:, None, None], flipped, tokens)
+
+
+def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Other light, contrast, colour balance and saturation, and some images less sharp."""
+
+    def random(low: float, high: float, channels: int = 1) -> Tensor:
+        draws = torch.rand(len(images), channels, 1, 1, generator=generator)
+        return low + (high - low) * draws
+
+    mean = images.mean((2, 3), keepdim=True)
+    images = mean + (images - mean) * random(0.7, 1.3)
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * random(0.6, 1.3)
+    images = images * random(0.85, 1.15, 3) + random(-0.2, 0.2)
+    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear")
+    return torch.where(random(0, 1) < 0.2, soft, images)
 
 
 def normalised(images: Tensor) -> Tensor:
@@ -109,19 +145,19 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def train_small_vit(
-    weights: Path, seed: int = 0, steps: int = 6_000, identities: int = 16_000
+    people: Path, lessons: Path, weights: Path, seed: int = 0, steps: int = 12_000
 ) -> None:
-    """Train the small ViT on three images of each of `identities` people; write a timm state dict.
+    """Train the small ViT on rendered `people` and a teacher's `lessons`; write a timm state dict.
 
     The weights so far are kept beside `weights`, as `<name>.snapshot.safetensors`, until the end.
     """
     torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
-    people = draw_people("train", seed, identities)
+    images, features = read_people(people), read_lessons(lessons)
     trainer = Trainer(steps, seed)
     snapshot = weights.with_suffix(f".snapshot{weights.suffix}")
     means = torch.zeros(len(Losses._fields))
     for step in (bar := tqdm(range(steps), desc="small ViT", mininterval=5)):
-        losses = trainer.update(draw_batch(people, trainer.generator))
+        losses = trainer.update(draw_batch(images, features, trainer.generator))
         means += (torch.stack(losses).detach() - means) / min(step + 1, 200)
         shown = zip(Losses._fields, means.tolist(), strict=True)
         bar.set_postfix({name: f"{value:.3f}" for name, value in shown}, refresh=False)

@@ -8,34 +8,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.pretraining.vit_people import NONE, PERSON, person_shares
-from pipeline.synthetic.people import ATTRIBUTE_PART, ATTRIBUTES, OCCLUDER, PARTS
+from pipeline.pretraining.teacher import IMAGE_WIDTH, PATCH_WIDTH
+from pipeline.pretraining.vit_people import NONE, PERSON, SEEN_ON, person_shares
+from pipeline.world.people import ATTRIBUTES
+from pipeline.world.surfaces import PART, PARTS
 
-_SIZES = list(ATTRIBUTES.values())
-_PART_OF = [ATTRIBUTE_PART[name] for name in ATTRIBUTES]
+_SIZES = [len(values) for values in ATTRIBUTES.values()]
 _MIN_SHARE = 0.15  # of an attribute's part in a patch that is asked for the attribute
 _TEMPERATURE = 0.1
 _RANKED_TOKENS = 64  # of the patches, drawn for each batch: all pairs of all patches are slow
 _CLASS_OBJECTNESS = 0.1  # weight of "the class token is a person's"
+_IDENTITY_WIDTH = 64
 
 
 class Heads(nn.Module):
-    """Linear heads that read class token and patch tokens alike; thrown away after pretraining."""
+    """Heads that are thrown away after pretraining; the first three read all tokens alike."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.attributes = nn.Linear(width, sum(_SIZES))
         self.parts = nn.Linear(width, len(PARTS))
         self.person = nn.Linear(width, 1)
+        self.identity = nn.Linear(width, _IDENTITY_WIDTH)
+        self.patch_lesson = nn.Linear(width, PATCH_WIDTH)
+        self.image_lesson = nn.Linear(width, IMAGE_WIDTH)
 
 
 class Batch(NamedTuple):
-    """images (B, 3, 128, 64) float32; shares (B, 128, 8) float32, the rest as in `People`."""
+    """images (B, 3, 128, 64) float32, shares (B, 128, P) float32, the teacher's features of patches
+    (B, 128, 32) and images (B, 64) float32, the rest as in `People`.
+    """
 
     images: Tensor
     shares: Tensor
     attributes: Tensor
     occlusion: Tensor
+    identity: Tensor
+    patch_lessons: Tensor
+    image_lessons: Tensor
 
 
 class Losses(NamedTuple):
@@ -47,6 +57,8 @@ class Losses(NamedTuple):
     parts: Tensor
     person: Tensor
     ranking: Tensor
+    identity: Tensor
+    teacher: Tensor
 
 
 def batch_losses(
@@ -54,12 +66,13 @@ def batch_losses(
 ) -> Losses:
     """Losses of a batch from its class tokens (B, D) and patch tokens (B, N, D).
 
-    The class token is asked for attributes on unoccluded images only: how to name a person who is
-    half hidden is what the benchmark's training, and not these weights, is there to teach.
+    The class token is asked who somebody is and what they wear on unoccluded images only: to see
+    through occlusion is what the benchmark's training, and not these weights, is there to teach.
     """
-    clean = (batch.occlusion == NONE)[:, None].expand_as(batch.attributes)  # (B, 13)
+    unoccluded = batch.occlusion == NONE
+    clean = unoccluded[:, None].expand_as(batch.attributes)  # (B, A)
     attributes = heads.attributes(patches)  # (B, N, sum of classes)
-    covers = batch.shares[..., _PART_OF]  # (B, N, 13)
+    covers = batch.shares @ torch.from_numpy(SEEN_ON)  # (B, N, A)
     covers = covers * (covers > _MIN_SHARE)
     terms = (
         attribute_loss(heads.attributes(class_token), batch.attributes, clean.float()),
@@ -67,6 +80,8 @@ def batch_losses(
         F.cross_entropy(heads.parts(patches).flatten(0, 1), batch.shares.flatten(0, 1)),
         _person_loss(class_token, patches, heads, batch),
         _token_ranking(class_token, patches, person_shares(batch.shares), generator),
+        identity_loss(heads.identity(class_token)[unoccluded], batch.identity[unoccluded]),
+        _teacher_loss(class_token, patches, heads, batch),
     )
     return Losses(torch.stack(terms).sum(), *terms)
 
@@ -74,8 +89,8 @@ def batch_losses(
 def attribute_loss(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     """Mean over the attributes of the weighted mean cross-entropy of each.
 
-    `logits` (..., 83) holds the classes of all attributes side by side; `classes` (..., 13) may be
-    -1 where an attribute does not apply: such an entry has no weight. `weights` (..., 13) >= 0.
+    `logits` (..., C) holds the classes of all attributes side by side; `classes` (..., A) may be
+    -1 where an attribute does not apply: such an entry has no weight. `weights` (..., A) >= 0.
     """
     losses = []
     for index, scores in enumerate(logits.split(_SIZES, -1)):
@@ -90,9 +105,30 @@ def _picked(scores: Tensor, index: Tensor) -> Tensor:
     return scores.gather(-1, index[..., None])[..., 0]
 
 
+def identity_loss(features: Tensor, identity: Tensor) -> Tensor:
+    """Supervised contrastive loss (arXiv 2004.11362, L_out) of `features` (B, D), `identity` (B,).
+
+    0 where no image has another one of its person in the batch.
+    """
+    features = F.normalize(features, dim=1)
+    itself = torch.eye(len(features), dtype=torch.bool)
+    scores = (features @ features.T / _TEMPERATURE).masked_fill(itself, -torch.inf)
+    log_shares = F.log_softmax(scores, 1).masked_fill(itself, 0)
+    positive = (identity[:, None] == identity) & ~itself
+    count = positive.sum(1)
+    mean = -(log_shares * positive).sum(1) / count.clamp(min=1)
+    return mean.sum() / (count > 0).sum().clamp(min=1)
+
+
+def _teacher_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:
+    """Smooth distance to the teacher's features, of patches and of whole images."""
+    patch = F.smooth_l1_loss(heads.patch_lesson(patches), batch.patch_lessons)
+    return patch + F.smooth_l1_loss(heads.image_lesson(class_token), batch.image_lessons)
+
+
 def _person_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:
     """Share of the person in each patch; patches of another person in front are left out."""
-    other = (batch.occlusion == PERSON)[:, None] & (batch.shares[..., OCCLUDER] > 0.2)
+    other = (batch.occlusion == PERSON)[:, None] & (batch.shares[..., PART["obstacle"]] > 0.2)
     patch = F.binary_cross_entropy_with_logits(
         heads.person(patches)[..., 0], person_shares(batch.shares), weight=(~other).float()
     )

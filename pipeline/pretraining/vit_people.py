@@ -1,7 +1,11 @@
-"""Drawn people for the small ViT: images, part shares and the attributes that can be seen."""
+"""Rendered people for the small ViT: images, parts of patches, attributes; stage: makes them."""
 
 from __future__ import annotations
 
+import math
+from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,47 +13,79 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.synthetic.cameras import (
-    HEIGHT,
-    WIDTH,
+from pipeline.cli import run_stage
+from pipeline.files import atomic_file
+from pipeline.world.body import Body
+from pipeline.world.crops import (
     Camera,
+    NoRoomError,
     Occlusion,
-    make_camera,
-    patch_shares,
-    render,
+    draw_camera,
+    draw_obstacles,
+    render_crop,
 )
-from pipeline.synthetic.people import (
-    ATTRIBUTE_PART,
-    ATTRIBUTES,
-    OCCLUDER,
-    PARTS,
-    Identity,
-    draw_identity,
-)
+from pipeline.world.people import ATTRIBUTES, draw_identity
+from pipeline.world.person import Person
+from pipeline.world.surfaces import PART, PARTS
+from pipeline.world.workers import map_in_processes
 
-PATCH = 8
+HEIGHT, WIDTH, PATCH = 128, 64, 8
 TOKENS = HEIGHT // PATCH * (WIDTH // PATCH)
 FAMILY = {"train": 0x5317_0001, "probe": 0x5317_0002, "held_out": 0x5317_0003}
 """First word of the seeds: these people and cameras are of no benchmark and of no other set."""
 
 NONE, OBJECT, PERSON = range(3)  # what hides a part of the person
-_OCCLUSIONS: tuple[Occlusion, ...] = (None, "free", "person")
-_OCCLUSION_SHARES = (0.4, 0.38, 0.22)
-_VISIBLE = (0.3, 0.85)
-_IMAGES = 3  # of each identity
-_GROUP, _CAMERAS = 100, 4  # identities that share so many cameras
+_OCCLUSIONS: tuple[Occlusion, ...] = (None, "obstacle", "person")
+_OCCLUSION_SHARES = (0.6, 0.25, 0.15)
+_IMAGES = 5  # of each identity, each of another camera
+_GROUP, _CAMERAS, _OBSTACLES = 64, 6, 3  # identities, their cameras and what stands in each
 _SEEN = 0.25  # of a part's usual area must be visible for its attributes to be asked for
 
 _NAMES = list(ATTRIBUTES)
-_PART_OF = np.array([ATTRIBUTE_PART[name] for name in _NAMES])
+_WHOLE = PARTS[1 : PART["bag"]]
+_UPPER = ("top", "outer")
+ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
+    "sex": _WHOLE,
+    "age": _WHOLE,
+    "build": _WHOLE,
+    "upper": _UPPER,
+    "upper_colour": _UPPER,
+    "inner_colour": ("top",),
+    "pattern": _UPPER,
+    "sleeves": _UPPER,
+    "lower": ("bottom",),
+    "lower_colour": ("bottom",),
+    "hair": ("hair",),
+    "hair_colour": ("hair",),
+    "headwear": ("headwear", "hair"),
+    "glasses": ("skin",),
+    "shoes": ("shoes",),
+    "shoe_colour": ("shoes",),
+    "bag": ("bag", *_UPPER),
+    "bag_colour": ("bag",),
+}
+"""Where each attribute is seen."""
+
+
+def _attribute_matrix() -> np.ndarray:
+    """(P, A) float32: 1 where an attribute is seen on a part."""
+    matrix = np.zeros((len(PARTS), len(_NAMES)), np.float32)
+    for column, name in enumerate(_NAMES):
+        matrix[[PART[part] for part in ATTRIBUTE_PARTS[name]], column] = 1
+    return matrix
+
+
+SEEN_ON = _attribute_matrix()
+"""(P, A) float32: 1 where an attribute is seen on a part."""
 
 
 class People(NamedTuple):
-    """M drawn images with what the renderer knows of them.
+    """M rendered images with what the renderer knows of them; A attributes, P parts.
 
-    images (M, 3, 128, 64) uint8; shares (M, 128, 8) uint8: pixels of each part in each patch of 64;
-    attributes (M, 13) int64, -1 where one does not apply; seen (M, 13) bool: enough of its part is
-    visible; occlusion (M,) int64: NONE, OBJECT or PERSON; identity (M,) int64.
+    images (M, 3, 128, 64) uint8; shares (M, 128, P) uint8: pixels of each part in each patch of 64;
+    attributes (M, A) int64, -1 where one does not apply; seen (M, A) bool: enough of its part is
+    visible; occlusion (M,) int64: NONE, OBJECT or PERSON; identity (M,) int64, `_GROUP` of which
+    share their cameras.
     """
 
     images: Tensor
@@ -60,64 +96,119 @@ class People(NamedTuple):
     identity: Tensor
 
 
-def draw_people(family: str, seed: int, identities: int) -> People:
-    """Three images of each of `identities` people, most of them partly hidden.
+def render_people(
+    body: Path,
+    people: Path,
+    family: str,
+    seed: int = 0,
+    identities: int = 6_000,
+    processes: int = 1,
+) -> None:
+    """Write five images of each of `identities` people, some of them partly hidden, as .npz.
 
-    They are a function of `family` (a key of `FAMILY`), `seed` and `identities`.
+    Their number is rounded up to whole groups of 64, which share cameras.
+
+    They are a function of `family` (a key of `FAMILY`), `seed` and `identities`, whatever the
+    number of `processes`. The arrays are those of `People`, images as (M, 128, 64, 3).
     """
-    count = identities * _IMAGES
-    images = np.empty((count, HEIGHT, WIDTH, 3), np.uint8)
-    shares = np.empty((count, TOKENS, len(PARTS)), np.uint8)
-    attributes = np.empty((count, len(_NAMES)), np.int64)
-    occlusion = np.empty(count, np.int64)
-    for index in tqdm(range(identities), desc=f"people ({family})", mininterval=5):
-        if index % _GROUP == 0:
-            rng = np.random.default_rng([FAMILY[family], seed, index // _GROUP])
-            cameras = [make_camera(rng) for _ in range(_CAMERAS)]
-        identity, other = draw_identity(rng, top_colours=10), draw_identity(rng, top_colours=10)
-        for row in range(index * _IMAGES, (index + 1) * _IMAGES):
-            camera = cameras[rng.integers(_CAMERAS)]
-            occlusion[row] = rng.choice(len(_OCCLUSIONS), p=_OCCLUSION_SHARES)
-            images[row], shares[row] = _draw(identity, other, camera, rng, occlusion[row])
-            attributes[row] = [identity.attributes[name] for name in _NAMES]
-    return People(
-        images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
-        shares=torch.from_numpy(shares),
-        attributes=torch.from_numpy(attributes),
-        seen=torch.from_numpy(seen_attributes(shares, attributes, occlusion)),
-        occlusion=torch.from_numpy(occlusion),
-        identity=torch.arange(identities).repeat_interleave(_IMAGES),
+    groups = range(math.ceil(identities / _GROUP))
+    make = partial(_Group, body, family, seed)
+    progress = tqdm(
+        map_in_processes(make, groups, processes, chunk=1),
+        f"people ({family})",
+        len(groups),
+        mininterval=5,
     )
+    images, shares, attributes, occlusion, identity = (
+        np.concatenate(part) for part in zip(*progress, strict=True)
+    )
+    with atomic_file(people) as partial_file, open(partial_file, "wb") as file:
+        np.savez(
+            file,
+            images=images,
+            shares=shares,
+            attributes=attributes,
+            seen=seen_attributes(shares, attributes, occlusion),
+            occlusion=occlusion,
+            identity=identity,
+        )
+    print(f"{people}: {len(images)} images of {len(np.unique(identity))} people")
 
 
-def _draw(
-    identity: Identity, other: Identity, camera: Camera, rng: np.random.Generator, occlusion: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Image (128, 64, 3) and pixels of each part in each patch (128, 8), both uint8."""
-    drawn = render(identity, camera, rng, _OCCLUSIONS[occlusion], other, _VISIBLE)
-    return drawn.image, np.rint(patch_shares(drawn.labels, PATCH) * PATCH**2).astype(np.uint8)
+def read_people(path: Path) -> People:
+    """What `render_people` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        fields = {name: torch.from_numpy(arrays[name]) for name in People._fields}
+    fields["images"] = fields["images"].permute(0, 3, 1, 2).contiguous()
+    return People(**fields)
+
+
+class _Group:
+    """Renders a group of identities under cameras of its own."""
+
+    def __init__(self, body: Path, family: str, seed: int) -> None:
+        self._body, self._seed = Body.load(body), [FAMILY[family], seed]
+
+    def __call__(self, group: int) -> tuple[np.ndarray, ...]:
+        """images (n, 128, 64, 3), shares (n, 128, P), attributes (n, A), occlusion, identity."""
+        rng = np.random.default_rng([*self._seed, group])
+        cameras = [draw_camera(rng, draw_obstacles(rng, _OBSTACLES)) for _ in range(_CAMERAS)]
+        people = [Person(self._body, draw_identity(rng)) for _ in range(_GROUP)]
+        rows = []
+        for number, person in enumerate(people):
+            other = people[(number + 1) % _GROUP]
+            order = rng.permutation(_CAMERAS)
+            taken = (_image(person, other, cameras[c], rng) for c in [*order, *order])
+            images = list(islice(filter(None, taken), _IMAGES))
+            rows += [(*image, np.array(group * _GROUP + number)) for image in images]
+        return tuple(np.stack(column) for column in zip(*rows, strict=True))
+
+
+def _image(
+    person: Person, other: Person, camera: Camera, rng: np.random.Generator
+) -> tuple[np.ndarray, ...] | None:
+    """Image, shares, attributes and occlusion; None where the camera has no room for it."""
+    occlusion = int(rng.choice(len(_OCCLUSIONS), p=_OCCLUSION_SHARES))
+    try:
+        crop = render_crop(camera, rng, (HEIGHT, WIDTH), person, _OCCLUSIONS[occlusion], other)
+    except NoRoomError:
+        return None
+    shares = np.rint(patch_shares(crop.labels, PATCH) * PATCH**2).astype(np.uint8)
+    attributes = person.identity.attributes  # once: it takes as long as half a crop
+    labels = np.array([attributes[name] for name in _NAMES], np.int64)
+    return crop.image, shares, labels, np.array(occlusion)
+
+
+def patch_shares(labels: np.ndarray, patch: int) -> np.ndarray:
+    """Fraction of each part in each patch: (H, W) labels -> (N, P) float32, raster order.
+
+    `patch` pixels must divide H and W; N = H / patch * W / patch.
+    """
+    rows, columns = labels.shape[0] // patch, labels.shape[1] // patch
+    one_hot = np.eye(len(PARTS), dtype=np.float32)[labels]  # (H, W, P)
+    tiles = one_hot.reshape(rows, patch, columns, patch, len(PARTS))
+    return tiles.mean((1, 3)).reshape(rows * columns, len(PARTS))
 
 
 def seen_attributes(
     shares: np.ndarray, attributes: np.ndarray, occlusion: np.ndarray
 ) -> np.ndarray:
-    """Which attributes (M, 13) an image shows: all that apply where nothing hides the person.
+    """Which attributes (M, A) an image shows: all that apply where nothing hides the person.
 
-    Otherwise a quarter of the usual area of the attribute's part must be visible; that nobody
-    carries a bag is seen on the top. Arguments as in `People`.
+    Otherwise a quarter of the usual area of the attribute's part must be visible. Arguments as in
+    `People`.
     """
-    pixels = shares.sum(1, dtype=np.int64)  # (M, 8)
+    pixels = shares.sum(1, dtype=np.int64) @ SEEN_ON  # (M, A)
     clean = occlusion == NONE
-    drawn = pixels[clean] > 0
-    usual = pixels[clean].sum(0) / np.maximum(1, drawn.sum(0))  # of the images that show the part
-    visible = pixels > _SEEN * usual
-    seen = visible[:, _PART_OF]  # (M, 13)
-    bag = _NAMES.index("bag")
-    no_bag = attributes[:, bag] == 0
-    seen[no_bag, bag] = visible[no_bag, ATTRIBUTE_PART["top"]]
-    return (seen | clean[:, None]) & (attributes >= 0)
+    shown = pixels[clean] > 0
+    usual = pixels[clean].sum(0) / np.maximum(1, shown.sum(0))  # of the images that show the part
+    return ((pixels > _SEEN * usual) | clean[:, None]) & (attributes >= 0)
 
 
 def person_shares(shares: Tensor) -> Tensor:
-    """Share of the person in each patch: (..., 8) shares of parts -> (...)."""
-    return shares[..., 1:OCCLUDER].sum(-1)
+    """Fraction of the person in each patch: (..., P) fractions of parts -> (...)."""
+    return shares[..., 1 : PART["obstacle"]].sum(-1)
+
+
+if __name__ == "__main__":
+    run_stage(render_people)

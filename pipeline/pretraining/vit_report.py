@@ -1,4 +1,4 @@
-"""What the small ViT knows, on drawn people that it never saw: a check of the shipped weights."""
+"""What the small ViT knows, on rendered people that it never saw: a check of its weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pipeline.cli import run_stage
 from pipeline.files import sha256, write_json
 from pipeline.model.backbone import create_backbone, encode
 from pipeline.pretraining.small_vit import BACKBONE, IMAGE, normalised
-from pipeline.pretraining.vit_people import NONE, PATCH, People, draw_people, person_shares
-from pipeline.synthetic.people import ATTRIBUTES
+from pipeline.pretraining.vit_people import NONE, PATCH, People, person_shares, read_people
+from pipeline.world.people import ATTRIBUTES
 
+_SIZES = [len(values) for values in ATTRIBUTES.values()]
 _STRIPES = 4
 _PROBE_STEPS, _PROBE_LR = 300, 0.05
 
@@ -29,27 +30,24 @@ class Tokens(NamedTuple):
     patches: Tensor
 
 
-def report_vit(
-    checkpoint: Path, report: Path, seed: int = 0, identities: int = 1000, probe: int = 3000
-) -> None:
+def report_vit(checkpoint: Path, held_out: Path, probe: Path, report: Path, seed: int = 0) -> None:
     """Write the figures of `checkpoint` (a timm state dict) as JSON.
 
     proxy AUC: how well DPSM's scores (arXiv 2402.10435) tell a person's patches from the rest in
-    partly hidden images; attributes: accuracy of a linear probe on the class token, trained on
-    `probe` other people; retrieval: mAP in percent of hidden queries among unhidden images,
+    partly hidden images; attributes: accuracy of a linear probe on the class token, trained on the
+    people of `probe`; retrieval: mAP in percent of hidden queries among unhidden images,
     those of the same camera included.
     """
     options = BACKBONE.model_copy(update={"weights": str(checkpoint)})
     backbone = create_backbone(options, IMAGE).eval()
-    people = draw_people("held_out", seed, identities)
+    people, others = read_people(held_out), read_people(probe)
     tokens = _encode(backbone, people.images)
-    others = draw_people("probe", seed, probe)
     classifier = fit_probe(_encode(backbone, others.images).class_token, others, seed)
     aucs = _token_aucs(tokens, people)
     accuracy = _attribute_accuracy(classifier, tokens.class_token, people, others)
     result = {
         "checkpoint_sha256": sha256(checkpoint),
-        "identities": identities,
+        "identities": len(people.identity.unique()),
         "images": len(people.images),
         "proxy_auc": aucs,
         "attributes": accuracy,
@@ -101,7 +99,7 @@ class Probe(nn.Module):
     def __init__(self, features: Tensor) -> None:
         super().__init__()
         self.mean, self.scale = features.mean(0), features.std(0) + 1e-6
-        self.linear = nn.Linear(features.shape[1], sum(ATTRIBUTES.values()))
+        self.linear = nn.Linear(features.shape[1], sum(_SIZES))
 
     def forward(self, features: Tensor) -> Tensor:
         return self.linear((features - self.mean) / self.scale)
@@ -115,7 +113,7 @@ def fit_probe(features: Tensor, people: People, seed: int) -> Probe:
     optimizer = torch.optim.Adam(probe.parameters(), lr=_PROBE_LR, weight_decay=1e-4)
     target = people.attributes.where(people.seen, -1)
     for _ in range(_PROBE_STEPS):
-        parts = probe(features).split(list(ATTRIBUTES.values()), 1)
+        parts = probe(features).split(_SIZES, 1)
         loss = torch.stack(
             [
                 F.cross_entropy(part, target[:, index], ignore_index=-1)
@@ -138,7 +136,7 @@ def _attribute_accuracy(
     frequent among the people of the probe.
     """
     rows: dict[str, dict[str, float]] = {}
-    parts = probe(features).split(list(ATTRIBUTES.values()), 1)
+    parts = probe(features).split(_SIZES, 1)
     for index, (name, part) in enumerate(zip(ATTRIBUTES, parts, strict=True)):
         seen, hidden = people.seen[:, index], people.occlusion != NONE
         truth = people.attributes[:, index]

@@ -1,1 +1,1 @@
-"""Drawn people, objects, scenes and cameras: the data of the embedded default run."""
+"""The rendered benchmark and the scenes with occluders: the data of the embedded default run."""

@@ -1,4 +1,4 @@
-"""Do the scores of DPSM tell the person from the rest? Measured against a drawn benchmark's masks.
+"""Do the scores of DPSM tell the person from the rest? Measured against the benchmark's masks.
 
 For analysis only: nothing that is measured here has an influence on the training.
 """
@@ -15,8 +15,8 @@ from torch.nn import functional
 from pipeline.errors import InputError
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import RunOptions
-from pipeline.synthetic.identity import OCCLUDER
 from pipeline.training.views import TrainingImages, normalise
+from pipeline.world.surfaces import PART
 
 MOSTLY = 0.5
 """Share of a patch that must show the person, for its token to count as the person's."""
@@ -40,7 +40,7 @@ class TokenQuality:
     """
 
     def __init__(self, images: TrainingImages, truth: Path, options: RunOptions) -> None:
-        """Find the masks of `images` in `truth`, which `draw_benchmark` wrote.
+        """Find the masks of `images` in `truth`, which `render_benchmark` wrote.
 
         Raises InputError when those of an image are not there.
         """
@@ -49,7 +49,7 @@ class TokenQuality:
         chosen = np.flatnonzero(occluded | ~occluded.any()).tolist()
         self._pixels = torch.from_numpy(np.stack([images[i] for i in chosen]))
         self._cameras = torch.from_numpy(images.cameras[chosen])
-        shown = torch.from_numpy((labels > 0) & (labels != OCCLUDER))[chosen]  # (M, h, w)
+        shown = torch.from_numpy((labels > 0) & (labels != PART["obstacle"]))[chosen]  # (M, h, w)
         self._person = _token_shares(shown, options) > MOSTLY  # (M, N)
 
     @torch.no_grad()
@@ -75,7 +75,7 @@ def _read(truth: Path, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
         if missing:
             raise InputError(
                 f"{truth}: expected the masks of all training images, found none of {missing[0]} "
-                f"and {len(missing) - 1} more: draw the benchmark again"
+                f"and {len(missing) - 1} more: render the benchmark again"
             )
         chosen = [rows[key] for key in keys]
         return arrays["labels"][chosen], arrays["occlusion"][chosen] > 0

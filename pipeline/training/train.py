@@ -73,7 +73,7 @@ def train(
     resumes from it and ends with the same weights as one that was not; the last one stays.
     SIGTERM and Ctrl-C let the step end, save and exit with status 128 + the signal's number.
     `bank` is read only where augment.occlusion is roa. The weights after the last epoch are the
-    result, or with `training.ema` their running average. With `truth`, the masks of a drawn
+    result, or with `training.ema` their running average. With `truth`, the masks of a rendered
     benchmark, the history says after each epoch how well the scores of DPSM tell the person from
     the rest (token_auc). `needs` are those of all compared variants: the first training stops where
     a later one would. Raises InputError for shards or a bank that are damaged, for fewer

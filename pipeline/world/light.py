@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from pipeline.world.raster import rasterise
+from pipeline.world.surfaces import rotated
 
 _SIDE = 160  # texels of a shadow map
 _REACH = 3.6  # metres from its centre to its border
@@ -36,7 +38,9 @@ class Light:
         """
         up = (0.5 + 0.5 * normals[:, 1:2]).astype(np.float32)
         ambient = (self.sky * up + self.bounce * (1 - up)) * np.reshape(open_sky, (-1, 1))
-        facing = np.maximum(normals @ self.direction, 0) * lit
+        x, y, z = self.direction
+        facing = normals[:, 0] * x + normals[:, 1] * y + normals[:, 2] * z
+        facing = np.maximum(facing, 0) * lit
         return ambient + self.sun * facing[:, None]
 
 
@@ -65,7 +69,7 @@ class ShadowMap:
 
     def _project(self, points: np.ndarray) -> np.ndarray:
         """x and y in texels; depth in metres, all of it positive."""
-        moved = (points - self._centre) @ self._axes.T
+        moved = rotated(points - self._centre, self._axes)
         moved[:, :2] = (moved[:, :2] / np.float32(_REACH) + 1) * np.float32(_SIDE / 2)
         moved[:, 2] += np.float32(100)
         return moved
@@ -113,11 +117,4 @@ class ContactMap:
 
 def box_blur(image: np.ndarray, radius: int) -> np.ndarray:
     """Mean over a square of 2 `radius` + 1 pixels of `image` (H, W) float32, edges repeated."""
-    side = 2 * radius + 1
-    for axis in (0, 1):
-        widths = [(radius + 1, radius) if axis == other else (0, 0) for other in (0, 1)]
-        total = np.pad(image, widths, mode="edge").cumsum(axis, dtype=np.float64)
-        ahead = np.take(total, range(side, total.shape[axis]), axis)
-        behind = np.take(total, range(total.shape[axis] - side), axis)
-        image = ((ahead - behind) / side).astype(np.float32)
-    return image
+    return uniform_filter(image, 2 * radius + 1, mode="nearest")

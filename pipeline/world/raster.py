@@ -23,17 +23,6 @@ class Samples(NamedTuple):
     """(P,) float32, in the unit of the points."""
 
 
-class _Planes(NamedTuple):
-    """Per triangle, values a x + b y + c over the image: each field is a list of (a, b, c)."""
-
-    weights: list[np.ndarray]
-    """Three arrays (3, T): the barycentric weights before the correction for perspective."""
-    nearness: np.ndarray
-    """(3, T): 1 / depth."""
-    cut: np.ndarray | None
-    """(3, T)."""
-
-
 class _Rows(NamedTuple):
     """Stretches of samples in one row of the image, each of one triangle."""
 
@@ -55,70 +44,87 @@ def rasterise(
     `triangles` (T, 3) are rows of them. Where the interpolation of `cut` (V,) is below 0 is a hole.
     Triangles are seen from both sides. Of equally near ones the later wins.
     """
-    corners = points[triangles.ravel()].astype(np.float64).reshape(-1, 3, 3).transpose(2, 1, 0)
-    planes, usable = _planes(corners, None if cut is None else cut[triangles].T)
-    rows = _rows(corners, planes, usable, size)
+    boxes = _boxes(points, triangles, size)
+    touched = triangles[boxes.triangles]
+    planes = _planes(points[touched.T].astype(np.float64), None if cut is None else cut[touched.T])
+    rows = _rows(boxes, planes, size)
     row, offset = _expand(rows.length)
     places = (rows.y * size[1] + rows.left)[row] + offset
-    nearness = _along(planes.nearness, rows, row, offset)
+    nearness = _along(planes[_NEARNESS], rows, row, offset)
     covered, winners = _nearest(places, nearness, size[0] * size[1])
     owner = rows.triangles[row[winners]]
     y, x = np.divmod(covered, size[1])
-    weights = _corrected(planes, corners[2], owner, y, x)
-    return Samples(covered, owner, weights, 1 / nearness[winners])
+    weights = _corrected(planes, points[:, 2], touched, owner, y, x)
+    return Samples(covered, boxes.triangles[owner], weights, 1 / nearness[winners])
 
 
-def _planes(corners: np.ndarray, cut: np.ndarray | None) -> tuple[_Planes, np.ndarray]:
-    """The planes of triangles with `corners` (xyz, 3, T), and which triangles have an area."""
-    x, y, depth = corners
-    a = np.stack([y[1] - y[2], y[2] - y[0], y[0] - y[1]])
-    b = np.stack([x[2] - x[1], x[0] - x[2], x[1] - x[0]])
-    c = np.stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])
-    area = c[0] + c[1] + c[2]
-    usable = np.abs(area) > _MIN_AREA
-    abc = np.stack([a, b, c]) / np.where(usable, area, 1)  # (abc, corner, T)
-    nearness = _mix(abc, 1 / depth)
-    holes = None if cut is None else _mix(abc, cut.astype(np.float64))
-    return _Planes([abc[:, corner] for corner in range(3)], nearness, holes), usable
+class _Boxes(NamedTuple):
+    """Triangles whose bounding box holds a pixel centre of the image, and its rows there."""
+
+    triangles: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
-def _mix(abc: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _boxes(points: np.ndarray, triangles: np.ndarray, size: tuple[int, int]) -> _Boxes:
+    first, last = [], []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        one, two, three = (points[corner, axis] for corner in triangles.T)
+        low = np.minimum(np.minimum(one, two), three) - np.float32(0.5 + _EDGE)
+        high = np.maximum(np.maximum(one, two), three) - np.float32(0.5 - _EDGE)
+        first.append(np.clip(np.ceil(low), 0, length).astype(np.int64))
+        last.append(np.clip(np.floor(high), -1, length - 1).astype(np.int64))
+    touched = np.flatnonzero((last[0] >= first[0]) & (last[1] >= first[1]))
+    return _Boxes(touched, first[0][touched], last[0][touched])
+
+
+_NEARNESS, _CUT = 3, 4  # planes after the three barycentric weights
+
+
+def _planes(corners: np.ndarray, cut: np.ndarray | None) -> np.ndarray:
+    """(4 or 5, 3, T) a, b, c of values a x + b y + c over the image, for each triangle.
+
+    The values are the barycentric weights in the image, 1 / depth and `cut` (3, T); `corners`
+    (3, T, xyz) float64. A triangle without an area has weights below 0 everywhere.
+    """
+    x, y, depth = np.moveaxis(corners, 2, 0)
+    planes = np.empty((4 if cut is None else 5, 3, x.shape[1]))
+    for corner in range(3):
+        one, two = (corner + 1) % 3, (corner + 2) % 3
+        planes[corner, 0] = y[one] - y[two]
+        planes[corner, 1] = x[two] - x[one]
+        planes[corner, 2] = x[one] * y[two] - x[two] * y[one]
+    area = planes[0, 2] + planes[1, 2] + planes[2, 2]
+    flat = np.abs(area) <= _MIN_AREA
+    planes[:3] /= np.where(flat, 1, area)
+    planes[:3, :, flat] = np.array([0, 0, -1])[:, None]
+    planes[_NEARNESS] = _mix(planes, 1 / depth)
+    if cut is not None:
+        planes[_CUT] = _mix(planes, cut)
+    return planes
+
+
+def _mix(planes: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Plane (3, T) of `values` (3, T) at the corners."""
-    return abc[:, 0] * values[0] + abc[:, 1] * values[1] + abc[:, 2] * values[2]
+    return planes[0] * values[0] + planes[1] * values[1] + planes[2] * values[2]
 
 
-def _rows(corners: np.ndarray, planes: _Planes, usable: np.ndarray, size: tuple[int, int]) -> _Rows:
+def _rows(boxes: _Boxes, planes: np.ndarray, size: tuple[int, int]) -> _Rows:
     """The stretch of each row of the image that lies in each triangle and in no hole."""
-    height, width = size
-    (x_low, y_low), (x_high, y_high) = _low(corners), _high(corners)
-    first = np.clip(np.ceil(y_low - 0.5), 0, height).astype(np.int64)
-    last = np.clip(np.floor(y_high - 0.5), -1, height - 1).astype(np.int64)
-    seen = usable & (x_high > 0) & (x_low < width)
-    owner, row = _expand(np.where(seen, np.maximum(last - first + 1, 0), 0))
-    row += first[owner]
-    left, right = np.zeros(len(owner)), np.full(len(owner), float(width))
-    bounds = planes.weights if planes.cut is None else [*planes.weights, planes.cut]
-    for bound in bounds:
-        a, b, c = np.take(bound, owner, 1)
+    owner, row = _expand(boxes.last - boxes.first + 1)
+    row += boxes.first[owner]
+    left, right = np.zeros(len(owner)), np.full(len(owner), float(size[1]))
+    for number in (0, 1, 2, *range(_CUT, len(planes))):
+        a, b, c = np.take(planes[number], owner, 1)
         rest = b * (row + 0.5) + c
-        with np.errstate(divide="ignore", invalid="ignore"):
-            crossing = -rest / a
-        left = np.where(a > 0, np.maximum(left, crossing - _EDGE), left)
-        right = np.where(a < 0, np.minimum(right, crossing + _EDGE), right)
-        right = np.where((a == 0) & (rest < 0), -1, right)
-    start = np.minimum(np.ceil(left - 0.5), width).astype(np.int64)  # `left` may be infinite
-    end = np.clip(np.floor(right - 0.5), -1, width - 1).astype(np.int64)
+        crossing = np.divide(-rest, a, out=np.zeros_like(rest), where=a != 0)
+        np.maximum(left, crossing - _EDGE, out=left, where=a > 0)
+        np.minimum(right, crossing + _EDGE, out=right, where=a < 0)
+        np.copyto(right, -1, where=(a == 0) & (rest < 0))
+    start = np.minimum(np.ceil(left - 0.5), size[1]).astype(np.int64)  # `left` may be infinite
+    end = np.clip(np.floor(right - 0.5), -1, size[1] - 1).astype(np.int64)
     kept = np.flatnonzero(end >= start)
     return _Rows(owner[kept], row[kept], start[kept], (end - start + 1)[kept])
-
-
-def _low(corners: np.ndarray) -> np.ndarray:
-    """(2, T) smallest x and y of each triangle."""
-    return np.minimum(np.minimum(corners[:2, 0], corners[:2, 1]), corners[:2, 2])
-
-
-def _high(corners: np.ndarray) -> np.ndarray:
-    return np.maximum(np.maximum(corners[:2, 0], corners[:2, 1]), corners[:2, 2])
 
 
 def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,12 +152,18 @@ def _nearest(places: np.ndarray, nearness: np.ndarray, count: int) -> tuple[np.n
 
 
 def _corrected(
-    planes: _Planes, depth: np.ndarray, owner: np.ndarray, y: np.ndarray, x: np.ndarray
+    planes: np.ndarray,
+    depth: np.ndarray,
+    triangles: np.ndarray,
+    owner: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
 ) -> np.ndarray:
-    """(P, 3) float32 weights on the triangles themselves: `depth` (3, T) undoes the projection."""
+    """(P, 3) float32 weights on the triangles themselves: `depth` (V,) undoes the projection."""
     weights = np.empty((len(owner), 3), np.float32)
-    for corner, plane in enumerate(planes.weights):
-        a, b, c = np.take(plane, owner, 1)
-        weights[:, corner] = np.maximum(a * (x + 0.5) + b * (y + 0.5) + c, 0) / depth[corner][owner]
+    for corner in range(3):
+        a, b, c = np.take(planes[corner], owner, 1)
+        weight = np.maximum(a * (x + 0.5) + b * (y + 0.5) + c, 0)
+        weights[:, corner] = weight / depth[triangles[owner, corner]]
     weights /= (weights[:, 0] + weights[:, 1] + weights[:, 2])[:, None]
     return weights

@@ -22,6 +22,7 @@ BACKDROP = -1
 
 _FINE = 2  # samples along each side of a pixel
 _CREASE = 0.3  # metres: what is nearer by more does not darken a crease
+_LIFT = 0.06  # metres from a surface to where its shadow is looked up: more than a texel
 _SHININESS = 40
 
 
@@ -76,10 +77,14 @@ class Geometry:
     def _rasterise(self, stacked: _Stacked) -> Samples:
         return rasterise(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
 
-    def visible_fraction(self, item: int) -> float:
-        """Fraction of a surface's pixels in the crop that nothing hides; 0 if it has none."""
-        alone = self._rasterise(_one(self._stacked, item))
-        return float((self.owner == item).sum() / max(1, len(alone.places)))
+    def visible_fraction(self, item: int, count: int = 1) -> float:
+        """Fraction of the pixels of a surface in the crop that nothing hides; 0 if it has none.
+
+        With `count`, of so many surfaces from `item` on, which do not hide each other.
+        """
+        alone = self._rasterise(_some(self._stacked, item, item + count))
+        shown = (self.owner >= item) & (self.owner < item + count)
+        return float(shown.sum() / max(1, len(alone.places)))
 
     def fraction_of_crop(self, item: int) -> float:
         """Fraction of the crop's pixels that show the surface."""
@@ -137,9 +142,10 @@ def _stack(drawn: Sequence[_Drawn], surfaces: Sequence[Surface]) -> _Stacked:
     )
 
 
-def _one(stacked: _Stacked, item: int) -> _Stacked:
-    end = stacked.first[item + 1] if item + 1 < len(stacked.first) else len(stacked.triangles)
-    return stacked._replace(triangles=stacked.triangles[stacked.first[item] : end])
+def _some(stacked: _Stacked, item: int, end: int) -> _Stacked:
+    """The triangles of the surfaces from `item` up to `end`."""
+    bounds = [*stacked.first, len(stacked.triangles)]
+    return stacked._replace(triangles=stacked.triangles[bounds[item] : bounds[end]])
 
 
 def _cut(surface: Surface) -> np.ndarray:
@@ -320,7 +326,7 @@ def _colours(
     normals = paint.normals / np.maximum(_length(paint.normals), np.float32(1e-6))
     away = _dot(normals, to_eye) < 0
     normals = np.where((away & surface.two_sided[rows])[:, None], -normals, normals)
-    lit = shadows.lit(points)
+    lit = shadows.lit(points + np.float32(_LIFT) * normals)
     diffuse = paint.albedo * light.on(normals, lit, open_sky)
     if not np.any(paint.gloss):
         return diffuse

@@ -108,6 +108,15 @@ def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) 
     return total
 
 
+def rotated(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """(P, 3) `matrix` (3, 3) times each point (P, 3).
+
+    Written out: a BLAS gives other last bits on other processors.
+    """
+    x, y, z = points[:, :1], points[:, 1:2], points[:, 2:]
+    return x * matrix[:, 0] + y * matrix[:, 1] + z * matrix[:, 2]
+
+
 def yaw_matrix(yaw: float) -> np.ndarray:
     """(3, 3) float32 that turns columns about the vertical: +z goes towards +x."""
     c, s = np.cos(yaw), np.sin(yaw)

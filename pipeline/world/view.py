@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.world.surfaces import rotated
+
 NEAR = 0.5
 """Metres: what is nearer to the eye is not drawn."""
 
@@ -42,7 +44,7 @@ class View:
         """The view whose crop holds `points` (N, 3) as `framing` says."""
         low, high = points.min(0), points.max(0)
         rotation = _looking((low + high) / 2 - eye)
-        seen = (points - eye) @ rotation.T
+        seen = rotated(points - eye, rotation)
         flat = np.stack([seen[:, 0], -seen[:, 1]], 1) / -seen[:, 2:]
         low, high = flat.min(0), flat.max(0)
         scale = float(size[0] * framing.fill / (high[1] - low[1]))
@@ -72,7 +74,7 @@ class View:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float32 of `points` (N, 3): x and y in pixels, depth in metres."""
-        seen = (points - self.eye) @ self.rotation.T
+        seen = rotated(points - self.eye, self.rotation)
         depth = -seen[:, 2]
         factor = np.float32(self.scale) / np.maximum(depth, np.float32(NEAR))
         x = seen[:, 0] * factor + np.float32(self.middle[0])
@@ -84,7 +86,7 @@ class View:
         y, x = np.divmod(places, self.size[1])
         right = (x.astype(np.float32) + np.float32(0.5 - self.middle[0])) / np.float32(self.scale)
         down = (y.astype(np.float32) + np.float32(0.5 - self.middle[1])) / np.float32(self.scale)
-        return np.stack([right, -down, np.full_like(right, -1)], 1) @ self.rotation
+        return rotated(np.stack([right, -down, np.full_like(right, -1)], 1), self.rotation.T)
 
 
 def _looking(direction: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.occluders.sam import small_sam
+from pipeline.pretraining import sam_scenes
 from pipeline.pretraining import small_sam as training
 from pipeline.pretraining.sam_losses import decode, mask_costs, mask_iou
 from pipeline.pretraining.sam_report import report_sam, summarise
@@ -17,23 +19,35 @@ from pipeline.pretraining.sam_scenes import (
     TRAINING,
     Scenes,
     draw_batch,
-    numbered_scene,
     training_scenes,
 )
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.small_sam import Trainer, initialised, train_small_sam
+from pipeline.world.scenes import SceneMaker
+from tests.pretraining.conftest import BODY
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Scenes:
-    return training_scenes(seed=0, count=6)
+def small_scenes() -> Iterator[None]:
+    """Let scenes be rendered as small as the network takes them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sam_scenes, "RENDERED_SIDE", 128)
+        yield
 
 
-def test_scenes_are_repeatable_and_the_families_differ() -> None:
-    first = numbered_scene(TRAINING, 0, 3)
-    np.testing.assert_array_equal(first.image, numbered_scene(TRAINING, 0, 3).image)
-    assert not np.array_equal(first.image, numbered_scene(HELD_OUT, 0, 3).image)
-    assert not np.array_equal(first.image, numbered_scene(TRAINING, 1, 3).image)
+@pytest.fixture(scope="module")
+def scenes(small_scenes: None) -> Scenes:
+    return training_scenes(BODY, seed=0, count=6, processes=1)
+
+
+def test_scenes_are_those_of_their_family_and_seed(scenes: Scenes) -> None:
+    family, held_out, other = (
+        SceneMaker(BODY, seed, 128)(3) for seed in ([TRAINING, 0], [HELD_OUT, 0], [TRAINING, 1])
+    )
+    np.testing.assert_array_equal(scenes.images[3].permute(1, 2, 0), family.image)
+    np.testing.assert_array_equal(scenes.instances[3], family.instances)
+    assert not np.array_equal(family.image, held_out.image)
+    assert not np.array_equal(family.image, other.image)
 
 
 def test_boxes_are_those_of_the_instances(scenes: Scenes) -> None:
@@ -111,11 +125,11 @@ def test_the_rate_rises_and_ends_at_nothing() -> None:
 
 
 def test_the_stage_writes_the_same_weights_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_scenes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_SNAPSHOT", 2)
     for name in ("one", "two"):
-        train_small_sam(tmp_path / f"{name}.safetensors", seed=1, steps=3, scenes=4)
+        train_small_sam(BODY, tmp_path / f"{name}.safetensors", seed=1, steps=3, scenes=3)
     one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert set(one) == set(small_sam().state_dict())
@@ -141,7 +155,7 @@ def test_summary_counts_masks_and_objects() -> None:
 def test_the_report_of_an_untrained_model_is_written(tmp_path: Path) -> None:
     torch.manual_seed(0)
     save_file(small_sam().state_dict(), tmp_path / "sam.safetensors")
-    report_sam(tmp_path / "sam.safetensors", tmp_path / "report.json", scenes=2)
+    report_sam(tmp_path / "sam.safetensors", BODY, tmp_path / "report.json", scenes=2)
     figures = json.loads((tmp_path / "report.json").read_text())
     assert figures["all"]["scenes"] == 2
     assert figures["all"]["objects"] >= 2

@@ -13,9 +13,9 @@ from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.model.dpeformer import build_model
 from pipeline.options.run import RunOptions
-from pipeline.synthetic.identity import OCCLUDER, TOP
 from pipeline.training.token_quality import TokenQuality, area_under_curve
 from pipeline.training.views import TrainingImages
+from pipeline.world.surfaces import PART
 
 
 def auc(scores: list[float], person: list[bool]) -> float:
@@ -36,11 +36,13 @@ def test_the_area_equals_a_plain_loop_over_pairs() -> None:
 
 
 def write_truth(path: Path, images: TrainingImages, occluded: np.ndarray) -> np.ndarray:
-    """Masks of random patches; the rest is background and occluder by turns. (M, 4, 2) bool."""
+    """Masks of random patches; the rest is background and obstacle by turns. (M, 4, 2) bool."""
     rng = np.random.default_rng(0)
     person = rng.random((len(images), 4, 2)) < 0.5
-    other = np.where(np.arange(8).reshape(4, 2) % 2, OCCLUDER, 0)
-    labels = np.where(person, TOP, other).astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    other = np.where(np.arange(8).reshape(4, 2) % 2, PART["obstacle"], 0)
+    labels = (
+        np.where(person, PART["top"], other).astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    )
     order = rng.permutation(len(images))  # the file has an order of its own
     names = np.array([f"bounding_box_train/{key}.jpg" for key in images.keys])
     np.savez(path, name=names[order], labels=labels[order], occlusion=occluded[order])

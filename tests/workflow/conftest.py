@@ -24,6 +24,7 @@ TINY = {
     # by its options, results/synthetic-<hash>
     "data": {"name": "synthetic"},
     "benchmark": {
+        "height": 64,
         "cameras": 3,
         "obstacles": 2,
         "obstacles_per_camera": 1,

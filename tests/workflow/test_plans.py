@@ -18,19 +18,32 @@ def outputs(plan: str) -> set[str]:
 
 def test_every_job_says_how_long_it_takes_and_how_much_memory(project: Project) -> None:
     project.configure(compute={"workers": 1})
-    plan = project.snakemake("--dry-run", "all", "demo_weights", "shipped_weights_report").stdout
+    collected = {"all", "demo_weights", "shipped_weights_report", "synthetic_dataset"}
+    plan = project.snakemake("--dry-run", *sorted(collected)).stdout
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", plan, re.MULTILINE)
     silent = {
         name for name, said in jobs if not {"runtime", "mem_mb"} <= set(re.findall(r"(\w+)=", said))
     }
-    assert silent <= {"all", "demo_weights", "shipped_weights_report"}
+    assert silent <= collected
     threads = {name for name, said in jobs if "threads: 2" in said}
-    assert threads == {"train"}  # one for the loader process
+    rendering = {"render_benchmark", "render_people", "pretrain_sam"}
+    assert threads == {"train", *rendering}  # in training, one for the loader process
 
 
 def test_any_variant_that_is_defined_and_any_seed_can_be_asked_for(project: Project) -> None:
     wanted = "results/synthetic/dpsm/seed7/metrics.json"
     assert {"train", "embed", "score"} <= project.planned(wanted)
+
+
+def test_a_data_set_of_any_size_is_rendered_and_published(project: Project) -> None:
+    large = {"train_identities": 1000, "height": 256}
+    project.configure(data={"dataset": "synthetic"}, benchmark=large)
+    plan = project.snakemake("--dry-run", "--printshellcmds", "synthetic_dataset").stdout
+    archive, dataset = sorted(path for path in outputs(plan) if not path.endswith("truth.npz"))
+    assert re.fullmatch(r"results/synthetic-[0-9a-f]{8}/archive\.zip", archive)
+    assert dataset == archive.replace("archive.zip", "dataset")
+    assert plan.count('"height":256') == 2  # to render, and in the datasheet
+    assert "rule ingest" not in plan
 
 
 def test_two_folders_of_ones_own_are_trained_and_tested_on_each_other(

@@ -22,10 +22,13 @@ shell.prefix(
 LIGHT = {"runtime": 60, "mem_mb": 4000}
 HEAVY = {"runtime": 480, "mem_mb": 8000}
 
+# the shape and joints of all people that are rendered
+BODY = shipped("workflow/body/body.npz")
+
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
-# the folder of the drawn dataset, even where none is trained or tested on
+# the folder of the rendered dataset, even where none is trained or tested on
 DRAWN = next(
     (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_drawn),
     CONFIG.benchmark.folder(),
@@ -45,7 +48,7 @@ def runs(file: str) -> list[str]:
 
 
 def archive(wildcards) -> str:
-    """The dataset's archive: the user's file, or the drawn one."""
+    """The dataset's archive: the user's file, or the rendered one."""
     source = CONFIG.source(wildcards.dataset)
     if source.archive is None:
         return f"results/{DRAWN}/archive.zip"
@@ -73,14 +76,14 @@ def needed_splits(wildcards, input) -> list[str]:
 
 
 def occluder_images(wildcards) -> str:
-    """The folder that occluders are cut out of: the user's, or drawn scenes."""
+    """The folder that occluders are cut out of: the user's, or synthetic scenes."""
     images = CONFIG.occluders.images
     if images is None:
         return SCENES
     expect(
         images,
         f"config: occluders.images: expected a folder of images, found nothing at {images}: give "
-        "the path that it has, or null to have scenes drawn",
+        "the path that it has, or null for synthetic scenes",
     )
     return images
 
@@ -127,7 +130,7 @@ def bank(wildcards) -> list[str]:
 
 
 def truth(wildcards) -> list[str]:
-    """The exact masks, where the benchmark is drawn: training is watched with them, not taught."""
+    """The exact masks, where the benchmark is rendered: training is watched with them, not taught."""
     return [f"results/{DRAWN}/truth.npz"] if CONFIG.data.is_drawn else []
 
 

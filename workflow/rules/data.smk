@@ -25,23 +25,54 @@ rule fetch:
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
-rule draw_benchmark:
+rule render_benchmark:
+    input:
+        body=BODY,
     output:
         archive=f"results/{DRAWN}/archive.zip",
         truth=f"results/{DRAWN}/truth.npz",
     log:
-        f"results/logs/{DRAWN}/draw_benchmark.log",
+        f"results/logs/{DRAWN}/render_benchmark.log",
     conda:
         "../../envs/pipeline.yaml"
+    threads: 2
     resources:
         **HEAVY,
     params:
         options=CONFIG.benchmark.model_dump_json(),
         code=code_hash("pipeline.synthetic.benchmark"),
     shell:
-        "python -m pipeline.synthetic.benchmark --archive {output.archive:q}"
-        " --truth {output.truth:q} --options {params.options:q}"
+        "python -m pipeline.synthetic.benchmark --body {input.body:q} --archive {output.archive:q}"
+        " --truth {output.truth:q} --options {params.options:q} --processes {threads}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+
+
+rule publish_dataset:
+    input:
+        archive=f"results/{DRAWN}/archive.zip",
+        truth=f"results/{DRAWN}/truth.npz",
+        datasheet=shipped("workflow/report/datasheet.md"),
+    output:
+        dataset=directory(f"results/{DRAWN}/dataset"),
+    log:
+        f"results/logs/{DRAWN}/publish_dataset.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
+    params:
+        options=CONFIG.benchmark.model_dump_json(),
+        code=code_hash("pipeline.synthetic.dataset"),
+    shell:
+        "python -m pipeline.synthetic.dataset --archive {input.archive:q} --truth {input.truth:q}"
+        " --datasheet {input.datasheet:q} --dataset {output.dataset:q} --options {params.options:q}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+
+
+# the rendered benchmark for others, who do not have this workflow. Not a part of `rule all`
+rule synthetic_dataset:
+    input:
+        f"results/{DRAWN}/dataset",
 
 
 rule ingest:

@@ -20,7 +20,7 @@ from pipeline.data.datasets.msmt17 import MSMT17_TRAIN, MSMT17_TRAINVAL
 from pipeline.data.datasets.occluded_duke import OCCLUDED_DUKE
 from pipeline.data.datasets.p_dukemtmc import P_DUKEMTMC
 
-# the manifests of the drawn benchmark have always had its top folder in their paths
+# the manifests of the rendered benchmark have always had its top folder in their paths
 SYNTHETIC = Dataset(
     title="synthetic pedestrians",
     layouts=(market_layout("Synthetic-Occluded/"), market_layout()),

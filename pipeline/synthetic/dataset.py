@@ -1,0 +1,105 @@
+"""Stage: the rendered benchmark as a data set of its own, with masks and a datasheet."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import webdataset as wds
+from PIL import Image
+from tqdm import tqdm
+
+from pipeline.cli import run_stage
+from pipeline.files import atomic_folder, sha256
+from pipeline.options.drawn import BenchmarkOptions
+from pipeline.synthetic.plan import OCCLUSIONS
+from pipeline.world.crops import HIDDEN
+from pipeline.world.surfaces import PARTS
+
+_SHARD = 5_000  # samples
+
+
+def publish_dataset(
+    archive: Path, truth: Path, datasheet: Path, dataset: Path, options: BenchmarkOptions
+) -> None:
+    """Write the folder `dataset`: the images in the layout of Market-1501, masks, a datasheet.
+
+    `archive` and `truth` are those of `render_benchmark`, `datasheet` a template. The masks are
+    WebDataset tars `masks-00000.tar` onwards, whose samples have the key of the image and
+    `parts.png` (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards all
+    else) and `json` (visible fraction, occlusion). Same inputs, same bytes.
+    """
+    with atomic_folder(dataset) as partial:
+        shutil.copyfile(archive, partial / "images.zip")
+        names = _write_masks(truth, partial)
+        text = Template(datasheet.read_text(encoding="utf-8")).substitute(
+            _facts(options, names, sha256(archive))
+        )
+        (partial / "README.md").write_text(text, encoding="utf-8")
+    print(f"{dataset}: {len(names)} images with masks")
+
+
+def _write_masks(truth: Path, folder: Path) -> list[str]:
+    """Write the masks of all images; returns their names."""
+    with np.load(truth, allow_pickle=False) as arrays:
+        names, labels, instances = (arrays[key] for key in ("name", "labels", "instances"))
+        visible, occlusion = arrays["visible"], arrays["occlusion"]
+    pattern = str(folder / "masks-%05d.tar")
+    with wds.ShardWriter(pattern, maxcount=_SHARD, verbose=0, mtime=0) as writer:
+        for row, name in enumerate(tqdm(names, "masks", mininterval=5)):
+            facts = {
+                "visible": round(float(visible[row]), 4),
+                "occlusion": OCCLUSIONS[occlusion[row]],
+            }
+            sample = {
+                "__key__": str(name).removesuffix(".jpg"),
+                "parts.png": _png(labels[row]),
+                "instances.png": _png(instances[row]),
+                "json": json.dumps(facts, sort_keys=True).encode(),
+            }
+            writer.write(sample)
+    return [str(name) for name in names]
+
+
+def _png(mask: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str, str]:
+    """What the datasheet's placeholders stand for."""
+    parts = ", ".join(f"{number} {name}" for number, name in enumerate(PARTS))
+    given = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    return {
+        "images": str(len(names)),
+        "sha256": digest,
+        "height": str(options.height),
+        "width": str(options.height // 2),
+        "cameras": str(options.cameras),
+        "least_visible": f"{HIDDEN[0]:.0%}",
+        "most_visible": f"{HIDDEN[1]:.0%}",
+        "folders": "\n".join(_folder_rows(names)),
+        "parts": parts,
+        "options": given,
+    }
+
+
+def _folder_rows(names: list[str]) -> Iterator[str]:
+    """A row of a table for each folder; junk and distractors are no identities."""
+    people: dict[str, list[int]] = {}
+    for name in names:
+        folder, file = name.split("/")
+        people.setdefault(folder, []).append(int(file.split("_")[0]))
+    for folder, numbers in people.items():
+        identities = len({number for number in numbers if number > 0})
+        yield f"| `{folder}/` | {identities} | {len(numbers)} |"
+
+
+if __name__ == "__main__":
+    run_stage(publish_dataset)

@@ -1,0 +1,139 @@
+"""The rendered people and cameras of one benchmark, and any of its shots."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import InputError
+from pipeline.options.drawn import BenchmarkOptions
+from pipeline.synthetic.plan import DISTRACTOR, JUNK, Shot
+from pipeline.world.body import Body
+from pipeline.world.crops import (
+    Camera,
+    Crop,
+    NoRoomError,
+    Occlusion,
+    draw_camera,
+    draw_obstacles,
+    render_crop,
+)
+from pipeline.world.people import draw_identity
+from pipeline.world.person import Person
+
+_CAMERAS, _IDENTITIES, _IMAGES, _OBSTACLES = range(1, 5)  # independent random streams of one seed
+_PEOPLE = 64  # kept at once
+
+
+class Studio:
+    """Takes any shot from its own random stream, so that the order does not matter."""
+
+    def __init__(self, body: Path, options: BenchmarkOptions) -> None:
+        self._body, self._options = Body.load(body), options
+        self._cameras = self._draw_cameras()
+        self._person = lru_cache(_PEOPLE)(self._draw_person)
+
+    def take(self, shot: Shot, frame: int) -> Crop:
+        """The image number `frame` of the benchmark.
+
+        Raises InputError when the camera has no spot where somebody is hidden, or seen, as wanted.
+        """
+        try:
+            return self._shot(shot, self._random(_IMAGES, frame))
+        except NoRoomError as error:
+            raise InputError(
+                f"benchmark.seed: camera {shot.camera + 1} has {error}; take another seed, or "
+                "change benchmark.obstacles_per_camera"
+            ) from error
+
+    def _shot(self, shot: Shot, rng: np.random.Generator) -> Crop:
+        camera = self._cameras[shot.camera]
+        if shot.person == JUNK:
+            return self._junk(camera, rng)
+        if shot.person == DISTRACTOR:
+            return self._distractor(camera, rng)
+        other = None
+        if shot.occlusion == "person":
+            other = self._person(self._someone_else(shot.person, rng))
+        return self._render(camera, rng, self._person(shot.person), shot.occlusion, other)
+
+    def _random(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self._options.seed, *stream])
+
+    def _draw_cameras(self) -> list[Camera]:
+        """Cameras which share the obstacles: dealt in turn, each stands in as many as any other."""
+        options = self._options
+        pool = draw_obstacles(self._random(_OBSTACLES), options.obstacles)
+        return [
+            draw_camera(
+                self._random(_CAMERAS, camera),
+                [
+                    pool[(camera * options.obstacles_per_camera + i) % len(pool)]
+                    for i in range(options.obstacles_per_camera)
+                ],
+            )
+            for camera in range(options.cameras)
+        ]
+
+    def _draw_person(self, number: int) -> Person:
+        return Person(self._body, draw_identity(self._random(_IDENTITIES, number)))
+
+    def _stranger(self, rng: np.random.Generator) -> Person:
+        """Somebody who is no identity of the benchmark."""
+        return Person(self._body, draw_identity(rng))
+
+    def _render(
+        self,
+        camera: Camera,
+        rng: np.random.Generator,
+        person: Person | None,
+        occlusion: Occlusion = None,
+        other: Person | None = None,
+    ) -> Crop:
+        height = self._options.height
+        return render_crop(camera, rng, (height, height // 2), person, occlusion, other)
+
+    def _someone_else(self, person: int, rng: np.random.Generator) -> int:
+        """Another identity of the same half of the benchmark."""
+        options = self._options
+        count, first = options.train_identities, 1
+        if person > count:
+            first = count + 1
+            count = options.test_identities + options.gallery_only_identities
+        return first + (person - first + int(rng.integers(1, max(2, count)))) % count
+
+    def _junk(self, camera: Camera, rng: np.random.Generator) -> Crop:
+        """A bad detection: half a person, or nobody."""
+        if rng.random() < 1 / 3:
+            return self._render(camera, rng, None)
+        return _half(self._render(camera, rng, self._stranger(rng)), rng)
+
+    def _distractor(self, camera: Camera, rng: np.random.Generator) -> Crop:
+        """Somebody who is no identity of the benchmark, or only the place or an obstacle."""
+        if rng.random() < 1 / 2:
+            return self._render(camera, rng, self._stranger(rng))
+        in_view: Occlusion = "obstacle" if camera.standing and rng.random() < 1 / 2 else None
+        return self._render(camera, rng, None, in_view)
+
+
+def _half(crop: Crop, rng: np.random.Generator) -> Crop:
+    """One half of the image, enlarged to the whole."""
+    height, width = crop.labels.shape
+    boxes = ((0, 0, 0.5, 1), (0.5, 0, 1, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 1))
+    left, top, right, bottom = boxes[rng.integers(len(boxes))]
+    box = (left * width, top * height, right * width, bottom * height)
+
+    def enlarged(pixels: np.ndarray, how: Image.Resampling) -> np.ndarray:
+        return np.asarray(Image.fromarray(pixels).resize((width, height), how, box))
+
+    instances = enlarged(crop.instances, Image.Resampling.NEAREST)
+    seen = (instances == 1).sum() / 2 / max(1, (crop.instances == 1).sum())
+    return Crop(
+        enlarged(crop.image, Image.Resampling.BILINEAR),
+        enlarged(crop.labels, Image.Resampling.NEAREST),
+        instances,
+        float(seen) * crop.visible,
+    )

@@ -1,0 +1,310 @@
+"""Crops of people as a detector cuts them: who stands where, behind what, seen by which camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.world.layouts import Standpoint
+from pipeline.world.looks import draw_look
+from pipeline.world.objects import HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.person import Person
+from pipeline.world.places import Place, draw_place
+from pipeline.world.renderer import Frame, Geometry, shade
+from pipeline.world.sensor import Sensor, develop, draw_sensor
+from pipeline.world.surfaces import PART, Mesh, Surface
+from pipeline.world.view import Framing, View
+
+Occlusion = Literal["obstacle", "person"] | None
+
+HIDDEN = (0.25, 0.75)
+"""Fraction of an occluded person that stays visible, at least and at most."""
+
+_FREE = 0.9  # of a person without an occlusion is visible at least
+_TRIES = 200
+_GAP = 0.3  # metres between two obstacles
+_BEHIND = (0.25, 0.7)  # metres from an obstacle to whom it hides
+_HIDES = (0.7, 0.5)  # metres: height and width of an obstacle at least
+_NEARER = (0.4, 1.6)  # metres from a walk to what stands before it
+_REACH = 0.25  # metres around a person that nothing else takes
+_PASSERS, _UNHIDDEN = 40, 0.5  # people at a place, and the fraction that nothing hides
+_TURNED = 0.15  # fraction of the people who do not head along their walk
+_TRIAL = (64, 32)  # pixels of the crop on which a try is judged
+_CUT_OFF = 0.08  # fraction of the crops that miss the head or the feet
+_BODY = (0.6, 1.75)  # metres: width and height of a crop around nobody
+
+
+class Obstacle(NamedTuple):
+    """An object of fixed look that may stand in several places."""
+
+    kind: str
+    mesh: Mesh
+    """At the origin."""
+
+
+class Standing(NamedTuple):
+    """An obstacle at its fixed place before a camera."""
+
+    kind: str
+    mesh: Mesh
+    spot: Spot
+    walk: float
+    """Radians: where people head who pass it."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A place, what stands in it for good, and the sensor that looks at it."""
+
+    place: Place
+    sensor: Sensor
+    standing: tuple[Standing, ...] = ()
+
+
+@dataclass(frozen=True)
+class Crop:
+    """An image of H x W pixels with its exact masks."""
+
+    image: np.ndarray
+    """(H, W, 3) uint8."""
+    labels: np.ndarray
+    """(H, W) uint8 indices in `PARTS`: of the person, or "obstacle" for whatever is nearer."""
+    instances: np.ndarray
+    """(H, W) uint8: 0 background, 1 the person, 2 onwards all else."""
+    visible: float
+    """Fraction of the person that nothing hides; 0 without a person."""
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Surfaces in the world: the person and what it has with it, what may hide it, the rest."""
+
+    surfaces: list[Surface]
+    view: View
+    centre: np.ndarray
+    nearer: list[bool]
+    """Which surfaces are nearer than the person."""
+    own: int
+    """How many are the person and what it has with it."""
+    judged: int
+    """How many are that or may hide it; what follows is behind everybody."""
+
+
+class NoRoomError(RuntimeError):
+    """No try put the person where enough of it, and not too much, is visible."""
+
+
+def draw_obstacles(rng: np.random.Generator, count: int) -> list[Obstacle]:
+    """Random obstacles that can hide a person by a third, of different kinds as far as possible."""
+    kinds = [kind for kind in KINDS if HIDING[kind] in ("low", "tall")]
+    chosen: list[Obstacle] = []
+    while len(chosen) < count:
+        for kind in rng.permutation(kinds):
+            mesh = KINDS[str(kind)](rng)
+            width, height, _ = mesh.vertices.max(0) - mesh.vertices.min(0)
+            if height > _HIDES[0] and width > _HIDES[1]:
+                chosen.append(Obstacle(str(kind), mesh))
+    return chosen[:count]
+
+
+def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
+    """A camera before which `obstacles` stand, each at a spot of its own if there is room."""
+    place = draw_place(rng)
+    passers = [place.draw_standpoint(rng) for _ in range(_PASSERS)]
+    standing: list[Standing] = []
+    for obstacle in obstacles:
+        found = _beside_a_walk(rng, place, obstacle, standing, passers)
+        standing += [found] if found else []
+    return Camera(place, draw_sensor(rng, place.luminance), tuple(standing))
+
+
+def _beside_a_walk(
+    rng: np.random.Generator,
+    place: Place,
+    obstacle: Obstacle,
+    others: Sequence[Standing],
+    passers: Sequence[Standpoint],
+) -> Standing | None:
+    """`obstacle` between a walk and the camera: on no other one, and not before all `passers`.
+
+    None where no try finds such a spot.
+    """
+    for _ in range(_TRIES):
+        x, z, walk = place.draw_standpoint(rng)
+        nearer = z + rng.uniform(*_NEARER)
+        yaw = walk + np.pi / 2 + rng.normal(0, 0.12)
+        spot = Spot(x * nearer / z, float(nearer), float(yaw), *footprint(obstacle.mesh))
+        mesh = obstacle.mesh.placed(spot.yaw, spot.x, spot.z)
+        standing = Standing(obstacle.kind, mesh, spot, walk)
+        free = sum(not any(_hides(one, p) for one in [*others, standing]) for p in passers)
+        if free >= _UNHIDDEN * len(passers) and not any(
+            overlap(spot, other.spot, _GAP) for other in others
+        ):
+            return standing
+    return None
+
+
+def _hides(standing: Standing, passer: Standpoint) -> bool:
+    """Whether an obstacle is nearer than a passer, in the same direction or on the same spot."""
+    if _meets(standing, passer):
+        return True
+    x, _, z = standing.mesh.vertices.T
+    sideways = x / z * passer.z - passer.x  # metres, where the passer is
+    return bool(z.mean() > passer.z and sideways.min() < _REACH and sideways.max() > -_REACH)
+
+
+def _meets(standing: Standing, passer: Standpoint) -> bool:
+    return overlap(Spot(passer.x, passer.z, 0, _REACH, _REACH), standing.spot)
+
+
+def render_crop(
+    camera: Camera,
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    person: Person | None = None,
+    occlusion: Occlusion = None,
+    other: Person | None = None,
+) -> Crop:
+    """Take one crop of `size` (height, width) of `person`, or of nobody.
+
+    `occlusion` is None, "obstacle" (one that stands before the camera) or "person" (`other`). Spots
+    are drawn again until the visible fraction is in `HIDDEN`, or nearly 1 without an occlusion.
+    Raises NoRoomError when no try succeeds.
+    """
+    low, high = HIDDEN if occlusion else (_FREE, 1)
+    if occlusion == "obstacle" and not camera.standing:
+        raise NoRoomError("no room for an obstacle")
+    for _ in range(_TRIES):
+        standpoint = _standpoint(camera, rng, occlusion)
+        in_the_way = _meets if occlusion == "obstacle" else _hides
+        if person and any(in_the_way(standing, standpoint) for standing in camera.standing):
+            continue
+        scene = _compose(camera, rng, standpoint, person, occlusion, other)
+        if person is None:
+            return _take(camera, scene, rng, size, 0.0)
+        visible = _visible(scene)
+        if low <= visible <= high:
+            return _take(camera, scene, rng, size, visible)
+    raise NoRoomError(
+        f"no spot among {_TRIES} where {low:.0%} to {high:.0%} of a person are visible "
+        f"(occlusion: {occlusion or 'none'})"
+    )
+
+
+def _visible(scene: _Scene) -> float:
+    """Fraction of the person that nothing hides."""
+    if scene.judged == scene.own:
+        return 1.0
+    geometry = Geometry(scene.view, scene.surfaces[: scene.judged])
+    return geometry.visible_fraction(0, scene.own)
+
+
+def _compose(
+    camera: Camera,
+    rng: np.random.Generator,
+    standpoint: Standpoint,
+    person: Person | None,
+    occlusion: Occlusion,
+    other: Person | None,
+) -> _Scene:
+    x, z, walk = standpoint
+    surfaces: list[Surface] = []
+    if person is not None:
+        surfaces += _walking(person, rng, x, z, walk)
+    own = len(surfaces)
+    framed = surfaces[0].vertices if surfaces else _upright(x, z)
+    if occlusion == "person" and person is not None:
+        surfaces += _in_front(other, rng, x, z, walk)
+    view = View.around(framed, camera.place.eye, _TRIAL, _framing(rng))
+    surfaces += [s.mesh for s in camera.standing if view.shows(s.mesh.vertices)]
+    judged = len(surfaces)
+    surfaces += [mesh for mesh in camera.place.props if view.shows(mesh.vertices)]
+    nearer = [index >= own and _middle(s) > z for index, s in enumerate(surfaces)]
+    return _Scene(surfaces, view, np.array([x, 0, z], np.float32), nearer, own, judged)
+
+
+def _middle(surface: Surface) -> float:
+    return float(surface.vertices[:, 2].mean())
+
+
+def _standpoint(camera: Camera, rng: np.random.Generator, occlusion: Occlusion) -> Standpoint:
+    """Where the person is: anywhere on a walk, or behind an obstacle as the camera sees it."""
+    if occlusion != "obstacle":
+        return camera.place.draw_standpoint(rng)
+    behind = camera.standing[rng.integers(len(camera.standing))]
+    low, high = behind.mesh.vertices.min(0), behind.mesh.vertices.max(0)
+    z = low[2] - rng.uniform(*_BEHIND)
+    half_width = (high[0] - low[0]) / 2
+    sideways = rng.uniform(-1, 1) * (half_width + 0.15)
+    if HIDING[behind.kind] == "tall":
+        sideways = rng.choice([-1, 1]) * (half_width + rng.uniform(-0.1, 0.25))
+    x = (low[0] + high[0]) / 2 * z / behind.spot.z + sideways
+    return Standpoint(float(x), float(z), behind.walk + float(rng.choice([0, np.pi])))
+
+
+def _walking(
+    person: Person, rng: np.random.Generator, x: float, z: float, walk: float
+) -> list[Surface]:
+    """The person at (x, z), heading along `walk` and sometimes elsewhere, and what it has."""
+    spread = 1.2 if rng.random() < _TURNED else 0.2
+    yaw = walk + float(rng.normal(0, spread))
+    return person.surfaces(draw_look(rng, person.identity), yaw, x, z)
+
+
+def _in_front(
+    other: Person | None, rng: np.random.Generator, x: float, z: float, walk: float
+) -> list[Surface]:
+    """Another person between the camera and (x, z), a little to the side."""
+    if other is None:
+        raise ValueError("an occlusion by a person needs `other`")
+    nearer = z + rng.uniform(0.5, 1.1)
+    side = rng.choice([-1, 1]) * rng.uniform(0.05, 0.45)
+    heading = walk + rng.choice([0, np.pi])
+    return _walking(other, rng, float(x * nearer / z + side), float(nearer), float(heading))
+
+
+def _upright(x: float, z: float) -> np.ndarray:
+    """Corners of the upright rectangle that a crop around nobody holds."""
+    half, height = _BODY[0] / 2, _BODY[1]
+    return np.array([[x - half, 0, z], [x + half, height, z]], np.float32)
+
+
+def _framing(rng: np.random.Generator) -> Framing:
+    """The jitter of a detector: boxes are a little too large, seldom too small."""
+    right, down = rng.normal(0, 0.035), rng.normal(0, 0.012)
+    if rng.random() > _CUT_OFF:
+        return Framing(float(rng.uniform(0.84, 0.98)), float(right), float(down))
+    fill = rng.uniform(1.05, 1.25)
+    return Framing(float(fill), float(right), float(rng.choice([-0.5, 0.5]) * (fill - 0.96)))
+
+
+def _take(
+    camera: Camera,
+    scene: _Scene,
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    visible: float,
+) -> Crop:
+    geometry = Geometry(scene.view.resized(size), scene.surfaces)
+    light = camera.place.light_at(rng)
+    # the shadows of what belongs to the place are in its ground already
+    casters = [index < scene.judged for index in range(len(scene.surfaces))]
+    frame = shade(geometry, camera.place, light, scene.centre, casters)
+    own = np.arange(len(scene.surfaces)) < scene.own
+    numbers = np.where(own, 1, 2 - scene.own + np.arange(len(own)))
+    return Crop(
+        develop(frame.radiance, camera.sensor, rng),
+        _labels(frame, scene),
+        np.append(numbers, 0)[frame.items].clip(0, 255).astype(np.uint8),
+        visible,
+    )
+
+
+def _labels(frame: Frame, scene: _Scene) -> np.ndarray:
+    nearer = np.array([*scene.nearer, False])  # the last one is the backdrop
+    labels = np.where(nearer[frame.items], np.uint8(PART["obstacle"]), np.uint8(0))
+    own = (frame.items >= 0) & (frame.items < scene.own)
+    return np.where(own, frame.parts, labels).astype(np.uint8)

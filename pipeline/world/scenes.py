@@ -1,0 +1,119 @@
+"""Several objects at a place, with instance masks: what the small SAM is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.world.body import Body
+from pipeline.world.looks import draw_look
+from pipeline.world.objects import KINDS
+from pipeline.world.people import draw_identity
+from pipeline.world.person import Person
+from pipeline.world.places import Place, draw_place
+from pipeline.world.renderer import Geometry, shade
+from pipeline.world.sensor import develop, draw_sensor
+from pipeline.world.surfaces import Mesh, Surface
+from pipeline.world.view import Framing, View
+
+EASY_OVERLAP, HARD_OVERLAP = 0.12, 0.45
+_TRIES = 6  # places tried for an object before it is left out
+_SHARED = 8  # scenes at one place, which takes longer to make than to look at
+_TRIAL = 64  # pixels of a side, to judge a try
+_PERSON = "person"
+_SCENE_KINDS = (*KINDS, *[_PERSON] * 4)
+_WIDTH, _DEPTH = 4.5, 3.0  # metres of the ground that objects stand on, 1.6 of them before a wall
+_SMALLEST = 0.004  # of the scene: a smaller object is left out
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`image` (S, S, 3) uint8; `instances` (S, S) uint8, 0 background, 1..n objects; `kinds` n."""
+
+    image: np.ndarray
+    instances: np.ndarray
+    kinds: tuple[str, ...]
+
+
+def render_scene(
+    body: Body, place: Place, rng: np.random.Generator, size: int = 256, hard: bool = False
+) -> Scene:
+    """A square scene of `size` pixels at `place` with 1-4 objects, or 2-6 when `hard`.
+
+    A hard scene has the place's own things behind its objects too. No object has more than
+    `EASY_OVERLAP` or `HARD_OVERLAP` of its pixels hidden; one that finds no such spot is left out.
+    """
+    sensor = draw_sensor(rng, place.luminance)
+    distance = -place.draw_standpoint(rng).z
+    view = _view(place.eye, distance, rng)
+    things, kinds = _furnish(body, view, distance, rng, hard)
+    behind = [prop for prop in place.props if view.shows(prop.vertices)] if hard else []
+    geometry = Geometry(view.resized((size, size)), [*things, *behind])
+    centre = np.array([0, 0, -distance], np.float32)
+    casts = [index < len(things) for index in range(len(things) + len(behind))]
+    frame = shade(geometry, place, place.light_at(rng), centre, casts)
+    instances = np.where(frame.items < len(things), frame.items + 1, 0).astype(np.uint8)
+    return Scene(develop(frame.radiance, sensor, rng), instances, tuple(kinds))
+
+
+def _view(eye: np.ndarray, distance: float, rng: np.random.Generator) -> View:
+    """Of a stretch of the ground at `distance`, 2 to 4.5 metres wide."""
+    width = rng.uniform(2.0, _WIDTH)
+    corners = np.array([[-width / 2, 0, -distance], [width / 2, width, -distance]], np.float32)
+    framing = Framing(1.0, 0.0, float(rng.uniform(-0.15, 0.05)))
+    return View.around(corners, eye, (_TRIAL, _TRIAL), framing)
+
+
+def _furnish(
+    body: Body, view: View, distance: float, rng: np.random.Generator, hard: bool
+) -> tuple[list[Surface], list[str]]:
+    """Objects that do not hide each other too much."""
+    things: list[Surface] = []
+    kinds: list[str] = []
+    for _ in range(int(rng.integers(2, 7) if hard else rng.integers(1, 5))):
+        kind = str(rng.choice(_SCENE_KINDS))
+        for _ in range(_TRIES):
+            thing = _thing(body, kind, distance, rng)
+            if _fits(view, [*things, thing], HARD_OVERLAP if hard else EASY_OVERLAP):
+                things.append(thing)
+                kinds.append(kind)
+                break
+    return things, kinds
+
+
+def _thing(body: Body, kind: str, distance: float, rng: np.random.Generator) -> Surface:
+    """An object of a kind somewhere at the place, turned anyhow."""
+    x = float(rng.uniform(-_WIDTH / 2, _WIDTH / 2))
+    z = -float(distance + rng.uniform(-0.5, 0.5) * _DEPTH)
+    yaw = float(rng.uniform(0, 2 * np.pi))
+    if kind == _PERSON:
+        person = Person(body, draw_identity(rng))
+        return person.posed(draw_look(rng, person.identity), yaw, x, z)
+    mesh: Mesh = KINDS[kind](rng)
+    return mesh.placed(yaw, x, z)
+
+
+def _fits(view: View, things: list[Surface], overlap: float) -> bool:
+    """Whether enough of every thing is visible, and all of them are in the picture."""
+    geometry = Geometry(view, things)
+    fractions = [geometry.visible_fraction(item) for item in range(len(things))]
+    return min(fractions) >= 1 - overlap and geometry.fraction_of_crop(len(things) - 1) > _SMALLEST
+
+
+class SceneMaker:
+    """Renders the scenes of a seed by their numbers; every second one is hard."""
+
+    def __init__(self, body: Path, seed: list[int], size: int) -> None:
+        self._body, self._seed, self._size = Body.load(body), seed, size
+        self._place = lru_cache(1)(self._draw_place)
+
+    def __call__(self, index: int) -> Scene:
+        place = self._place(index // _SHARED)
+        rng = np.random.default_rng([*self._seed, 0, index])
+        return render_scene(self._body, place, rng, self._size, hard=index % 2 == 1)
+
+    def _draw_place(self, number: int) -> Place:
+        return draw_place(np.random.default_rng([*self._seed, 1, number]))
