@@ -21,21 +21,8 @@ from pipeline.world.finishes import (
     finish,
     pick,
 )
-from pipeline.world.meshes import (
-    box,
-    circle,
-    ellipsoid,
-    join,
-    loft,
-    mirrored,
-    moved,
-    patch,
-    plate,
-    rods,
-    rotation,
-    transformed,
-    tube,
-)
+from pipeline.world.meshes import join, mirrored, moved, rotation, transformed
+from pipeline.world.solids import box, circle, ellipsoid, loft, patch, plate, rods, tube
 from pipeline.world.surfaces import PART, Mesh
 
 _CLOTHS = ("#1f2124", "#23304a", "#4a4e52", "#6b2430", "#2f4a38", "#7a3d24", "#3a5f7d", "#8f8677",

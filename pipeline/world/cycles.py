@@ -20,21 +20,8 @@ from pipeline.world.finishes import (
     finish,
     pick,
 )
-from pipeline.world.meshes import (
-    box,
-    circle,
-    ellipsoid,
-    join,
-    loft,
-    mirrored,
-    moved,
-    plate,
-    rods,
-    rotation,
-    torus,
-    transformed,
-    tube,
-)
+from pipeline.world.meshes import join, mirrored, moved, rotation, transformed
+from pipeline.world.solids import box, circle, ellipsoid, loft, plate, rods, torus, tube
 from pipeline.world.surfaces import PART, Mesh
 
 Point = tuple[float, float, float]

@@ -14,18 +14,8 @@ from pipeline.world.finishes import (
     finish,
     pick,
 )
-from pipeline.world.meshes import (
-    box,
-    circle,
-    join,
-    lathe,
-    loft,
-    moved,
-    rods,
-    rotation,
-    transformed,
-    tube,
-)
+from pipeline.world.meshes import join, moved, rotation, transformed
+from pipeline.world.solids import box, circle, lathe, loft, rods, tube
 from pipeline.world.street import METALS, bar, poster
 from pipeline.world.surfaces import Mesh
 

@@ -10,9 +10,9 @@ import numpy as np
 from pipeline.world.body import Skin
 from pipeline.world.clothes import Piece, rigid_piece, tube_piece
 from pipeline.world.finishes import Finish
-from pipeline.world.meshes import ellipsoid, loft, tube
 from pipeline.world.noise import fractal_noise
 from pipeline.world.patterns import Fabric, Strands
+from pipeline.world.solids import ellipsoid, loft, tube
 from pipeline.world.tubes import Tailor, circle, ramp, smoothed
 
 _COLUMNS = 28

@@ -9,8 +9,9 @@ import numpy as np
 from pipeline.world.body import SIDES
 from pipeline.world.clothes import Piece, rigid_piece
 from pipeline.world.finishes import Finish
-from pipeline.world.meshes import box, ellipsoid, join, quads, tube
+from pipeline.world.meshes import join, quads
 from pipeline.world.patterns import Colour, Painted
+from pipeline.world.solids import box, ellipsoid, tube
 from pipeline.world.surfaces import PART, Mesh
 from pipeline.world.tubes import Tailor, ramp
 from pipeline.world.uppers import trunk_skin

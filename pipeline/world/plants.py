@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.world.finishes import Finish, finish, pick
-from pipeline.world.meshes import box, circle, ellipsoid, join, lathe, loft, moved, rods, tube
+from pipeline.world.meshes import join, moved
+from pipeline.world.solids import box, circle, ellipsoid, lathe, loft, rods, tube
 from pipeline.world.surfaces import PART, Mesh
 
 _GREENS = ("#3c4f30", "#475a35", "#33452e", "#566339", "#66703f", "#40513f", "#5d5a3a")

@@ -10,8 +10,9 @@ import numpy as np
 from pipeline.world.body import AHEAD, DOWN, SIDES, Body, BodyShape
 from pipeline.world.cycles import Ridden
 from pipeline.world.finishes import BLACK_PLASTIC, RUBBER, pick
-from pipeline.world.meshes import box, join, moved, rotation, torus, transformed, tube
+from pipeline.world.meshes import join, moved, rotation, transformed
 from pipeline.world.poses import Arm, Leg, Pose, arm, leg, reach, reaching_arm, turned
+from pipeline.world.solids import box, torus, tube
 from pipeline.world.surfaces import PART
 
 _HIPS = np.array([0.0, 0.09, 0.03])  # from the saddle to the pelvis

@@ -16,23 +16,8 @@ from pipeline.world.finishes import (
     finish,
     pick,
 )
-from pipeline.world.meshes import (
-    box,
-    build,
-    circle,
-    ellipsoid,
-    join,
-    lathe,
-    loft,
-    mirrored,
-    moved,
-    patch,
-    plate,
-    rods,
-    rotation,
-    transformed,
-    tube,
-)
+from pipeline.world.meshes import build, join, mirrored, moved, rotation, transformed
+from pipeline.world.solids import box, circle, ellipsoid, lathe, loft, patch, plate, rods, tube
 from pipeline.world.surfaces import Mesh
 
 _PRINT = 0.002  # metres between what is printed and its sheet

@@ -21,7 +21,8 @@ from pipeline.world.carried import (
     suitcase,
 )
 from pipeline.world.finishes import pick
-from pipeline.world.meshes import box, ellipsoid, moved, rotation, transformed
+from pipeline.world.meshes import moved, rotation, transformed
+from pipeline.world.solids import box, ellipsoid
 from pipeline.world.surfaces import PART, Mesh
 
 Rng = np.random.Generator

@@ -22,18 +22,8 @@ from pipeline.world.finishes import (
     finish,
     pick,
 )
-from pipeline.world.meshes import (
-    box,
-    build,
-    circle,
-    ellipsoid,
-    join,
-    loft,
-    mirrored,
-    moved,
-    quads,
-    tube,
-)
+from pipeline.world.meshes import build, join, mirrored, moved, quads
+from pipeline.world.solids import box, circle, ellipsoid, loft, tube
 from pipeline.world.surfaces import Mesh
 
 Point = tuple[float, float]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.world import meshes
+from pipeline.world import meshes, solids
 from pipeline.world.finishes import Finish
 from pipeline.world.surfaces import Mesh
 
@@ -37,39 +37,41 @@ def open_edges(mesh: Mesh) -> int:
 
 
 def lathed() -> Mesh:
-    return meshes.lathe([(0.2, 0), (0.3, 0.5), (0.1, 0.7)], [GREY, RED], which=[0, 1], sides=24)
+    return solids.lathe(
+        [(0.2, 0), (0.3, 0.5), (0.1, 0.7)], [GREY, RED], finish_ids=[0, 1], sides=24
+    )
 
 
 SOLIDS = {
-    "box": (lambda: meshes.box((1, 2, 3), (5, 5, 5), GREY), 6.0),
-    "round box": (lambda: meshes.box((1, 2, 3), (0, 1, 0), GREY, bevel=0.05), 5.95),
+    "box": (lambda: solids.box((1, 2, 3), (5, 5, 5), GREY), 6.0),
+    "round box": (lambda: solids.box((1, 2, 3), (0, 1, 0), GREY, bevel=0.05), 5.95),
     "tube": (
-        lambda: meshes.tube([(0, 0, 0), (0, 2, 0)], 0.5, GREY, sides=32),
+        lambda: solids.tube([(0, 0, 0), (0, 2, 0)], 0.5, GREY, sides=32),
         math.pi * 0.5,
     ),
     "bent tube": (
-        lambda: meshes.tube([(0, 0, 0), (2, 0, 0), (4, 0, 1), (6, 1, 1)], 0.1, GREY, sides=24),
+        lambda: solids.tube([(0, 0, 0), (2, 0, 0), (4, 0, 1), (6, 1, 1)], 0.1, GREY, sides=24),
         (2 + 5**0.5 + 5**0.5) * math.pi * 0.01,
     ),
     "cone": (
-        lambda: meshes.tube([(0, 0, 0), (0, 0, 3)], [1, 0], GREY, sides=32),
+        lambda: solids.tube([(0, 0, 0), (0, 0, 3)], [1, 0], GREY, sides=32),
         math.pi,
     ),
     "torus": (
-        lambda: meshes.torus(1, 0.1, (3, 1, 0), GREY, sides=48, around=16),
+        lambda: solids.torus(1, 0.1, (3, 1, 0), GREY, sides=48, around=16),
         2 * math.pi**2 * 0.01,
     ),
     "lathe": (lathed, math.pi * (0.5 * 0.19 / 3 + 0.2 * 0.13 / 3)),
     "ellipsoid": (
-        lambda: meshes.ellipsoid((1, 2, 3), (0, 0, 9), GREY, rings=16, sides=32),
+        lambda: solids.ellipsoid((1, 2, 3), (0, 0, 9), GREY, rings=16, sides=32),
         4 / 3 * math.pi * 6,
     ),
     "superellipsoid": (
-        lambda: meshes.ellipsoid((1, 2, 3), (0, 0, 0), GREY, rings=16, sides=32, squareness=1),
+        lambda: solids.ellipsoid((1, 2, 3), (0, 0, 0), GREY, rings=16, sides=32, squareness=1),
         8 * 6 * 0.98,
     ),
-    "plate": (lambda: meshes.plate(SQUARE, 0.1, GREY), 0.4),
-    "round plate": (lambda: meshes.plate(SQUARE, 0.1, GREY, bevel=0.01), 0.399),
+    "plate": (lambda: solids.plate(SQUARE, 0.1, GREY), 0.4),
+    "round plate": (lambda: solids.plate(SQUARE, 0.1, GREY, bevel=0.01), 0.399),
 }
 
 
@@ -102,9 +104,9 @@ def test_arrays_have_the_types_of_a_surface(name: str):
 
 
 def test_sharp_edges_are_split_and_round_ones_are_not():
-    sharp = meshes.box((1, 1, 1), (0, 0, 0), GREY)
+    sharp = solids.box((1, 1, 1), (0, 0, 0), GREY)
     assert (len(sharp.vertices), len(sharp.triangles)) == (24, 12)
-    ball = meshes.ellipsoid((1, 1, 1), (0, 0, 0), GREY, rings=8, sides=16)
+    ball = solids.ellipsoid((1, 1, 1), (0, 0, 0), GREY, rings=8, sides=16)
     assert len(ball.vertices) == 7 * 16 + 2
     assert np.allclose(ball.normals, ball.vertices, atol=0.1)
 
@@ -119,7 +121,7 @@ def test_each_face_has_its_finish():
 
 
 def test_a_mirror_keeps_the_outside_outside():
-    mesh = meshes.mirrored(meshes.tube([(0, 0, 1), (1, 2, 3)], [0.3, 0.2], GREY))
+    mesh = meshes.mirrored(solids.tube([(0, 0, 1), (1, 2, 3)], [0.3, 0.2], GREY))
     assert volume(mesh) > 0
     faces = face_normals(mesh)
     assert ((mesh.normals[mesh.triangles] * faces[:, None]).sum(2) > 0).all()
@@ -127,16 +129,24 @@ def test_a_mirror_keeps_the_outside_outside():
 
 
 def test_a_turn_moves_points_by_the_right_hand_rule():
-    mesh = meshes.patch((0, 0, 0), (1, 0, 0), (0, 1, 0), GREY)
+    mesh = solids.patch((0, 0, 0), (1, 0, 0), (0, 1, 0), GREY)
     assert np.allclose(mesh.normals, (0, 0, 1))
     turned = meshes.transformed(mesh, meshes.rotation(1, 90), (0, 0, 5))
     assert np.allclose(turned.normals, (1, 0, 0), atol=1e-6)
     assert np.allclose(turned.vertices[:, 2].min(), 4)
 
 
+def test_a_stretched_mesh_keeps_its_normals_at_right_angles():
+    ball = solids.ellipsoid((1, 1, 1), (0, 0, 0), GREY, rings=32, sides=64)
+    stretched = meshes.transformed(ball, np.diag([1.0, 2.0, 3.0]))
+    gradient = stretched.vertices / np.array([1, 4, 9])
+    expected = gradient / np.linalg.norm(gradient, axis=1, keepdims=True)
+    assert np.allclose(stretched.normals, expected, atol=0.02)
+
+
 def test_a_sheet_is_seen_from_both_sides():
     rows = [[(x, 0, z) for x in (0, 1, 2)] for z in (0, 1)]
-    sheet = meshes.loft(rows, [GREY, RED], which=[[0, 1]], open_ring=True)
+    sheet = solids.loft(rows, [GREY, RED], finish_ids=[[0, 1]], open_ring=True)
     assert sheet.two_sided.all()
     assert len(sheet.triangles) == 4
     assert len(np.unique(sheet.colours, axis=0)) == 2
@@ -144,9 +154,9 @@ def test_a_sheet_is_seen_from_both_sides():
 
 def test_rods_are_tubes_without_ends():
     segments = [((0, 0, 0), (0, 2, 0)), ((1, 0, 3), (2, 1, 0.5))]
-    both = meshes.rods(segments, [(0.1, 0.1), (0.2, 0.05)], RED, sides=8)
-    first = meshes.tube(segments[0], 0.1, RED, sides=8, capped=False)
-    second = meshes.tube(segments[1], [0.2, 0.05], RED, sides=8, capped=False)
+    both = solids.rods(segments, [(0.1, 0.1), (0.2, 0.05)], RED, sides=8)
+    first = solids.tube(segments[0], 0.1, RED, sides=8, capped=False)
+    second = solids.tube(segments[1], [0.2, 0.05], RED, sides=8, capped=False)
     assert len(both.triangles) == len(first.triangles) + len(second.triangles)
     assert volume(both) == pytest.approx(volume(first) + volume(second), rel=0.02)
     agreement = (both.normals[both.triangles] * face_normals(both)[:, None]).sum(2)
@@ -157,8 +167,9 @@ def test_rods_are_tubes_without_ends():
 
 
 def test_join_keeps_the_triangles_of_each():
-    first, second = lathed(), meshes.box((1, 1, 1), (0, 0, 0), GREY)
+    first, second = lathed(), solids.box((1, 1, 1), (0, 0, 0), GREY)
     both = meshes.join(first, second)
     count = len(first.triangles)
+    assert len(both.triangles) == count + len(second.triangles)
     assert np.array_equal(both.vertices[both.triangles[:count]], first.vertices[first.triangles])
     assert np.array_equal(both.vertices[both.triangles[count:]], second.vertices[second.triangles])
