@@ -52,7 +52,7 @@ def _plain(node: Any, in_raise: bool = False, messages: frozenset[str] = frozens
 
 
 def _computed(value: ast.expr) -> list[Any]:
-    """What a text is made of by code, which may do more than that."""
+    """Code that a message contains: it may have side effects, so it counts."""
     match value:
         case ast.Constant(value=str()):
             return []
@@ -64,7 +64,7 @@ def _computed(value: ast.expr) -> list[Any]:
 
 
 def _message_names(function: ast.FunctionDef) -> frozenset[str]:
-    """Names that a function does nothing with but assign them and put them into messages."""
+    """Local names that a function only assigns and puts into messages."""
     stored, assigned, used = Counter[str](), Counter[str](), set[str]()
     for node in _outside_messages(function):
         match node:

@@ -28,7 +28,8 @@ from pipeline.figures.sheets import (
     save_figure,
 )
 from pipeline.files import checked_folder, read_json
-from pipeline.tables.tabulate import Row, Run, collect_runs, summarise_runs
+from pipeline.tables.runs import Run, collect_runs
+from pipeline.tables.tabulate import Row, summarise_runs
 
 CURVE_POINTS = 3
 """Fewer values of an option make no curve."""

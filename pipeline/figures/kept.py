@@ -47,7 +47,7 @@ def read_kept(run: Path) -> KeptRun:
 
 
 def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Fraction of the images, in percent, whose k is in each bin."""
+    """Percentage of images in each bin of k."""
     return 100 * np.histogram(k, edges)[0] / len(k)
 
 

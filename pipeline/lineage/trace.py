@@ -8,7 +8,8 @@ from pipeline.cli import run_stage
 from pipeline.errors import InputError, some
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import BAD, GONE, Link, bad_files, draw, walk
-from pipeline.tables.tabulate import HEADLINES, read_table
+from pipeline.tables.runs import HEADLINES
+from pipeline.tables.tabulate import read_table
 
 Row = dict[str, str]
 

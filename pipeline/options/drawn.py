@@ -69,7 +69,7 @@ class BenchmarkOptions(Section):
 
 
 class SceneOptions(Section):
-    """The rendered scenes that SAM cuts occluders out of."""
+    """The synthetic scenes that SAM cuts occluders out of."""
 
     count: Positive = 240
     size: Positive = 256

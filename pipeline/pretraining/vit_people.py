@@ -16,14 +16,8 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.files import atomic_file
 from pipeline.world.body import Body
-from pipeline.world.crops import (
-    Camera,
-    NoRoomError,
-    Occlusion,
-    draw_camera,
-    draw_obstacles,
-    render_crop,
-)
+from pipeline.world.cameras import Camera, draw_camera, draw_obstacles
+from pipeline.world.crops import NoRoomError, Occlusion, render_crop
 from pipeline.world.people import ATTRIBUTES, draw_identity
 from pipeline.world.person import Person
 from pipeline.world.surfaces import PART, PARTS

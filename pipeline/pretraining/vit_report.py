@@ -89,7 +89,7 @@ def _token_aucs(tokens: Tokens, people: People) -> dict[str, float]:
         by_patch = torch.einsum("md,mnd->mn", proxy, patches)
         for name, scores in (("class", by_class.numpy()), ("patch", by_patch.numpy())):
             values = [area_under_curve(*row) for row in zip(scores, inside, strict=True)]
-            aucs[f"{name}_{similarity}"] = float(np.mean(values))
+            aucs[f"{name}_{similarity}"] = float(np.nanmean(values))  # NaN: no patch of a person
     return aucs
 
 

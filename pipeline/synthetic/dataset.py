@@ -29,10 +29,10 @@ def publish_dataset(
 ) -> None:
     """Write the folder `dataset`: the images in the layout of Market-1501, masks, a datasheet.
 
-    `archive` and `truth` are those of `render_benchmark`, `datasheet` a template. The masks are
-    WebDataset tars `masks-00000.tar` onwards, whose samples have the key of the image and
-    `parts.png` (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards all
-    else) and `json` (visible fraction, occlusion). Same inputs, same bytes.
+    `archive` and `truth` are those of `render_benchmark`, `datasheet` is a template. The masks are
+    WebDataset tars, `masks-00000.tar` onwards. A sample has the key of its image, `parts.png`
+    (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards the rest) and
+    `json` (visible fraction, occlusion). The same inputs give the same bytes.
     """
     with atomic_folder(dataset) as partial:
         shutil.copyfile(archive, partial / "images.zip")
@@ -45,7 +45,7 @@ def publish_dataset(
 
 
 def _write_masks(truth: Path, folder: Path) -> list[str]:
-    """Write the masks of all images; returns their names."""
+    """Write the masks of all images and return the names of these."""
     with np.load(truth, allow_pickle=False) as arrays:
         names, labels, instances = (arrays[key] for key in ("name", "labels", "instances"))
         visible, occlusion = arrays["visible"], arrays["occlusion"]
@@ -73,7 +73,7 @@ def _png(mask: np.ndarray) -> bytes:
 
 
 def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str, str]:
-    """What the datasheet's placeholders stand for."""
+    """Values of the placeholders of the datasheet."""
     parts = ", ".join(f"{number} {name}" for number, name in enumerate(PARTS))
     given = json.dumps(options.model_dump(mode="json"), sort_keys=True)
     return {

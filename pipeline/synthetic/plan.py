@@ -11,7 +11,7 @@ from pipeline.options.drawn import BenchmarkOptions
 from pipeline.world.crops import Occlusion
 
 TRAIN, QUERY, TEST = "bounding_box_train", "query", "bounding_box_test"
-WHOLE_QUERY = "query_whole_body"
+WHOLE_BODY = "query_whole_body"
 JUNK, DISTRACTOR = -1, 0  # in place of an identity's number, as in Market-1501
 OCCLUSIONS: tuple[Occlusion, ...] = (None, "obstacle", "person")
 
@@ -70,10 +70,10 @@ def plan_shots(options: BenchmarkOptions) -> list[Shot]:
 
 
 def _whole_queries(tested: range, options: BenchmarkOptions) -> list[Shot]:
-    """Queries without occlusion, each of a person in another camera; all else stays as it is."""
+    """Queries without occlusion, those of a person in different cameras."""
     rng = np.random.default_rng([options.seed, _WHOLE_PLAN])
     return [
-        Shot(WHOLE_QUERY, person, int(camera))
+        Shot(WHOLE_BODY, person, int(camera))
         for person in tested
         for camera in rng.permutation(options.cameras)[: options.whole_queries_per_identity]
     ]
@@ -125,9 +125,8 @@ def _check_matches(shots: list[Shot]) -> None:
         if shot.folder == TEST:
             cameras.setdefault(shot.person, set()).add(shot.camera)
     for shot in shots:
-        if shot.folder in (QUERY, WHOLE_QUERY) and not cameras.get(shot.person, set()) - {
-            shot.camera
-        }:
+        others = cameras.get(shot.person, set()) - {shot.camera}
+        if shot.folder in (QUERY, WHOLE_BODY) and not others:
             raise InputError(
                 f"benchmark.gallery_images: identity {shot.person} has no gallery image from a "
                 f"camera other than its query's (camera {shot.camera + 1}); raise it to 2 or more"

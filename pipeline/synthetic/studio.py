@@ -12,15 +12,8 @@ from pipeline.errors import InputError
 from pipeline.options.drawn import BenchmarkOptions
 from pipeline.synthetic.plan import DISTRACTOR, JUNK, Shot
 from pipeline.world.body import Body
-from pipeline.world.crops import (
-    Camera,
-    Crop,
-    NoRoomError,
-    Occlusion,
-    draw_camera,
-    draw_obstacles,
-    render_crop,
-)
+from pipeline.world.cameras import Camera, draw_camera, draw_obstacles
+from pipeline.world.crops import Crop, NoRoomError, Occlusion, render_crop
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
 

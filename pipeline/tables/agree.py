@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from pipeline.cli import run_stage
 from pipeline.errors import InputError, some
-from pipeline.tables.tabulate import HEADLINES, read_table
+from pipeline.tables.runs import HEADLINES
+from pipeline.tables.tabulate import read_table
 
 
 class Comparison(NamedTuple):

@@ -28,7 +28,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.queries import read_queries
 from pipeline.files import atomic_file, checked_folder, read_json, sha256
 from pipeline.tables.published import Benchmark
-from pipeline.tables.tabulate import Run, read_run
+from pipeline.tables.runs import Run, read_run
 
 DRAWS, SEED = 10_000, 0
 """Resamplings, and the seed of all their random numbers."""

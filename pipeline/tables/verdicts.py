@@ -29,15 +29,8 @@ from pipeline.options.base import flatten
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import AugmentOptions, ModelOptions, RunOptions
 from pipeline.tables.published import PUBLISHED, Benchmark, Published, published_rows
-from pipeline.tables.tabulate import (
-    HEADLINES,
-    Row,
-    Run,
-    collect_runs,
-    summarise_runs,
-    write_csv,
-    write_text,
-)
+from pipeline.tables.runs import HEADLINES, Run, collect_runs
+from pipeline.tables.tabulate import Row, summarise_runs, write_csv, write_text
 
 LEAST, MOST = 1.0, 2.0
 """Bounds of the tolerance, in points of percent."""

@@ -1,21 +1,21 @@
-"""Crops of people as a detector cuts them: who stands where, behind what, seen by which camera."""
+"""Crops of people as a detector cuts them, unoccluded or behind an obstacle or a person."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
+from pipeline.world.cameras import Camera, hides, meets
+from pipeline.world.geometry import Geometry
 from pipeline.world.layouts import Standpoint
 from pipeline.world.looks import draw_look
-from pipeline.world.objects import HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.objects import HIDING
 from pipeline.world.person import Person
-from pipeline.world.places import Place, draw_place
-from pipeline.world.renderer import Frame, Geometry, shade
-from pipeline.world.sensor import Sensor, develop, draw_sensor
-from pipeline.world.surfaces import PART, Mesh, Surface
+from pipeline.world.renderer import Frame, shade
+from pipeline.world.sensor import develop
+from pipeline.world.surfaces import PART, Surface
 from pipeline.world.view import Framing, View
 
 Occlusion = Literal["obstacle", "person"] | None
@@ -25,43 +25,11 @@ HIDDEN = (0.25, 0.75)
 
 _FREE = 0.9  # of a person without an occlusion is visible at least
 _TRIES = 200
-_GAP = 0.3  # metres between two obstacles
-_BEHIND = (0.25, 0.7)  # metres from an obstacle to whom it hides
-_HIDES = (0.7, 0.5)  # metres: height and width of an obstacle at least
-_NEARER = (0.4, 1.6)  # metres from a walk to what stands before it
-_REACH = 0.25  # metres around a person that nothing else takes
-_PASSERS, _UNHIDDEN = 40, 0.5  # people at a place, and the fraction that nothing hides
-_TURNED = 0.15  # fraction of the people who do not head along their walk
+_BEHIND = (0.25, 0.7)  # metres from an obstacle to the person behind it
+_TURNED = 0.15  # fraction of people who do not head along their walk
 _TRIAL = (64, 32)  # pixels of the crop on which a try is judged
 _CUT_OFF = 0.08  # fraction of the crops that miss the head or the feet
 _BODY = (0.6, 1.75)  # metres: width and height of a crop around nobody
-
-
-class Obstacle(NamedTuple):
-    """An object of fixed look that may stand in several places."""
-
-    kind: str
-    mesh: Mesh
-    """At the origin."""
-
-
-class Standing(NamedTuple):
-    """An obstacle at its fixed place before a camera."""
-
-    kind: str
-    mesh: Mesh
-    spot: Spot
-    walk: float
-    """Radians: where people head who pass it."""
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A place, what stands in it for good, and the sensor that looks at it."""
-
-    place: Place
-    sensor: Sensor
-    standing: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +48,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class _Scene:
-    """Surfaces in the world: the person and what it has with it, what may hide it, the rest."""
+    """Surfaces in this order: the person and its belongings, possible occluders, the rest."""
 
     surfaces: list[Surface]
     view: View
@@ -88,76 +56,13 @@ class _Scene:
     nearer: list[bool]
     """Which surfaces are nearer than the person."""
     own: int
-    """How many are the person and what it has with it."""
+    """Number of surfaces of the person and its belongings."""
     judged: int
-    """How many are that or may hide it; what follows is behind everybody."""
+    """Number of those and of the possible occluders; the rest is behind everybody."""
 
 
 class NoRoomError(RuntimeError):
-    """No try put the person where enough of it, and not too much, is visible."""
-
-
-def draw_obstacles(rng: np.random.Generator, count: int) -> list[Obstacle]:
-    """Random obstacles that can hide a person by a third, of different kinds as far as possible."""
-    kinds = [kind for kind in KINDS if HIDING[kind] in ("low", "tall")]
-    chosen: list[Obstacle] = []
-    while len(chosen) < count:
-        for kind in rng.permutation(kinds):
-            mesh = KINDS[str(kind)](rng)
-            width, height, _ = mesh.vertices.max(0) - mesh.vertices.min(0)
-            if height > _HIDES[0] and width > _HIDES[1]:
-                chosen.append(Obstacle(str(kind), mesh))
-    return chosen[:count]
-
-
-def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
-    """A camera before which `obstacles` stand, each at a spot of its own if there is room."""
-    place = draw_place(rng)
-    passers = [place.draw_standpoint(rng) for _ in range(_PASSERS)]
-    standing: list[Standing] = []
-    for obstacle in obstacles:
-        found = _beside_a_walk(rng, place, obstacle, standing, passers)
-        standing += [found] if found else []
-    return Camera(place, draw_sensor(rng, place.luminance), tuple(standing))
-
-
-def _beside_a_walk(
-    rng: np.random.Generator,
-    place: Place,
-    obstacle: Obstacle,
-    others: Sequence[Standing],
-    passers: Sequence[Standpoint],
-) -> Standing | None:
-    """`obstacle` between a walk and the camera: on no other one, and not before all `passers`.
-
-    None where no try finds such a spot.
-    """
-    for _ in range(_TRIES):
-        x, z, walk = place.draw_standpoint(rng)
-        nearer = z + rng.uniform(*_NEARER)
-        yaw = walk + np.pi / 2 + rng.normal(0, 0.12)
-        spot = Spot(x * nearer / z, float(nearer), float(yaw), *footprint(obstacle.mesh))
-        mesh = obstacle.mesh.placed(spot.yaw, spot.x, spot.z)
-        standing = Standing(obstacle.kind, mesh, spot, walk)
-        free = sum(not any(_hides(one, p) for one in [*others, standing]) for p in passers)
-        if free >= _UNHIDDEN * len(passers) and not any(
-            overlap(spot, other.spot, _GAP) for other in others
-        ):
-            return standing
-    return None
-
-
-def _hides(standing: Standing, passer: Standpoint) -> bool:
-    """Whether an obstacle is nearer than a passer, in the same direction or on the same spot."""
-    if _meets(standing, passer):
-        return True
-    x, _, z = standing.mesh.vertices.T
-    sideways = x / z * passer.z - passer.x  # metres, where the passer is
-    return bool(z.mean() > passer.z and sideways.min() < _REACH and sideways.max() > -_REACH)
-
-
-def _meets(standing: Standing, passer: Standpoint) -> bool:
-    return overlap(Spot(passer.x, passer.z, 0, _REACH, _REACH), standing.spot)
+    """No spot leaves the visible fraction of the person within its bounds."""
 
 
 def render_crop(
@@ -179,7 +84,7 @@ def render_crop(
         raise NoRoomError("no room for an obstacle")
     for _ in range(_TRIES):
         standpoint = _standpoint(camera, rng, occlusion)
-        in_the_way = _meets if occlusion == "obstacle" else _hides
+        in_the_way = meets if occlusion == "obstacle" else hides
         if person and any(in_the_way(standing, standpoint) for standing in camera.standing):
             continue
         scene = _compose(camera, rng, standpoint, person, occlusion, other)
@@ -248,7 +153,7 @@ def _standpoint(camera: Camera, rng: np.random.Generator, occlusion: Occlusion) 
 def _walking(
     person: Person, rng: np.random.Generator, x: float, z: float, walk: float
 ) -> list[Surface]:
-    """The person at (x, z), heading along `walk` and sometimes elsewhere, and what it has."""
+    """The person at (x, z) and its belongings, mostly heading along `walk`."""
     spread = 1.2 if rng.random() < _TURNED else 0.2
     yaw = walk + float(rng.normal(0, spread))
     return person.surfaces(draw_look(rng, person.identity), yaw, x, z)

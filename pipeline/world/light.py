@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from pipeline.world.raster import rasterise
-from pipeline.world.surfaces import rotated
+from pipeline.world.surfaces import dot, rotated
 
 _SIDE = 160  # texels of a shadow map
 _REACH = 3.6  # metres from its centre to its border
@@ -38,9 +38,7 @@ class Light:
         """
         up = (0.5 + 0.5 * normals[:, 1:2]).astype(np.float32)
         ambient = (self.sky * up + self.bounce * (1 - up)) * np.reshape(open_sky, (-1, 1))
-        x, y, z = self.direction
-        facing = normals[:, 0] * x + normals[:, 1] * y + normals[:, 2] * z
-        facing = np.maximum(facing, 0) * lit
+        facing = np.maximum(dot(normals, self.direction), 0) * lit
         return ambient + self.sun * facing[:, None]
 
 

@@ -1,7 +1,7 @@
-"""From surfaces, a backdrop and light to linear colours, with the label of every pixel.
+"""Shade the visible surfaces of a crop, and label its pixels.
 
-Which surface is seen is found at four points of a pixel; its colour is computed once for each part
-of a surface in the pixel, and counts by the points that show it.
+A pixel has four samples. Each part of a surface in a pixel is shaded once, and weighted by the
+number of its samples.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from pipeline.world.geometry import FINE, Geometry, cut_of
 from pipeline.world.light import ContactMap, Light, ShadowMap, box_blur
-from pipeline.world.raster import Samples, rasterise
-from pipeline.world.surfaces import PARTS, Surface, interpolate
-from pipeline.world.view import NEAR, View
+from pipeline.world.surfaces import PARTS, Surface, dot, interpolate
+from pipeline.world.view import View
 
 BACKDROP = -1
 """Item of a pixel that shows no surface."""
 
-_FINE = 2  # samples along each side of a pixel
 _CREASE = 0.3  # metres: what is nearer by more does not darken a crease
 _LIFT = 0.06  # metres from a surface to where its shadow is looked up: more than a texel
 _SHININESS = 40
@@ -61,99 +60,6 @@ class Frame:
     """(H, W) uint8 index in `PARTS` of what covers most of it."""
 
 
-class Geometry:
-    """Which surface is seen where. Cheap, so that a crop can be judged before it is coloured."""
-
-    def __init__(self, view: View, surfaces: Sequence[Surface]) -> None:
-        self.view, self.surfaces = view, surfaces
-        self._fine = view.resized((view.size[0] * _FINE, view.size[1] * _FINE))
-        drawn = [_visible_triangles(self._fine, surface) for surface in surfaces]
-        self._stacked = _stack(drawn, surfaces)
-        self.samples = self._rasterise(self._stacked)
-        first = self._stacked.first
-        self.owner = np.searchsorted(first, self.samples.triangles, side="right") - 1
-        self.rows = self._stacked.rows[self.samples.triangles]
-
-    def _rasterise(self, stacked: _Stacked) -> Samples:
-        return rasterise(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
-
-    def visible_fraction(self, item: int, count: int = 1) -> float:
-        """Fraction of the pixels of a surface in the crop that nothing hides; 0 if it has none.
-
-        With `count`, of so many surfaces from `item` on, which do not hide each other.
-        """
-        alone = self._rasterise(_some(self._stacked, item, item + count))
-        shown = (self.owner >= item) & (self.owner < item + count)
-        return float(shown.sum() / max(1, len(alone.places)))
-
-    def fraction_of_crop(self, item: int) -> float:
-        """Fraction of the crop's pixels that show the surface."""
-        height, width = self._fine.size
-        return float((self.owner == item).sum() / (height * width))
-
-
-class _Stacked(NamedTuple):
-    """All surfaces as one."""
-
-    points: np.ndarray
-    triangles: np.ndarray
-    cut: np.ndarray
-    first: np.ndarray
-    """(S + 1,) first triangle of each surface."""
-    rows: np.ndarray
-    """(T,) row of each triangle in its own surface."""
-
-
-class _Drawn(NamedTuple):
-    points: np.ndarray
-    rows: np.ndarray
-
-
-def _visible_triangles(view: View, surface: Surface) -> _Drawn:
-    """Projected vertices, and the rows of the triangles that can be seen."""
-    points = view.project(surface.vertices)
-    first, second, third = (points[corner].T for corner in surface.triangles.T)  # (3, T) each
-    low, high = (function(function(first, second), third) for function in (np.minimum, np.maximum))
-    across, along = second - first, third - first
-    facing = across[0] * along[1] < across[1] * along[0]
-    height, width = view.size
-    seen = (facing | surface.two_sided) & (low[2] > NEAR)
-    seen &= (high[0] > 0) & (low[0] < width) & (high[1] > 0) & (low[1] < height)
-    return _Drawn(points, np.flatnonzero(seen))
-
-
-def _stack(drawn: Sequence[_Drawn], surfaces: Sequence[Surface]) -> _Stacked:
-    offsets = np.cumsum([0, *(len(d.points) for d in drawn)])
-    first = np.cumsum([0, *(len(d.rows) for d in drawn)])
-    return _Stacked(
-        np.concatenate([np.zeros((0, 3), np.float32), *(d.points for d in drawn)]),
-        np.concatenate(
-            [
-                np.zeros((0, 3), np.int64),
-                *(
-                    s.triangles[d.rows] + o
-                    for d, s, o in zip(drawn, surfaces, offsets, strict=False)
-                ),
-            ]
-        ),
-        np.concatenate([np.zeros(0, np.float32), *(_cut(s) for s in surfaces)]),
-        first[:-1],
-        np.concatenate([np.zeros(0, np.int64), *(d.rows for d in drawn)]),
-    )
-
-
-def _some(stacked: _Stacked, item: int, end: int) -> _Stacked:
-    """The triangles of the surfaces from `item` up to `end`."""
-    bounds = [*stacked.first, len(stacked.triangles)]
-    return stacked._replace(triangles=stacked.triangles[bounds[item] : bounds[end]])
-
-
-def _cut(surface: Surface) -> np.ndarray:
-    if surface.cut is None:
-        return np.ones(len(surface.vertices), np.float32)
-    return surface.cut
-
-
 def shade(
     geometry: Geometry,
     backdrop: Backdrop,
@@ -161,14 +67,13 @@ def shade(
     centre: np.ndarray,
     casts: Sequence[bool],
 ) -> Frame:
-    """Colour what `geometry` found. The surfaces that `casts` names cast shadows near `centre`."""
+    """Shade the visible surfaces; those with `casts` cast shadows near `centre` (3,)."""
     view = geometry.view
     casters = [surface for surface, cast in zip(geometry.surfaces, casts, strict=True) if cast]
     shadows = _Shadows(casters, light, centre, backdrop)
     layers = _layers(geometry)
     depth = _pixel_depth(geometry)
-    radiance = np.zeros((view.size[0] * view.size[1], 3), np.float32)
-    radiance += _backdrop(view, backdrop, light, shadows, layers.empty)
+    radiance = _backdrop(view, backdrop, light, shadows, layers.empty)
     crease = _creases(depth, view.scale).ravel()
     for item, surface in enumerate(geometry.surfaces):
         chosen = np.flatnonzero(layers.items == item)
@@ -198,7 +103,7 @@ class _Layers(NamedTuple):
 
 def _layers(geometry: Geometry) -> _Layers:
     height, width = geometry.view.size
-    samples, count = geometry.samples, _FINE * _FINE
+    samples, count = geometry.samples, FINE * FINE
     parts = np.zeros(len(samples.places), np.uint8)
     for item, surface in enumerate(geometry.surfaces):
         chosen = geometry.owner == item
@@ -232,14 +137,14 @@ def _layers(geometry: Geometry) -> _Layers:
 
 def _by_pixel(fine: np.ndarray, height: int, width: int) -> np.ndarray:
     """Values at the samples -> (4, height * width) values of each pixel."""
-    blocks = fine.reshape(height, _FINE, width, _FINE).transpose(1, 3, 0, 2)
-    return blocks.reshape(_FINE * _FINE, height * width)
+    blocks = fine.reshape(height, FINE, width, FINE).transpose(1, 3, 0, 2)
+    return blocks.reshape(FINE * FINE, height * width)
 
 
 def _pixel_depth(geometry: Geometry) -> np.ndarray:
     """(H, W) float32 depth of the nearest surface in each pixel, infinite without one."""
     height, width = geometry.view.size
-    fine = np.full(height * width * _FINE * _FINE, np.inf, np.float32)
+    fine = np.full(height * width * FINE * FINE, np.inf, np.float32)
     fine[geometry.samples.places] = geometry.samples.depth
     return _by_pixel(fine, height, width).min(0).reshape(height, width)
 
@@ -277,7 +182,7 @@ class _Shadows:
             triangles = np.concatenate(
                 [s.triangles + o for s, o in zip(casters, offsets, strict=False)]
             )
-            cut = np.concatenate([_cut(surface) for surface in casters])
+            cut = np.concatenate([cut_of(surface) for surface in casters])
             self._sun = ShadowMap(stacked, triangles, cut, light.direction, centre)
 
     def cast(self, points: np.ndarray) -> np.ndarray | float:
@@ -324,7 +229,7 @@ def _colours(
     to_eye = geometry.view.eye - points
     to_eye /= _length(to_eye)
     normals = paint.normals / np.maximum(_length(paint.normals), np.float32(1e-6))
-    away = _dot(normals, to_eye) < 0
+    away = dot(normals, to_eye) < 0
     normals = np.where((away & surface.two_sided[rows])[:, None], -normals, normals)
     lit = shadows.lit(points + np.float32(_LIFT) * normals)
     diffuse = paint.albedo * light.on(normals, lit, open_sky)
@@ -337,27 +242,22 @@ def _reflection(
     normals: np.ndarray, to_eye: np.ndarray, light: Light, lit: np.ndarray | float
 ) -> np.ndarray:
     """(P, 3) mirrored sky and sun."""
-    facing = np.maximum(_dot(normals, to_eye), 0)
+    facing = np.maximum(dot(normals, to_eye), 0)
     fresnel = np.float32(0.08) + np.float32(0.6) * (1 - facing) ** 5
     upward = 2 * facing * normals[:, 1] - to_eye[:, 1]  # of the mirrored direction
     sky = light.sky * (fresnel * np.clip(0.4 + upward, 0, 1))[:, None]
     halfway = to_eye + light.direction
     halfway /= _length(halfway)
-    glint = np.maximum(_dot(normals, halfway), 0) ** _SHININESS * lit
+    glint = np.maximum(dot(normals, halfway), 0) ** _SHININESS * lit
     return sky + light.sun * (np.float32(0.4) * glint)[:, None]
 
 
-def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(P,) products of the rows of (P, 3); numpy's sum over so short an axis is slow."""
-    return first[:, 0] * second[:, 0] + first[:, 1] * second[:, 1] + first[:, 2] * second[:, 2]
-
-
 def _length(vectors: np.ndarray) -> np.ndarray:
-    return np.sqrt(_dot(vectors, vectors))[:, None]
+    return np.sqrt(dot(vectors, vectors))[:, None]
 
 
 def _add(radiance: np.ndarray, places: np.ndarray, colours: np.ndarray) -> None:
-    """Add colours to pixels, of which some come more than once."""
+    """Add colours to pixels; `places` may repeat."""
     for channel in range(3):
         radiance[:, channel] += np.bincount(places, colours[:, channel], len(radiance)).astype(
             np.float32

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.world.body import Body
+from pipeline.world.geometry import Geometry
 from pipeline.world.looks import draw_look
 from pipeline.world.objects import KINDS
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
 from pipeline.world.places import Place, draw_place
-from pipeline.world.renderer import Geometry, shade
+from pipeline.world.renderer import shade
 from pipeline.world.sensor import develop, draw_sensor
-from pipeline.world.surfaces import Mesh, Surface
+from pipeline.world.surfaces import Surface
 from pipeline.world.view import Framing, View
 
 EASY_OVERLAP, HARD_OVERLAP = 0.12, 0.45
-_TRIES = 6  # places tried for an object before it is left out
-_SHARED = 8  # scenes at one place, which takes longer to make than to look at
+_TRIES = 6  # spots tried for an object before it is left out
+_SHARED = 8  # scenes at one place, because a place takes longer to make than a scene
 _TRIAL = 64  # pixels of a side, to judge a try
 _PERSON = "person"
 _SCENE_KINDS = (*KINDS, *[_PERSON] * 4)
-_WIDTH, _DEPTH = 4.5, 3.0  # metres of the ground that objects stand on, 1.6 of them before a wall
+_WIDTH, _DEPTH = 4.5, 3.0  # metres of the ground that objects stand on
 _SMALLEST = 0.004  # of the scene: a smaller object is left out
 
 
@@ -75,8 +77,9 @@ def _furnish(
     kinds: list[str] = []
     for _ in range(int(rng.integers(2, 7) if hard else rng.integers(1, 5))):
         kind = str(rng.choice(_SCENE_KINDS))
+        stand = _thing(body, kind, rng)
         for _ in range(_TRIES):
-            thing = _thing(body, kind, distance, rng)
+            thing = stand(*_spot(distance, rng))
             if _fits(view, [*things, thing], HARD_OVERLAP if hard else EASY_OVERLAP):
                 things.append(thing)
                 kinds.append(kind)
@@ -84,23 +87,30 @@ def _furnish(
     return things, kinds
 
 
-def _thing(body: Body, kind: str, distance: float, rng: np.random.Generator) -> Surface:
-    """An object of a kind somewhere at the place, turned anyhow."""
-    x = float(rng.uniform(-_WIDTH / 2, _WIDTH / 2))
-    z = -float(distance + rng.uniform(-0.5, 0.5) * _DEPTH)
-    yaw = float(rng.uniform(0, 2 * np.pi))
-    if kind == _PERSON:
-        person = Person(body, draw_identity(rng))
-        return person.posed(draw_look(rng, person.identity), yaw, x, z)
-    mesh: Mesh = KINDS[kind](rng)
-    return mesh.placed(yaw, x, z)
+def _thing(
+    body: Body, kind: str, rng: np.random.Generator
+) -> Callable[[float, float, float], Surface]:
+    """Make an object of a kind; the result stands it somewhere by its yaw, x and z."""
+    if kind != _PERSON:
+        return KINDS[kind](rng).placed
+    person = Person(body, draw_identity(rng))
+    return partial(person.posed, draw_look(rng, person.identity))
+
+
+def _spot(distance: float, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw yaw, x and z of an object about `distance` metres away."""
+    x = rng.uniform(-_WIDTH / 2, _WIDTH / 2)
+    z = -distance - rng.uniform(-0.5, 0.5) * _DEPTH
+    return float(rng.uniform(0, 2 * np.pi)), float(x), float(z)
 
 
 def _fits(view: View, things: list[Surface], overlap: float) -> bool:
-    """Whether enough of every thing is visible, and all of them are in the picture."""
+    """Whether the last thing is large enough in the picture, and all are visible enough."""
     geometry = Geometry(view, things)
-    fractions = [geometry.visible_fraction(item) for item in range(len(things))]
-    return min(fractions) >= 1 - overlap and geometry.fraction_of_crop(len(things) - 1) > _SMALLEST
+    last = len(things) - 1
+    return geometry.fraction_of_crop(last) > _SMALLEST and all(
+        geometry.visible_fraction(item) >= 1 - overlap for item in range(len(things))
+    )
 
 
 class SceneMaker:

@@ -108,6 +108,16 @@ def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) 
     return total
 
 
+def dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(P,) products of the rows of (P, 3) arrays; the second may be one row (3,).
+
+    Written out: numpy's sum over so short an axis is slow.
+    """
+    return (
+        first[:, 0] * second[..., 0] + first[:, 1] * second[..., 1] + first[:, 2] * second[..., 2]
+    )
+
+
 def rotated(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """(P, 3) `matrix` (3, 3) times each point (P, 3).
 

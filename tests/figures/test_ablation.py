@@ -23,7 +23,7 @@ from pipeline.figures.ablation import (
     fitting_scale,
 )
 from pipeline.options.run import ModelOptions, RunOptions
-from pipeline.tables.tabulate import collect_runs
+from pipeline.tables.runs import collect_runs
 
 K_MIN = {"k_min_1": 1, "k_min_24": 24, "dpeformer": 48, "k_min_128": 128}
 FULL = ("blended", "coarse", "global")

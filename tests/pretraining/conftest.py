@@ -21,7 +21,7 @@ from pipeline.pretraining.vit_people import (
     render_people,
     seen_attributes,
 )
-from pipeline.world.crops import draw_obstacles
+from pipeline.world.cameras import draw_obstacles
 from pipeline.world.people import ATTRIBUTES
 from pipeline.world.surfaces import PARTS
 

@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.options.drawn import BenchmarkOptions
 from pipeline.provenance import code_hash
 from pipeline.synthetic.benchmark import render_benchmark
-from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, WHOLE_QUERY, plan_shots
+from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, WHOLE_BODY, plan_shots
 from pipeline.world.crops import HIDDEN
 from pipeline.world.surfaces import PART
 from tests.synthetic.conftest import BODY, OPTIONS, Rendered
@@ -54,7 +54,7 @@ def test_every_query_is_partly_hidden_and_whole_bodies_are_not(rendered: Rendere
     folders = np.array([label.folder for label in rendered.labels])
     people = np.array([label.person > 0 for label in rendered.labels])
     assert hidden[folders == QUERY].all()
-    assert not hidden[folders == WHOLE_QUERY].any()
+    assert not hidden[folders == WHOLE_BODY].any()
     assert hidden[(folders == TEST) & people].any()
     assert visible[hidden].min() >= HIDDEN[0]
     assert visible[hidden].max() <= HIDDEN[1]

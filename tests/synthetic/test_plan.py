@@ -15,12 +15,12 @@ from pipeline.synthetic.plan import (
     QUERY,
     TEST,
     TRAIN,
-    WHOLE_QUERY,
+    WHOLE_BODY,
     Shot,
     plan_shots,
 )
 
-FOLDERS = (TRAIN, QUERY, TEST, WHOLE_QUERY)
+FOLDERS = (TRAIN, QUERY, TEST, WHOLE_BODY)
 OPTIONS = BenchmarkOptions(
     seed=5,
     train_identities=12,
@@ -45,7 +45,7 @@ def test_folders_hold_what_was_asked(shots: list[Shot]) -> None:
     }
     assert people[TRAIN] == Counter(dict.fromkeys(range(1, 13), 5))
     assert people[QUERY] == Counter(dict.fromkeys(range(13, 33), 2))
-    assert people[WHOLE_QUERY] == Counter(range(13, 33))
+    assert people[WHOLE_BODY] == Counter(range(13, 33))
     strangers = Counter({JUNK: 6, DISTRACTOR: 8})
     assert people[TEST] == Counter(dict.fromkeys(range(13, 38), 4)) + strangers
     assert {shot.camera for shot in shots} <= set(range(6))
@@ -66,7 +66,7 @@ def test_every_query_has_a_match_in_another_camera(shots: list[Shot]) -> None:
         if shot.folder == TEST:
             cameras[shot.person].add(shot.camera)
     for shot in shots:
-        if shot.folder in (QUERY, WHOLE_QUERY):
+        if shot.folder in (QUERY, WHOLE_BODY):
             assert cameras[shot.person] - {shot.camera}
 
 
@@ -76,7 +76,7 @@ def test_fractions_of_occluded_images_are_exact(shots: list[Shot]) -> None:
         for folder in FOLDERS
     }
     assert None not in kinds[QUERY]
-    assert set(kinds[WHOLE_QUERY]) == {None}
+    assert set(kinds[WHOLE_BODY]) == {None}
     assert kinds[QUERY].count("person") == round(0.35 * 40)
     assert len(kinds[TEST]) - kinds[TEST].count(None) == round(0.13 * 100)
     assert len(kinds[TRAIN]) - kinds[TRAIN].count(None) == round(0.1 * 60)
@@ -91,7 +91,7 @@ def test_whole_body_queries_change_no_other_shot() -> None:
     without, one, three = (
         plan_shots(BenchmarkOptions(whole_queries_per_identity=number)) for number in (0, 1, 3)
     )
-    assert WHOLE_QUERY not in {shot.folder for shot in without}
+    assert WHOLE_BODY not in {shot.folder for shot in without}
     assert one[: len(without)] == three[: len(without)] == without
     seen = {(shot.person, shot.camera) for shot in three[len(without) :]}
     assert len(seen) == len(three) - len(without) == 600  # each of another camera

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.tables.agree import agree, compare_tables
-from pipeline.tables.tabulate import COLUMNS, HEADLINES, read_table
+from pipeline.tables.runs import HEADLINES
+from pipeline.tables.tabulate import COLUMNS, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "workflow" / "report" / "components.csv"

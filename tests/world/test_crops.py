@@ -9,17 +9,8 @@ import pytest
 
 from pipeline.world import crops as crops_module
 from pipeline.world.body import Body
-from pipeline.world.crops import (
-    HIDDEN,
-    Camera,
-    Crop,
-    NoRoomError,
-    Obstacle,
-    Occlusion,
-    draw_camera,
-    draw_obstacles,
-    render_crop,
-)
+from pipeline.world.cameras import Camera, Obstacle, draw_camera, draw_obstacles
+from pipeline.world.crops import HIDDEN, Crop, NoRoomError, Occlusion, render_crop
 from pipeline.world.objects import overlap
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person

@@ -1,10 +1,13 @@
 """Visibility, shadows and colours of simple scenes whose picture is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pipeline.world.geometry import Geometry
 from pipeline.world.light import Light
-from pipeline.world.renderer import BACKDROP, Geometry, Ground, shade
+from pipeline.world.renderer import BACKDROP, Ground, shade
 from pipeline.world.surfaces import PART, Mesh
 from pipeline.world.view import Framing, View
 
@@ -115,11 +118,43 @@ def test_the_sun_casts_the_shadow_of_what_stands_in_its_way():
     assert middle == pytest.approx(SIZE[1] / 2, abs=2)
 
 
-def test_light_falls_off_with_the_angle_and_the_back_of_a_two_sided_thing_is_lit_too():
-    towards = np.float32([0, 0.6, 0.8])
-    light = Light(towards, np.ones(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32))
-    frame = colours([board(0, -8, 1, 2)], light, [False])
+SUN = Light(
+    np.float32([0, 0.6, 0.8]),
+    np.ones(3, np.float32),
+    np.zeros(3, np.float32),
+    np.zeros(3, np.float32),
+)
+
+
+def test_light_falls_off_with_the_angle():
+    frame = colours([board(0, -8, 1, 2)], SUN, [False])
     assert frame.radiance[32, 16, 0] == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_two_sided_thing_is_lit_on_the_side_that_is_seen():
+    turned = board(0, -8, 1, 2).placed(np.pi, 0, -16)  # its front faces away from the camera
+    assert (colours([turned], SUN, [False]).items == BACKDROP).all()
+    both = replace(turned, two_sided=np.ones(2, bool))
+    assert colours([both], SUN, [False]).radiance[32, 16, 0] == pytest.approx(0.8, abs=0.02)
+
+
+def test_gloss_adds_the_mirrored_sun():
+    flat = board(0, -8, 1, 2)
+    halfway = Light(np.float32([0, 0, 1]), *[np.ones(3, np.float32)] * 3)
+    dull, glossy = (
+        colours([replace(flat, gloss=np.full(4, gloss, np.float32))], halfway, [False])
+        for gloss in (0, 1)
+    )
+    assert glossy.radiance[32, 16, 2] > dull.radiance[32, 16, 2] + 0.1  # blue: the board has none
+
+
+def test_a_crease_between_near_surfaces_is_dark():
+    wall, edge = board(0, -8, 2, 2), board(-0.6, -7.85, 0.6, 2)
+    alone, together = colours([wall]), colours([wall, edge])
+    assert (together.items[32] == 1).any()
+    first = np.flatnonzero(together.items[32] == 0)[1]  # of the wall, beside the nearer board
+    assert together.radiance[32, first, 0] < 0.95 * alone.radiance[32, first, 0]
+    assert together.radiance[32, 20, 0] == pytest.approx(alone.radiance[32, 20, 0], rel=0.02)
 
 
 def test_same_scene_same_bytes_and_a_larger_crop_shows_the_same():

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.world.geometry import Geometry
 from pipeline.world.objects import KINDS
-from pipeline.world.renderer import Geometry
 from pipeline.world.scenes import EASY_OVERLAP, HARD_OVERLAP, Scene, SceneMaker, _fits, _view
 from tests.world.test_renderer import board
 

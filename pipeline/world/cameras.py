@@ -1,0 +1,115 @@
+"""Cameras: a place, the obstacles that stand in it, and the sensor that looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.world.layouts import Standpoint
+from pipeline.world.objects import HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.places import Place, draw_place
+from pipeline.world.sensor import Sensor, draw_sensor
+from pipeline.world.surfaces import Mesh
+
+_TRIES = 200
+_GAP = 0.3  # metres between two obstacles
+_LEAST_HEIGHT, _LEAST_WIDTH = 0.7, 0.5  # metres of an obstacle
+_NEARER = (0.4, 1.6)  # metres from a walk to an obstacle before it
+_REACH = 0.25  # metres around a person that must be free
+_PASSERS, _UNHIDDEN = 40, 0.5  # people at a place, and the least fraction that nothing hides
+
+
+class Obstacle(NamedTuple):
+    """An object of fixed look that may stand in several places."""
+
+    kind: str
+    mesh: Mesh
+    """At the origin."""
+
+
+class Standing(NamedTuple):
+    """An obstacle at its fixed place before a camera."""
+
+    kind: str
+    mesh: Mesh
+    spot: Spot
+    walk: float
+    """Radians: where people head who pass it."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A place, what stands in it for good, and the sensor that looks at it."""
+
+    place: Place
+    sensor: Sensor
+    standing: tuple[Standing, ...] = ()
+
+
+def draw_obstacles(rng: np.random.Generator, count: int) -> list[Obstacle]:
+    """Draw obstacles that can hide a third of a person, of different kinds as far as possible."""
+    kinds = [kind for kind in KINDS if HIDING[kind] in ("low", "tall")]
+    chosen: list[Obstacle] = []
+    order: list[str] = []
+    while len(chosen) < count:
+        order = order or [str(kind) for kind in rng.permutation(kinds)]
+        kind = order.pop(0)
+        mesh = KINDS[kind](rng)
+        width, height, _ = mesh.vertices.max(0) - mesh.vertices.min(0)
+        if height > _LEAST_HEIGHT and width > _LEAST_WIDTH:
+            chosen.append(Obstacle(kind, mesh))
+    return chosen
+
+
+def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
+    """Draw a camera with those of the `obstacles` that find a spot before it."""
+    place = draw_place(rng)
+    passers = [place.draw_standpoint(rng) for _ in range(_PASSERS)]
+    standing: list[Standing] = []
+    for obstacle in obstacles:
+        found = _beside_a_walk(rng, place, obstacle, standing, passers)
+        standing += [found] if found else []
+    return Camera(place, draw_sensor(rng, place.luminance), tuple(standing))
+
+
+def _beside_a_walk(
+    rng: np.random.Generator,
+    place: Place,
+    obstacle: Obstacle,
+    others: Sequence[Standing],
+    passers: Sequence[Standpoint],
+) -> Standing | None:
+    """Place `obstacle` between a walk and the camera, clear of `others`.
+
+    It leaves at least half of the `passers` unhidden. Returns None if no such spot is found.
+    """
+    seen = [p for p in passers if not any(hides(other, p) for other in others)]
+    for _ in range(_TRIES):
+        x, z, walk = place.draw_standpoint(rng)
+        nearer = z + rng.uniform(*_NEARER)
+        yaw = walk + np.pi / 2 + rng.normal(0, 0.12)
+        spot = Spot(x * nearer / z, float(nearer), float(yaw), *footprint(obstacle.mesh))
+        if any(overlap(spot, other.spot, _GAP) for other in others):
+            continue
+        mesh = obstacle.mesh.placed(spot.yaw, spot.x, spot.z)
+        standing = Standing(obstacle.kind, mesh, spot, walk)
+        if sum(not hides(standing, p) for p in seen) >= _UNHIDDEN * len(passers):
+            return standing
+    return None
+
+
+def hides(standing: Standing, passer: Standpoint) -> bool:
+    """Whether an obstacle is nearer than a passer, in the same direction or on the same spot."""
+    if meets(standing, passer):
+        return True
+    x, _, z = standing.mesh.vertices.T
+    sideways = x / z * passer.z - passer.x  # metres, where the passer is
+    return bool(z.mean() > passer.z and sideways.min() < _REACH and sideways.max() > -_REACH)
+
+
+def meets(standing: Standing, passer: Standpoint) -> bool:
+    """Whether an obstacle stands where a passer does."""
+    return overlap(Spot(passer.x, passer.z, 0, _REACH, _REACH), standing.spot)
