@@ -12,24 +12,21 @@ import numpy as np
 from pipeline.world.finishes import (
     BLACK_PLASTIC,
     CHROME,
-    GLASS,
     PAINTS,
-    RUBBER,
+    SEATS,
     STEEL,
     Finish,
     finish,
     pick,
 )
 from pipeline.world.meshes import join, mirrored, moved, rotation, transformed
-from pipeline.world.solids import box, circle, ellipsoid, loft, plate, rods, torus, tube
+from pipeline.world.solids import Point, box, circle, ellipse, ellipsoid, loft, plate, rods, tube
 from pipeline.world.surfaces import PART, Mesh
-
-Point = tuple[float, float, float]
+from pipeline.world.wheels import bicycle_wheel
 
 _FRAME_PAINTS = (*PAINTS, "#1f2022", "#34383c", "#7f8a94", "#2d4d5c", "#7b2f3a")
 _LEFT_RIGHT = (-1, 1)  # signs of z: the front is towards +x
 _CRANK, _CRANK_TURN = 0.17, 0.6  # metres; radians by which the right pedal is behind and below
-_SADDLES = ("#1c1c1d", "#1c1c1d", "#4a3020")
 
 
 class _Frame(NamedTuple):
@@ -91,7 +88,7 @@ def _rigid(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
         _bar(top, frame.head if not frame.step_through else frame.low_head, 0.017, paint),
         _bar(frame.low_head, frame.head, 0.02, paint),
         _bar(seat, frame.saddle, 0.013, STEEL),
-        moved(_wheel(frame.wheel), *rear),
+        moved(bicycle_wheel(frame.wheel), *rear),
         moved(_saddle(rng), *frame.saddle),
         _crank(pedals),
     ]
@@ -109,28 +106,9 @@ def _bar(start: Point, end: Point, radius: float, paint: Finish, sides: int = 6)
     return tube([start, end], radius, paint, sides=sides, capped=False)
 
 
-def _wheel(radius: float) -> Mesh:
-    """A spoked wheel about z."""
-    rim = radius - 0.035
-    turns = [2 * math.pi * step / 14 for step in range(14)]
-    spokes = [
-        (
-            (0.02 * math.cos(turn + 1), 0.02 * math.sin(turn + 1), 0.025 * (-1) ** step),
-            (rim * math.cos(turn), rim * math.sin(turn), 0.0),
-        )
-        for step, turn in enumerate(turns)
-    ]
-    return join(
-        torus(radius - 0.018, 0.018, (0, 0, 0), RUBBER, sides=26, around=5),
-        torus(rim, 0.009, (0, 0, 0), CHROME, sides=26, around=4),
-        tube([(0, 0, -0.05), (0, 0, 0.05)], 0.022, STEEL, sides=6),
-        rods(spokes, 0.002, STEEL),
-    )
-
-
 def _saddle(rng: np.random.Generator) -> Mesh:
     sections = [
-        _ring(x, y, high, wide)
+        ellipse(x, y, high, wide)
         for x, y, high, wide in (
             (-0.14, 0.02, 0.015, 0.05),
             (-0.11, 0.015, 0.035, 0.09),
@@ -139,13 +117,7 @@ def _saddle(rng: np.random.Generator) -> Mesh:
             (0.15, 0.01, 0.01, 0.012),
         )
     ]
-    return loft(sections, pick(rng, _SADDLES, 0.15))
-
-
-def _ring(x: float, y: float, high: float, wide: float, sides: int = 8) -> np.ndarray:
-    """(sides, 3) ellipse across x, counter-clockwise seen from its +x side."""
-    ring = circle(sides, 180 / sides)
-    return np.column_stack([np.full(sides, x), y + high * ring[:, 1], -wide * ring[:, 0]])
+    return loft(sections, pick(rng, SEATS, 0.15))
 
 
 def _crank(at: Point) -> Mesh:
@@ -191,7 +163,7 @@ def _rack(frame: _Frame) -> Mesh:
 
 def _steered(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
     """Fork, front wheel, handlebar and basket about the upper end of the head tube."""
-    parts = [moved(_wheel(frame.wheel), *frame.front)]
+    parts = [moved(bicycle_wheel(frame.wheel), *frame.front)]
     for z in (-0.045, 0.045):
         crown = (frame.low_head[0], frame.low_head[1], z)
         parts.append(_bar(crown, (frame.front[0], frame.front[1], z), 0.012, paint))
@@ -268,165 +240,3 @@ def ridden_bicycle(rng: np.random.Generator) -> Ridden:
     parts = np.full(len(mesh.triangles), PART["vehicle"], np.uint8)
     points = (each.astype(np.float32) for each in (saddle, hands, feet))
     return Ridden(replace(mesh, parts=parts), *points)
-
-
-def scooter(rng: np.random.Generator) -> Mesh:
-    """A parked motor scooter with a leg shield, 1.75 m long."""
-    paint = pick(rng, (*PAINTS, "#9db6b3", "#c9c2ad", "#6b1f24"), 0.5)
-    front = transformed(_scooter_front(paint), rotation(1, rng.uniform(-25, 25)))
-    seat = ellipsoid((0.36, 0.06, 0.14), (-0.42, 0.79, 0), pick(rng, _SADDLES, 0.2), 6, 12, 0.35)
-    parts = [
-        moved(front, x=0.5),
-        loft(_scooter_body(), paint, crease=70),
-        box((0.5, 0.04, 0.3), (0.15, 0.26, 0), BLACK_PLASTIC, 0.01),
-        _shield(paint),
-        seat,
-        moved(_fat_wheel(), -0.55, 0.21),
-        ellipsoid((0.03, 0.04, 0.08), (-0.79, 0.64, 0), finish("#8e1414", 0.6), 5, 8),
-        box((0.01, 0.12, 0.16), (-0.83, 0.5, 0), finish("#e8e6dd")),
-        tube([(-0.2, 0.2, -0.16), (-0.72, 0.3, -0.18)], 0.035, STEEL, sides=7),
-        tube([(0.0, 0.24, 0.1), (-0.08, 0.0, 0.2)], 0.012, STEEL, sides=5),
-    ]
-    if rng.random() < 0.3:
-        parts.append(box((0.34, 0.3, 0.36), (-0.78, 0.98, 0), BLACK_PLASTIC, 0.04))
-    return transformed(join(*parts), rotation(0, rng.uniform(2, 6)))
-
-
-def _scooter_body() -> list[np.ndarray]:
-    """Cross-sections of the rear, from the tail lamp to the floor."""
-    return [
-        _ring(x, y, high, wide, 12)
-        for x, y, high, wide in (
-            (-0.81, 0.62, 0.04, 0.05),
-            (-0.74, 0.58, 0.14, 0.13),
-            (-0.55, 0.55, 0.2, 0.19),
-            (-0.3, 0.52, 0.23, 0.18),
-            (-0.14, 0.46, 0.24, 0.14),
-            (-0.06, 0.32, 0.1, 0.12),
-        )
-    ]
-
-
-def _shield(paint: Finish) -> Mesh:
-    """The board in front of the rider's legs, bent backwards at its sides."""
-    rows = []
-    for y, x, half in ((0.27, 0.36, 0.15), (0.4, 0.42, 0.2), (0.7, 0.45, 0.2), (0.88, 0.41, 0.14)):
-        rows.append([(x - 0.3 * z * z / half, y, z) for z in np.linspace(-half, half, 7)])
-    return loft(rows, paint, open_ring=True)
-
-
-def _scooter_front(paint: Finish) -> Mesh:
-    """Wheel, mudguard, handlebar and mirrors about the steering axis."""
-    head = ellipsoid((0.1, 0.09, 0.13), (-0.08, 0.97, 0), paint, 6, 10)
-    bar = tube([(-0.14, 1.0, -0.32), (-0.1, 0.98, 0), (-0.14, 1.0, 0.32)], 0.016, CHROME, sides=6)
-    guard = ellipsoid((0.26, 0.14, 0.09), (0.08, 0.32, 0), paint, 6, 12)
-    parts = [
-        moved(_fat_wheel(), 0.1, 0.21),
-        guard,
-        tube([(0.1, 0.21, 0.08), (-0.08, 0.9, 0)], 0.03, STEEL, sides=6),
-        head,
-        bar,
-        ellipsoid((0.03, 0.07, 0.07), (0.01, 0.98, 0), finish("#d8dcdc", 0.9), 5, 10),
-    ]
-    for z in (-0.32, 0.32):
-        parts.append(tube([(-0.13, 1.0, z), (-0.15, 1.02, 0.72 * z)], 0.02, BLACK_PLASTIC, sides=6))
-        parts.append(tube([(-0.1, 1.0, 0.6 * z), (-0.1, 1.18, z)], 0.006, BLACK_PLASTIC, sides=3))
-        parts.append(ellipsoid((0.015, 0.04, 0.06), (-0.1, 1.2, z), GLASS, 4, 8))
-    return join(*parts)
-
-
-def _fat_wheel() -> Mesh:
-    """A wheel of 0.42 m about z."""
-    profile = [(-0.05, 0.5), (-0.05, 0.62), (-0.045, 0.92), (0, 1.0), (0.045, 0.92), (0.05, 0.62),
-               (0.05, 0.5)]  # fmt: skip
-    sections = [np.column_stack([0.21 * part * circle(18), np.full(18, z)]) for z, part in profile]
-    return loft(sections, [STEEL, RUBBER], [0, 1, 1, 1, 1, 0], crease=60)
-
-
-def stroller(rng: np.random.Generator) -> Mesh:
-    """A child's push-chair with a hood, its handle towards -x."""
-    cloth = pick(rng, ("#23272b", "#2b3d5c", "#6b2430", "#4a4f4a", "#7a7d80", "#8a2d52"))
-    frame = pick(rng, ("#24262a", "#9a9d9e"), 0.3)
-    side = [
-        tube([(-0.45, 1.02, 0.24), (-0.2, 0.62, 0.24), (0.34, 0.1, 0.24)], 0.013, frame, sides=5),
-        tube([(-0.36, 0.1, 0.25), (0.1, 0.62, 0.24)], 0.013, frame, sides=5),
-        moved(_pram_wheel(), -0.36, 0.11, 0.26),
-        moved(_pram_wheel(), 0.36, 0.11, 0.26),
-    ]
-    both = [*side, *(mirrored(part) for part in side)]
-    handle = tube([(-0.45, 1.02, -0.24), (-0.45, 1.02, 0.24)], 0.018, BLACK_PLASTIC, sides=6)
-    tray = box((0.5, 0.14, 0.36), (-0.05, 0.25, 0), cloth.shaded(0.6), 0.03)
-    return join(*both, handle, tray, _seat(cloth), _hood(cloth))
-
-
-def _pram_wheel() -> Mesh:
-    ring = circle(12)
-    sections = [
-        np.column_stack([0.11 * part * ring, np.full(12, z)])
-        for z, part in ((-0.02, 0.6), (-0.02, 0.9), (0, 1.0), (0.02, 0.9), (0.02, 0.6))
-    ]
-    return loft(sections, [STEEL, RUBBER], [1, 1, 1, 1])
-
-
-def _seat(cloth: Finish) -> Mesh:
-    """Back, seat and foot rest as one bent cushion."""
-    path = [(-0.27, 0.9), (-0.13, 0.5), (0.16, 0.47), (0.3, 0.28)]
-    sections = []
-    for x, y in path:
-        corners = ((-0.02, -0.2), (0.03, -0.2), (0.03, 0.2), (-0.02, 0.2))
-        sections.append([(x + across, y + across, z) for across, z in corners])
-    return loft(sections[::-1], cloth, crease=50)
-
-
-def _hood(cloth: Finish) -> Mesh:
-    """A quarter of a drum over the child's head."""
-    rows = []
-    for turn in np.radians(np.linspace(15, 125, 6)):
-        x, y = -0.2 + 0.33 * math.cos(turn), 0.75 + 0.33 * math.sin(turn)
-        rows.append(
-            [(-0.2, 0.75, -0.2)]
-            + [(x, y, z) for z in (-0.21, -0.12, 0.12, 0.21)]
-            + [(-0.2, 0.75, 0.2)]
-        )
-    return loft(rows, cloth, open_ring=True, crease=60)
-
-
-def trolley(rng: np.random.Generator) -> Mesh:
-    """A shopping trolley of wire, its handle towards -x."""
-    wire = pick(rng, ("#9a9d9e", "#85888a"), 0.4)
-    handle = pick(rng, PAINTS, 0.2)
-    rear, front = (-0.38, 0.52, 0.98), (0.42, 0.66, 0.9)  # x, lower and upper edge
-    low, high = (_trolley_ring(rear, front, part) for part in (0.0, 1.0))
-    rims = [*pairwise([*low, low[0]]), *pairwise([*high, high[0]])]
-    wires: list[tuple[Point, Point]] = []
-    for part in np.linspace(0, 1, 7)[1:-1]:
-        corners = _trolley_ring(rear, front, part)
-        wires += pairwise([*corners, corners[0]])
-    for (foot, next_foot), (top, next_top) in zip(rims[:4], rims[4:], strict=True):
-        for part in np.linspace(0, 1, 7)[:-1]:
-            wires.append((_between(foot, next_foot, part), _between(top, next_top, part)))
-    for part in np.linspace(0, 1, 8):
-        wires.append((_between(low[0], low[1], part), _between(low[3], low[2], part)))
-    parts = [rods(rims, 0.009, wire, sides=5), rods(wires, 0.0045, wire)]
-    for z in (-0.24, 0.24):
-        path = [(-0.52, 1.02, z), (-0.38, 0.9, z), (-0.3, 0.2, z), (0.4, 0.14, 0.8 * z)]
-        parts.append(tube(path, 0.012, wire, sides=5))
-        parts.append(tube([(-0.3, 0.2, z), (0.15, 0.58, 0.9 * z)], 0.01, wire, sides=4))
-        for x in (-0.3, 0.38):
-            parts.append(moved(transformed(_pram_wheel(), 0.55 * np.eye(3)), x, 0.06, 0.9 * z))
-            parts.append(box((0.03, 0.1, 0.04), (x, 0.12, 0.9 * z), BLACK_PLASTIC))
-    parts.append(tube([(-0.52, 1.02, -0.26), (-0.52, 1.02, 0.26)], 0.018, handle, sides=7))
-    return join(*parts)
-
-
-def _trolley_ring(rear: Point, front: Point, part: float) -> list[Point]:
-    """Corners of the basket at a height between its lower (0) and its upper edge (1)."""
-    narrow, wide = 0.15 + 0.06 * part, 0.21 + 0.06 * part
-    back = (rear[0] + 0.06 * (1 - part), rear[1] + part * (rear[2] - rear[1]))
-    tip = (front[0] + 0.06 * part, front[1] + part * (front[2] - front[1]))
-    return [(*back, -wide), (*tip, -narrow), (*tip, narrow), (*back, wide)]
-
-
-def _between(start: Point, end: Point, part: float) -> Point:
-    x, y, z = (a + part * (b - a) for a, b in zip(start, end, strict=True))
-    return x, y, z

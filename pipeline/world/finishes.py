@@ -51,4 +51,10 @@ WOOD = finish("#7d5c3c", 0.08)
 CONCRETE = finish("#96928a", 0.02)
 
 PAINTS = ("#b02a22", "#1f4f8f", "#2c6a3c", "#d5b12b", "#e6e3da", "#1f2022", "#8c8f92", "#d2691e")
-"""Colours of painted things in a street."""
+"""sRGB colours of painted things in a street."""
+METALS = ("#3b3e40", "#24262a", "#6e7274", "#9a9d9e", "#1f3a2c")
+"""sRGB colours of posts, railings and frames."""
+STONES = ("#a39e94", "#8b867d", "#b5ab9b", "#77746f", "#9c7f6a")
+"""sRGB colours of stone and concrete."""
+SEATS = ("#1c1c1d", "#1c1c1d", "#4a3020")
+"""sRGB colours of saddles."""

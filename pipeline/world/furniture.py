@@ -8,6 +8,7 @@ from pipeline.world.finishes import (
     BLACK_PLASTIC,
     CONCRETE,
     GLASS,
+    METALS,
     PAINTS,
     STEEL,
     Finish,
@@ -15,8 +16,8 @@ from pipeline.world.finishes import (
     pick,
 )
 from pipeline.world.meshes import join, moved, rotation, transformed
+from pipeline.world.posters import poster
 from pipeline.world.solids import box, circle, lathe, loft, rods, tube
-from pipeline.world.street import METALS, bar, poster
 from pipeline.world.surfaces import Mesh
 
 
@@ -145,7 +146,7 @@ def _chair(seat: Finish, metal: Finish) -> Mesh:
     parts.append(transformed(box((0.025, 0.22, 0.4), (0, 0.33, 0), seat, 0.008), rotation(2, 10),
                              (-0.16, 0.42, 0)))  # fmt: skip
     for z in (-0.18, 0.18):
-        parts.append(bar((0.18, 0.44, z), (0.21, 0, z), 0.011, metal, 5))
+        parts.append(tube([(0.18, 0.44, z), (0.21, 0, z)], 0.011, metal, 5))
         parts.append(tube([(-0.22, 0, z), (-0.18, 0.45, z), (-0.26, 0.86, z)], 0.011, metal, 5))
     return join(*parts)
 

@@ -10,7 +10,17 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.world import cycles, furniture, plants, street, vehicles
+from pipeline.world import (
+    barriers,
+    carts,
+    cycles,
+    furniture,
+    plants,
+    posts,
+    scooters,
+    street,
+    vehicles,
+)
 from pipeline.world.meshes import moved
 from pipeline.world.surfaces import Mesh
 
@@ -40,9 +50,9 @@ _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
     "car": (vehicles.car, "low"),
     "van": (vehicles.van, "tall"),
     "bicycle": (cycles.bicycle, "see_through"),
-    "scooter": (cycles.scooter, "low"),
-    "stroller": (cycles.stroller, "low"),
-    "trolley": (cycles.trolley, "see_through"),
+    "scooter": (scooters.scooter, "low"),
+    "stroller": (carts.stroller, "low"),
+    "trolley": (carts.trolley, "see_through"),
     "bush": (plants.bush, "low"),
     "hedge": (plants.hedge, "low"),
     "bare_bush": (plants.bare_bush, "see_through"),
@@ -51,19 +61,19 @@ _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
     "tree": (plants.tree, "tall"),
     "bin": (street.bin_, "low"),
     "sign_board": (furniture.sign_board, "low"),
-    "sign_post": (street.sign_post, "thin"),
-    "lamp_post": (street.lamp_post, "thin"),
-    "bollard": (street.bollard, "thin"),
-    "pillar": (street.pillar, "tall"),
-    "railing": (street.railing, "see_through"),
-    "barrier": (street.barrier, "low"),
-    "low_wall": (street.low_wall, "low"),
+    "sign_post": (posts.sign_post, "thin"),
+    "lamp_post": (posts.lamp_post, "thin"),
+    "bollard": (posts.bollard, "thin"),
+    "pillar": (posts.pillar, "tall"),
+    "railing": (barriers.railing, "see_through"),
+    "barrier": (barriers.barrier, "low"),
+    "low_wall": (barriers.low_wall, "low"),
     "bench": (furniture.bench, "low"),
     "table": (furniture.table, "see_through"),
     "parasol": (furniture.parasol, "high"),
     "boxes": (furniture.boxes, "low"),
     "crate": (furniture.crate, "low"),
-    "cone": (street.cone, "low"),
+    "cone": (barriers.cone, "low"),
     "cabinet": (street.cabinet, "low"),
     "hydrant": (street.hydrant, "low"),
     "newspaper_box": (furniture.newspaper_box, "low"),

@@ -21,6 +21,15 @@ def circle(sides: int, start: float = 0.0) -> np.ndarray:
     return np.array([(math.cos(angle), math.sin(angle)) for angle in angles])
 
 
+def ellipse(x: float, y: float, high: float, wide: float, sides: int = 8) -> np.ndarray:
+    """Return (sides, 3) points of an ellipse about (x, y, 0), counter-clockwise seen from +x.
+
+    `high` and `wide` are its half axes along y and z.
+    """
+    ring = circle(sides, 180 / sides)
+    return np.column_stack([np.full(sides, x), y + high * ring[:, 1], -wide * ring[:, 0]])
+
+
 def loft(
     sections: ArrayLike,
     finish: Finish | Sequence[Finish],

@@ -14,17 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from pipeline.world.finishes import (
-    BLACK_PLASTIC,
-    GLASS,
-    RUBBER,
-    Finish,
-    finish,
-    pick,
-)
+from pipeline.world.finishes import BLACK_PLASTIC, GLASS, RUBBER, Finish, finish, pick
 from pipeline.world.meshes import build, join, mirrored, moved, quads
-from pipeline.world.solids import box, circle, ellipsoid, loft, tube
+from pipeline.world.solids import box, ellipsoid, tube
 from pipeline.world.surfaces import Mesh
+from pipeline.world.wheels import car_wheel
 
 Point = tuple[float, float]
 
@@ -213,7 +207,7 @@ def _vehicle(rng: np.random.Generator, shape: _Shape, paint: Finish) -> Mesh:
     track = shape.half_width - 0.10
     wheels = []
     for x in shape.axles:
-        wheel = moved(_wheel(shape.wheel, rim, spokes), x=x, y=shape.wheel, z=track)
+        wheel = moved(car_wheel(shape.wheel, rim, spokes), x=x, y=shape.wheel, z=track)
         wheels += [wheel, mirrored(wheel)]
     return join(skin, _underbody(shape), *wheels, *_fittings(rng, shape, paint))
 
@@ -396,21 +390,6 @@ def _underbody(shape: _Shape) -> Mesh:
     middle = (shape.nose[0] + shape.tail[0]) / 2
     size = (length, 0.5, 1.3 * shape.half_width)
     return box(size, (middle, shape.sill - 0.05 + size[1] / 2, 0), RUBBER.shaded(0.4))
-
-
-def _wheel(radius: float, rim: Finish, spokes: bool) -> Mesh:
-    """A wheel about z whose outer side is towards +z."""
-    profile = [(-0.1, 0.95), (0.07, 1.0), (0.1, 0.93), (0.1, 0.7), (0.075, 0.64), (0.07, 0.25),
-               (0.09, 0.2), (0.095, 0.0)]  # fmt: skip
-    ring = circle(15)
-    sections = [
-        np.column_stack([radius * part * ring, np.full(len(ring), z)]) for z, part in profile
-    ]
-    which = np.zeros((len(profile) - 1, len(ring)), np.int64)
-    which[3:] = 1
-    if spokes:
-        which[4, 2::3] = 2
-    return loft(sections, [RUBBER, rim, RUBBER.shaded(0.7)], which, crease=40)
 
 
 def _fittings(rng: np.random.Generator, shape: _Shape, paint: Finish) -> list[Mesh]:
