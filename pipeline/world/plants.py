@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world.finishes import Finish, finish, pick
-from pipeline.world.meshes import join, moved
-from pipeline.world.solids import box, circle, ellipsoid, lathe, loft, rods, tube
-from pipeline.world.surfaces import PART, Mesh
+from pipeline.world.finishes import finish, pick
+from pipeline.world.foliage import (
+    DENSE,
+    Blob,
+    blades,
+    cover_blobs,
+    leaves,
+    random_directions,
+    sample_block,
+)
+from pipeline.world.meshes import join, moved, unit
+from pipeline.world.solids import box, circle, lathe, loft, rods, tube
+from pipeline.world.surfaces import Mesh
 
 _GREENS = ("#3c4f30", "#475a35", "#33452e", "#566339", "#66703f", "#40513f", "#5d5a3a")
 _DRY = ("#8a7a4e", "#9a8a5c", "#7a6a44", "#a08f5e")
 _BARK = ("#5b4c3e", "#6b5d4f", "#4a4038", "#7a7064", "#53483f")
 _POTS = ("#9c5a3c", "#8d8a84", "#3a3b3d", "#b7ab97", "#5b5650", "#d6d2c8")
-_GRAIN = 0.3  # strength of the noise that makes dense foliage of a plain surface
-_COVER = 3.2  # square metres of leaves as squares of their length, for one of the surface
-
-
-class _Blob(NamedTuple):
-    """An ellipsoid that is covered by leaves."""
-
-    centre: np.ndarray
-    radii: np.ndarray
 
 
 def bush(rng: np.random.Generator) -> Mesh:
@@ -38,8 +37,8 @@ def bush(rng: np.random.Generator) -> Mesh:
         radii = rng.uniform(0.26, 0.36, 3) * (width, height * 1.1, width * 0.85)
         x, z = rng.uniform(-0.34, 0.34, 2) * (width, width * 0.7) * (1 - 0.8 * rise)
         y = 0.6 * radii[1] + rise * max(height - 1.6 * radii[1], 0)
-        blobs.append(_Blob(np.array([x, y, z]), radii))
-    return _foliage(rng, blobs, 1050, pick(rng, _GREENS, 0.12))
+        blobs.append(Blob(np.array([x, y, z]), radii))
+    return cover_blobs(rng, blobs, 1050, pick(rng, _GREENS, 0.12))
 
 
 def hedge(rng: np.random.Generator) -> Mesh:
@@ -47,117 +46,9 @@ def hedge(rng: np.random.Generator) -> Mesh:
     size = rng.uniform((1.4, 0.7, 0.45), (2.4, 1.3, 0.7))
     green = pick(rng, _GREENS, 0.08)
     core = box(size - 0.07, (0, size[1] / 2, 0), green.shaded(0.5), 0.05)
-    places, outwards = _on_block(rng, size, 1400)
-    leaves = _leaves(rng, places, outwards, rng.uniform(0.08, 0.105), green, size[1])
-    return replace(join(core, leaves), grain=_GRAIN)
-
-
-def _on_block(
-    rng: np.random.Generator, size: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(count, 3) points near the sides and the top of a block, and its normals there."""
-    x, y, z = size
-    areas = np.array([x * y, x * y, z * y, z * y, x * z])
-    normals = np.array([(0, 0, 1), (0, 0, -1), (1, 0, 0), (-1, 0, 0), (0, 1, 0)])
-    outwards = normals[rng.choice(5, count, p=areas / areas.sum())].astype(np.float64)
-    places = np.where(outwards == 0, rng.uniform(-0.5, 0.5, (count, 3)), outwards / 2)
-    places = places * (size - rng.uniform(0.0, 0.07, (count, 1)))
-    return places + np.array([0, y / 2, 0]), outwards
-
-
-def _foliage(rng: np.random.Generator, blobs: list[_Blob], count: int, green: Finish) -> Mesh:
-    """`count` leaves over dark cores, as large as it takes to cover them."""
-    core = join(*(ellipsoid(0.84 * b.radii, b.centre, green.shaded(0.3), 7, 10) for b in blobs))
-    areas = np.array([float(np.prod(b.radii) ** (2 / 3)) for b in blobs])
-    counts = (1.9 * count * areas / areas.sum()).astype(int)
-    places, outwards = [], []
-    for number, blob in enumerate(blobs):
-        turned = _directions(rng, int(counts[number]))
-        points = blob.centre + turned * blob.radii * rng.uniform(0.82, 1.06, (len(turned), 1))
-        kept = points[:, 1] > 0.02
-        for other in blobs:
-            if other is not blob:
-                kept &= (((points - other.centre) / other.radii) ** 2).sum(1) > 0.75
-        places.append(points[kept])
-        outwards.append(_unit(turned / blob.radii)[kept])
-    points, normals = np.concatenate(places), np.concatenate(outwards)
-    chosen = rng.permutation(len(points))[:count]
-    outside = 4 * math.pi * float(areas.sum()) * len(points) / int(counts.sum())
-    length = math.sqrt(_COVER * outside / count) * rng.uniform(0.9, 1.2)
-    leaves = _leaves(rng, points[chosen], normals[chosen], length, green, points[:, 1].max())
-    both = join(core, leaves)
-    above = np.maximum(both.vertices, np.array([-np.inf, 0, -np.inf], np.float32))
-    return replace(both, vertices=above, grain=_GRAIN)
-
-
-def _directions(rng: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 3) unit vectors, equally often everywhere."""
-    return _unit(rng.normal(size=(count, 3)))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    length: np.ndarray = np.sqrt((vectors**2).sum(-1, keepdims=True))
-    return vectors / np.maximum(length, 1e-12)
-
-
-def _leaves(
-    rng: np.random.Generator,
-    places: np.ndarray,
-    outwards: np.ndarray,
-    length: float,
-    green: Finish,
-    height: float,
-) -> Mesh:
-    """A folded leaf at each of `places` (N, 3), on a surface of normals `outwards` (N, 3).
-
-    Lower leaves are darker, up to `height`, and so are those that happen to be in the shade.
-    """
-    count = len(places)
-    axis = _unit(0.35 * outwards + 0.7 * _directions(rng, count) + (0, 0.15, 0))
-    side = _unit(np.cross(axis, outwards + 0.5 * _directions(rng, count)))
-    normal = np.cross(side, axis)
-    turn = np.sign((normal * outwards).sum(1, keepdims=True)) + 0.0
-    side, normal = side * turn, normal * turn
-    long = length * rng.uniform(0.6, 1.3, (count, 1))
-    wide = long * rng.uniform(0.5, 0.75, (count, 1))
-    fold = 0.2 * wide * normal
-    corners = [
-        places - axis * long / 2,
-        places + side * wide / 2 + fold,
-        places + axis * long / 2,
-        places - side * wide / 2 + fold,
-    ]
-    shade = rng.uniform(0.5, 1.3, (count, 1)) * (0.65 + 0.35 * places[:, 1:2] / height)
-    yellow = 1 + rng.uniform(0, 0.35, (count, 1)) * (1, 0.6, 0)
-    colours = np.clip(np.array(green.colour) * shade * yellow, 0.004, 0.9)
-    folded = [(0, 1, 2), (0, 2, 3)]
-    return _sheets(corners, folded, _unit(0.75 * outwards + 0.45 * normal), colours, green.gloss)
-
-
-def _sheets(
-    corners: list[np.ndarray],
-    pattern: list[tuple[int, int, int]],
-    normals: np.ndarray,
-    colours: np.ndarray,
-    gloss: float,
-) -> Mesh:
-    """N equal sheets of a few triangles each, `pattern`, of `corners`, each (N, 3)."""
-    count, each = len(normals), len(corners)
-    vertices = np.stack(corners, 1).reshape(-1, 3).astype(np.float32)
-    starts = each * np.arange(count)[:, None, None]
-    triangles = (starts + np.array(pattern)).reshape(-1, 3).astype(np.int32)
-    a, b, c = np.moveaxis(vertices[triangles], 1, 0)
-    away = (np.cross(b - a, c - a) * np.repeat(normals, len(pattern), 0)).sum(1) < 0
-    triangles[away] = triangles[away][:, ::-1]
-    return Mesh(
-        vertices=vertices,
-        normals=np.repeat(normals, each, 0).astype(np.float32),
-        triangles=triangles,
-        colours=np.repeat(colours, each, 0).astype(np.float32),
-        two_sided=np.ones(len(triangles), bool),
-        parts=np.full(len(triangles), PART["obstacle"], np.uint8),
-        gloss=np.full(len(vertices), gloss, np.float32),
-    )
+    points, outwards = sample_block(rng, size, 1400)
+    cover = leaves(rng, points, outwards, rng.uniform(0.08, 0.105), green, size[1])
+    return replace(join(core, cover), grain=DENSE)
 
 
 def plant(rng: np.random.Generator) -> Mesh:
@@ -189,10 +80,10 @@ def _pot(rng: np.random.Generator) -> tuple[Mesh, float, float]:
 def _ball(rng: np.random.Generator, radius: float) -> Mesh:
     size = radius * rng.uniform(1.1, 1.6)
     stem = rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.0
-    blob = _Blob(np.array([0, stem + 0.85 * size, 0]), np.full(3, size))
+    blob = Blob(np.array([0, stem + 0.85 * size, 0]), np.full(3, size))
     green = pick(rng, _GREENS, 0.12)
     wood = tube([(0, -0.05, 0), (0, stem + 0.3 * size, 0)], 0.02, finish(_BARK[0]))
-    return join(_foliage(rng, [blob], 650, green), wood)
+    return join(cover_blobs(rng, [blob], 650, green), wood)
 
 
 def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
@@ -203,9 +94,9 @@ def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
     up = 1 - np.sqrt(rng.uniform(0, 1, (800, 1)))
     turns = rng.uniform(0, 2 * math.pi, (800, 1))
     ring = np.concatenate([np.cos(turns), 0 * turns, np.sin(turns)], 1)
-    places = ring * wide * (1 - up) * rng.uniform(0.9, 1.1, (800, 1)) + up * (0, height, 0)
-    outwards = _unit(ring + np.array([0, wide / height, 0]))
-    return join(core, _leaves(rng, places, outwards, 0.05, green, height))
+    points = ring * wide * (1 - up) * rng.uniform(0.9, 1.1, (800, 1)) + up * (0, height, 0)
+    outwards = unit(ring + np.array([0, wide / height, 0]))
+    return join(core, leaves(rng, points, outwards, 0.05, green, height))
 
 
 def _blades(rng: np.random.Generator, radius: float) -> Mesh:
@@ -217,31 +108,6 @@ def _blades(rng: np.random.Generator, radius: float) -> Mesh:
     return blades(rng, count, length, width, np.full(2, 0.4 * radius), green)
 
 
-def blades(
-    rng: np.random.Generator,
-    count: int,
-    length: float,
-    width: float,
-    half: np.ndarray,
-    green: Finish,
-) -> Mesh:
-    """`count` blades of a grass that stand on a rectangle of half sides `half` (x, z)."""
-    turns = rng.uniform(0, 2 * math.pi, (count, 1))
-    long = rng.uniform(0.6, 1.1, (count, 1)) * length
-    away = np.concatenate([np.cos(turns), 0 * turns, np.sin(turns)], 1)
-    lean = rng.uniform(0.1, 0.75, (count, 1))
-    foot = rng.uniform(-1, 1, (count, 2)) * half
-    start = np.stack([foot[:, 0], np.zeros(count), foot[:, 1]], 1) - (0, 0.03, 0)
-    bend = start + long * (0.35 * lean * away + (0, 0.6, 0))
-    tip = start + long * (1.0 * lean * away + (0, 1, 0) - (0, 0.45, 0) * lean)
-    side = np.cross(away, (0, 1, 0)) * width / 2
-    corners = [start - 0.4 * side, start + 0.4 * side, bend + side, tip, bend - side]
-    colours = np.array(green.colour) * rng.uniform(0.55, 1.4, (count, 1))
-    normals = _unit(0.7 * away + (0, 0.6, 0))
-    bent = [(0, 1, 2), (0, 2, 4), (4, 2, 3)]
-    return _sheets(corners, bent, normals, np.clip(colours, 0.004, 0.9), green.gloss)
-
-
 def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
     """A loose plant with large leaves."""
     height, green = rng.uniform(0.5, 0.9), pick(rng, _GREENS, 0.25)
@@ -250,12 +116,12 @@ def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
              finish(_BARK[0]), sides=4, capped=False)
         for x, z in rng.uniform(-1, 1, (7, 2)) * radius
     ]  # fmt: skip
-    directions = _directions(rng, 420)
+    directions = random_directions(rng, 420)
     reach = rng.uniform(0.35, 1.0, (420, 1)) ** 0.5
-    places = directions * reach * (1.25 * radius, 0.5 * height, 1.25 * radius)
-    places += np.array([0, 0.58 * height, 0])
-    leaves = _leaves(rng, places, directions, rng.uniform(0.1, 0.15), green, height)
-    return join(*stems, leaves)
+    points = directions * reach * (1.25 * radius, 0.5 * height, 1.25 * radius)
+    points += np.array([0, 0.58 * height, 0])
+    crown = leaves(rng, points, directions, rng.uniform(0.1, 0.15), green, height)
+    return join(*stems, crown)
 
 
 def planter(rng: np.random.Generator) -> Mesh:
@@ -272,8 +138,8 @@ def planter(rng: np.random.Generator) -> Mesh:
         block = np.array([0.95 * size[0], rng.uniform(0.25, 0.5), 0.9 * size[2]])
         green = pick(rng, _GREENS, 0.1)
         core = box(block - 0.05, (0, block[1] / 2, 0), green.shaded(0.5), 0.06)
-        places, outwards = _on_block(rng, block, 800)
-        grown = join(core, _leaves(rng, places, outwards, 0.075, green, block[1]))
+        points, outwards = sample_block(rng, block, 800)
+        grown = join(core, leaves(rng, points, outwards, 0.075, green, block[1]))
     return replace(join(walls, soil, moved(grown, y=size[1])), grain=0.15)
 
 
@@ -308,8 +174,8 @@ class _Twigs:
             return
         for _ in range(2 if levels < 3 else 3):
             length = self._rng.uniform(0.55, 0.85) * math.sqrt(float((step**2).sum()))
-            turned = _unit(step) + 0.55 * _directions(self._rng, 1)[0] + np.array([0, 0.1, 0])
-            self.grow(end, length * _unit(turned), 0.65 * radius, levels - 1)
+            turned = unit(step) + 0.55 * random_directions(self._rng, 1)[0] + np.array([0, 0.1, 0])
+            self.grow(end, length * unit(turned), 0.65 * radius, levels - 1)
 
 
 def tree(rng: np.random.Generator) -> Mesh:
