@@ -1,4 +1,4 @@
-"""The rigged human body of the shipped file: its shapes and how bones move it."""
+"""The rigged human body of the shipped file: its shape basis and linear blend skinning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-_STEP = np.float32(1e-4)  # metres: unit of the file's integers
+STEP = 1e-4
+"""Metres: unit of the integer coordinates in the file."""
+
 BIND_SPREAD = 0.4
 """Angle in radians between trunk and arms in the bind pose."""
 
@@ -31,7 +33,7 @@ class Shape:
     weight: float
     """-1 thin, 0 average, 1 heavy."""
     height: float
-    """-1 short, 0 average, 1 tall; beyond 0.3 few people are so extreme."""
+    """-1 short, 0 average, 1 tall; real adults lie within -0.3 to 0.3."""
     age: float
     """-1 child, 0 young, 1 old."""
     size: float = 1.0
@@ -39,30 +41,27 @@ class Shape:
 
 
 class Skin(NamedTuple):
-    """Which bones move each of V vertices."""
+    """Skinning weights of V vertices."""
 
     bones: np.ndarray
-    """(V, 4) uint8 or int."""
+    """(V, 4) uint8 or int indices of bones."""
     weights: np.ndarray
     """(V, 4) float32; each row sums to 1."""
-
-    def taken(self, rows: np.ndarray) -> Skin:
-        return Skin(self.bones[rows], self.weights[rows])
 
 
 class BodyShape(NamedTuple):
     """A body in the bind pose: upright, arms straight and a little spread, palms inwards."""
 
     vertices: np.ndarray
-    """(V, 3) float32 metres, the lowest at y = 0."""
+    """(V, 3) float32 metres; the lowest is at y = 0."""
     normals: np.ndarray
     """(V, 3) float32 of length 1."""
     joints: np.ndarray
-    """(B, 3) float32 start of each bone."""
+    """(B, 3) float32 metres: start of each bone."""
 
 
 class Body:
-    """Mesh, shapes and rig; all people share one."""
+    """Mesh, shape basis and rig that all people share."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.bones: tuple[str, ...] = tuple(map(str, arrays["bones"]))
@@ -73,7 +72,7 @@ class Body:
         self.skin = Skin(arrays["skin_bones"], weights / weights.sum(1, keepdims=True))
         self.finger_axes = dict(zip(SIDES, arrays["finger_axes"].astype(np.float64), strict=True))
         self._shapes = {
-            name.removeprefix("shape_"): values * _STEP
+            name.removeprefix("shape_"): values * np.float32(STEP)
             for name, values in arrays.items()
             if name.startswith("shape_")
         }
@@ -86,43 +85,42 @@ class Body:
     def bone(self, name: str) -> int:
         return self.bones.index(name)
 
-    def weight_of(self, *starts: str) -> np.ndarray:
-        """(V,) total weight of the bones whose names start so."""
-        chosen = np.array([bone.startswith(starts) for bone in self.bones])
+    def weight_of(self, *prefixes: str) -> np.ndarray:
+        """Return the total weight (V,) of the bones with one of these name prefixes."""
+        chosen = np.array([bone.startswith(prefixes) for bone in self.bones])
         return (self.skin.weights * chosen[self.skin.bones]).sum(1)
 
     @cached_property
     def edges(self) -> np.ndarray:
-        """(E, 2) int32 edges of the mesh."""
-        pairs = np.concatenate([self.triangles[:, [0, 1]], self.triangles[:, [1, 2]]])
-        pairs = np.concatenate([pairs, self.triangles[:, [2, 0]]])
+        """(E, 2) int32: each edge of the mesh once."""
+        corners = ([0, 1], [1, 2], [2, 0])
+        pairs = np.concatenate([self.triangles[:, pair] for pair in corners])
         return np.unique(np.sort(pairs, axis=1), axis=0)
 
     @cached_property
     def average(self) -> BodyShape:
-        """The body on which places such as the eyebrows are defined, for everyone."""
+        """The reference body: its vertices are the texture coordinates of everyone's skin."""
         return self.shaped(Shape(female=0.5, weight=0, height=0, age=0))
 
     def shaped(self, shape: Shape) -> BodyShape:
-        """The body of this shape in the bind pose."""
+        """Return the body of this shape in the bind pose."""
         packed = self._shapes["base"].copy()
         for name, factor in _factors(shape).items():
             packed += np.float32(factor) * self._shapes[name]
         count = len(self.skin.bones)
         vertices, joints = packed[:count], packed[count:]
-        turned = self._straightened(joints)
-        moves = self.moves(joints, turned)
-        vertices, joints = moved(vertices, self.skin, moves), _apply(moves, joints)
+        transforms = self.bone_transforms(joints, self._to_bind_pose(joints))
+        vertices, joints = skinned(vertices, self.skin, transforms), _apply(transforms, joints)
         floor = np.array([0, vertices[:, 1].min(), 0], np.float32)
         size = np.float32(shape.size)
         vertices, joints = size * (vertices - floor), size * (joints - floor)
         return BodyShape(vertices, vertex_normals(vertices, self.triangles), joints)
 
-    def moves(self, joints: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-        """(B, 3, 4) float32 affine maps of the bones.
+    def bone_transforms(self, joints: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+        """Return the affine transform of each bone, (B, 3, 4) float32.
 
-        `joints` (B, 3) are the starts of the bones at rest, `rotations` (B, 3, 3) turn each bone
-        from there, all in the person's frame. The pelvis keeps its place.
+        `joints` (B, 3) are the starts of the bones at rest; `rotations` (B, 3, 3) turn each bone
+        from rest. Both are in the person's frame. The pelvis does not move.
         """
         result = np.zeros((len(self.bones), 3, 4))
         for bone, parent in enumerate(self.parents):
@@ -132,13 +130,13 @@ class Body:
             result[bone, :, 3] = start - rotations[bone] @ joint
         return np.round(result, 7).astype(np.float32)  # the same on every processor
 
-    def _straightened(self, joints: np.ndarray) -> np.ndarray:
-        """(B, 3, 3) rotations from the file's pose, with bent elbows, to the bind pose."""
-        place = dict(zip(self.bones, joints.astype(np.float64), strict=True))
+    def _to_bind_pose(self, joints: np.ndarray) -> np.ndarray:
+        """Rotations (B, 3, 3) from the pose in the file, with bent elbows, to the bind pose."""
+        joint = dict(zip(self.bones, joints.astype(np.float64), strict=True))
         turns = {name: np.eye(3) for name in self.bones}
         for side, sign in SIDES.items():
-            upper, lower, hand = (place[f"{b}_{side}"] for b in ("upperarm", "lowerarm", "hand"))
-            knuckle = place[f"middle_01_{side}"]
+            upper, lower, hand = (joint[f"{b}_{side}"] for b in ("upperarm", "lowerarm", "hand"))
+            knuckle = joint[f"middle_01_{side}"]
             along = np.array([sign * np.sin(BIND_SPREAD), -np.cos(BIND_SPREAD), 0])
             hinge = np.cross(lower - upper, hand - lower)
             target = frame(along, np.cross(along, AHEAD))
@@ -147,14 +145,14 @@ class Body:
             palm = frame(along, -AHEAD) @ frame(knuckle - hand, self.finger_axes[side]).T
             for bone in ("hand", "middle_01", "middle_02"):
                 turns[f"{bone}_{side}"] = palm
-            hip, knee, ankle = (place[f"{b}_{side}"] for b in ("thigh", "calf", "foot"))
+            hip, knee, ankle = (joint[f"{b}_{side}"] for b in ("thigh", "calf", "foot"))
             turns[f"thigh_{side}"] = frame(DOWN, LEFT) @ frame(knee - hip, LEFT).T
             turns[f"calf_{side}"] = frame(DOWN, LEFT) @ frame(ankle - knee, LEFT).T
         return np.stack([turns[name] for name in self.bones])
 
 
 def _factors(shape: Shape) -> dict[str, float]:
-    """Weight of each of the file's shapes."""
+    """Return the factor of each shape of the basis; absent ones are 0."""
     weights = {
         "minweight": max(-shape.weight, 0),
         "averageweight": 1 - abs(shape.weight),
@@ -173,7 +171,7 @@ def _factors(shape: Shape) -> dict[str, float]:
 
 
 def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation with the columns `along`, `across` made orthogonal to it, and their cross."""
+    """Return the rotation (3, 3) with columns `along`, `across` orthogonalised, and their cross."""
     a0, a1, a2 = _unit(*along.tolist())
     b0, b1, b2 = across.tolist()
     shadow = a0 * b0 + a1 * b1 + a2 * b2
@@ -192,35 +190,41 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
     return x / length, y / length, z / length
 
 
-def blended(skin: Skin, moves: np.ndarray) -> np.ndarray:
-    """(12, V) float32 weighted mean of the bones' affine maps, for each vertex."""
-    flat = moves.reshape(len(moves), 12)
+def blend_transforms(skin: Skin, transforms: np.ndarray) -> np.ndarray:
+    """Average the bones' transforms (B, 3, 4) for each vertex: (12, V) float32."""
+    flat = transforms.reshape(len(transforms), 12)
     total = flat[skin.bones[:, 0]] * skin.weights[:, :1]
     for rank in range(1, skin.bones.shape[1]):
         total += flat[skin.bones[:, rank]] * skin.weights[:, rank : rank + 1]
     return np.ascontiguousarray(total.T)
 
 
-def moved(vertices: np.ndarray, skin: Skin, moves: np.ndarray) -> np.ndarray:
-    """Linear blend skinning of `vertices` (V, 3) by the bones' `moves` (B, 3, 4)."""
-    return transformed(vertices, blended(skin, moves))
+def skinned(vertices: np.ndarray, skin: Skin, transforms: np.ndarray) -> np.ndarray:
+    """Move `vertices` (V, 3) by linear blend skinning with the bones' transforms (B, 3, 4)."""
+    return apply_blend(vertices, blend_transforms(skin, transforms))
 
 
-def transformed(vertices: np.ndarray, maps: np.ndarray, directions: bool = False) -> np.ndarray:
-    """(V, 3) float32: `maps` (12, V), from `blended`, applied; without the shift to directions."""
-    x, y, z = vertices.T
-    rows = maps.reshape(3, 4, -1)
+def apply_blend(vectors: np.ndarray, blend: np.ndarray, directions: bool = False) -> np.ndarray:
+    """Apply `blend` (12, V), from `blend_transforms`, to points or directions (V, 3)."""
+    x, y, z = vectors.T
+    rows = blend.reshape(3, 4, -1)
     shift = np.float32(not directions)
     return np.stack([a * x + b * y + c * z + shift * d for a, b, c, d in rows], 1)
 
 
-def _apply(moves: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Each of `points` (B, 3) by its own map (B, 3, 4)."""
-    return ((moves[:, :, :3] * points[:, None]).sum(2) + moves[:, :, 3]).astype(np.float32)
+def _apply(transforms: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Move each of `points` (B, 3) by its own transform (B, 3, 4)."""
+    moved = (transforms[:, :, :3] * points[:, None]).sum(2) + transforms[:, :, 3]
+    return moved.astype(np.float32)
+
+
+def attached(point: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    """Return where a bone's `transform` (3, 4) takes a `point` (3,) of the bind pose."""
+    return transform[:, :3] @ point + transform[:, 3]
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V, 3) float32 normals of length 1, the mean of the triangles around by area."""
+    """Return unit vertex normals (V, 3) float32: area-weighted means of the triangles' normals."""
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     flat = cross(b - a, c - a)
     total = np.stack(
@@ -237,14 +241,14 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cross product along the last axis; faster than numpy's on many vectors."""
+    """Return the cross product along the last axis; faster than numpy's on many vectors."""
     a0, a1, a2 = a[..., 0], a[..., 1], a[..., 2]
     b0, b1, b2 = b[..., 0], b[..., 1], b[..., 2]
     return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:
-    """`vectors` (..., 3) of length 1; zero stays zero."""
+    """Scale `vectors` (..., 3) to length 1; zero stays zero."""
     squares = vectors * vectors
     length = np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2])
     return vectors / np.maximum(length, np.float32(1e-9))[..., None]

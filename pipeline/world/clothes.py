@@ -1,4 +1,4 @@
-"""Garments: what they are made of, their cuts, and the pieces of cloth that they become."""
+"""Garments: their fabric and cut, and the mesh pieces they are turned into."""
 
 from __future__ import annotations
 
@@ -22,47 +22,46 @@ class UpperGarment:
     ease: float
     """Metres between the body and the cloth."""
     taper: float
-    """Metres per metre by which the cloth may narrow below the chest; 0 falls straight."""
+    """Maximum narrowing below the chest, metres per metre; 0 falls straight."""
     hem: float
-    """Its end between hip joint (0) and knee (1); above the hip below 0."""
+    """Height of the hem; see `Heights.hem`."""
     sleeve: float
-    """Its end between shoulder (0) and wrist (1)."""
+    """End of the sleeve: 0 at the shoulder, 1 at the wrist."""
     neckline: float = 0.03
-    """Metres by which the front of the neck is open."""
+    """Depth of the neckline in front, in metres."""
     collar: float = 0.0
-    """Metres of cloth around the neck."""
+    """Height of the collar in metres."""
     flare: float = 0.0
-    """Metres per metre by which the cloth widens below the waist."""
+    """Widening below the waist, metres per metre."""
     hood: bool = False
     opening: str = "none"
-    """How the front closes: "none", "zip" or "buttons"."""
+    """Closure of the front: "none", "zip" or "buttons"."""
     folds: float = 0.005
-    """Metres: depth of the folds."""
+    """Depth of the folds in metres."""
     quilts: float = 0.0
-    """Metres between the seams of a quilted jacket; 0: not quilted."""
+    """Distance between the seams of a quilted jacket in metres; 0: not quilted."""
 
 
 @dataclass(frozen=True)
 class Trousers:
-    """Trousers, shorts or leggings."""
+    """Trousers, shorts or leggings; see `UpperGarment` for the fields."""
 
     kind: str
     fabric: Fabric
     ease: float
     taper: float
     length: float
-    """Its end between crotch (0) and ankle (1)."""
+    """End of the legs; see `Heights.trouser_hem`."""
     folds: float = 0.004
 
 
 @dataclass(frozen=True)
 class Skirt:
-    """A skirt from the waist down."""
+    """A skirt from the waist down; see `UpperGarment` for the fields."""
 
     kind: str
     fabric: Fabric
     hem: float
-    """Its end between hip joint (0) and knee (1)."""
     flare: float
     folds: float = 0.006
 
@@ -75,31 +74,31 @@ class Shoes:
     fabric: Fabric
     sole: Colour
     shaft: float
-    """Metres above the ankle joint."""
+    """Height above the ankle joint in metres."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a person, in the bind pose."""
+    """A part of a person as a mesh in the bind pose."""
 
     vertices: np.ndarray
     """(V, 3) float32 metres."""
     triangles: np.ndarray
     """(T, 3) int32."""
     skin: Skin
-    places: np.ndarray
-    """(V, 3) float32: where a vertex is on the pattern of its fabric."""
+    uvw: np.ndarray
+    """(V, 3) float32 texture coordinates: the input of `fabric.albedo`."""
     fabric: Material
     part: int
     """Index in `PARTS`."""
     folds: np.ndarray
-    """(V,) float32 metres."""
+    """(V,) float32 depth of the folds in metres."""
     cut: np.ndarray
     """(V,) float32; see `Surface.cut`."""
     name: str
-    """What it is of: "skin", "hair", "top", "outer"..."""
+    """A name of `PARTS`, "hood_up" or "hood_down"."""
     twins: np.ndarray
-    """(S, 2) rows of vertices at the same place."""
+    """(S, 2) pairs of vertices at the same position."""
     two_sided: bool = False
 
 
@@ -114,18 +113,22 @@ def tube_piece(
     zone: float = 0.0,
     two_sided: bool = False,
 ) -> Piece:
-    """A piece of `vertices` (R, C, 3): rings whose last point is at the place of the first."""
+    """Make a tube of `vertices` (R, C, 3); the last point of each ring repeats the first.
+
+    `folds` and `cut` broadcast to (R, C); `outward`: columns run counter-clockwise seen from the
+    last ring.
+    """
     rows, columns = vertices.shape[:2]
     triangles = quads(rows, columns)
-    places = _places(vertices, zone)
+    uvw = _tube_uvw(vertices, zone)
     if isinstance(fabric, Fabric):
-        fabric = replace(fabric, length=float(places[:, 1].max()))
+        fabric = replace(fabric, length=float(uvw[:, 1].max()))
     start = np.arange(rows) * columns
     return Piece(
         vertices=vertices.reshape(-1, 3).astype(np.float32),
         triangles=(triangles if outward else triangles[:, ::-1]).astype(np.int32),
         skin=skin,
-        places=places,
+        uvw=uvw,
         fabric=fabric,
         part=PART[name],
         folds=np.broadcast_to(folds, (rows, columns)).ravel().astype(np.float32),
@@ -139,39 +142,61 @@ def tube_piece(
 def rigid_piece(
     name: str, mesh: Mesh, tailor: Tailor, bone: str | int, material: Material | None = None
 ) -> Piece:
-    """A piece that moves with one bone; without a `material` it has the colours of `mesh`."""
+    """Make a piece that moves with one bone; without a `material` it keeps the mesh's colours."""
     count = len(mesh.vertices)
     number = bone if isinstance(bone, int) else tailor.body.bone(bone)
     weights = np.zeros((count, 4), np.float32)
     weights[:, 0] = 1
-    return Piece(
-        vertices=mesh.vertices,
-        triangles=mesh.triangles,
-        skin=Skin(np.full((count, 4), number), weights),
-        places=mesh.colours if material is None else _projected(mesh.vertices),
+    return smooth_piece(
+        name,
+        mesh.vertices,
+        mesh.triangles,
+        Skin(np.full((count, 4), number), weights),
+        uvw=mesh.colours if material is None else _rigid_uvw(mesh.vertices),
         fabric=Painted(float(mesh.gloss.max())) if material is None else material,
+        two_sided=bool(mesh.two_sided.any()),
+    )
+
+
+def smooth_piece(
+    name: str,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    skin: Skin,
+    uvw: np.ndarray,
+    fabric: Material,
+    two_sided: bool = False,
+) -> Piece:
+    """Make a piece without folds, holes or twins."""
+    count = len(vertices)
+    return Piece(
+        vertices=vertices,
+        triangles=triangles,
+        skin=skin,
+        uvw=uvw,
+        fabric=fabric,
         part=PART[name],
         folds=np.zeros(count, np.float32),
         cut=np.ones(count, np.float32),
         name=name,
         twins=np.zeros((0, 2), np.int64),
-        two_sided=bool(mesh.two_sided.any()),
+        two_sided=two_sided,
     )
 
 
-def _projected(vertices: np.ndarray) -> np.ndarray:
-    """(V, 3) places of a rigid piece: across, down, and a zone of its own."""
+def _rigid_uvw(vertices: np.ndarray) -> np.ndarray:
+    """Return texture coordinates (V, 3): metres across, metres down, `RIGID`."""
     x, y, _ = (vertices - vertices.mean(0)).T
     return np.stack([x, -y, np.full_like(x, RIGID)], 1).astype(np.float32)
 
 
-def _places(vertices: np.ndarray, zone: float) -> np.ndarray:
-    """(V, 3) metres around from the front, metres along from the last ring, and the zone."""
+def _tube_uvw(vertices: np.ndarray, zone: float) -> np.ndarray:
+    """Return texture coordinates (V, 3): metres around from the front, from the last ring, zone."""
     rows, columns = vertices.shape[:2]
     width = np.linalg.norm(np.diff(vertices, axis=1), axis=2).sum(1).mean()
     around = np.broadcast_to(np.linspace(-0.5, 0.5, columns) * width, (rows, columns))
     steps = np.linalg.norm(np.diff(vertices.mean(1), axis=0), axis=1)
     along = np.concatenate([[0], np.cumsum(steps)])
     along = np.broadcast_to((along[-1] - along)[:, None], (rows, columns))
-    places = np.stack([around, along, np.full_like(around, zone)], 2)
-    return places.reshape(-1, 3).astype(np.float32)
+    uvw = np.stack([around, along, np.full_like(around, zone)], 2)
+    return uvw.reshape(-1, 3).astype(np.float32)

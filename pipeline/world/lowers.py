@@ -7,48 +7,48 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.world.body import SIDES, Skin
-from pipeline.world.clothes import Piece, Shoes, Skirt, Trousers, UpperGarment, tube_piece
+from pipeline.world.clothes import Piece, Shoes, Skirt, Trousers, tube_piece
 from pipeline.world.patterns import LEG, Leather
 from pipeline.world.tubes import (
+    UPRIGHT,
     Frame,
     Rings,
     Slices,
     Tailor,
-    hanging,
-    raised,
-    ramp,
+    limit_taper,
     rings,
     smoothed,
-    upright_frame,
+    smoothstep,
 )
 from pipeline.world.uppers import TRUNK_COLUMNS, TRUNK_STEP, draped, trunk_skin
 
 _LEG_COLUMNS, _LEG_STEP, _SHOE_COLUMNS = 16, 0.032, 10
 _SOLE = 0.025  # metres
 _SHOE_PARTS = np.array([0, 0.04, 0.12, 0.25, 0.4, 0.55, 0.7, 0.82, 0.92, 0.975, 1.0])
-"""Places of the rings of a shoe, from the heel to the toes."""
+"""Positions of a shoe's rings: 0 at the heel, 1 at the toes."""
 
+_SKIRT_EASE, _SKIRT_TAPER = 0.012, 0.02  # see `UpperGarment`
 _LEATHER = 0.009  # metres between the foot and the outside of a shoe
 
 
 def trouser_pieces(tailor: Tailor, garment: Trousers) -> list[Piece]:
-    """Two legs with their halves of the hips."""
+    """Make two legs, each with its half of the hips."""
     return [_trouser_leg(tailor, garment, side) for side in SIDES]
 
 
 def _trouser_leg(tailor: Tailor, garment: Trousers, side: str) -> Piece:
     at = tailor.heights
-    waist, hem = at.waist - 0.02, at.crotch - garment.length * (at.crotch - at.ankle)
+    waist, hem = at.waist - 0.02, at.trouser_hem(garment.length)
     stations = np.linspace(waist, hem, max(8, round((waist - hem) / _LEG_STEP)))
     outline = rings(tailor.halves[side], stations, _LEG_COLUMNS)
     steps = np.abs(np.diff(stations, prepend=stations[0]))
-    ease = garment.ease * (0.4 + 0.6 * ramp(stations, at.hip + 0.05, at.crotch - 0.1))
+    ease = garment.ease * (0.4 + 0.6 * smoothstep(stations, at.hip + 0.05, at.crotch - 0.1))
     radii = smoothed(outline.radii) + ease[:, None]
     below = stations <= at.crotch
-    radii[below] = hanging(radii[below], steps[below], garment.taper)
-    vertices = raised(Rings(stations, smoothed(smoothed(outline.middles)), radii), upright_frame())
-    crumpled = 0.5 + 0.7 * ramp(np.abs(stations - at.knee), 0.16, 0.03)
-    crumpled = crumpled + 0.9 * ramp(stations, at.ankle + 0.16, at.ankle + 0.02)
+    radii[below] = limit_taper(radii[below], steps[below], garment.taper)
+    vertices = Rings(stations, smoothed(smoothed(outline.middles)), radii).points(UPRIGHT)
+    crumpled = 0.5 + 0.7 * smoothstep(np.abs(stations - at.knee), 0.16, 0.03)
+    crumpled = crumpled + 0.9 * smoothstep(stations, at.ankle + 0.16, at.ankle + 0.02)
     return tube_piece(
         "bottom",
         vertices,
@@ -63,8 +63,11 @@ def _trouser_leg(tailor: Tailor, garment: Trousers, side: str) -> Piece:
 
 def _leg_skin(tailor: Tailor, side: str, y: np.ndarray) -> Skin:
     at = tailor.heights
-    spine = ramp(y, at.waist - 0.1, at.waist)
-    thigh, calf = ramp(y, at.hip + 0.05, at.hip - 0.09), ramp(y, at.knee + 0.05, at.knee - 0.05)
+    spine = smoothstep(y, at.waist - 0.1, at.waist)
+    thigh, calf = (
+        smoothstep(y, at.hip + 0.05, at.hip - 0.09),
+        smoothstep(y, at.knee + 0.05, at.knee - 0.05),
+    )
     return tailor.skin(
         {
             "spine_01": 0.7 * spine,
@@ -76,15 +79,14 @@ def _leg_skin(tailor: Tailor, side: str, y: np.ndarray) -> Skin:
 
 
 def skirt_pieces(tailor: Tailor, skirt: Skirt) -> list[Piece]:
-    """One tube from the waist down."""
+    """Make one tube from the waist down."""
     at = tailor.heights
-    hem = at.hip - skirt.hem * (at.hip - at.knee)
+    hem = at.hem(skirt.hem)
     stations = np.linspace(hem, at.waist - 0.01, max(6, round((at.waist - hem) / TRUNK_STEP)))
     outline = rings(tailor.trunk, stations, TRUNK_COLUMNS)
-    cloth = UpperGarment("skirt", skirt.fabric, 0.012, 0.02, skirt.hem, 0, flare=skirt.flare)
-    hung = draped(outline, cloth, at.waist - 0.02, at.waist)
-    vertices = raised(hung, upright_frame())
-    loose = ramp(stations, at.waist, at.crotch)
+    hung = draped(outline, at.waist - 0.02, at.waist, _SKIRT_EASE, _SKIRT_TAPER, skirt.flare)
+    vertices = hung.points(UPRIGHT)
+    loose = smoothstep(stations, at.waist, at.crotch)
     skin = trunk_skin(tailor, vertices.reshape(-1, 3))
     folds = skirt.folds * loose[:, None]
     return [
@@ -93,7 +95,7 @@ def skirt_pieces(tailor: Tailor, skirt: Skirt) -> list[Piece]:
 
 
 def shoe_pieces(tailor: Tailor, shoes: Shoes, shaft: bool) -> list[Piece]:
-    """A shoe for each foot, and the shafts of boots unless trousers hide them."""
+    """Make a shoe for each foot; `shaft` adds the shafts of boots."""
     pieces = []
     for side in SIDES:
         pieces.append(_shoe(tailor, shoes, side))
@@ -103,7 +105,7 @@ def shoe_pieces(tailor: Tailor, shoes: Shoes, shaft: bool) -> list[Piece]:
 
 
 def _foot(tailor: Tailor, side: str) -> tuple[Slices, Frame]:
-    """A foot from the heel on, along z; rings start above."""
+    """Return the cross-sections of a foot along z, from the heel, and their axes."""
     own = tailor.shape.vertices[:, 0] * SIDES[side] > 0
     low = tailor.shape.vertices[:, 1] < tailor.heights.ankle + 0.03
     up, left = np.array([0.0, 1, 0]), np.array([1.0, 0, 0])
@@ -119,20 +121,20 @@ def _shoe(tailor: Tailor, shoes: Shoes, side: str) -> Piece:
     outline = rings(slices, stations, _SHOE_COLUMNS)
     rounded = _rounded(8 * _SHOE_PARTS) * _rounded(7 * (1 - _SHOE_PARTS))
     radii = (smoothed(outline.radii) + _LEATHER) * rounded[:, None]
-    vertices = raised(Rings(stations, smoothed(outline.middles), radii), frame)
+    vertices = Rings(stations, smoothed(outline.middles), radii).points(frame)
     vertices[..., 1] = np.maximum(vertices[..., 1] - _SOLE * (vertices[..., 1] < 0.02), -_SOLE)
-    toes = ramp(np.repeat(stations, _SHOE_COLUMNS + 1), *_toe_joint(tailor, side))
+    toes = smoothstep(np.repeat(stations, _SHOE_COLUMNS + 1), *_toe_joint(tailor, side))
     skin = tailor.skin({f"foot_{side}": 1 - toes, f"ball_{side}": toes})
     look = Leather(shoes.fabric, shoes.sole, _SOLE)
     piece = tube_piece("shoes", vertices, skin, look, np.zeros(1), np.ones(1), False)
-    places = piece.places.copy()
-    places[:, 2] = piece.vertices[:, 1] + _SOLE  # height above the ground
-    return replace(piece, places=places)
+    uvw = piece.uvw.copy()
+    uvw[:, 2] = piece.vertices[:, 1] + _SOLE  # height above the ground
+    return replace(piece, uvw=uvw)
 
 
-def _rounded(place: np.ndarray) -> np.ndarray:
-    """A quarter of a circle: 0 at 0, 1 from 1 on."""
-    return np.sqrt(np.clip(1 - np.maximum(1 - place, 0) ** 2, 0.02, 1))
+def _rounded(distance: np.ndarray) -> np.ndarray:
+    """Return a quarter circle: near 0 at `distance` 0, 1 from 1 on."""
+    return np.sqrt(np.clip(1 - np.maximum(1 - distance, 0) ** 2, 0.02, 1))
 
 
 def _toe_joint(tailor: Tailor, side: str) -> tuple[float, float]:
@@ -144,8 +146,8 @@ def _shaft(tailor: Tailor, shoes: Shoes, side: str) -> Piece:
     at = tailor.heights
     stations = np.linspace(at.ankle + shoes.shaft, at.ankle - 0.03, 5)
     outline = rings(tailor.halves[side], stations, _SHOE_COLUMNS)
-    vertices = raised(outline._replace(radii=outline.radii + 0.012), upright_frame())
+    vertices = outline._replace(radii=outline.radii + 0.012).points(UPRIGHT)
     y = np.repeat(stations, _SHOE_COLUMNS + 1)
-    calf = ramp(y, at.ankle - 0.02, at.ankle + 0.03)
+    calf = smoothstep(y, at.ankle - 0.02, at.ankle + 0.03)
     skin = tailor.skin({f"calf_{side}": calf, f"foot_{side}": 1 - calf})
     return tube_piece("shoes", vertices, skin, shoes.fabric, np.full(1, 0.002), np.ones(1), False)

@@ -1,4 +1,4 @@
-"""Bags that people always wear, fitted to their clothes."""
+"""The bag of an identity, fitted to its clothes."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.world.body import SIDES
-from pipeline.world.clothes import Piece, rigid_piece
+from pipeline.world.clothes import Piece, rigid_piece, smooth_piece
 from pipeline.world.finishes import Finish
 from pipeline.world.meshes import join, quads
 from pipeline.world.patterns import Colour, Painted
 from pipeline.world.solids import box, ellipsoid, tube
-from pipeline.world.surfaces import PART, Mesh
-from pipeline.world.tubes import Tailor, ramp
+from pipeline.world.surfaces import Mesh
+from pipeline.world.tubes import Tailor, smoothstep
 from pipeline.world.uppers import trunk_skin
 
-_OFF_CLOTH = 0.012  # metres by which a strap lies above the cloth
+_OFF_CLOTH = 0.012  # metres from the cloth to a strap
 _STRAP_STEPS = 9
 _HALF = 0.024  # metres: half the width of a backpack's straps
 
 
 @dataclass(frozen=True)
 class Bag:
-    """A bag that a person always has."""
+    """A bag that is part of an identity."""
 
     kind: str
     """"backpack", "shoulder", "cross" (strap over the chest) or "hand"."""
     colour: Colour
     second: Colour
-    """Of its pockets and straps."""
+    """Colour of pockets and straps."""
     size: float
-    """1: average."""
+    """Scale: 1 is average."""
     side: str
-    """"l" or "r": where it hangs."""
+    """"l" or "r": the side on which it hangs."""
 
 
 def bag_pieces(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
-    """The bag and its straps, over `cloth` (R, C, 3): rings of the outermost upper garment."""
+    """Make the bag and its straps over `cloth` (R, C, 3): rings of the outermost upper garment."""
     make = {"backpack": _backpack, "shoulder": _shoulder_bag, "cross": _cross_bag, "hand": _handbag}
     return make[bag.kind](tailor, bag, cloth)
 
@@ -45,7 +45,7 @@ def bag_pieces(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
 def _backpack(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
     at, size = tailor.heights, bag.size
     middle = at.shoulder - 0.16
-    back = _depth(cloth, middle, behind=True)
+    back = float(_on_cloth(cloth, 0.0, middle, behind=True)[2])
     main, pocket = Finish(bag.colour, 0.08), Finish(bag.second, 0.08)
     centre = np.array([0, middle - 0.03, back - 0.075 * size])
     body = ellipsoid((0.15 * size, 0.225 * size, 0.1 * size), centre, main, 7, 12, 0.45)
@@ -60,12 +60,12 @@ def _backpack(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
 
 
 def _over_shoulder(tailor: Tailor, cloth: np.ndarray, x: float, colour: Colour) -> Piece:
-    """A strap from the chest over the shoulder to the back."""
+    """Make a strap from the chest over the shoulder to the back."""
     at = tailor.heights
     top = _top_at(cloth, abs(x) + _HALF)
     low = at.chest - 0.14
     front = np.linspace(low, top, _STRAP_STEPS)
-    aside = x * (1 + 0.7 * ramp(front, at.chest, low))  # it ends below the arm
+    aside = x * (1 + 0.7 * smoothstep(front, at.chest, low))  # ends below the arm
     behind = np.linspace(top, at.shoulder - 0.1, 4)
     path = [_on_cloth(cloth, a, y, behind=False) for a, y in zip(aside, front, strict=True)]
     path += [_on_cloth(cloth, x, y, behind=True) for y in behind]
@@ -91,18 +91,15 @@ def _cross_bag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
 def _diagonal(
     tailor: Tailor, cloth: np.ndarray, start: float, end: float, low: float, colour: Colour
 ) -> Piece:
-    """A strap from x = `start` on one shoulder to x = `end` at the height `low`, front and back."""
+    """Make a strap from x = `start` on a shoulder to x = `end` at height `low`, front and back."""
     top = _top_at(cloth, abs(start))
-    parts = np.linspace(0, 1, _STRAP_STEPS)
-    front = [
-        _on_cloth(cloth, start + t * (end - start), top + t * (low - top), behind=False)
-        for t in parts[::-1]
+    down = np.linspace(0, 1, _STRAP_STEPS)
+    path = [
+        _on_cloth(cloth, start + t * (end - start), top + t * (low - top), behind)
+        for behind, steps in ((False, down[::-1]), (True, down))
+        for t in steps
     ]
-    behind = [
-        _on_cloth(cloth, start + t * (end - start), top + t * (low - top), behind=True)
-        for t in parts
-    ]
-    return _strap(tailor, np.stack(front + behind), 0.016, colour)
+    return _strap(tailor, np.stack(path), 0.016, colour)
 
 
 def _shoulder_bag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
@@ -126,7 +123,7 @@ def _handbag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
 
 
 def _bag_below(grip: np.ndarray, bag: Bag) -> Mesh:
-    """A bag with a handle whose top is at `grip`."""
+    """Make a bag with the top of its handle at `grip`."""
     size = bag.size
     centre = grip - np.array([0, 0.26 * size, 0])
     body = box((0.11 * size, 0.24 * size, 0.3 * size), centre, Finish(bag.colour, 0.15), 0.02)
@@ -136,7 +133,7 @@ def _bag_below(grip: np.ndarray, bag: Bag) -> Mesh:
 
 
 def hanging_bone(tailor: Tailor, side: str) -> int:
-    """Number of the extra bone that follows a hand but never turns."""
+    """Return the index of the extra bone that follows a hand without rotating."""
     return len(tailor.body.bones) + list(SIDES).index(side)
 
 
@@ -144,38 +141,33 @@ def hanging_bone(tailor: Tailor, side: str) -> int:
 
 
 def _strap(tailor: Tailor, path: np.ndarray, half: float, colour: Colour) -> Piece:
-    """A ribbon along `path` (N, 3), `half` metres to each side in x."""
+    """Make a ribbon along `path` (N, 3), `half` metres to each side in x."""
     aside = np.array([half, 0, 0])
     vertices = np.stack([path - aside, path + aside], 1).reshape(-1, 3).astype(np.float32)
-    count = len(vertices)
-    return Piece(
-        vertices=vertices,
-        triangles=quads(len(path), 2).astype(np.int32),
-        skin=trunk_skin(tailor, vertices.astype(np.float64)),
-        places=np.tile(np.array(colour, np.float32), (count, 1)),
+    return smooth_piece(
+        "bag",
+        vertices,
+        quads(len(path), 2).astype(np.int32),
+        trunk_skin(tailor, vertices.astype(np.float64)),
+        uvw=np.tile(np.array(colour, np.float32), (len(vertices), 1)),
         fabric=Painted(0.08),
-        part=PART["bag"],
-        folds=np.zeros(count, np.float32),
-        cut=np.ones(count, np.float32),
-        name="bag",
-        twins=np.zeros((0, 2), np.int64),
         two_sided=True,
     )
 
 
 def _ring(cloth: np.ndarray, y: float) -> np.ndarray:
-    """(C, 3) the ring of `cloth` nearest to the height `y`."""
+    """Return the ring (C, 3) of `cloth` nearest to height `y`."""
     return cloth[int(np.abs(cloth[:, 0, 1] - y).argmin())]
 
 
 def _top_at(cloth: np.ndarray, x: float) -> float:
-    """Greatest height at which the cloth is as wide as `x` on each side."""
+    """Return the greatest height at which the cloth reaches `x` to a side."""
     wide = np.abs(cloth[..., 0]).max(1) >= x
     return float(cloth[wide][:, 0, 1].max())
 
 
 def _on_cloth(cloth: np.ndarray, x: float, y: float, behind: bool) -> np.ndarray:
-    """(3,) a point a little above the cloth, in front or behind."""
+    """Return the point (3,) just above the cloth at (x, y), in front or behind."""
     ring = _ring(cloth, y)
     half = ring[:, 2] < np.median(ring[:, 2])
     side = ring[half if behind else ~half]
@@ -183,8 +175,3 @@ def _on_cloth(cloth: np.ndarray, x: float, y: float, behind: bool) -> np.ndarray
     z = float(np.interp(x, side[order, 0], side[order, 2]))
     x = float(np.clip(x, ring[:, 0].min() - _OFF_CLOTH, ring[:, 0].max() + _OFF_CLOTH))
     return np.array([x, y + _OFF_CLOTH / 2, z + (-_OFF_CLOTH if behind else _OFF_CLOTH)])
-
-
-def _depth(cloth: np.ndarray, y: float, behind: bool) -> float:
-    """z of the cloth's middle at the height `y`."""
-    return float(_on_cloth(cloth, 0.0, y, behind)[2])

@@ -21,7 +21,7 @@ _DARK = 0.06  # sum of the channels: lines on darker cloth are lighter than it
 
 @dataclass(frozen=True)
 class Fabric:
-    """A material: linear albedo at places (P, 3) of a piece, in metres."""
+    """A material: linear albedo at uvw (P, 3) of a piece, in metres."""
 
     colour: Colour
     second: Colour | None = None
@@ -37,23 +37,23 @@ class Fabric:
     length: float = 1.0
     """Metres of the garment from its first to its last ring."""
 
-    def albedo(self, places: np.ndarray) -> np.ndarray:
+    def albedo(self, uvw: np.ndarray) -> np.ndarray:
         """(P, 3) float32."""
         base = np.array(self.colour, np.float32)
-        albedo = np.broadcast_to(base, (len(places), 3))
+        albedo = np.broadcast_to(base, (len(uvw), 3))
         if self.second is not None:
-            amount = _PATTERNS[self.pattern](places, self.scale, self.seed)
+            amount = _PATTERNS[self.pattern](uvw, self.scale, self.seed)
             albedo = albedo + amount[:, None] * (np.array(self.second, np.float32) - base)
-        noise = volume_noise(places * np.float32(150) + np.float32(self.seed % 64))
+        noise = volume_noise(uvw * np.float32(150) + np.float32(self.seed % 64))
         light = 1 + np.float32(self.grain) * noise
         if self.trim != "none":
             step = -0.45 if sum(self.colour) > _DARK else 0.9
-            light = light * (1 + np.float32(step) * trim_strength(self.trim, places, self.length))
+            light = light * (1 + np.float32(step) * trim_strength(self.trim, uvw, self.length))
         return albedo * light[:, None]
 
 
-def _plain(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    return np.zeros(len(places), np.float32)
+def _plain(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    return np.zeros(len(uvw), np.float32)
 
 
 def _bars(values: np.ndarray, period: float, width: float) -> np.ndarray:
@@ -63,45 +63,45 @@ def _bars(values: np.ndarray, period: float, width: float) -> np.ndarray:
     return np.clip((np.float32(width * period / 2) - middle) / _SOFT + np.float32(0.5), 0, 1)
 
 
-def _stripes(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    return _bars(places[:, 1], scale, 0.3 + 0.1 * (seed % 4))
+def _stripes(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    return _bars(uvw[:, 1], scale, 0.3 + 0.1 * (seed % 4))
 
 
-def _checks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    across, along = (_bars(places[:, axis], scale, 0.5) for axis in (0, 1))
+def _checks(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    across, along = (_bars(uvw[:, axis], scale, 0.5) for axis in (0, 1))
     return np.float32(0.5) * (across + along)
 
 
-def _print(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+def _print(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
     """A motif on the chest or the back, of a few random bars and discs."""
     rng = np.random.default_rng(seed)
     behind = rng.random() < 0.2
-    half = np.float32(0.5 * places[:, 0].max(initial=0.45)) if behind else np.float32(0)
-    x = (np.abs(places[:, 0]) - 2 * half if behind else places[:, 0]) / np.float32(scale)
-    y = (places[:, 1] - np.float32(0.27)) / np.float32(scale)
-    shown = np.zeros(len(places), bool)
+    half = np.float32(0.5 * uvw[:, 0].max(initial=0.45)) if behind else np.float32(0)
+    x = (np.abs(uvw[:, 0]) - 2 * half if behind else uvw[:, 0]) / np.float32(scale)
+    y = (uvw[:, 1] - np.float32(0.27)) / np.float32(scale)
+    shown = np.zeros(len(uvw), bool)
     for _ in range(rng.integers(2, 6)):
         at_x, at_y, wide, high = rng.uniform([-0.3, -0.4, 0.1, 0.05], [0.3, 0.4, 0.5, 0.2])
         if rng.random() < 0.6:
             shown |= (np.abs(x - at_x) < wide) & (np.abs(y - at_y) < high)
         else:
             shown |= (x - at_x) ** 2 + (y - at_y) ** 2 < (wide / 2) ** 2
-    on_motif = (np.abs(x) < 0.5) & (np.abs(y) < 0.6) & (places[:, 2] == TRUNK)
+    on_motif = (np.abs(x) < 0.5) & (np.abs(y) < 0.6) & (uvw[:, 2] == TRUNK)
     return (shown & on_motif).astype(np.float32)
 
 
-def _blocks(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
+def _blocks(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
     """Another colour above or below a line, or on the sleeves."""
-    trunk = places[:, 2] == TRUNK
+    trunk = uvw[:, 2] == TRUNK
     kind = seed % 3
     if kind == 0:
         return (~trunk).astype(np.float32)
-    over = places[:, 1] < np.float32(scale)
+    over = uvw[:, 1] < np.float32(scale)
     return (trunk & (over if kind == 1 else ~over)).astype(np.float32)
 
 
-def _melange(places: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    return np.clip(0.3 + 0.08 * volume_noise(places * np.float32(420)), 0, 1)
+def _melange(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
+    return np.clip(0.3 + 0.08 * volume_noise(uvw * np.float32(420)), 0, 1)
 
 
 _PATTERNS = {
@@ -120,12 +120,12 @@ class Material(Protocol):
     @property
     def gloss(self) -> float: ...
 
-    def albedo(self, places: np.ndarray) -> np.ndarray: ...
+    def albedo(self, uvw: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class Complexion:
-    """Skin with a face; its places are those of the average body, in metres."""
+    """Skin with a face; its uvw are those of the average body, in metres."""
 
     colour: Colour
     hair: Colour
@@ -135,17 +135,17 @@ class Complexion:
     glasses: bool = False
     gloss: float = 0.06
 
-    def albedo(self, places: np.ndarray) -> np.ndarray:
+    def albedo(self, uvw: np.ndarray) -> np.ndarray:
         skin = np.array(self.colour, np.float32)
-        noise = volume_noise(places * np.float32(60))
+        noise = volume_noise(uvw * np.float32(60))
         albedo = skin * (1 + np.float32(0.05) * noise)[:, None]
-        face = np.flatnonzero(places[:, 1] > _CHIN - 0.03)
+        face = np.flatnonzero(uvw[:, 1] > _CHIN - 0.03)
         if len(face):
-            albedo[face] = self._face(places[face], albedo[face])
+            albedo[face] = self._face(uvw[face], albedo[face])
         return albedo
 
-    def _face(self, places: np.ndarray, albedo: np.ndarray) -> np.ndarray:
-        x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
+    def _face(self, uvw: np.ndarray, albedo: np.ndarray) -> np.ndarray:
+        x, y, z = np.abs(uvw[:, 0]), uvw[:, 1], uvw[:, 2]
         front = z > 0.1
         hair = np.array(self.hair, np.float32)
         red = np.array(self.colour, np.float32) * np.array([1.0, 0.55, 0.5], np.float32)
@@ -190,7 +190,7 @@ def _mix(albedo: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> np.ndarr
 
 @dataclass(frozen=True)
 class Leather:
-    """A shoe; its places are around, along and height above the ground."""
+    """A shoe; its uvw are around, along and height above the ground."""
 
     upper: Fabric
     sole: Colour
@@ -201,32 +201,32 @@ class Leather:
     def gloss(self) -> float:
         return self.upper.gloss
 
-    def albedo(self, places: np.ndarray) -> np.ndarray:
-        flat = places * np.array([1, 1, 0], np.float32)
-        low = (places[:, 2] < np.float32(self.height)).astype(np.float32)
+    def albedo(self, uvw: np.ndarray) -> np.ndarray:
+        flat = uvw * np.array([1, 1, 0], np.float32)
+        low = (uvw[:, 2] < np.float32(self.height)).astype(np.float32)
         return _mix(self.upper.albedo(flat), np.array(self.sole, np.float32), low)
 
 
 @dataclass(frozen=True)
 class Painted:
-    """A thing whose places are its colours."""
+    """A thing whose uvw are its colours."""
 
     gloss: float
 
-    def albedo(self, places: np.ndarray) -> np.ndarray:
-        return places
+    def albedo(self, uvw: np.ndarray) -> np.ndarray:
+        return uvw
 
 
 @dataclass(frozen=True)
 class Strands:
-    """Hair; its places are those of the shell around the head."""
+    """Hair; its uvw are those of the shell around the head."""
 
     colour: Colour
     seed: int = 0
     gloss: float = 0.1
 
-    def albedo(self, places: np.ndarray) -> np.ndarray:
+    def albedo(self, uvw: np.ndarray) -> np.ndarray:
         base = np.array(self.colour, np.float32)
-        along = places * np.array([260, 24, 40], np.float32) + np.float32(self.seed % 64)
+        along = uvw * np.array([260, 24, 40], np.float32) + np.float32(self.seed % 64)
         streaks = np.clip(1 + 0.3 * volume_noise(along), 0.3, 2)
         return base * streaks[:, None]

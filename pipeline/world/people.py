@@ -18,7 +18,8 @@ from pipeline.world.dyes import (
     colour_name,
     shade_of,
 )
-from pipeline.world.heads import Hair, Headwear
+from pipeline.world.hair import Hair
+from pipeline.world.headwear import Headwear
 from pipeline.world.luggage import Bag
 from pipeline.world.patterns import Complexion, Strands
 from pipeline.world.wardrobe import (

@@ -12,14 +12,8 @@ from pipeline.world.carried import Carried
 from pipeline.world.clothes import Piece, Skirt, Trousers, UpperGarment
 from pipeline.world.cycles import Ridden, ridden_bicycle
 from pipeline.world.figure import Figure, assemble, pose_figure
-from pipeline.world.heads import (
-    Skull,
-    hair_pieces,
-    headwear_pieces,
-    hood_down,
-    hood_up,
-    squashed,
-)
+from pipeline.world.hair import hair_pieces, squashed
+from pipeline.world.headwear import headwear_pieces, hood_down, hood_up
 from pipeline.world.looks import Look
 from pipeline.world.lowers import shoe_pieces, skirt_pieces, trouser_pieces
 from pipeline.world.luggage import bag_pieces
@@ -28,6 +22,7 @@ from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
 from pipeline.world.rides import riding, scooter
+from pipeline.world.skull import Skull
 from pipeline.world.surfaces import PART, Mesh, Surface
 from pipeline.world.things import hold, make_thing
 from pipeline.world.tubes import Tailor
@@ -58,26 +53,28 @@ class Person:
 
     def posed(self, look: Look, yaw: float, x: float, z: float) -> Figure:
         """The person's surface: turned by `yaw`, the middle of the hips above (x, z)."""
-        return self._figure(look, self._moves(self._pose(look))).placed(yaw, x, z)
+        return self._figure(look, self._transforms(self._pose(look))).placed(yaw, x, z)
 
     def surfaces(self, look: Look, yaw: float, x: float, z: float) -> list[Surface]:
         """The person, first, and all that they hold, push or lead."""
-        moves = self._moves(self._pose(look))
-        figure = self._figure(look, moves)
-        moves[:, 1, 3] += figure.lift
-        return [figure.placed(yaw, x, z), *self._things(look, moves, yaw, x, z)]
+        transforms = self._transforms(self._pose(look))
+        figure = self._figure(look, transforms)
+        transforms[:, 1, 3] += figure.lift
+        return [figure.placed(yaw, x, z), *self._things(look, transforms, yaw, x, z)]
 
-    def _figure(self, look: Look, moves: np.ndarray) -> Figure:
+    def _figure(self, look: Look, transforms: np.ndarray) -> Figure:
         hidden = frozenset({"hood_down" if look.hood_up else "hood_up"})
         grounded = look.activity not in _RIDERS and look.pose.seat is None
-        return pose_figure(self.assembly, moves, self._cut(look), hidden, look.creases, grounded)
+        return pose_figure(
+            self.assembly, transforms, self._cut(look), hidden, look.creases, grounded
+        )
 
     def _pose(self, look: Look) -> Pose:
         """The look's pose; that of a rider depends on the vehicle."""
         if look.activity not in _RIDERS:
             return look.pose
         pitch, heel = _RIDERS[look.activity]
-        pose = riding(self.body, self.shape, self._moves, self._ride(look), pitch, heel)
+        pose = riding(self.body, self.shape, self._transforms, self._ride(look), pitch, heel)
         return replace(pose, head=(pose.head[0], look.pose.head[1], 0.0))
 
     def _ride(self, look: Look) -> Ridden:
@@ -112,52 +109,52 @@ class Person:
         """What decides how the person's things look."""
         return np.random.default_rng(self.identity.things)
 
-    def _moves(self, pose: Pose) -> np.ndarray:
+    def _transforms(self, pose: Pose) -> np.ndarray:
         """(B + 2, 3, 4) maps of the bones, and of those that hang from the hands."""
         joints = self.shape.joints
-        moves = self.body.moves(joints, rotations(self.body, pose))
+        transforms = self.body.bone_transforms(joints, rotations(self.body, pose))
         if pose.seat is not None:
-            start = moves[0, :, :3] @ joints[0] + moves[0, :, 3]
-            moves[:, :, 3] += (pose.seat - start).astype(np.float32)
+            start = transforms[0, :, :3] @ joints[0] + transforms[0, :, 3]
+            transforms[:, :, 3] += (pose.seat - start).astype(np.float32)
         hanging = np.zeros((2, 3, 4), np.float32)
         for row, side in enumerate(SIDES):
             bone = self.body.bone(f"middle_01_{side}")
-            held = moves[bone, :, :3] @ joints[bone] + moves[bone, :, 3]
+            held = transforms[bone, :, :3] @ joints[bone] + transforms[bone, :, 3]
             hanging[row, :, :3] = np.eye(3)
             hanging[row, :, 3] = held - joints[bone]
-        return np.concatenate([moves, hanging])
+        return np.concatenate([transforms, hanging])
 
     def _cut(self, look: Look) -> np.ndarray:
         """(V,) holes of this view: an open jacket, or what a closed one hides."""
-        cut, places, outer = self.assembly.cut, self.assembly.places, self.identity.outer
+        cut, uvw, outer = self.assembly.cut, self.assembly.uvw, self.identity.outer
         if outer is None:
             return cut
         if look.jacket_open == 0:
             at, y = self.tailor.heights, self.assembly.vertices[:, 1]
             hem = at.hip - outer.hem * (at.hip - at.knee)
             inside = (y < at.neck - outer.neckline - 0.03) & (y > hem + _OVERLAP)
-            return np.where(self.assembly.piece_rows("top") & inside, np.float32(-1), cut)
-        front = self.assembly.piece_rows("outer") & (places[:, 2] == TRUNK)
-        width = look.jacket_open * (0.5 + 0.5 * np.clip(places[:, 1] / 0.5, 0, 1.4))
-        edge = np.abs(places[:, 0]) - width / 2
+            return np.where(self.assembly.in_piece("top") & inside, np.float32(-1), cut)
+        front = self.assembly.in_piece("outer") & (uvw[:, 2] == TRUNK)
+        width = look.jacket_open * (0.5 + 0.5 * np.clip(uvw[:, 1] / 0.5, 0, 1.4))
+        edge = np.abs(uvw[:, 0]) - width / 2
         return np.where(front, np.minimum(cut, edge), cut).astype(np.float32)
 
     # --------------------------------------------------------------------------- things
 
     def _things(
-        self, look: Look, moves: np.ndarray, yaw: float, x: float, z: float
+        self, look: Look, transforms: np.ndarray, yaw: float, x: float, z: float
     ) -> list[Surface]:
         if look.activity in ("child", "baby"):
-            hips = moves[0, :, :3] @ self.shape.joints[0] + moves[0, :, 3]
+            hips = transforms[0, :, :3] @ self.shape.joints[0] + transforms[0, :, 3]
             return [self._child(look, float(hips[1]), yaw, x, z)]
-        mesh = self._thing(look, moves)
+        mesh = self._thing(look, transforms)
         return [] if mesh is None else [mesh.placed(yaw, x, z)]
 
-    def _thing(self, look: Look, moves: np.ndarray) -> Mesh | None:
+    def _thing(self, look: Look, transforms: np.ndarray) -> Mesh | None:
         """What is held or ridden, in the person's frame."""
         if look.activity in _RIDERS:
             return self._ride(look).mesh
-        hands = np.stack([self._hand(moves, side) for side in SIDES])
+        hands = np.stack([self._hand(transforms, side) for side in SIDES])
         if look.activity == "wheeling":
             ride = self._ride(look)
             ahead = float(hands[:, 2].mean() - ride.grips[:, 2].mean())
@@ -167,11 +164,11 @@ class Person:
         held = self._held[look.activity]
         return None if held is None else hold(held, look.activity, hands, look.side)
 
-    def _hand(self, moves: np.ndarray, side: str) -> np.ndarray:
+    def _hand(self, transforms: np.ndarray, side: str) -> np.ndarray:
         """(3,) the middle of a hand."""
         bone = self.body.bone(f"hand_{side}")
         knuckles = self.shape.joints[self.body.bone(f"middle_01_{side}")]
-        return moves[bone, :, :3] @ (knuckles + _PALM) + moves[bone, :, 3]
+        return transforms[bone, :, :3] @ (knuckles + _PALM) + transforms[bone, :, 3]
 
     def _child(self, look: Look, hips: float, yaw: float, x: float, z: float) -> Surface:
         """A child beside the person, or on the arm; `hips` is the height of the person's."""
@@ -254,11 +251,13 @@ class _Wardrobe:
             vertices=shape.vertices,
             triangles=body.triangles,
             skin=body.skin,
-            places=body.average.vertices,
+            uvw=body.average.vertices,
             fabric=self.who.skin,
             part=PART["skin"],
             folds=np.zeros(count, np.float32),
-            cut=-np.where(self.tailor.of_arms > 0.5, self._covered_arms(), self._covered_trunk()),
+            cut=-np.where(
+                self.tailor.arm_weight > 0.5, self._covered_arms(), self._covered_trunk()
+            ),
             name="skin",
             twins=np.zeros((0, 2), np.int64),
         )
@@ -293,7 +292,7 @@ class _Wardrobe:
 def _below_jacket(trunk: Piece, top: UpperGarment, outer: UpperGarment) -> Piece:
     """Of the top's trunk, only what an open jacket shows: the front, the collar and the hem."""
     x, z = trunk.vertices[:, 0], trunk.vertices[:, 2]
-    along, middle = trunk.places[:, 1], float(np.median(z))
+    along, middle = trunk.uvw[:, 1], float(np.median(z))
     shown = ((np.abs(x) < _SHOWN) & (z > middle)) | (along < 0.03 + top.collar)
     if top.hem > outer.hem:
         shown |= along > along.max() - 0.1

@@ -1,4 +1,4 @@
-"""Postures: directions of the limbs and turns of the trunk, for any body."""
+"""Poses: directions of the limbs and rotations of the trunk, for a body of any shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Arm(NamedTuple):
     upper: np.ndarray
     lower: np.ndarray
     hinge: np.ndarray
-    """Axis of the elbow: turning `upper` about it bends the arm."""
+    """Axis of the elbow: rotating `upper` about it bends the arm."""
     roll: float = 0.0
     """Radians by which the hand turns inwards about the forearm."""
     wrist: float = 0.0
@@ -37,14 +37,14 @@ class Leg(NamedTuple):
     foot: float = 0.0
     """Radians between sole and ground: above 0 the heel is lifted."""
     toes: float = 0.0
-    """The same of the toes."""
+    """Radians between toes and ground."""
     outwards: float = 0.12
     """Radians by which the foot turns out."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """What every bone does."""
+    """Limbs and trunk of a whole body."""
 
     arms: tuple[Arm, Arm]
     """Left, right."""
@@ -54,14 +54,14 @@ class Pose:
     head: Turn = (0, 0, 0)
     """In the chest's frame."""
     seat: np.ndarray | None = None
-    """(3,) where the pelvis is; None: the lowest point stands on the ground."""
+    """(3,) position of the pelvis; None: the lowest point stands on the ground."""
 
 
 def arm(
     forwards: float, outwards: float = 0.15, bend: float = 0.25, inwards: float = 0.12,
     roll: float = 0.0, wrist: float = 0.0, grip: float = 0.5,
 ) -> Arm:  # fmt: skip
-    """An arm by its angles in radians: of the upper arm, of the elbow, of the forearm inwards."""
+    """Return an arm by its angles in radians: upper arm, elbow (`bend`), forearm (`inwards`)."""
     upper, straight = _hanging(forwards, outwards)
     hinge = about(upper, inwards) @ -straight
     return Arm(upper, about(hinge, bend) @ upper, hinge, roll, wrist, grip)
@@ -71,13 +71,13 @@ def leg(
     forwards: float, outwards: float = 0.03, bend: float = 0.05, foot: float = 0.0,
     toes: float = 0.0,
 ) -> Leg:  # fmt: skip
-    """A leg by its angles in radians: of the thigh, of the knee, of the sole to the ground."""
+    """Return a leg by its angles in radians: thigh, knee (`bend`), sole and toes to the ground."""
     upper, hinge = _hanging(forwards, outwards)
     return Leg(upper, about(hinge, bend) @ upper, foot, toes)
 
 
 def _hanging(forwards: float, outwards: float) -> tuple[np.ndarray, np.ndarray]:
-    """Direction of a left limb that hangs down, turned, and the axis to its left."""
+    """Rotate a left limb that hangs down; return its direction and the axis to its left."""
     turn = about(AHEAD, outwards) @ about(LEFT, -forwards)
     return turn @ DOWN, turn @ LEFT
 
@@ -85,9 +85,10 @@ def _hanging(forwards: float, outwards: float) -> tuple[np.ndarray, np.ndarray]:
 def reach(
     goal: np.ndarray, lengths: tuple[float, float], joint: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions of upper and lower limb whose end comes as near as it can to `goal`.
+    """Return unit directions of the upper and lower limb that reach for `goal` (two-bone IK).
 
-    `goal` (3,) is relative to the limb's start; the elbow or knee points towards `joint` (3,).
+    `goal` (3,) is relative to the limb's start; a goal out of reach is approached. The elbow or
+    knee points towards `joint` (3,).
     """
     upper, lower = lengths
     distance = min(
@@ -103,7 +104,7 @@ def reach(
 def reaching_arm(
     goal: np.ndarray, lengths: tuple[float, float], elbow: np.ndarray, **hand: float
 ) -> Arm:
-    """The arm whose wrist is at `goal`, relative to the shoulder, in the chest's frame."""
+    """Return the arm with its wrist at `goal`, relative to the shoulder, in the chest's frame."""
     upper, lower = reach(goal, lengths, elbow)
     return Arm(upper, lower, np.cross(upper, lower), **hand)
 
@@ -112,13 +113,13 @@ def reaching_arm(
 
 
 def rotations(body: Body, pose: Pose) -> np.ndarray:
-    """(B, 3, 3) rotation of each bone from the bind pose, in the person's frame."""
-    pelvis, chest = turned(pose.pelvis), turned(pose.chest)
-    head = chest @ turned(pose.head)
+    """Return the rotation (B, 3, 3) of each bone from the bind pose, in the person's frame."""
+    pelvis, chest = turn_matrix(pose.pelvis), turn_matrix(pose.chest)
+    head = chest @ turn_matrix(pose.head)
     turns = {"pelvis": pelvis, "spine_03": chest, "head": head}
     for number, name in ((1, "spine_01"), (2, "spine_02")):
-        turns[name] = turned(_between(pose.pelvis, pose.chest, number / 3))
-    turns["neck_01"] = chest @ turned(_between((0, 0, 0), pose.head, 0.5))
+        turns[name] = turn_matrix(_between(pose.pelvis, pose.chest, number / 3))
+    turns["neck_01"] = chest @ turn_matrix(_between((0, 0, 0), pose.head, 0.5))
     for (side, sign), arm_, leg_ in zip(SIDES.items(), pose.arms, pose.legs, strict=True):
         turns |= {f"{name}_{side}": turn for name, turn in _arm_turns(arm_, sign, chest).items()}
         turns |= {f"{name}_{side}": turn for name, turn in _leg_turns(leg_, sign).items()}
@@ -129,7 +130,7 @@ def _arm_turns(limb: Arm, sign: int, chest: np.ndarray) -> dict[str, np.ndarray]
     along = np.array([sign * math.sin(BIND_SPREAD), -math.cos(BIND_SPREAD), 0])
     bind = frame(along, np.cross(along, AHEAD)).T
     upper, lower = _mirrored(limb.upper, sign), _mirrored(limb.lower, sign)
-    hinge = sign * _mirrored(limb.hinge, sign)  # an axis of turning
+    hinge = sign * _mirrored(limb.hinge, sign)  # a rotation axis mirrors with its sign changed
     fore = chest @ frame(lower, hinge) @ bind
     hand = fore @ about(along, -sign * limb.roll)
     hand = hand @ about(AHEAD, -sign * limb.wrist)
@@ -166,14 +167,14 @@ def _between(start: Turn, end: Turn, part: float) -> Turn:
     return pitch, yaw, roll
 
 
-def turned(turn: Turn) -> np.ndarray:
-    """(3, 3) rotation: roll, then pitch, then yaw."""
+def turn_matrix(turn: Turn) -> np.ndarray:
+    """Return the rotation (3, 3): roll, then pitch, then yaw."""
     pitch, yaw, roll = turn
     return about(-DOWN, yaw) @ about(LEFT, pitch) @ about(AHEAD, -roll)
 
 
 def about(axis: np.ndarray, angle: float) -> np.ndarray:
-    """(3, 3) rotation by `angle` radians about the unit vector `axis`."""
+    """Return the rotation (3, 3) by `angle` radians about the unit vector `axis`."""
     x, y, z = axis.tolist()
     s, c = math.sin(angle), math.cos(angle)
     d = 1 - c
@@ -193,13 +194,13 @@ _HIP = np.radians([26, 23, 15, 6, -4, -11, -3, 14, 26, 29, 26])
 _KNEE = np.radians([5, 16, 17, 11, 8, 15, 38, 60, 52, 20, 5])
 _SOLE = np.radians([-18, -2, 0, 0, 3, 18, 48, 42, 8, -12, -18])
 _TOES = np.radians([-18, -2, 0, 0, 0, 2, 22, 34, 6, -12, -18])
-"""Angles over a walking cycle that starts as the heel touches the ground (Perry's gait curves)."""
+"""Joint angles over a gait cycle from heel strike to heel strike, after Perry's gait analysis."""
 
 
 def walking(phase: float, stride: float = 1.0, swing: float = 1.0, lean: float = 0.04) -> Pose:
-    """A walker at `phase` 0 to 1 of the cycle of the left leg.
+    """Return a walking pose at `phase` 0 to 1 of the left leg's gait cycle.
 
-    `stride` and `swing` scale the steps and the arms; with 0 they hang straight.
+    `stride` and `swing` scale the movement of legs and arms; at 0 they hang straight.
     """
     wave = math.cos(2 * math.pi * phase)  # 1: the left leg is in front
     arms = tuple(_swinging_arm(-sign * wave, swing * stride) for sign in SIDES.values())
@@ -228,7 +229,7 @@ def _walking_leg(phase: float, stride: float) -> Leg:
 
 
 def standing(weight: float = 0.0) -> Pose:
-    """Upright; `weight` -1 to 1 shifts the body onto the left or right leg."""
+    """Return an upright pose; `weight` -1 to 1 shifts the body onto the left or right leg."""
     relaxed = max(weight, 0), max(-weight, 0)
     legs = tuple(leg(0.22 * free, 0.05 + 0.05 * free, 0.05 + 0.4 * free) for free in relaxed)
     return Pose(
@@ -241,19 +242,19 @@ def standing(weight: float = 0.0) -> Pose:
 
 
 def sitting(seat: np.ndarray) -> Pose:
-    """A child on an arm, its pelvis at `seat` (3,)."""
+    """Return the pose of a child on somebody's arm, its pelvis at `seat` (3,)."""
     legs = leg(1.15, 0.45, 1.1, 0.5, 0.5)
     return Pose(arms=(arm(0.9, 0.2, 0.8), arm(0.7, 0.2, 0.9)), legs=(legs, legs), seat=seat)
 
 
 def with_arm(pose: Pose, side: str, limb: Arm) -> Pose:
-    """`pose` with another left ("l") or right arm."""
+    """Replace the left ("l") or right ("r") arm of `pose`."""
     left, right = pose.arms
     return replace(pose, arms=(limb, right) if side == "l" else (left, limb))
 
 
 def with_head(pose: Pose, pitch: float, yaw: float = 0.0) -> Pose:
-    """`pose` with the head lowered by `pitch` and turned to the left by `yaw`."""
+    """Lower the head of `pose` by `pitch` and turn it to the left by `yaw` radians."""
     return replace(pose, head=(pitch, yaw, 0.0))
 
 
@@ -269,7 +270,6 @@ ARMS = {
     "pushing": arm(0.55, 0.1, 0.75, 0.1, roll=-1.0, grip=1.1),
     "child": arm(0.35, 0.2, 1.75, 0.8, grip=0.4),
     "leading": arm(0.2, 0.3, 0.2, 0.1, grip=0.9),
-    "crossed": arm(0.45, 0.12, 1.75, 1.15, grip=0.3),
     "folder": arm(0.05, 0.16, 0.35, 0.2, grip=1.0),
 }
-"""Arms that do something, by what they do."""
+"""Arm poses by action."""

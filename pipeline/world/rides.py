@@ -1,4 +1,4 @@
-"""Riders: a kick scooter, and how somebody sits or stands on a vehicle."""
+"""Riders: a kick scooter, and the pose of a person on a vehicle."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.world.body import AHEAD, DOWN, SIDES, Body, BodyShape
+from pipeline.world.body import AHEAD, DOWN, SIDES, Body, BodyShape, attached
 from pipeline.world.cycles import Ridden
 from pipeline.world.finishes import BLACK_PLASTIC, RUBBER, pick
 from pipeline.world.meshes import join, moved, rotation, transformed
-from pipeline.world.poses import Arm, Leg, Pose, arm, leg, reach, reaching_arm, turned
+from pipeline.world.poses import Arm, Leg, Pose, arm, leg, reach, reaching_arm, turn_matrix
 from pipeline.world.solids import box, torus, tube
 from pipeline.world.surfaces import PART
 
@@ -19,16 +19,16 @@ _HIPS = np.array([0.0, 0.09, 0.03])  # from the saddle to the pelvis
 _ANKLE = np.array([-0.02, 0.1, -0.1])  # from a pedal to the left ankle
 _WRIST = np.array([0.0, 0.035, -0.07])  # from a grip to the wrist
 _DECK = 0.13  # metres: height of a scooter's deck
-_STANDS_LOWER = 0.03  # metres by which slightly bent legs lower the hips
+_STANDS_LOWER = 0.03  # metres: slightly bent legs lower the hips
 
-Moves = Callable[[Pose], np.ndarray]
-"""The maps of the bones in a pose."""
+BoneTransforms = Callable[[Pose], np.ndarray]
+"""Returns the transforms (bones, 3, 4) of the bones in a pose."""
 
 
 def scooter(rng: np.random.Generator, hips: float) -> Ridden:
-    """A kick scooter for somebody whose pelvis is at `hips` metres when standing.
+    """Draw a kick scooter for a person with the pelvis `hips` metres above the ground.
 
-    There is no saddle: the place of one is where it would hold the hips of somebody who stands.
+    It has no saddle: `Ridden.saddle` is the point that puts the rider's hips at standing height.
     """
     paint = pick(rng, ("#1f2022", "#34383c", "#2f8a6a", "#8c8f92", "#c8c6c0"), 0.3)
     bar, front = 0.62 * (hips + _DECK) + 0.42, 0.46
@@ -50,12 +50,14 @@ def scooter(rng: np.random.Generator, hips: float) -> Ridden:
 
 
 def riding(
-    body: Body, shape: BodyShape, moves: Moves, ride: Ridden, pitch: float, heel: float
+    body: Body,
+    shape: BodyShape,
+    bone_transforms: BoneTransforms,
+    ride: Ridden,
+    pitch: float,
+    heel: float,
 ) -> Pose:
-    """The pose of a rider who leans by `pitch` and lifts the heels by `heel` radians.
-
-    `moves` says where a pose takes the bones.
-    """
+    """Return the pose of a rider who leans by `pitch` and lifts the heels by `heel` radians."""
     pose = Pose(
         arms=(arm(0.5), arm(0.5)),
         legs=(leg(0.5), leg(0.5)),
@@ -64,7 +66,7 @@ def riding(
         head=(-0.7 * pitch, 0, 0),
         seat=ride.saddle + _HIPS,
     )
-    rider = _Rider(body, shape, moves(pose))
+    rider = _Rider(body, shape, bone_transforms(pose))
     left, right = (
         (rider.arm(side, ride.grips[row], pose.chest), rider.leg(side, ride.pedals[row], heel))
         for row, side in enumerate(SIDES)
@@ -73,14 +75,15 @@ def riding(
 
 
 class _Rider:
-    """Where the limbs of a pose start, and how long they are."""
+    """Inverse kinematics of the limbs of one body in one pose of the trunk."""
 
-    def __init__(self, body: Body, shape: BodyShape, moves: np.ndarray) -> None:
-        self.body, self.joints, self.moves = body, shape.joints.astype(np.float64), moves
+    def __init__(self, body: Body, shape: BodyShape, transforms: np.ndarray) -> None:
+        self.body, self.transforms = body, transforms
+        self.joints = shape.joints.astype(np.float64)
 
     def _start(self, bone: str) -> np.ndarray:
         number = self.body.bone(bone)
-        return self.moves[number, :, :3] @ self.joints[number] + self.moves[number, :, 3]
+        return attached(self.joints[number], self.transforms[number])
 
     def _lengths(self, *bones: str) -> tuple[float, float]:
         first, second, third = (self.joints[self.body.bone(bone)] for bone in bones)
@@ -88,7 +91,7 @@ class _Rider:
 
     def arm(self, side: str, grip: np.ndarray, chest: tuple[float, float, float]) -> Arm:
         mirror = np.array([SIDES[side], 1, 1])
-        goal = (turned(chest).T @ (grip + _WRIST - self._start(f"upperarm_{side}"))) * mirror
+        goal = (turn_matrix(chest).T @ (grip + _WRIST - self._start(f"upperarm_{side}"))) * mirror
         lengths = self._lengths(f"upperarm_{side}", f"lowerarm_{side}", f"hand_{side}")
         return reaching_arm(goal, lengths, np.array([0.6, -1.0, -0.2]), roll=-1.0, grip=1.1)
 

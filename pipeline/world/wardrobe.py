@@ -22,7 +22,7 @@ from pipeline.world.dyes import (
     mixed,
     shade_of,
 )
-from pipeline.world.heads import Headwear
+from pipeline.world.headwear import Headwear
 from pipeline.world.luggage import Bag
 from pipeline.world.patterns import Fabric
 

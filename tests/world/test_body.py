@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.files import sha256
-from pipeline.world.body import Body, Shape, moved, vertex_normals
+from pipeline.world.body import Body, Shape, skinned, vertex_normals
 from pipeline.world.poses import rotations, walking
 
 BODY = Path("workflow/body/body.npz")
@@ -19,18 +19,18 @@ def body() -> Body:
 def test_bones_that_do_not_turn_leave_the_body_at_rest(body):
     shape = body.shaped(ADULT)
     still = np.tile(np.eye(3), (len(body.bones), 1, 1))
-    found = moved(shape.vertices, body.skin, body.moves(shape.joints, still))
+    found = skinned(shape.vertices, body.skin, body.bone_transforms(shape.joints, still))
     np.testing.assert_allclose(found, shape.vertices, atol=1e-6)
 
 
 def test_skinning_equals_a_loop_over_vertices_and_bones(body):
     shape = body.shaped(ADULT)
-    moves = body.moves(shape.joints, rotations(body, walking(0.2)))
-    found = moved(shape.vertices, body.skin, moves)
+    transforms = body.bone_transforms(shape.joints, rotations(body, walking(0.2)))
+    found = skinned(shape.vertices, body.skin, transforms)
     for vertex in range(0, len(found), 97):
         x = np.append(shape.vertices[vertex], 1).astype(np.float64)
         expected = sum(
-            weight * (moves[bone].astype(np.float64) @ x)
+            weight * (transforms[bone].astype(np.float64) @ x)
             for bone, weight in zip(
                 body.skin.bones[vertex], body.skin.weights[vertex].tolist(), strict=True
             )

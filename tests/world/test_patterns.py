@@ -9,7 +9,7 @@ from pipeline.world.trims import trim_strength
 PLAIN = Fabric((0.2, 0.2, 0.2), (0.6, 0.6, 0.6), grain=0.0)
 
 
-def places(around: np.ndarray, along: np.ndarray, zone: float = 0.0) -> np.ndarray:
+def uvw(around: np.ndarray, along: np.ndarray, zone: float = 0.0) -> np.ndarray:
     grid = np.stack(np.meshgrid(around, along), -1).reshape(-1, 2)
     return np.concatenate([grid, np.full((len(grid), 1), zone)], 1).astype(np.float32)
 
@@ -17,10 +17,10 @@ def places(around: np.ndarray, along: np.ndarray, zone: float = 0.0) -> np.ndarr
 def test_stripes_repeat_along_the_cloth_and_not_around_it():
     striped = replace(PLAIN, pattern="stripes", scale=0.1)
     along = np.linspace(0, 0.5, 500, endpoint=False)
-    column = striped.albedo(places(np.array([0.3]), along))[:, 0]
+    column = striped.albedo(uvw(np.array([0.3]), along))[:, 0]
     np.testing.assert_allclose([column.min(), column.max()], [0.2, 0.6], atol=1e-6)
     np.testing.assert_allclose(column[:100], column[100:200], atol=1e-2)
-    row = striped.albedo(places(np.linspace(-0.5, 0.5, 50), np.array([0.2])))
+    row = striped.albedo(uvw(np.linspace(-0.5, 0.5, 50), np.array([0.2])))
     assert np.ptp(row) < 1e-6
 
 
@@ -28,14 +28,14 @@ def test_stripes_repeat_along_the_cloth_and_not_around_it():
 def test_a_print_is_on_the_trunk_alone(seed):
     printed = replace(PLAIN, pattern="print", scale=0.25, seed=seed)
     around, along = np.linspace(-0.5, 0.5, 80), np.linspace(0, 0.6, 60)
-    assert np.ptp(printed.albedo(places(around, along))) > 0.1
-    assert np.ptp(printed.albedo(places(around, along, SLEEVE))) < 1e-6
+    assert np.ptp(printed.albedo(uvw(around, along))) > 0.1
+    assert np.ptp(printed.albedo(uvw(around, along, SLEEVE))) < 1e-6
 
 
 def test_lines_are_lighter_on_dark_cloth_and_darker_on_light_cloth():
     zip_, beside = (
-        places(np.array([0.0]), np.array([0.3])),
-        places(np.array([0.05]), np.array([0.3])),
+        uvw(np.array([0.0]), np.array([0.3])),
+        uvw(np.array([0.05]), np.array([0.3])),
     )
     assert trim_strength("zipped", zip_, 0.7)[0] == 1
     assert trim_strength("zipped", beside, 0.7)[0] == 0

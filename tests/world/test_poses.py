@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.world.body import Body, Shape, moved
+from pipeline.world.body import Body, Shape, skinned
 from pipeline.world.poses import Pose, reach, rotations, standing, walking
 
 BODY = Path("workflow/body/body.npz")
@@ -16,7 +16,9 @@ def body() -> Body:
 
 def posed(body: Body, pose: Pose) -> np.ndarray:
     shape = body.shaped(Shape(0.05, 0, 0, 0))
-    return moved(shape.vertices, body.skin, body.moves(shape.joints, rotations(body, pose)))
+    return skinned(
+        shape.vertices, body.skin, body.bone_transforms(shape.joints, rotations(body, pose))
+    )
 
 
 def feet(body: Body, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

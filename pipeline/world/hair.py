@@ -1,0 +1,122 @@
+"""Hair: a shell around the skull, with a tail or bun."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.world.clothes import Piece, rigid_piece, tube_piece
+from pipeline.world.finishes import Finish
+from pipeline.world.noise import fractal_noise
+from pipeline.world.patterns import Strands
+from pipeline.world.skull import COLUMNS, HEAD_HEIGHT, POLAR, TURN, UPWARD, Shell, Skull
+from pipeline.world.solids import ellipsoid, tube
+from pipeline.world.tubes import smoothstep
+
+_LOCKS = 64  # side of the noise that divides hair into locks
+
+
+@dataclass(frozen=True)
+class Hair:
+    """A haircut."""
+
+    style: str
+    """"bald", "short", "crop", "bob", "long", "tail" or "bun"."""
+    strands: Strands
+    top: float
+    """Thickness on the crown in metres."""
+    sides: float
+    """Thickness above the ears in metres."""
+    length: float = 0.0
+    """Metres that the hair falls below the ears."""
+    hairline: float = 0.72
+    """Level of the hairline at the forehead; see `Skull.level`."""
+    fringe: bool = False
+    parting: float = 0.0
+    """-1 to 1: the side on which the hair is higher."""
+    seed: int = 0
+
+
+def squashed(hair: Hair) -> Hair:
+    """Flatten `hair` under a hat."""
+    return replace(hair, top=min(hair.top, 0.009), sides=min(hair.sides, 0.009), parting=0.0)
+
+
+def hair_pieces(skull: Skull, hair: Hair) -> list[Piece]:
+    """Make the hair on the skull, and a tail or bun."""
+    if hair.style == "bald":
+        return []
+    pieces = [_cap_of_hair(skull, hair)]
+    if hair.style == "tail":
+        pieces.append(_tail(skull, hair))
+    if hair.style == "bun":
+        knot = ellipsoid((0.042, 0.04, 0.036), skull.at(math.pi, 0.75, 0.025), Finish((1, 1, 1)))
+        pieces.append(rigid_piece("hair", knot, skull.tailor, "head", hair.strands))
+    return pieces
+
+
+def _cap_of_hair(skull: Skull, hair: Hair) -> Piece:
+    locks = fractal_noise(np.random.default_rng(hair.seed), _LOCKS, 2, octaves=5, gain=0.85)
+    around = np.arange(COLUMNS + 1) % COLUMNS * 11 % _LOCKS
+    tufts = locks[np.arange(len(POLAR))[:, None] * 7 % _LOCKS, around] * np.sin(POLAR)[:, None]
+    line = _hairline(hair) + 0.06 * locks[5, around]
+    thickness = hair.sides + (hair.top - hair.sides) * UPWARD
+    thickness = (
+        thickness
+        * (1 + hair.parting * 0.4 * np.sin(TURN) * np.sin(POLAR)[:, None])
+        * (1 + 0.25 * tufts)
+    )
+    thickness = 0.003 + thickness * smoothstep(skull.levels - line, -0.05, 0.22)
+    shell = skull.shell(thickness, hair.length, spread=0.12)
+    vertices = _parted(shell.vertices, skull.centre, locks[17, around])
+    return tube_piece(
+        "hair",
+        vertices,
+        skull.skin(vertices),
+        hair.strands,
+        np.zeros(1),
+        _hair_cut(shell, line, hair),
+        outward=False,
+        two_sided=hair.length > 0,
+    )
+
+
+def _hairline(hair: Hair) -> np.ndarray:
+    """Return the level (C,) of the hair's lower edge; very low where the hair falls."""
+    degrees = [0, 25, 42, 56, 68, 78, 88, 104, 118, 132, 180]
+    front = hair.hairline - (0.22 if hair.fringe else 0)
+    line = [front, front, front - 0.04, front - 0.14, 0.3, 0.16, 0.5, 0.46, 0.1, -0.2, -0.26]
+    if hair.length > 0:
+        line[4:] = [0.2, -0.2, *[-9.0] * 5]
+    return np.interp(np.degrees(np.abs(TURN)), degrees, line)
+
+
+def _hair_cut(shell: Shell, line: np.ndarray, hair: Hair) -> np.ndarray:
+    """Return the metres (R, C) above the lower edge; locks end at different heights."""
+    cut = (shell.level - line) * HEAD_HEIGHT
+    if hair.length > 0:
+        hem = shell.level[-1] + 0.35 * smoothstep(np.abs(TURN), 2.6, 1.2)
+        hem = hem + 0.12 * np.sin(TURN * 7 + hair.seed)
+        cut = np.minimum(cut, (shell.level - hem) * HEAD_HEIGHT)
+    return cut
+
+
+def _parted(vertices: np.ndarray, centre: np.ndarray, locks: np.ndarray) -> np.ndarray:
+    """Move vertices of hanging hair in and out, lock by lock."""
+    outwards = (vertices - centre) * np.array([1, 0, 1])
+    below = smoothstep(vertices[..., 1], centre[1], centre[1] - 0.1)
+    return vertices + outwards * (0.09 * below * locks)[..., None]
+
+
+def _tail(skull: Skull, hair: Hair) -> Piece:
+    """Make a pony tail at the back of the head."""
+    start = skull.at(math.pi, 0.62, 0.0)
+    length = 0.14 + 0.006 * (hair.seed % 20)
+    falls = np.array([0, 0.1, 0.3, 0.6, 0.85, 1.0])
+    away = np.array([-0.01, 0.03, 0.05, 0.045, 0.03, 0.02])
+    path = start + np.stack([0 * falls, 0.02 - falls * length, -away], 1)
+    radii = np.array([0.014, 0.02, 0.03, 0.028, 0.02, 0.006])
+    mesh = tube(path, radii, Finish((1, 1, 1)), sides=8)
+    return rigid_piece("hair", mesh, skull.tailor, "head", hair.strands)
