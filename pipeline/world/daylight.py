@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.world.light import Light, box_blur
 from pipeline.world.noise import fractal_noise
-from pipeline.world.scenery import shade_grid
+from pipeline.world.shade import shade_grid
 
 Weather = Literal["sunny", "shade", "hazy", "overcast"]
 """`shade`: the sun shines, but a building keeps it from where people walk."""

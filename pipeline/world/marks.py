@@ -12,7 +12,7 @@ from pipeline.world.textures import Texture
 _SIDE = 64
 _TEXEL = 0.01
 
-MarkPainter = Callable[[np.random.Generator], Texture]
+Painter = Callable[[np.random.Generator], Texture]
 """A random generator -> a texture of 64 x 64 texels, transparent at its border."""
 
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.world.cone import Cone
+from pipeline.world.flats import Flat
 from pipeline.world.places import Place, draw_place
-from pipeline.world.scenery import Cone, Flat
 from pipeline.world.view import Framing, View
 
 SIZE = (32, 16)
