@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.world import grounds, marks, walls
+from pipeline.world import grounds, marks, screens
 from pipeline.world.ground_plan import Mark
+from pipeline.world.houses import HOUSES
 from pipeline.world.layouts import Layout
 from pipeline.world.objects import KINDS
 from pipeline.world.surfaces import Mesh
@@ -37,7 +38,7 @@ def draw_border(rng: np.random.Generator, layout: Layout, side: int) -> None:
         _cycle_track(rng, layout, side)
     kinds, chances = list(_BORDERS), list(_BORDERS.values())
     kinds[rng.choice(len(kinds), p=chances)](rng, layout, side)
-    layout.wall(rng, side, layout.edge(side), one_of(rng, walls.HOUSES), opaque=True)
+    layout.wall(rng, side, layout.edge(side), one_of(rng, HOUSES), opaque=True)
     layout.band(rng, side, 40, grounds.slabs)
 
 
@@ -70,7 +71,7 @@ def _bed(rng: np.random.Generator, layout: Layout, side: int) -> None:
     layout.band(rng, side, width, grounds.earth, 0.05)
     middle = layout.edge(side) - width / 2
     if rng.random() < 0.6:
-        layout.wall(rng, side, middle, walls.hedge)
+        layout.wall(rng, side, middle, screens.hedge)
     else:
         _row(rng, layout, side * middle, ("bush", "plant", "bare_bush"), 1.3, 0.8)
     layout.band(rng, side, rng.uniform(0.5, 6), one_of(rng, (grounds.grass, grounds.slabs)))
@@ -144,7 +145,7 @@ def _kerb(rng: np.random.Generator, layout: Layout, side: int) -> None:
 
 def _screened_grass(rng: np.random.Generator, layout: Layout, side: int, narrowest: float) -> None:
     """A hedge, fence or the like, and grass behind it."""
-    layout.wall(rng, side, layout.edge(side), one_of(rng, walls.SCREENS))
+    layout.wall(rng, side, layout.edge(side), one_of(rng, screens.SCREENS))
     layout.band(rng, side, rng.uniform(narrowest, 5), grounds.grass)
 
 

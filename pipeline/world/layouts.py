@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world import grounds, walls
+from pipeline.world import grounds
 from pipeline.world.flats import Flat
 from pipeline.world.ground_plan import Mark, Strip
 from pipeline.world.objects import footprint
 from pipeline.world.surfaces import Mesh
-from pipeline.world.textures import Texture
+from pipeline.world.textures import Texture, TexturePainter
 
 SIGHT = 0.34
 """Half the width of the area where people walk, in metres at a distance of one metre."""
@@ -120,7 +120,7 @@ class Layout:
         rng: np.random.Generator,
         side: int,
         across: float,
-        painter: walls.Painter,
+        painter: TexturePainter,
         opaque: bool = False,
     ) -> None:
         """Add a flat along the path, unless it would stand between the camera and the path."""

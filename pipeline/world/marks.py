@@ -1,8 +1,6 @@
-"""Flat things on the ground, as small pictures with coverage."""
+"""Textures of flat marks on the ground: 64 x 64 texels, with coverage."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
@@ -11,9 +9,6 @@ from pipeline.world.textures import Texture
 
 _SIDE = 64
 _TEXEL = 0.01
-
-Painter = Callable[[np.random.Generator], Texture]
-"""A random generator -> a texture of 64 x 64 texels, transparent at its border."""
 
 
 def cover(rng: np.random.Generator) -> Texture:

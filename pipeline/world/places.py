@@ -9,18 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world import daylight, grounds, marks, walls
+from pipeline.world import daylight, grounds, marks
 from pipeline.world.borders import draw_border, one_of
 from pipeline.world.flats import Flat
 from pipeline.world.ground_plan import GroundPlan, Mark
+from pipeline.world.houses import HOUSES
 from pipeline.world.layouts import SIGHT, Layout, Standpoint, Walk
 from pipeline.world.light import Light
 from pipeline.world.noise import fractal_noise
 from pipeline.world.renderer import Ground
 from pipeline.world.scenery import Scenery
+from pipeline.world.screens import SCREENS
 from pipeline.world.shade import Shade
 from pipeline.world.surfaces import Mesh
-from pipeline.world.textures import Texture
+from pipeline.world.textures import Texture, TexturePainter
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,10 @@ def _close_view(rng: np.random.Generator, layout: Layout, far: float) -> None:
     """Add a house beyond `far` metres, perhaps with a hedge, fence or the like before it."""
     distance = far + rng.uniform(5, 16)
     yaw = rng.normal(0, 0.15)
-    house = one_of(rng, walls.HOUSES)(rng)
+    house = one_of(rng, HOUSES)(rng)
     layout.flats.append(Flat(0, -distance, yaw, -80, 80, house, True))
     if rng.random() < 0.5:
-        screen = one_of(rng, walls.SCREENS)(rng)
+        screen = one_of(rng, SCREENS)(rng)
         nearer = distance - rng.uniform(0.5, 3)
         gap = rng.uniform(-6, 6)
         layout.flats.append(Flat(0, -nearer, yaw, -80, gap, screen, False))
@@ -149,7 +151,7 @@ def _close_view(rng: np.random.Generator, layout: Layout, far: float) -> None:
 class _MarkKind(NamedTuple):
     """A kind of mark that is scattered over the path."""
 
-    painter: marks.Painter
+    painter: TexturePainter
     chance: float
     size: float
     """Metres."""

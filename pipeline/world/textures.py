@@ -1,24 +1,25 @@
-"""Textures in metres that stay free of aliasing at any distance and angle."""
+"""Textures in metres, filtered against aliasing at any distance and angle."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-_LEVELS = 5  # averages over 1, 2, 4, 8, 16 texels along each axis
-_SWITCH = 1.4  # an average is taken from this many of its own sizes on
+_LEVELS = 5  # averages over 1, 2, 4, 8 and 16 texels along each axis
+_SWITCH = 1.4  # a level is left where a pixel exceeds its averages by this factor
 
 
 class Texture:
-    """A periodic picture, averaged beforehand over all combinations of widths and heights.
+    """A periodic image with a ripmap: averages over all combinations of widths and heights.
 
-    Values are stored as the root of what they stand for, in 8 bits, so that dark ones keep their
-    steps.
+    Square roots of the values are stored in 8 bits, which keeps the steps between dark values.
     """
 
     def __init__(self, image: np.ndarray, texel: float) -> None:
         """`image` (H, W, 3) or, with coverage, (H, W, 4), 0 to 1; `texel` is its grid in metres.
 
-        Height and width are powers of 2. Colours with coverage are already multiplied by it.
+        Height and width are powers of 2. Colours are premultiplied by the coverage.
         """
         height, width = image.shape[:2]
         if height & (height - 1) or width & (width - 1):
@@ -32,7 +33,7 @@ class Texture:
         self._words = self._averages(image.astype(np.float32))
 
     def _averages(self, image: np.ndarray) -> np.ndarray:
-        """All averages one after the other, a 32-bit word for each texel."""
+        """All averages, concatenated, as one 32-bit word per texel."""
         parts, start = [], 0
         for row in range(_LEVELS):
             flat = image
@@ -52,9 +53,9 @@ class Texture:
     def sample(
         self, u: np.ndarray, v: np.ndarray, width: np.ndarray, height: np.ndarray
     ) -> np.ndarray:
-        """(P, 4) float32 colour and coverage at `u` (P,) to the right, `v` (P,) down, in metres.
+        """(P, 4) float32 colour and coverage at `u` (P,) metres right and `v` (P,) metres down.
 
-        `width` and `height` (P,) are what a pixel covers along the two axes.
+        `width` and `height` (P,) are the metres that a pixel covers along the two axes.
         """
         column, left, right, x = self._axis(u, width, 1)
         row, upper, lower, y = self._axis(v, height, 0)
@@ -69,7 +70,7 @@ class Texture:
     def _axis(
         self, along: np.ndarray, width: np.ndarray, axis: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Level, texel before, texel after and weight (P, 1) of the latter."""
+        """Level (P,), texels before and after (P,), and weight (P, 1) of the texel after."""
         limits = self.texel * _SWITCH * 2.0 ** np.arange(_LEVELS - 1)
         level = np.searchsorted(limits.astype(np.float32), width).astype(np.int32)
         scale = (1 / (self.texel * 2.0 ** np.arange(_LEVELS))).astype(np.float32)
@@ -81,25 +82,29 @@ class Texture:
         return level, before & last, (before + 1) & last, weight
 
     def _mixed(self, before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """(P, 4) roots between those of two texels."""
         first, second = _roots(self._words[before]), _roots(self._words[after])
         return first + (second - first) * weight
 
 
 def _words(image: np.ndarray) -> np.ndarray:
-    """(H * W,) uint32 of (H, W, 4) values 0 to 1."""
+    """(H * W,) uint32: the roots of (H, W, 4) values 0 to 1, a byte each."""
     roots = np.sqrt(np.clip(image, 0, 1)) * np.float32(255) + np.float32(0.5)
     return np.ascontiguousarray(roots.astype(np.uint8)).view(np.uint32).ravel()
 
 
 def _roots(words: np.ndarray) -> np.ndarray:
-    """(P, 4) float32 roots of the values."""
+    """(P, 4) float32 roots that `words` (P,) hold."""
     return words.view(np.uint8).reshape(-1, 4) * np.float32(1 / 255)
 
 
 def _halved(image: np.ndarray, axis: int) -> np.ndarray:
-    """Means of neighbours along an axis; a single one stays."""
+    """Means of pairs of texels along an axis, unless it has only one."""
     if image.shape[axis] == 1:
         return image
     even, odd = (slice(0, None, 2), slice(1, None, 2))
     cut = (slice(None),) * axis
     return (image[(*cut, even)] + image[(*cut, odd)]) * np.float32(0.5)
+
+
+TexturePainter = Callable[[np.random.Generator], Texture]
