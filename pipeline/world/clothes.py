@@ -8,8 +8,9 @@ import numpy as np
 
 from pipeline.world.body import Skin
 from pipeline.world.meshes import quads
-from pipeline.world.patterns import RIGID, Colour, Fabric, Material, Painted
+from pipeline.world.patterns import Colour, Fabric, Material, Painted
 from pipeline.world.surfaces import PART, Mesh
+from pipeline.world.trims import RIGID
 from pipeline.world.tubes import Tailor
 
 

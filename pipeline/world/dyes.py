@@ -1,4 +1,4 @@
-"""Colours of clothes, skin and hair, and how often they are met."""
+"""Colours of clothes, skin and hair, and their frequencies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.world.patterns import Colour
 
 Rng = np.random.Generator
 Weights = Mapping[str, float]
-"""How often each of some names is drawn; any scale."""
+"""Relative frequencies by name."""
 
 COLOURS = {
     "black": ("#17181b", "#1d1d22", "#121316"),
@@ -26,7 +26,7 @@ COLOURS = {
     "yellow": ("#b98a26", "#c9a43f", "#b3641f"),
     "pink": ("#a5607a", "#c58fa0", "#6d3a5c"),
 }
-"""sRGB dyes by the name of their class."""
+"""sRGB dyes by colour class."""
 
 COLOUR_NAMES = tuple(COLOURS)
 
@@ -35,7 +35,7 @@ OUTER = dict(zip(COLOUR_NAMES, (36, 18, 3, 16, 5, 4, 6, 5, 4, 1, 2), strict=True
 LOWER = dict(zip(COLOUR_NAMES, (36, 20, 2, 18, 3, 1, 3, 6, 11, 0, 0), strict=True))
 SHOE = dict(zip(COLOUR_NAMES, (40, 16, 22, 5, 3, 3, 0, 9, 2, 0, 0), strict=True))
 BAG = dict(zip(COLOUR_NAMES, (42, 18, 2, 11, 7, 5, 4, 6, 2, 2, 1), strict=True))
-"""How often each colour is worn, in per cent: dark and muted, as on a campus in winter."""
+"""Relative frequency of each colour class: dark and muted, as on a campus in winter."""
 
 DENIM = ("#2b3a55", "#3a4d6d", "#4f6889", "#7d93ad", "#1f2a40", "#26262b")
 SKIN = {"#e0b8a0": 27, "#d3a488": 25, "#c08d6c": 20, "#a0714f": 12, "#6f4a33": 9, "#4a3022": 7}
@@ -43,19 +43,19 @@ HAIR = {"#14110f": 32, "#1f1712": 24, "#33241a": 18, "#4d3624": 11, "#7a5c38": 7
 GREY_HAIR = ("#8a8682", "#6f6b68", "#a8a5a1")
 SOLES = ("#c9c7c2", "#d9d8d3", "#17181b")
 
-_TELLS_APART = 0.35  # summed difference of two colours, as the eye sees brightness
+_MIN_CONTRAST = 0.35  # L1 distance of two colours with gamma 2
 _TRIES = 8
 
 
 def choice(rng: Rng, weights: Weights) -> str:
-    """One of the names."""
+    """Draw a name by its weight."""
     names = list(weights)
     chances = np.array(list(weights.values()), np.float64)
     return names[int(rng.choice(len(names), p=chances / chances.sum()))]
 
 
 def shade_of(rng: Rng, codes: Sequence[str]) -> Colour:
-    """One of the sRGB `codes`, changed a little, as linear albedo."""
+    """Draw one of the sRGB `codes` and vary it a little; return linear albedo."""
     base = np.array(finish(codes[int(rng.integers(len(codes)))]).colour)
     changed = base * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.03, 3))
     red, green, blue = np.clip(changed, 0.004, 0.85).round(6).tolist()
@@ -63,28 +63,28 @@ def shade_of(rng: Rng, codes: Sequence[str]) -> Colour:
 
 
 def dye(rng: Rng, weights: Weights) -> Colour:
-    """A colour of a class that is drawn by `weights`."""
+    """Draw a colour class by `weights`, then a colour of it."""
     return shade_of(rng, COLOURS[choice(rng, weights)])
 
 
 def contrasting(rng: Rng, colour: Colour, weights: Weights) -> Colour:
-    """Another dye that can be told from `colour`, more often white, grey or black."""
+    """Draw another dye that contrasts with `colour`, more often white, grey or black."""
     common = {**dict.fromkeys(weights, 5.0), "white": 25.0, "grey": 15.0, "black": 15.0}
     for _ in range(_TRIES):
         second = dye(rng, common)
-        if np.abs(np.sqrt(second) - np.sqrt(colour)).sum() > _TELLS_APART:
+        if np.abs(np.sqrt(second) - np.sqrt(colour)).sum() > _MIN_CONTRAST:
             break
     return second
 
 
-def mixed(colour: Colour, other: Colour, part: float) -> Colour:
-    """`colour` with a part of the `other`."""
-    red, green, blue = (a + part * (b - a) for a, b in zip(colour, other, strict=True))
+def mixed(colour: Colour, other: Colour, fraction: float) -> Colour:
+    """Mix `colour` with a fraction of the `other`."""
+    red, green, blue = (a + fraction * (b - a) for a, b in zip(colour, other, strict=True))
     return red, green, blue
 
 
 def colour_name(colour: Colour) -> str:
-    """The class of the dye that is nearest, as the eye sees brightness."""
+    """Return the class of the nearest dye, by L2 distance with gamma 2."""
     seen = np.sqrt(colour)
     distances = {
         name: min(float(((np.sqrt(finish(code).colour) - seen) ** 2).sum()) for code in codes)

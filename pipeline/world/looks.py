@@ -1,4 +1,4 @@
-"""Moments: what changes between two views of one person."""
+"""Looks: what changes between two views of one person."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.world.body import SIDES
+from pipeline.world.dyes import Rng, choice
 from pipeline.world.people import Identity
 from pipeline.world.poses import ARMS, Pose, standing, walking, with_arm, with_head
-
-Rng = np.random.Generator
 
 ACTIVITIES = {
     "walking": 46,
@@ -34,38 +33,37 @@ ACTIVITIES = {
     "wheeling": 1,
     "scooter": 1,
 }
-"""What people do, and how often, in per cent."""
+"""Relative frequency of each activity."""
 
-_OPEN = 0.45  # chance that a jacket is open
-_HOOD_UP = 0.12
+_OPEN = 0.45  # probability of an open jacket
+_HOOD_UP = 0.12  # probability of a raised hood
+_OTHER_SIDE = {"l": "r", "r": "l"}
 
 
 @dataclass(frozen=True)
 class Look:
-    """A person's posture and what they have on and with them just now."""
+    """The pose, activity and state of the clothes of a person in one view."""
 
     pose: Pose
     activity: str = "walking"
     side: str = "r"
-    """Of the hand that does something, or of the child."""
+    """"l" or "r": the side of the active hand or of the child."""
     creases: int = 0
-    """Seed of the folds."""
+    """Random seed of the folds."""
     jacket_open: float = 0.0
-    """Metres between the edges of an open jacket; 0: closed."""
+    """Gap of an open jacket in metres; 0: closed."""
     hood_up: bool = False
 
 
 def draw_look(rng: Rng, identity: Identity, activity: str | None = None) -> Look:
-    """A random moment; `activity` is one of `ACTIVITIES`, random if None."""
+    """Draw a look; `activity` is one of `ACTIVITIES`, random if None."""
     if activity is None:
-        names = list(ACTIVITIES)
-        chances = np.array([ACTIVITIES[name] for name in names], np.float64)
-        activity = names[int(rng.choice(len(names), p=chances / chances.sum()))]
+        activity = choice(rng, ACTIVITIES)
     if identity.shape.age < 0 and activity in ("child", "baby", "riding", "wheeling", "scooter"):
         activity = "walking"
     side = "l" if rng.random() < 0.5 else "r"
-    if identity.bag is not None and identity.bag.kind == "hand":
-        side = "l" if identity.bag.side == "r" else "r"
+    if identity.handbag is not None:
+        side = _OTHER_SIDE[identity.handbag.side]
     opened = identity.outer is not None and rng.random() < _OPEN
     return Look(
         pose=_doing(rng, _basis(rng, activity), identity, activity, side),
@@ -83,11 +81,19 @@ def _has_hood(identity: Identity) -> bool:
 
 _STILL = {"standing": 1.0, "phone": 0.5, "calling": 0.4, "pockets": 0.4, "cup": 0.4, "baby": 0.5,
           "suitcase": 0.2, "shopping": 0.2, "folder": 0.3, "wheeling": 0.3}  # fmt: skip
-"""Chance of standing, by activity; 0.1 for the others."""
+"""Probability of standing by activity; 0.1 for the others."""
+
+
+_ONE_ARM = {"phone": "phone", "calling": "ear", "pockets": "pocket", "cup": "cup",
+            "strap": "strap", "folder": "folder", "shopping": "hanging", "briefcase": "hanging",
+            "guitar": "folder", "skateboard": "folder", "umbrella": "cup", "suitcase": "pulling",
+            "child": "leading", "baby": "child"}  # fmt: skip
+_BOTH_ARMS = {"box": "box", "wheeling": "pushing"}
+"""Names of `ARMS` by activity."""
 
 
 def _basis(rng: Rng, activity: str) -> Pose:
-    """Legs and trunk: a step, or standing."""
+    """Draw the legs and trunk: walking or standing."""
     if rng.random() < _STILL.get(activity, 0.1):
         return standing(float(rng.uniform(-1, 1)))
     stride = float(np.clip(rng.normal(0.85, 0.15), 0.4, 1.1))
@@ -96,22 +102,15 @@ def _basis(rng: Rng, activity: str) -> Pose:
 
 
 def _doing(rng: Rng, pose: Pose, identity: Identity, activity: str, side: str) -> Pose:
-    """`pose` with the arms and the head of an activity."""
-    other = "l" if side == "r" else "r"
-    if identity.bag is not None and identity.bag.kind == "hand":
-        pose = with_arm(pose, identity.bag.side, ARMS["hanging"])
-    single = {"phone": "phone", "calling": "ear", "cup": "cup", "strap": "strap",
-              "folder": "folder", "shopping": "hanging", "briefcase": "hanging",
-              "guitar": "folder", "skateboard": "folder", "umbrella": "cup", "suitcase": "pulling",
-              "child": "leading", "baby": "child"}  # fmt: skip
-    if activity in single:
-        pose = with_arm(pose, side, ARMS[single[activity]])
-    if activity == "pockets":
-        pose = with_arm(pose, side, ARMS["pocket"])
-        if rng.random() < 0.7:
-            pose = with_arm(pose, other, ARMS["pocket"])
-    if activity in ("box", "wheeling"):
-        limb = ARMS["box" if activity == "box" else "pushing"]
+    """Set the arms and the head of `pose` for an activity."""
+    if identity.handbag is not None:
+        pose = with_arm(pose, identity.handbag.side, ARMS["hanging"])
+    if activity in _ONE_ARM:
+        pose = with_arm(pose, side, ARMS[_ONE_ARM[activity]])
+    if activity == "pockets" and rng.random() < 0.7:
+        pose = with_arm(pose, _OTHER_SIDE[side], ARMS["pocket"])
+    if activity in _BOTH_ARMS:
+        limb = ARMS[_BOTH_ARMS[activity]]
         pose = with_arm(with_arm(pose, "l", limb), "r", limb)
     yaw = float(rng.normal(0, 0.2))
     lowered = 0.45 if activity == "phone" else float(rng.normal(0.08, 0.1))

@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.world.body import SIDES, Skin
 from pipeline.world.clothes import Piece, Shoes, Skirt, Trousers, tube_piece
-from pipeline.world.patterns import LEG, Leather
+from pipeline.world.patterns import Leather
+from pipeline.world.trims import LEG
 from pipeline.world.tubes import (
     UPRIGHT,
     Frame,

@@ -1,4 +1,4 @@
-"""What surfaces of people look like: fabrics with their patterns, skin and hair."""
+"""Materials of people: fabrics with patterns, skin, shoes and hair."""
 
 from __future__ import annotations
 
@@ -8,37 +8,34 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.world.noise import volume_noise
-from pipeline.world.trims import trim_strength
+from pipeline.world.trims import TRUNK, trim_strength
 
 Colour = tuple[float, float, float]
 
-TRUNK, SLEEVE, LEG, RIGID = 0.0, 1.0, 2.0, 3.0
-"""Zones of cloth: third coordinate of a place."""
-
-_SOFT = np.float32(0.008)  # metres over which a bar of a pattern begins, about a pixel
-_DARK = 0.06  # sum of the channels: lines on darker cloth are lighter than it
+_SOFT = np.float32(0.008)  # metres: soft edge of a bar, about a pixel
+_DARK = 0.06  # sum of the channels: trims on darker cloth are lighter, on others darker
 
 
 @dataclass(frozen=True)
 class Fabric:
-    """A material: linear albedo at uvw (P, 3) of a piece, in metres."""
+    """Cloth; texture coordinates: metres around from the front, metres along, zone."""
 
     colour: Colour
     second: Colour | None = None
     pattern: str = "plain"
     scale: float = 0.05
-    """Metres: period of stripes and checks, size of a print."""
+    """Period of stripes and checks or size of a print, in metres."""
     grain: float = 0.08
     """Strength of the fine noise."""
     gloss: float = 0.0
     seed: int = 0
     trim: str = "none"
-    """Its seams and fastenings; see `trim_strength`."""
+    """Kind of seams and fastenings, or "none"; see `trim_strength`."""
     length: float = 1.0
-    """Metres of the garment from its first to its last ring."""
+    """Length of the garment from its first to its last ring, in metres."""
 
     def albedo(self, uvw: np.ndarray) -> np.ndarray:
-        """(P, 3) float32."""
+        """Return the linear albedo (P, 3) float32 at texture coordinates (P, 3)."""
         base = np.array(self.colour, np.float32)
         albedo = np.broadcast_to(base, (len(uvw), 3))
         if self.second is not None:
@@ -57,7 +54,7 @@ def _plain(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 
 def _bars(values: np.ndarray, period: float, width: float) -> np.ndarray:
-    """(P,) 1 on bars of `width` (fraction) in each `period` (metres), soft at their edges."""
+    """Return (P,): 1 on soft-edged bars, a fraction `width` of each `period` in metres."""
     period_ = np.float32(period)
     middle = np.abs(values % period_ - period_ / 2)
     return np.clip((np.float32(width * period / 2) - middle) / _SOFT + np.float32(0.5), 0, 1)
@@ -73,7 +70,7 @@ def _checks(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 
 def _print(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    """A motif on the chest or the back, of a few random bars and discs."""
+    """Return 1 on a motif of random bars and discs, on the chest or the back."""
     rng = np.random.default_rng(seed)
     behind = rng.random() < 0.2
     half = np.float32(0.5 * uvw[:, 0].max(initial=0.45)) if behind else np.float32(0)
@@ -91,7 +88,7 @@ def _print(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 
 def _blocks(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    """Another colour above or below a line, or on the sleeves."""
+    """Return 1 above or below a line, or on the sleeves."""
     trunk = uvw[:, 2] == TRUNK
     kind = seed % 3
     if kind == 0:
@@ -115,7 +112,7 @@ _PATTERNS = {
 
 
 class Material(Protocol):
-    """Look of a piece."""
+    """Appearance of a piece; see `Fabric.albedo`."""
 
     @property
     def gloss(self) -> float: ...
@@ -125,7 +122,7 @@ class Material(Protocol):
 
 @dataclass(frozen=True)
 class Complexion:
-    """Skin with a face; its uvw are those of the average body, in metres."""
+    """Skin with a face; texture coordinates: positions on `Body.average`, in metres."""
 
     colour: Colour
     hair: Colour
@@ -164,12 +161,12 @@ class Complexion:
         return _mix(albedo, _FRAMES, 0.85 * _frames(x, y) * front) if self.glasses else albedo
 
 
-_CHIN = 1.448
+_CHIN = 1.448  # metres: height on the average body
 _FRAMES = np.array([0.02, 0.02, 0.022], np.float32)
 
 
 def _frames(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(P,) 1 on the frames of glasses."""
+    """Return (P,): 1 on the frames of glasses."""
     ring = _blob(x, y, 0.032, 1.557, 0.028, 0.021) - 2 * _blob(x, y, 0.032, 1.557, 0.02, 0.013)
     bridge = (np.abs(y - np.float32(1.563)) < 0.004) & (x < 0.014)
     return np.maximum(np.clip(3 * ring, 0, 1), bridge)
@@ -178,7 +175,7 @@ def _frames(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _blob(
     x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, width: float, height: float
 ) -> np.ndarray:
-    """(P,) 1 in the middle of an ellipse, 0 outside."""
+    """Return (P,): 1 at the centre of an ellipse, 0 outside."""
     distance = ((x - np.float32(at_x)) / np.float32(width)) ** 2
     distance += ((y - np.float32(at_y)) / np.float32(height)) ** 2
     return np.clip(1.4 - 1.4 * distance, 0, 1)
@@ -190,12 +187,12 @@ def _mix(albedo: np.ndarray, colour: np.ndarray, amount: np.ndarray) -> np.ndarr
 
 @dataclass(frozen=True)
 class Leather:
-    """A shoe; its uvw are around, along and height above the ground."""
+    """A shoe; texture coordinates: metres around, along and above the ground."""
 
     upper: Fabric
     sole: Colour
-    height: float = 0.026
-    """Metres of the sole."""
+    height: float
+    """Height of the sole in metres."""
 
     @property
     def gloss(self) -> float:
@@ -209,7 +206,7 @@ class Leather:
 
 @dataclass(frozen=True)
 class Painted:
-    """A thing whose uvw are its colours."""
+    """Vertex colours; texture coordinates: linear albedo."""
 
     gloss: float
 
@@ -219,7 +216,7 @@ class Painted:
 
 @dataclass(frozen=True)
 class Strands:
-    """Hair; its uvw are those of the shell around the head."""
+    """Hair; texture coordinates: those of a `tube_piece`."""
 
     colour: Colour
     seed: int = 0

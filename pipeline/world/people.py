@@ -1,4 +1,4 @@
-"""Identities: who a person is and wears, whatever the view."""
+"""Identities: what stays the same in all views of a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.world.body import Shape
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.dyes import (
-    COLOURS,
+    COLOUR_NAMES,
     GREY_HAIR,
     HAIR,
     SKIN,
@@ -32,20 +32,18 @@ from pipeline.world.wardrobe import (
     draw_top,
 )
 
-COLOUR_NAMES = tuple(COLOURS)
-
 _FEMALE, _CHILD, _OLD = 0.45, 0.02, 0.12  # fractions of people
-_OUTER, _TIGHTS, _GLASSES = 0.62, 0.75, 0.2  # chances of wearing them
+_OUTER, _TIGHTS, _GLASSES = 0.62, 0.75, 0.2  # probability of wearing them
 _HAIRCUTS = {
     "female": {"long": 40, "tail": 24, "bun": 10, "bob": 18, "short": 8},
     "male": {"short": 68, "crop": 20, "bald": 6, "long": 2, "bun": 2, "bob": 2},
 }
-"""How often each is met, by sex, in per cent."""
+"""Relative frequency by sex."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A person, in the clothes of one day."""
+    """Body, hair, clothes and bag of a person."""
 
     shape: Shape
     skin: Complexion
@@ -59,11 +57,16 @@ class Identity:
     headwear: Headwear | None = None
     bag: Bag | None = None
     things: int = 0
-    """Seed of what the person has at times: phone, suitcase, bicycle, child..."""
+    """Random seed of what the person has in some views: phone, suitcase, bicycle, child..."""
+
+    @property
+    def handbag(self) -> Bag | None:
+        """The bag, if it takes a hand."""
+        return self.bag if self.bag is not None and self.bag.kind == "hand" else None
 
     @property
     def attributes(self) -> dict[str, int]:
-        """Labels that a network can be trained to tell; see `ATTRIBUTES`."""
+        """Labels for attribute recognition: indices in `ATTRIBUTES`."""
         upper = self.outer or self.top
         names = {
             "sex": "female" if self.shape.female > 0.5 else "male",
@@ -111,7 +114,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "bag": ("none", "backpack", "shoulder", "cross", "hand"),
     "bag_colour": (*COLOUR_NAMES, "none"),
 }
-"""Values of each attribute; a label is the row of its value."""
+"""Values of each attribute; a label is the index of its value."""
 
 
 def _build(weight: float) -> str:
@@ -119,7 +122,7 @@ def _build(weight: float) -> str:
 
 
 def draw_identity(rng: Rng) -> Identity:
-    """A random person."""
+    """Draw a person."""
     sex = "female" if rng.random() < _FEMALE else "male"
     shape = _draw_shape(rng, sex)
     outer = draw_outer(rng, sex) if rng.random() < _OUTER else None

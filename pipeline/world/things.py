@@ -1,4 +1,4 @@
-"""Things in hands: what they are, where and how they are turned, for each activity."""
+"""Things held in the hands, and how each is held, by activity."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from pipeline.world.surfaces import PART, Mesh
 
 Rng = np.random.Generator
 
-_LOWEST_GRIP = 0.55  # metres: a lower hand does not pull a case
-_LEAN_BACK = rotation(1, 180) @ rotation(0, -35)  # of a phone: its display faces the eyes
-_AHEAD = rotation(1, 90)  # the long side in the direction of the walk
+_LOWEST_GRIP = 0.55  # metres: minimum height of the hand that pulls a case
+_LEAN_BACK = rotation(1, 180) @ rotation(0, -35)  # the display of a phone faces the eyes
+_AHEAD = rotation(1, 90)  # the long side points ahead
 _BELOW, _ABOVE = np.array([0, -0.03, 0]), np.array([0, 0.04, 0.02])  # metres from a hand
 
 
 def make_thing(activity: str, rng: Rng) -> Carried | None:
-    """What is held in an activity; None: nothing."""
+    """Make the thing held in an activity; None if nothing is held."""
     return _HELD[activity].make(rng) if activity in _HELD else None
 
 
 def hold(thing: Carried, activity: str, hands: np.ndarray, side: str) -> Mesh:
-    """The thing where `hands` (2, 3), the left and the right one, hold it.
+    """Place the thing in the hands, in the person's frame.
 
-    In the person's frame; `side` is "l" or "r".
+    `hands` (2, 3) are the left and the right hand; `side` ("l" or "r") is the active one.
     """
     return _HELD[activity].place(thing, hands, side)
 
 
 def _at(thing: Carried, grip: np.ndarray, turn: np.ndarray) -> Mesh:
-    """The thing turned by `turn` (3, 3), its grip at `grip` (3,)."""
+    """Rotate the thing by `turn` (3, 3) and move its grip to `grip` (3,)."""
     return transformed(thing.mesh, turn, grip - turn @ thing.grip)
 
 
@@ -55,11 +55,11 @@ def _hand(hands: np.ndarray, side: str) -> np.ndarray:
     return hands[list(SIDES).index(side)]
 
 
-def _seen(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+def _before_eyes(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
     return _at(thing, _hand(hands, side) + _ABOVE, _LEAN_BACK)
 
 
-def _heard(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
+def _at_ear(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
     turn = rotation(1, -90 * SIDES[side]) @ rotation(2, 20 * SIDES[side])
     return _at(thing, _hand(hands, side), turn)
 
@@ -77,7 +77,7 @@ def _between(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
 
 
 def _pulled(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
-    """A case on its wheels that leans towards the hand."""
+    """Lean a case on its wheels towards the hand."""
     grip = _hand(hands, side)
     low = max(float(grip[1]), _LOWEST_GRIP)
     lean = rotation(0, math.degrees(math.acos(min(1.0, low / float(thing.grip[1])))))
@@ -88,15 +88,15 @@ def _pulled(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
 
 def _cup(rng: Rng) -> Carried:
     paper = pick(rng, ("#d8d5cc", "#d8d5cc", "#7d5c3c", "#2f4a38"))
-    return _labelled(ellipsoid((0.04, 0.062, 0.04), (0, 0, 0), paper, 4, 8, 0.5), (0, -0.03, -0.02))
+    return _carried(ellipsoid((0.04, 0.062, 0.04), (0, 0, 0), paper, 4, 8, 0.5), (0, -0.03, -0.02))
 
 
 def _folder(rng: Rng) -> Carried:
     cover = pick(rng, ("#1f3f6e", "#7a2a25", "#d9d5c9", "#25282c", "#3f6245"))
-    return _labelled(box((0.025, 0.24, 0.31), (0, 0, 0), cover), (0, 0.08, -0.03))
+    return _carried(box((0.025, 0.24, 0.31), (0, 0, 0), cover), (0, 0.08, -0.03))
 
 
-def _labelled(mesh: Mesh, grip: tuple[float, float, float]) -> Carried:
+def _carried(mesh: Mesh, grip: tuple[float, float, float]) -> Carried:
     mesh.parts[:] = PART["carried"]
     return Carried(mesh, np.array(grip, np.float32))
 
@@ -107,8 +107,8 @@ class _Held(NamedTuple):
 
 
 _HELD = {
-    "phone": _Held(phone, _seen),
-    "calling": _Held(phone, _heard),
+    "phone": _Held(phone, _before_eyes),
+    "calling": _Held(phone, _at_ear),
     "cup": _Held(_cup, _upright),
     "folder": _Held(_folder, _upright),
     "shopping": _Held(hand_bag, _hanging),

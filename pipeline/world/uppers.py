@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.world.body import SIDES, Skin
 from pipeline.world.clothes import Piece, UpperGarment, tube_piece
-from pipeline.world.patterns import SLEEVE
+from pipeline.world.trims import SLEEVE
 from pipeline.world.tubes import (
     UPRIGHT,
     Rings,

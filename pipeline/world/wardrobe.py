@@ -50,7 +50,7 @@ _HEADWEAR = {
     "female": {"none": 83, "beanie": 10, "cap": 3, "hat": 1, "scarf": 3},
     "male": {"none": 82, "beanie": 9, "cap": 8, "hat": 1},
 }
-"""Kinds and how often they are worn, by sex, in per cent."""
+"""Relative frequency of each kind by sex."""
 
 _PATTERNS = {
     "tshirt": {"plain": 50, "stripes": 12, "print": 33, "blocks": 5},
@@ -65,7 +65,7 @@ _PATTERNS = {
     "skirt": {"plain": 75, "checks": 15, "melange": 10},
     "headwear": {"plain": 80, "stripes": 10, "melange": 10},
 }
-"""By kind of garment; others are plain."""
+"""Relative frequency of each pattern by kind of garment; other kinds are plain."""
 
 _SCALES = {
     "stripes": (0.03, 0.09),
@@ -73,7 +73,7 @@ _SCALES = {
     "print": (0.12, 0.26),
     "blocks": (0.18, 0.34),
 }
-"""Metres, from and to, by pattern; see `Fabric.scale`."""
+"""Range of `Fabric.scale` in metres by pattern."""
 
 _TRIMS = {
     "shirt": "placket",
@@ -86,15 +86,15 @@ _TRIMS = {
     "chinos": "creased",
     "shorts": "creased",
 }
-"""Seams and fastenings by kind of garment."""
+"""Trim by kind of garment; other kinds have none."""
 
 _GLOSS = {"sneakers": 0.05, "leather": 0.35, "boots": 0.2}
-_HEATHER = 0.3  # part of the second colour in a melange
+_HEATHER = 0.3  # fraction of the second colour in a melange
 _SWEATPANTS = 0.3  # fraction of loose trousers with stripes at their sides
 
 
 def draw_fabric(rng: Rng, dyes: Weights, kind: str, gloss: float = 0.0) -> Fabric:
-    """The cloth of a garment of this kind."""
+    """Draw the fabric of a kind of garment."""
     pattern = choice(rng, _PATTERNS.get(kind, {"plain": 1}))
     colour, second = dye(rng, dyes), None
     if pattern != "plain":
@@ -113,7 +113,7 @@ def draw_fabric(rng: Rng, dyes: Weights, kind: str, gloss: float = 0.0) -> Fabri
 
 
 def draw_top(rng: Rng, sex: str, layered: bool) -> UpperGarment:
-    """What is worn on the trunk, below a jacket or coat if `layered`."""
+    """Draw a top; `layered`: it is worn below a jacket or coat."""
     kind = choice(rng, _TOPS[sex])
     if layered and kind == "dress":
         kind = "sweater"
@@ -131,7 +131,7 @@ def draw_top(rng: Rng, sex: str, layered: bool) -> UpperGarment:
 
 
 def _cut_top(rng: Rng, base: UpperGarment) -> UpperGarment:
-    """The cut of a garment's kind."""
+    """Draw the cut of a top of this kind."""
     if base.kind == "tshirt":
         return replace(base, sleeve=float(rng.choice([0.3, 0.38, 0.45, 0.6, 0.98, 0.98])))
     if base.kind == "shirt":
@@ -147,7 +147,7 @@ def _cut_top(rng: Rng, base: UpperGarment) -> UpperGarment:
 
 
 def draw_outer(rng: Rng, sex: str) -> UpperGarment:
-    """A jacket, coat or cardigan."""
+    """Draw a jacket, coat or cardigan."""
     kind = choice(rng, _OUTERS[sex])
     gloss = float(rng.choice([0.0, 0.1, 0.3])) if kind in ("jacket", "puffer") else 0.0
     base = UpperGarment(
@@ -166,7 +166,7 @@ def draw_outer(rng: Rng, sex: str) -> UpperGarment:
 
 
 def _cut_outer(rng: Rng, base: UpperGarment, sex: str) -> UpperGarment:
-    """The cut of a garment's kind."""
+    """Draw the cut of an outer garment of this kind."""
     if base.kind == "puffer":
         hem = float(rng.uniform(0.6, 1.1)) if rng.random() < 0.2 else base.hem
         padded = replace(base, ease=base.ease + 0.012, folds=0.004, taper=0.0)
@@ -182,7 +182,7 @@ def _cut_outer(rng: Rng, base: UpperGarment, sex: str) -> UpperGarment:
 
 
 def draw_bottom(rng: Rng, sex: str, dressed: bool, cold: bool) -> Trousers | Skirt:
-    """Trousers or a skirt; leggings below a dress, hardly shorts when it is `cold`."""
+    """Draw trousers or a skirt; leggings if `dressed` in a dress, rarely shorts if `cold`."""
     kinds = dict(_BOTTOMS[sex])
     if cold:
         kinds["shorts"] = 1
@@ -194,7 +194,7 @@ def draw_bottom(rng: Rng, sex: str, dressed: bool, cold: bool) -> Trousers | Ski
 
 
 def _draw_jeans(rng: Rng) -> Trousers:
-    """Tight, straight or wide."""
+    """Draw tight, straight or wide jeans."""
     fabric = Fabric(shade_of(rng, DENIM), grain=0.12, trim="denim")
     ease, taper = ((0.008, 0.25), (0.013, 0.12), (0.02, 0.05))[int(rng.integers(3))]
     return Trousers("jeans", fabric, ease, taper, float(rng.uniform(0.93, 1.03)))
@@ -214,13 +214,13 @@ def _draw_trousers(rng: Rng, kind: str) -> Trousers:
 
 
 def draw_tights(rng: Rng) -> Trousers:
-    """What is worn below a skirt."""
+    """Draw tights to wear below a skirt."""
     cloth = Fabric(shade_of(rng, COLOURS["black"]))
     return Trousers("leggings", cloth, 0.003, 1.0, 1.0, folds=0.001)
 
 
 def draw_shoes(rng: Rng, sex: str) -> Shoes:
-    """A pair of shoes; the soles of sneakers are mostly white."""
+    """Draw a pair of shoes; the soles of sneakers are mostly white."""
     kind = choice(rng, _SHOES[sex])
     fabric = Fabric(dye(rng, SHOE), gloss=_GLOSS[kind])
     sole = shade_of(rng, SOLES if kind == "sneakers" else SOLES[-1:])
@@ -228,13 +228,13 @@ def draw_shoes(rng: Rng, sex: str) -> Shoes:
 
 
 def draw_headwear(rng: Rng, sex: str) -> Headwear | None:
-    """A cap, beanie, hat or scarf, or mostly nothing."""
+    """Draw a cap, beanie, hat or scarf; mostly None."""
     kind = choice(rng, _HEADWEAR[sex])
     return None if kind == "none" else Headwear(kind, draw_fabric(rng, UPPER, "headwear"))
 
 
 def draw_bag(rng: Rng, sex: str) -> Bag | None:
-    """A bag, or nothing."""
+    """Draw a bag, or None."""
     kind = choice(rng, _BAGS[sex])
     if kind == "none":
         return None
