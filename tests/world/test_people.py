@@ -123,6 +123,17 @@ def test_a_rider_sits_on_the_bicycle_with_hands_and_feet_on_it(body):
     assert np.abs(hands[:, 1] - top_of_bar).min() < 0.05
 
 
+def test_a_scooter_rider_stands_on_the_deck(body):
+    identity = replace(draw_identity(np.random.default_rng(100)), bag=None)
+    look = draw_look(np.random.default_rng(1), identity, "scooter")
+    figure, scooter = Person(body, identity).surfaces(look, 0, 0, 0)
+    shoes = figure.vertices[figure.triangles[figure.parts == PART["shoes"]]].reshape(-1, 3)
+    beside_wheels = scooter.vertices[np.abs(scooter.vertices[:, 0]) > 0.05][:, 1]
+    deck = beside_wheels[beside_wheels < 0.3].max()
+    assert abs(shoes[:, 1].min() - deck) < 0.02
+    assert abs(scooter.vertices[:, 1].min()) < 0.01
+
+
 @pytest.mark.parametrize("activity", ACTIVITIES)
 def test_whatever_people_wear_and_do_can_be_painted(body, activity):
     rng = np.random.default_rng([len(activity), ord(activity[0])])

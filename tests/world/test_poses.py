@@ -51,6 +51,14 @@ def test_both_feet_of_a_standing_person_are_near_the_ground(body):
         assert abs(left[:, 1].min() - right[:, 1].min()) < 0.08
 
 
+@pytest.mark.parametrize(("weight", "relaxed"), [(1, "l"), (-1, "r")])
+def test_the_knee_without_weight_bends(body, weight, relaxed):
+    vertices = posed(body, standing(weight))
+    ahead = {side: vertices[body.weight_of(f"calf_{side}") > 0.5][:, 2].max() for side in "lr"}
+    assert max(ahead, key=lambda side: ahead[side]) == relaxed
+    assert abs(ahead["l"] - ahead["r"]) > 0.03
+
+
 def test_a_limb_reaches_a_goal_in_reach():
     goal = np.array([0.2, -0.1, 0.3])
     upper, lower = reach(goal, (0.3, 0.25), np.array([0, -1.0, 0]))

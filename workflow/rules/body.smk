@@ -1,4 +1,4 @@
-"""The shipped body of the rendered people, made again. Not a part of `rule all`."""
+"""Rebuild the shipped body of the rendered people. Not part of `rule all`."""
 
 
 rule distill_body:
