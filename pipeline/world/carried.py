@@ -1,9 +1,9 @@
-"""Bags, suitcases, umbrellas and the like as things by themselves: put down, or in a hand."""
+"""Things for hands: bags, suitcases, umbrellas, phones."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from pipeline.world.finishes import (
     pick,
 )
 from pipeline.world.meshes import join, mirrored, moved, rotation, transformed
-from pipeline.world.solids import box, circle, ellipsoid, loft, patch, plate, rods, tube
+from pipeline.world.solids import box, circle, loft, patch, plate, rods, tube
 from pipeline.world.surfaces import PART, Mesh
 
 _CLOTHS = ("#1f2124", "#23304a", "#4a4e52", "#6b2430", "#2f4a38", "#7a3d24", "#3a5f7d", "#8f8677",
@@ -31,15 +31,15 @@ _LEATHERS = ("#1d1b1a", "#5a3a26", "#8a5a34", "#7a1f26", "#b8a282", "#30343a", "
 
 
 class Carried(NamedTuple):
-    """A thing that stands on y = 0 about the origin, its front (the side shown) towards +z."""
+    """A thing on y = 0 about the origin; its front faces +z."""
 
     mesh: Mesh
     grip: np.ndarray
-    """(3,) float32 metres: where a hand, or the back that wears it, touches it."""
+    """(3,) float32 metres: where the hand holds it."""
 
 
 def _carried(mesh: Mesh, grip: tuple[float, float, float], part: str) -> Carried:
-    """The mesh with the label `part`, moved together with its grip onto the ground."""
+    """Label the mesh `part` and move it, with its grip, onto the ground."""
     low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
     shift = (-(low[0] + high[0]) / 2, -low[1], -(low[2] + high[2]) / 2)
     parts = np.full(len(mesh.triangles), PART[part], np.uint8)
@@ -48,7 +48,7 @@ def _carried(mesh: Mesh, grip: tuple[float, float, float], part: str) -> Carried
 
 
 def suitcase(rng: np.random.Generator) -> Carried:
-    """A case on wheels with its handle drawn out, 0.55 to 0.75 m without it."""
+    """Make a suitcase on wheels, 0.57 to 0.77 m high, with an extended handle."""
     size = rng.uniform((0.36, 0.52, 0.22), (0.48, 0.72, 0.3))
     shell = rng.random() < 0.5
     paint = pick(rng, PAINTS if shell else _CLOTHS, 0.3 if shell else 0.03)
@@ -77,7 +77,7 @@ def suitcase(rng: np.random.Generator) -> Carried:
 
 
 def hand_bag(rng: np.random.Generator) -> Carried:
-    """A bag with two handles: of leather, or a shopping bag of cloth or paper."""
+    """Make a bag with two handles: leather, cloth or paper."""
     if rng.random() < 0.4:
         return _shopping_bag(rng)
     leather = pick(rng, _LEATHERS, 0.25)
@@ -91,7 +91,7 @@ def hand_bag(rng: np.random.Generator) -> Carried:
 
 
 def _soft_bag(wide: float, high: float, deep: float, top: float, paint: Finish) -> Mesh:
-    """A bag that is narrower at its upper edge; `top` is the fraction of the depth there."""
+    """Make a bag that narrows upwards; `top` is the fraction of the depth at its upper edge."""
     sections = []
     for part, across, along in ((0, 0.94, 0.9), (0.06, 1, 1), (0.55, 1, 0.95), (0.95, 0.92, top),
                                 (1, 0.9, 0.6 * top)):  # fmt: skip
@@ -102,7 +102,7 @@ def _soft_bag(wide: float, high: float, deep: float, top: float, paint: Finish) 
 
 
 def _arch(half: float, low: float, rise: float, z: float, paint: Finish) -> Mesh:
-    """A handle in the plane of x and y."""
+    """Make an arched handle in the plane of x and y, at depth `z`."""
     path = [(half * math.cos(turn), low + rise * math.sin(turn), z)
             for turn in np.radians(np.linspace(0, 180, 7))]  # fmt: skip
     return tube(path, 0.009, paint, sides=5, capped=False)
@@ -122,93 +122,37 @@ def _shopping_bag(rng: np.random.Generator) -> Carried:
     return _carried(mesh, (0, high + 0.1, 0), "carried")
 
 
-def backpack(rng: np.random.Generator) -> Carried:
-    """A day pack of 15 to 25 litres. Its grip is the middle of the side that lies on the back."""
-    cloth = pick(rng, _CLOTHS, 0.04)
-    wide, high, deep = rng.uniform((0.28, 0.4, 0.14), (0.33, 0.48, 0.2))
-    other = pick(rng, _CLOTHS, 0.04) if rng.random() < 0.3 else cloth.shaded(0.8)
-    parts = [_pack(wide, high, deep, cloth)]
-    pocket = _pack(0.8 * wide, 0.45 * high, 0.35 * deep, other)
-    parts.append(moved(pocket, y=0.06 * high, z=0.5 * deep))
-    parts.append(box((0.5 * wide, 0.012, 0.01), (0, 0.42 * high, 0.68 * deep), STEEL.shaded(0.4)))
-    parts += _straps(wide, high, deep, cloth.shaded(0.6))
-    parts.append(_arch(0.04, 0.98 * high, 0.04, -0.3 * deep, cloth.shaded(0.6)))
-    return _carried(join(*parts), (0, 0.6 * high, -0.5 * deep), "bag")
-
-
-def _pack(wide: float, high: float, deep: float, cloth: Finish) -> Mesh:
-    """A rounded bag that stands on y = 0 and is flat at its back."""
-    radii = (wide / 2, high / 2, deep / 2)
-    return ellipsoid(radii, (0, high / 2, 0), cloth, 9, 14, squareness=0.6)
-
-
-def _straps(wide: float, high: float, deep: float, cloth: Finish) -> list[Mesh]:
-    """Shoulder straps that hang at the back of a pack that nobody wears."""
-    x, back = 0.27 * wide, -0.46 * deep
-    path = [(x, 0.92 * high, back), (1.1 * x, 0.75 * high, back - 0.05),
-            (1.25 * x, 0.4 * high, back - 0.05), (1.4 * x, 0.12 * high, back)]  # fmt: skip
-    strap = tube(path, 0.02, cloth, sides=5)
-    return [strap, mirrored(strap, 0)]
-
-
-def rucksack(rng: np.random.Generator) -> Carried:
-    """A large pack for hiking, with a lid, a mat and side pockets."""
-    cloth = pick(rng, _CLOTHS, 0.04)
-    other = pick(rng, _CLOTHS, 0.04)
-    wide, high, deep = rng.uniform((0.32, 0.6, 0.22), (0.38, 0.75, 0.28))
-    parts = [_pack(wide, 0.9 * high, deep, cloth)]
-    parts.append(ellipsoid((0.48 * wide, 0.1 * high, 0.52 * deep), (0, 0.9 * high, 0), other, 6, 12,
-                           squareness=0.5))  # fmt: skip
-    side = _pack(0.3 * wide, 0.4 * high, 0.6 * deep, other)
-    parts += [moved(side, x=sign * 0.5 * wide, y=0.08 * high) for sign in (-1, 1)]
-    if rng.random() < 0.5:
-        level = (1.04 if rng.random() < 0.5 else 0.03) * high
-        roll = tube([(-0.28, level, 0.1), (0.28, level, 0.1)], 0.07, pick(rng, PAINTS), sides=10)
-        parts.append(roll)
-    for x in (-0.25, 0.25):
-        parts.append(
-            box((0.025, 0.8 * high, 0.01), (x * wide, 0.45 * high, deep / 2), BLACK_PLASTIC)
-        )
-    parts += _straps(wide, 0.9 * high, deep, BLACK_PLASTIC)
-    return _carried(join(*parts), (0, 0.55 * high, -0.5 * deep), "bag")
-
-
 def open_umbrella(rng: np.random.Generator) -> Carried:
-    """An umbrella against rain, its canopy about a metre across; the grip is its handle."""
+    """Make an open umbrella, about a metre across; the grip is its handle."""
     cloth = pick(rng, ("#17181a", "#17181a", "#23304a", "#7a1f26", "#2f4a38", *PAINTS), 0.1)
     other = pick(rng, PAINTS, 0.1) if rng.random() < 0.25 else cloth
-    radius, shaft, ring = rng.uniform(0.46, 0.58), 0.78, circle(8)
-    rows = []
-    for part, drop in ((1.0, 0.24), (0.8, 0.13), (0.45, 0.04), (0.02, 0.0)):
-        rows.append(
-            [(radius * part * a, shaft - drop, -radius * part * b) for a, b in [*ring, ring[0]]]
-        )
-    which = np.tile(np.arange(8) % 2, (3, 1))
-    canopy = loft(rows, [cloth, other], which, open_ring=True, crease=20)
-    ribs = [((0, shaft - 0.26, 0), (x, shaft - 0.06, z)) for x, z in 0.5 * radius * ring]
+    radius, shaft = rng.uniform(0.46, 0.58), 0.78
+    profile = [(1.0, shaft - 0.24), (0.8, shaft - 0.13), (0.45, shaft - 0.04), (0.02, shaft)]
+    roof = canopy(radius, profile, [cloth, other], crease=20)
+    ribs = [((0, shaft - 0.26, 0), (x, shaft - 0.06, z)) for x, z in 0.5 * radius * circle(8)]
     handle = pick(rng, ("#1c1c1d", "#5a3a26"), 0.3)
     parts = [
         tube([(0, 0.08, 0), (0, shaft + 0.05, 0)], 0.006, STEEL, sides=5),
         rods(ribs, 0.003, STEEL),
     ]
     parts.append(tube([(0.04, 0.02, 0), (0.03, 0, 0), (0, 0.02, 0), (0, 0.14, 0)], 0.013, handle))
-    return _carried(join(canopy, *parts), (0, 0.08, 0), "carried")
+    return _carried(join(roof, *parts), (0, 0.08, 0), "carried")
 
 
-def umbrella(rng: np.random.Generator) -> Carried:
-    """A closed umbrella, its point down; it is held at the handle."""
-    cloth = pick(rng, ("#17181a", "#23304a", "#7a1f26", "#2f4a38"), 0.1)
-    long = rng.uniform(0.75, 0.9)
-    profile = [(0, 0.004), (0.1, 0.004), (0.12, 0.022), (0.6, 0.03), (0.72, 0.018), (0.75, 0.006)]
-    body = tube([(0, long * y, 0) for y, _ in profile], [radius for _, radius in profile], cloth)
-    hook = [(0, 0.74, 0), (0, 0.94, 0), (0.02, 0.985, 0), (0.06, 0.99, 0), (0.075, 0.95, 0)]
-    path = [(x, long * y, z) for x, y, z in hook]
-    handle = tube(path, 0.011, pick(rng, ("#5a3a26", "#1c1c1d"), 0.3), sides=6)
-    return _carried(join(body, handle), (0, 0.9 * long, 0), "carried")
+def canopy(
+    radius: float, profile: Sequence[tuple[float, float]], finishes: list[Finish], crease: float
+) -> Mesh:
+    """Make the eight panels of an umbrella or a parasol, in two alternating finishes.
+
+    `profile` holds four pairs of fraction of `radius` and height, from the rim upwards.
+    """
+    ring = circle(8)[[*range(8), 0]]
+    rows = [[(radius * part * a, y, -radius * part * b) for a, b in ring] for part, y in profile]
+    return loft(rows, finishes, np.tile(np.arange(8) % 2, (3, 1)), open_ring=True, crease=crease)
 
 
 def phone(rng: np.random.Generator) -> Carried:
-    """A telephone, its display towards +z; the grip is the middle of its back."""
+    """Make a phone; its display faces +z and the grip is the middle of its back."""
     case = pick(rng, ("#17181a", "#17181a", "#c9cbcc", "#7a1f26", "#23304a", "#d8c9a8"), 0.3)
     size = (0.075, 0.155, 0.01)
     display = box((0.068, 0.145, 0.001), (0, 0.0775, 0.0055), GLASS.shaded(rng.uniform(0.5, 4.0)))
@@ -218,7 +162,7 @@ def phone(rng: np.random.Generator) -> Carried:
 
 
 def parcel(rng: np.random.Generator) -> Carried:
-    """A box that is carried in both arms; the grip is the middle of its lower edge at the back."""
+    """Make a cardboard box for both arms; the grip is the middle of its lower rear edge."""
     card = pick(rng, ("#a9825a", "#b8946a", "#93704a", "#d8d2c2"), 0.02)
     wide, high, deep = rng.uniform((0.28, 0.18, 0.2), (0.45, 0.34, 0.34))
     strip = box((0.05, high + 0.003, deep + 0.003), (0, high / 2, 0), finish("#c9b48a", 0.3))
@@ -229,7 +173,7 @@ def parcel(rng: np.random.Generator) -> Carried:
 
 
 def guitar_case(rng: np.random.Generator) -> Carried:
-    """A case for a guitar, upright, its wide end down; the grip is a handle at its side."""
+    """Make an upright guitar case, its wide end down; the grip is a handle at its side."""
     cloth = pick(rng, ("#1a1b1d", "#1a1b1d", "#4a3020", "#23304a"), 0.1)
     half = [(0.0, 0.0), (0.14, 0.01), (0.2, 0.08), (0.2, 0.2), (0.15, 0.32), (0.145, 0.37),
             (0.155, 0.46), (0.12, 0.54), (0.06, 0.6), (0.055, 0.92), (0.08, 0.96), (0.075, 1.05),
@@ -242,7 +186,7 @@ def guitar_case(rng: np.random.Generator) -> Carried:
 
 
 def skateboard(rng: np.random.Generator) -> Carried:
-    """A skateboard that stands on its tail, its deck towards +z, as under an arm or at a wall."""
+    """Make a skateboard that stands on its tail, its deck towards +z."""
     paint = pick(rng, PAINTS, 0.2)
     right = np.array([(0.03, -0.38), (0.085, -0.32), (0.1, -0.2)])
     right = np.concatenate([right, right[::-1] * (1, -1)])
@@ -258,26 +202,10 @@ def skateboard(rng: np.random.Generator) -> Carried:
 
 
 def briefcase(rng: np.random.Generator) -> Carried:
-    """A case for papers or a portable computer."""
+    """Make a briefcase."""
     leather = pick(rng, (*_LEATHERS, "#1f2124"), 0.15)
     wide, high, deep = rng.uniform((0.36, 0.27, 0.06), (0.43, 0.32, 0.1))
     body = box((wide, high, deep), (0, high / 2, 0), leather, 0.02)
     flap = box((0.98 * wide, 0.45 * high, 0.012), (0, 0.76 * high, deep / 2), leather.shaded(0.85))
     handle = _arch(0.07, high - 0.005, 0.05, 0, leather.shaded(0.7))
     return _carried(join(body, flap, handle), (0, high + 0.04, 0), "bag")
-
-
-CARRIED: dict[str, Callable[[np.random.Generator], Carried]] = {
-    "suitcase": suitcase,
-    "hand_bag": hand_bag,
-    "backpack": backpack,
-    "rucksack": rucksack,
-    "briefcase": briefcase,
-    "open_umbrella": open_umbrella,
-    "umbrella": umbrella,
-    "phone": phone,
-    "parcel": parcel,
-    "guitar_case": guitar_case,
-    "skateboard": skateboard,
-}
-"""What makes each kind of thing that is carried; colour, size and style are the generator's."""

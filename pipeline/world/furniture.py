@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.world.carried import canopy
 from pipeline.world.finishes import (
     BLACK_PLASTIC,
     CONCRETE,
@@ -17,7 +18,7 @@ from pipeline.world.finishes import (
 )
 from pipeline.world.meshes import join, moved, rotation, transformed
 from pipeline.world.posters import poster
-from pipeline.world.solids import box, circle, lathe, loft, rods, tube
+from pipeline.world.solids import box, circle, lathe, rods, tube
 from pipeline.world.surfaces import Mesh
 
 
@@ -157,18 +158,13 @@ def parasol(rng: np.random.Generator) -> Mesh:
     stripe = finish("#e6e3da", 0.03) if rng.random() < 0.4 else cloth
     pole = pick(rng, ("#8a6b45", "#9a9d9e", "#2b2c2e"), 0.2)
     radius, low = rng.uniform(1.1, 1.5), rng.uniform(2.05, 2.2)
-    ring = circle(8)
-    rows = []
-    for part, y in ((1.0, low - 0.14), (1.0, low), (0.5, low + 0.27), (0.02, low + 0.48)):
-        rows.append([(radius * part * a, y, -radius * part * b) for a, b in [*ring, ring[0]]])
-    which = np.tile(np.arange(8) % 2, (3, 1))
-    canopy = loft(rows, [cloth, stripe], which, open_ring=True, crease=15)
+    profile = [(1.0, low - 0.14), (1.0, low), (0.5, low + 0.27), (0.02, low + 0.48)]
+    roof = canopy(radius, profile, [cloth, stripe], crease=15)
     foot = lathe(
         [(0.26, 0), (0.26, 0.06), (0.05, 0.1), (0.04, 0.35), (0, 0.35)], CONCRETE, sides=14
     )
-    reach = 0.55 * radius * ring
-    ribs = [((0, low - 0.15, 0), (x, low + 0.23, z)) for x, z in reach]
-    return join(canopy, foot, tube([(0, 0, 0), (0, low + 0.5, 0)], 0.022, pole),
+    ribs = [((0, low - 0.15, 0), (x, low + 0.23, z)) for x, z in 0.55 * radius * circle(8)]
+    return join(roof, foot, tube([(0, 0, 0), (0, low + 0.5, 0)], 0.022, pole),
                 rods(ribs, 0.007, pole))  # fmt: skip
 
 
