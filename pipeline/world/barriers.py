@@ -1,4 +1,4 @@
-"""What blocks or marks a way: railings, barriers, traffic cones, low walls."""
+"""Railings, barriers, traffic cones and low walls."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def barrier(rng: np.random.Generator) -> Mesh:
 
 
 def _moulded_barrier(rng: np.random.Generator) -> Mesh:
-    """A barrier with a wide foot, as long as a car is wide."""
+    """A barrier with a wide foot, 1.5 to 2.2 m long."""
     concrete = rng.random() < 0.4
     paint = pick(rng, STONES if concrete else ("#c0392b", "#e6e4dc", "#d9661f"), 0.15)
     length, height = rng.uniform(1.5, 2.2), rng.uniform(0.8, 1.0)

@@ -29,24 +29,24 @@ class CarShape(NamedTuple):
     screen_top: Point
     """Upper edge of the windscreen."""
     cowl: Point
-    """Its lower edge."""
+    """Lower edge of the windscreen."""
     nose: Point
     """Upper edge of the front end."""
     belt: tuple[float, float, float]
     """Height of the shoulder at the tail, in the middle and at the nose."""
     roof: float
-    """Width of the roof over that of the body."""
+    """Width of the roof as a fraction of the body's."""
     doors: tuple[float, ...]
     """x of the gaps between doors, from the rear."""
     side_glass: Point
     """x where the side windows begin and end."""
     cladding: bool = False
-    """A lower edge of black plastic."""
+    """Whether the lower edge is black plastic."""
     rails: float = 0.0
-    """Chance of rails on the roof."""
+    """Probability of rails on the roof."""
 
     def varied(self, rng: np.random.Generator) -> CarShape:
-        """Another model of this kind, a little longer or shorter, higher or lower."""
+        """Vary length and height by 5 and 3 %, the width by 3 %."""
         long, high = rng.uniform(0.95, 1.05), rng.uniform(0.97, 1.03)
         points: dict[str, Any] = {}
         for name in PROFILE:
@@ -64,8 +64,7 @@ class CarShape(NamedTuple):
 
 
 PROFILE = ("tail", "boot", "rear_base", "rear_top", "peak", "screen_top", "cowl", "nose")
-"""Points of the side view from the rear, of which `_profile` makes the upper edge."""
-
+"""Points of the upper edge in side view, from the rear."""
 
 SALOON = CarShape(
     half_width=0.9,

@@ -31,7 +31,7 @@ def stroller(rng: np.random.Generator) -> Mesh:
 
 
 def _seat(cloth: Finish) -> Mesh:
-    """Back, seat and foot rest as one bent cushion."""
+    """Make back, seat and foot rest as one bent cushion."""
     path = [(-0.27, 0.9), (-0.13, 0.5), (0.16, 0.47), (0.3, 0.28)]
     sections = []
     for x, y in path:
@@ -41,7 +41,7 @@ def _seat(cloth: Finish) -> Mesh:
 
 
 def _hood(cloth: Finish) -> Mesh:
-    """A quarter of a drum over the child's head."""
+    """Make a hood over the child's head."""
     rows = []
     for turn in np.radians(np.linspace(15, 125, 6)):
         x, y = -0.2 + 0.33 * math.cos(turn), 0.75 + 0.33 * math.sin(turn)
@@ -58,17 +58,17 @@ def trolley(rng: np.random.Generator) -> Mesh:
     wire = pick(rng, ("#9a9d9e", "#85888a"), 0.4)
     handle = pick(rng, PAINTS, 0.2)
     rear, front = (-0.38, 0.52, 0.98), (0.42, 0.66, 0.9)  # x, lower and upper edge
-    low, high = (_trolley_ring(rear, front, part) for part in (0.0, 1.0))
+    low, high = (_trolley_ring(rear, front, level) for level in (0.0, 1.0))
     rims = [*pairwise([*low, low[0]]), *pairwise([*high, high[0]])]
     wires: list[tuple[Point, Point]] = []
-    for part in np.linspace(0, 1, 7)[1:-1]:
-        corners = _trolley_ring(rear, front, part)
+    for level in np.linspace(0, 1, 7)[1:-1]:
+        corners = _trolley_ring(rear, front, level)
         wires += pairwise([*corners, corners[0]])
     for (foot, next_foot), (top, next_top) in zip(rims[:4], rims[4:], strict=True):
-        for part in np.linspace(0, 1, 7)[:-1]:
-            wires.append((_between(foot, next_foot, part), _between(top, next_top, part)))
-    for part in np.linspace(0, 1, 8):
-        wires.append((_between(low[0], low[1], part), _between(low[3], low[2], part)))
+        for fraction in np.linspace(0, 1, 7)[:-1]:
+            wires.append((_between(foot, next_foot, fraction), _between(top, next_top, fraction)))
+    for fraction in np.linspace(0, 1, 8):
+        wires.append((_between(low[0], low[1], fraction), _between(low[3], low[2], fraction)))
     parts = [rods(rims, 0.009, wire, sides=5), rods(wires, 0.0045, wire)]
     for z in (-0.24, 0.24):
         path = [(-0.52, 1.02, z), (-0.38, 0.9, z), (-0.3, 0.2, z), (0.4, 0.14, 0.8 * z)]
@@ -81,14 +81,15 @@ def trolley(rng: np.random.Generator) -> Mesh:
     return join(*parts)
 
 
-def _trolley_ring(rear: Point, front: Point, part: float) -> list[Point]:
-    """Corners of the basket at a height between its lower (0) and its upper edge (1)."""
-    narrow, wide = 0.15 + 0.06 * part, 0.21 + 0.06 * part
-    back = (rear[0] + 0.06 * (1 - part), rear[1] + part * (rear[2] - rear[1]))
-    tip = (front[0] + 0.06 * part, front[1] + part * (front[2] - front[1]))
+def _trolley_ring(rear: Point, front: Point, level: float) -> list[Point]:
+    """Return the corners of the basket at `level`: 0 is its lower edge, 1 its upper one."""
+    narrow, wide = 0.15 + 0.06 * level, 0.21 + 0.06 * level
+    back = (rear[0] + 0.06 * (1 - level), rear[1] + level * (rear[2] - rear[1]))
+    tip = (front[0] + 0.06 * level, front[1] + level * (front[2] - front[1]))
     return [(*back, -wide), (*tip, -narrow), (*tip, narrow), (*back, wide)]
 
 
-def _between(start: Point, end: Point, part: float) -> Point:
-    x, y, z = (a + part * (b - a) for a, b in zip(start, end, strict=True))
+def _between(start: Point, end: Point, fraction: float) -> Point:
+    """Interpolate linearly between two points."""
+    x, y, z = (a + fraction * (b - a) for a, b in zip(start, end, strict=True))
     return x, y, z

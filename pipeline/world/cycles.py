@@ -1,4 +1,4 @@
-"""Bicycles and motor scooters, and what is pushed: strollers, shopping trolleys."""
+"""Bicycles, parked and ridden."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.world.wheels import bicycle_wheel
 
 _FRAME_PAINTS = (*PAINTS, "#1f2022", "#34383c", "#7f8a94", "#2d4d5c", "#7b2f3a")
 _LEFT_RIGHT = (-1, 1)  # signs of z: the front is towards +x
-_CRANK, _CRANK_TURN = 0.17, 0.6  # metres; radians by which the right pedal is behind and below
+_CRANK, _CRANK_TURN = 0.17, 0.6  # metres; radians: the right pedal is behind and below
 
 
 class _Frame(NamedTuple):
@@ -42,7 +42,7 @@ class _Frame(NamedTuple):
     saddle: Point
     low_head: Point
     head: Point
-    """Ends of the head tube, in which the fork turns."""
+    """Upper end of the head tube; `low_head` is the lower one."""
     grips: Point
     """Middle of the handlebar, and half its width as z."""
     step_through: bool
@@ -79,7 +79,7 @@ def bicycle(rng: np.random.Generator) -> Mesh:
 
 
 def _rigid(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
-    """All of a bicycle that does not turn with the handlebar."""
+    """Make the parts that do not turn with the handlebar."""
     rear, pedals, seat = frame.rear, frame.pedals, frame.seat
     top = (-0.2, 0.5, 0.0) if frame.step_through else (seat[0], seat[1] - 0.05, 0.0)
     parts = [
@@ -96,7 +96,8 @@ def _rigid(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
         axle = (rear[0], rear[1], z)
         parts += [_bar(pedals, axle, 0.009, paint), _bar(seat, axle, 0.008, paint)]
     if rng.random() < 0.7:
-        parts.append(_mudguard(frame.wheel, rear, (20, 150), rng.random() < 0.5, paint))
+        colour = paint if rng.random() < 0.5 else BLACK_PLASTIC
+        parts.append(_mudguard(frame.wheel, rear, (20, 150), colour))
     if rng.random() < 0.5:
         parts.append(_rack(frame))
     return join(*parts)
@@ -121,7 +122,7 @@ def _saddle(rng: np.random.Generator) -> Mesh:
 
 
 def _crank(at: Point) -> Mesh:
-    """Chain wheel, cranks and pedals."""
+    """Make chain wheel, cranks and pedals about `at`."""
     x, y, _ = at
     disc = plate([(x + 0.09 * a, y + 0.09 * b) for a, b in circle(12)], 0.006, STEEL.shaded(0.6))
     parts = [moved(disc, z=0.05)]
@@ -133,24 +134,22 @@ def _crank(at: Point) -> Mesh:
 
 
 def _pedal(at: Point, side: int) -> Point:
-    """Middle of a pedal, whose crank turns about `at`."""
+    """Return the middle of a pedal; `at` is the axis of the crank."""
     along, up = -side * _CRANK * math.cos(_CRANK_TURN), -side * _CRANK * math.sin(_CRANK_TURN)
     return at[0] + along, at[1] + up, 0.13 * side
 
 
-def _mudguard(
-    wheel: float, axle: Point, turns: tuple[float, float], painted: bool, paint: Finish
-) -> Mesh:
-    """A strip over a wheel between two angles in degrees."""
+def _mudguard(wheel: float, axle: Point, turns: tuple[float, float], colour: Finish) -> Mesh:
+    """Make a strip over a wheel between two angles in degrees."""
     radius, rows = wheel + 0.02, []
     for turn in np.radians(np.linspace(*turns, 9)):
         x, y = axle[0] + radius * math.cos(turn), axle[1] + radius * math.sin(turn)
         rows.append([(x, y, z) for z in (-0.03, 0.03)])
-    return loft(rows, paint if painted else BLACK_PLASTIC, open_ring=True)
+    return loft(rows, colour, open_ring=True)
 
 
 def _rack(frame: _Frame) -> Mesh:
-    """A carrier over the rear wheel."""
+    """Make a luggage rack over the rear wheel."""
     y = 2 * frame.wheel + 0.05
     back = frame.rear[0] - 0.2
     rails = []
@@ -162,7 +161,7 @@ def _rack(frame: _Frame) -> Mesh:
 
 
 def _steered(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
-    """Fork, front wheel, handlebar and basket about the upper end of the head tube."""
+    """Make fork, front wheel, handlebar and basket about the upper end of the head tube."""
     parts = [moved(bicycle_wheel(frame.wheel), *frame.front)]
     for z in (-0.045, 0.045):
         crown = (frame.low_head[0], frame.low_head[1], z)
@@ -170,7 +169,8 @@ def _steered(rng: np.random.Generator, frame: _Frame, paint: Finish) -> Mesh:
     x, y, _ = frame.grips
     parts.append(_bar(frame.head, (x + 0.06, y - 0.02, 0.0), 0.014, STEEL))
     parts.append(_handlebar(frame, rng.random() < 0.6))
-    parts.append(_mudguard(frame.wheel, frame.front, (40, 165), rng.random() < 0.5, paint))
+    colour = paint if rng.random() < 0.5 else BLACK_PLASTIC
+    parts.append(_mudguard(frame.wheel, frame.front, (40, 165), colour))
     if rng.random() < 0.35:
         parts.append(moved(_basket(rng), frame.head[0] + 0.2, frame.head[1] + 0.02))
     elif rng.random() < 0.6:
@@ -196,13 +196,13 @@ def _handlebar(frame: _Frame, swept: bool) -> Mesh:
 
 
 def _basket(rng: np.random.Generator) -> Mesh:
-    """A basket whose walls are of wire or wicker."""
+    """Make a basket of wire or wicker."""
     weave = pick(rng, ("#2b2c2e", "#2b2c2e", "#6b4f33", "#8d9092"))
     long, wide, high = 0.28, 0.34, 0.24
     wires: list[tuple[Point, Point]] = []
     for level in np.linspace(0, high, 6):
-        part = 0.85 + 0.15 * level / high
-        corners = [(a * long / 2 * part, level, b * wide / 2 * part)
+        scale = 0.85 + 0.15 * level / high
+        corners = [(a * long / 2 * scale, level, b * wide / 2 * scale)
                    for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]  # fmt: skip
         wires += pairwise(corners)
     for x, z in ((-1, -1), (0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0)):
@@ -213,15 +213,15 @@ def _basket(rng: np.random.Generator) -> Mesh:
 
 
 class Ridden(NamedTuple):
-    """A vehicle with its front towards +z, and where its rider touches it (metres)."""
+    """A vehicle that faces +z, and its contact points with the rider in metres."""
 
     mesh: Mesh
     saddle: np.ndarray
-    """(3,) middle of its top."""
+    """(3,): middle of the saddle's upper side."""
     grips: np.ndarray
-    """(2, 3), the rider's left hand (+x) first."""
+    """(2, 3): for the left hand (+x) and the right hand."""
     pedals: np.ndarray
-    """(2, 3), the left foot first."""
+    """(2, 3): for the left and the right foot."""
 
 
 def ridden_bicycle(rng: np.random.Generator) -> Ridden:

@@ -1,4 +1,4 @@
-"""Colours and gloss of what objects are made of."""
+"""Colours and gloss of materials."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import numpy as np
 
 
 class Finish(NamedTuple):
-    """How a face looks."""
+    """Colour and gloss of a face."""
 
     colour: tuple[float, float, float]
     """Linear albedo, 0 to 1."""
     gloss: float = 0.05
 
     def shaded(self, factor: float) -> Finish:
-        """The finish with its albedo times `factor`."""
+        """Multiply the albedo by `factor`."""
         red, green, blue = (min(value * factor, 0.95) for value in self.colour)
         return Finish((red, green, blue), self.gloss)
 
 
 def finish(code: str, gloss: float = 0.05) -> Finish:
-    """The finish of an sRGB colour such as "#c03010"."""
+    """Convert an sRGB colour such as "#c03010" to a finish."""
     red, green, blue = (_linear(int(code[at : at + 2], 16) / 255) for at in (1, 3, 5))
     return Finish((red, green, blue), gloss)
 
 
 def _linear(value: float) -> float:
+    """Decode an sRGB component, 0 to 1."""
     return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
 def pick(
     rng: np.random.Generator, codes: Sequence[str], gloss: float = 0.05, spread: float = 0.15
 ) -> Finish:
-    """One of the sRGB colours, lighter or darker by up to `spread`, its hue hardly changed."""
+    """Pick one of the sRGB `codes`; vary its brightness by up to `spread`, its hue a little."""
     chosen = finish(codes[int(rng.integers(len(codes)))], gloss)
     factors = rng.uniform(1 - spread, 1 + spread) * rng.uniform(1 - spread / 4, 1 + spread / 4, 3)
     red, green, blue = np.clip(np.array(chosen.colour) * factors, 0, 0.9).tolist()

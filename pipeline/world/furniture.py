@@ -1,4 +1,4 @@
-"""What shops, cafés and deliveries put on the pavement: boards, boxes, tables, benches."""
+"""Sign boards, boxes, benches, tables, parasols, newspaper boxes and vending machines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sign_board(rng: np.random.Generator) -> Mesh:
 
 
 def boxes(rng: np.random.Generator) -> Mesh:
-    """Two to four cardboard boxes, one on another or beside it."""
+    """One to four cardboard boxes, stacked or side by side."""
     card = pick(rng, ("#a9825a", "#b8946a", "#93704a"), 0.02)
     parts: list[Mesh] = []
     y = 0.0
@@ -153,7 +153,7 @@ def _chair(seat: Finish, metal: Finish) -> Mesh:
 
 
 def parasol(rng: np.random.Generator) -> Mesh:
-    """A large umbrella against the sun over a heavy foot."""
+    """A parasol on a heavy foot."""
     cloth = pick(rng, ("#d9cfb8", "#a8323a", "#2f5d45", "#274472", "#e6e3da"), 0.03)
     stripe = finish("#e6e3da", 0.03) if rng.random() < 0.4 else cloth
     pole = pick(rng, ("#8a6b45", "#9a9d9e", "#2b2c2e"), 0.2)
@@ -169,7 +169,7 @@ def parasol(rng: np.random.Generator) -> Mesh:
 
 
 def newspaper_box(rng: np.random.Generator) -> Mesh:
-    """A box that sells newspapers, at times two side by side."""
+    """A newspaper box, or two side by side."""
     parts = [_newspaper_box(rng)]
     if rng.random() < 0.35:
         parts = [moved(parts[0], x=-0.25), moved(_newspaper_box(rng), x=0.25)]
@@ -193,7 +193,7 @@ def _newspaper_box(rng: np.random.Generator) -> Mesh:
 
 
 def vending(rng: np.random.Generator) -> Mesh:
-    """A vending machine of 1.8 m that hides all that is behind it."""
+    """A vending machine, about 1.8 m high."""
     paint = pick(rng, ("#b02a22", "#1f4f8f", "#1f2022", "#d9d8d2", "#2c6a3c"), 0.3)
     width, depth, height = rng.uniform(0.8, 1.0), rng.uniform(0.7, 0.85), rng.uniform(1.75, 1.9)
     front = depth / 2

@@ -1,4 +1,4 @@
-"""Things that stand in front of people and around them, by kind.
+"""Obstacles by kind, and the ground they take.
 
 Each stands on y = 0 about the origin, its longest side along x and its front towards +z.
 """
@@ -25,17 +25,18 @@ from pipeline.world.meshes import moved
 from pipeline.world.surfaces import Mesh
 
 HEADROOM = 2.0
-"""Metres: what is higher stands in nobody's way."""
+"""Metres; parts above it block nobody on the ground."""
 
 Hiding = Literal["low", "tall", "high", "thin", "see_through"]
-"""What a thing hides of a person right behind it.
+"""Which part of a person an obstacle hides.
 
-The legs; all or, beside it, one side; the head; a narrow strip; little everywhere.
+low: the legs; tall: the whole person or one side; high: the head; thin: a narrow strip;
+see_through: little.
 """
 
 
 def _standing(make: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.Generator], Mesh]:
-    """`make`, with its mesh moved so that its footprint is centred and its lowest point is at 0."""
+    """Wrap `make`: centre the footprint of its mesh and put its lowest point at 0."""
 
     def build(rng: np.random.Generator) -> Mesh:
         mesh = make(rng)
@@ -84,20 +85,20 @@ _MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
 KINDS: dict[str, Callable[[np.random.Generator], Mesh]] = {
     kind: _standing(make) for kind, (make, _) in _MAKERS.items()
 }
-"""What makes an obstacle of each kind; colour, size and style are the generator's."""
+"""Maker of each kind of obstacle; the generator decides colour, size and style."""
 
 HIDING: dict[str, Hiding] = {kind: hiding for kind, (_, hiding) in _MAKERS.items()}
-"""What each kind hides."""
+"""What each kind hides of a person right behind it."""
 
 
 def footprint(mesh: Mesh) -> tuple[float, float]:
-    """Half the extent in x and z of what is below `HEADROOM`, for a mesh about the origin."""
+    """Return the half extents in x and z below `HEADROOM` of a mesh about the origin."""
     low = np.abs(mesh.vertices[mesh.vertices[:, 1] < HEADROOM])
     return float(low[:, 0].max()), float(low[:, 2].max())
 
 
 class Spot(NamedTuple):
-    """A rectangle of the ground that a placed thing takes."""
+    """The rectangle of ground that a placed object takes."""
 
     x: float
     z: float
@@ -107,7 +108,7 @@ class Spot(NamedTuple):
 
 
 def overlap(one: Spot, other: Spot, gap: float = 0.0) -> bool:
-    """Whether two rectangles meet, each side of one moved out by `gap` metres."""
+    """Return whether two rectangles come closer than `gap` metres (separating axes)."""
     offset = np.array([other.x - one.x, other.z - one.z])
     sides = [_sides(one), _sides(other)]
     for axis in np.concatenate([_axes(one), _axes(other)]):
@@ -118,11 +119,11 @@ def overlap(one: Spot, other: Spot, gap: float = 0.0) -> bool:
 
 
 def _axes(spot: Spot) -> np.ndarray:
-    """(2, 2) directions in x and z of the sides of a rectangle."""
+    """Return the (2, 2) directions in x and z of the sides of a rectangle."""
     c, s = np.cos(spot.yaw), np.sin(spot.yaw)
     return np.array([[c, -s], [s, c]])
 
 
 def _sides(spot: Spot) -> np.ndarray:
-    """(2, 2) half sides of a rectangle."""
+    """Return the (2, 2) half sides of a rectangle."""
     return _axes(spot) * np.array([[spot.half_x], [spot.half_z]])

@@ -1,4 +1,4 @@
-"""Bushes, hedges, plants in pots, trees. It is winter: most that have leaves are evergreens."""
+"""Bushes, hedges, potted plants and trees in winter: mostly evergreens, or without leaves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def plant(rng: np.random.Generator) -> Mesh:
 
 
 def _pot(rng: np.random.Generator) -> tuple[Mesh, float, float]:
-    """A pot with soil, its height and the radius of its mouth."""
+    """Make a pot with soil; return it, its height and the radius of its mouth."""
     clay = pick(rng, _POTS, 0.05)
     height, radius = rng.uniform(0.32, 0.55), rng.uniform(0.2, 0.32)
     soil = finish("#2a211a")
@@ -158,7 +158,7 @@ def bare_bush(rng: np.random.Generator) -> Mesh:
 
 
 class _Twigs:
-    """Branches that fork."""
+    """Forking branches as segments (start, end) and radii (start, end)."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -166,7 +166,7 @@ class _Twigs:
         self.radii: list[tuple[float, float]] = []
 
     def grow(self, start: np.ndarray, step: np.ndarray, radius: float, levels: int) -> None:
-        """Add a branch from `start` along `step`, and those that grow from its end."""
+        """Add a branch from `start` along `step`, then `levels` - 1 generations at its end."""
         end = start + step
         self.segments.append((start, end))
         self.radii.append((radius, 0.7 * radius))
@@ -179,7 +179,7 @@ class _Twigs:
 
 
 def tree(rng: np.random.Generator) -> Mesh:
-    """A bare tree: a trunk with roots and bark, and the first branches above people's heads."""
+    """A bare tree with roots and bark; its branches start above people's heads."""
     radius, bark = rng.uniform(0.09, 0.19), pick(rng, _BARK, 0.02)
     heights = np.array([0, 0.08, 0.25, 0.6, 1.2, 1.9, 2.6, 3.4, 4.4, 5.4])
     parts = np.array([1.7, 1.4, 1.15, 1.0, 0.95, 0.9, 0.85, 0.7, 0.45, 0.2])

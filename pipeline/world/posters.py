@@ -13,7 +13,7 @@ _PRINT = 0.002  # metres between the print and its sheet
 
 
 def poster(rng: np.random.Generator, width: float, height: float, paper: Finish) -> Mesh:
-    """A sheet about the origin that faces +z: a picture or a heading, and text around it."""
+    """Make a sheet about the origin that faces +z: text, and a picture or a coloured band."""
     bright = sum(paper.colour) > 0.8
     ink = finish("#1f2226") if bright else finish("#ecebe4")
     sheet = [patch((-0.5, -0.5, 0), (1, 0, 0), (0, 1, 0), paper)]
@@ -36,12 +36,12 @@ def poster(rng: np.random.Generator, width: float, height: float, paper: Finish)
 
 
 def _stripe(left: float, right: float, low: float, high: float, paint: Finish) -> Mesh:
-    """A rectangle just before a sheet."""
+    """Make a rectangle just in front of a sheet."""
     return patch((left, low, _PRINT), (right - left, 0, 0), (0, high - low, 0), paint)
 
 
 def _spot(rng: np.random.Generator, middle: float, half: float, paint: Finish) -> Mesh:
-    """Something in a picture: round, or with three to six corners."""
+    """Make a shape in a picture, with 3 to 12 corners."""
     outline = circle(int(rng.integers(3, 13)), rng.uniform(0, 90))
     size = (rng.uniform(0.1, 0.35), rng.uniform(0.5, 0.95) * half)
     return moved(plate(outline * size, _PRINT, paint), rng.uniform(-0.15, 0.15), middle, _PRINT)

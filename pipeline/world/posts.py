@@ -11,7 +11,7 @@ from pipeline.world.surfaces import Mesh
 
 
 def bollard(rng: np.random.Generator) -> Mesh:
-    """A post of about a metre that keeps cars out, at times with a band that reflects."""
+    """A bollard, about a metre high; half of them have a reflective band."""
     paint = pick(rng, (*METALS, *STONES, "#d5b12b"), 0.15)
     height, radius = rng.uniform(0.75, 1.1), rng.uniform(0.05, 0.11)
     band = finish("#e8e6dd", 0.2) if rng.random() < 0.5 else paint

@@ -44,7 +44,7 @@ def scooter(rng: np.random.Generator) -> Mesh:
 
 
 def _scooter_body() -> list[np.ndarray]:
-    """Cross-sections of the rear, from the tail lamp to the floor."""
+    """Return cross-sections of the rear, from the tail lamp to the floor."""
     return [
         ellipse(x, y, high, wide, 12)
         for x, y, high, wide in (
@@ -59,7 +59,7 @@ def _scooter_body() -> list[np.ndarray]:
 
 
 def _shield(paint: Finish) -> Mesh:
-    """The board in front of the rider's legs, bent backwards at its sides."""
+    """Make the leg shield, bent backwards at its sides."""
     rows = []
     for y, x, half in ((0.27, 0.36, 0.15), (0.4, 0.42, 0.2), (0.7, 0.45, 0.2), (0.88, 0.41, 0.14)):
         rows.append([(x - 0.3 * z * z / half, y, z) for z in np.linspace(-half, half, 7)])
@@ -67,7 +67,7 @@ def _shield(paint: Finish) -> Mesh:
 
 
 def _scooter_front(paint: Finish) -> Mesh:
-    """Wheel, mudguard, handlebar and mirrors about the steering axis."""
+    """Make wheel, mudguard, handlebar and mirrors about the steering axis."""
     head = ellipsoid((0.1, 0.09, 0.13), (-0.08, 0.97, 0), paint, 6, 10)
     bar = tube([(-0.14, 1.0, -0.32), (-0.1, 0.98, 0), (-0.14, 1.0, 0.32)], 0.016, CHROME, sides=6)
     guard = ellipsoid((0.26, 0.14, 0.09), (0.08, 0.32, 0), paint, 6, 12)

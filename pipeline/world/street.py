@@ -56,6 +56,7 @@ def _domed_bin(rng: np.random.Generator) -> Mesh:
 
 
 def _on_cylinder(radius: float, x: float, heights: tuple[float, float]) -> list[list[float]]:
+    """Return two points on the front of a cylinder about y, the upper one first."""
     z = math.sqrt(radius**2 - x**2)
     return [[x, y, z] for y in reversed(heights)]
 
@@ -78,7 +79,7 @@ def _wheeled_bin(rng: np.random.Generator) -> Mesh:
 
 
 def _rectangle(width: float, depth: float, y: float, z: float = 0.0) -> np.ndarray:
-    """(4, 3) corners at height `y`, counter-clockwise seen from above."""
+    """Return (4, 3) corners at height `y`, counter-clockwise seen from above."""
     corners = ((-1, 1), (1, 1), (1, -1), (-1, -1))
     return np.array([(a * width / 2, y, z + b * depth / 2) for a, b in corners])
 
@@ -110,7 +111,7 @@ def post_box(rng: np.random.Generator) -> Mesh:
 
 
 def cabinet(rng: np.random.Generator) -> Mesh:
-    """A box of a telephone or power company, with doors and a plinth."""
+    """A telephone or power cabinet with doors and a plinth."""
     paint = pick(rng, ("#6e7a70", "#8a8d88", "#3f5247", "#b5ab97", "#5a5e60"), 0.1)
     size = rng.uniform((0.7, 0.9, 0.35), (1.3, 1.4, 0.5))
     x, y, z = size

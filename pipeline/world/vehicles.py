@@ -1,8 +1,8 @@
 """Parked cars and vans.
 
-A car's skin is a grid: stations along its length, and at each a ring of points from the lower edge
-of one side over the roof to that of the other. Stations lie where something begins or ends (a
-wheel arch, a door, a window), so that every quad is of one finish.
+A car's skin is a grid of stations along its length. Each station has a ring of points that runs
+from the lower edge of one side over the roof to the lower edge of the other. Stations lie where a
+wheel arch, a door or a window begins or ends, so each quad has one finish.
 """
 
 from __future__ import annotations
@@ -32,23 +32,22 @@ _ARCH = 0.055  # metres between a tyre and the arch over it
 _ARCH_POINTS = 9
 _RAIL = np.array([-0.02, 0.01, 0.01, 0.01, -0.02])  # metres of a roof rail above the roof
 
-
 _PAINT, _GLASS, _TRIM, _GAP, _LAMP, _REAR_LAMP = range(6)
 # Points of a ring, from the middle of the roof to the lower edge.
 _MIDDLE, _CROWN, _ROOF_EDGE, _GLASS_TOP, _GLASS_BASE, _BELT, _SHOULDER, _SIDE, _BUMPER, _EDGE = (
     range(10)
 )
-_LOWER = (0.86, 0.55, 0.25, 0.0)  # heights between the lower edge and the belt
+_LOWER = (0.86, 0.55, 0.25, 0.0)  # heights as fractions from the lower edge to the belt
 
 
 def car(rng: np.random.Generator) -> Mesh:
-    """A saloon, hatchback, estate or SUV; 3.9 to 4.7 m long."""
+    """A saloon, hatchback, estate or SUV; 4.0 to 5.0 m long."""
     shape = (SALOON, HATCHBACK, ESTATE, SUV)[int(rng.integers(4))]
     return _vehicle(rng, shape.varied(rng), pick(rng, _CAR_PAINTS, 0.55))
 
 
 def van(rng: np.random.Generator) -> Mesh:
-    """A delivery van or, with windows all along, a minibus; it hides a whole person."""
+    """A delivery van, or a minibus with windows all along; it hides a whole person."""
     windows = rng.random() < 0.4
     shape = VAN._replace(side_glass=(-2.2, 1.48)) if windows else VAN
     paints = _CAR_PAINTS if windows else ("#e9e9e6", "#e2e2dc", "#d9dadb", "#c9a227", "#6d7176")
@@ -68,16 +67,19 @@ def _vehicle(rng: np.random.Generator, shape: CarShape, paint: Finish) -> Mesh:
 
 
 def _skin(shape: CarShape, paint: Finish) -> Mesh:
-    """Body and windows: both sides, the front and the rear end."""
+    """Build body and windows: both sides, the front and the rear end."""
     stations = _stations(shape)
     half = _half_rings(shape, stations)  # (M, 10, 3)
     ids = _finish_ids(shape, stations)
     other = half[:, ::-1] * (1, 1, -1)
     rings = np.concatenate([other, half[:, 1:]], 1)
-    which = np.concatenate([ids[:, ::-1], ids], 1)
     front, rear = _end(half[-1], front=True), _end(half[0], front=False)
     grids = [rings, front, rear]
-    labels = [which, _front_finish_ids(), _rear_finish_ids()]
+    labels = [
+        np.concatenate([ids[:, ::-1], ids], 1),
+        _end_finish_ids(lamp=_LAMP, grille=_TRIM),
+        _end_finish_ids(lamp=_REAR_LAMP, grille=_PAINT),
+    ]
     points, triangles, start = [], [], 0
     for grid in grids:
         triangles.append(quads(*grid.shape[:2]) + start)
@@ -90,7 +92,7 @@ def _skin(shape: CarShape, paint: Finish) -> Mesh:
 
 
 def _stations(shape: CarShape) -> np.ndarray:
-    """(M,) rising x of the rings."""
+    """Return (M,) rising x of the rings."""
     knots = [shape.tail[0], shape.tail[0] + 0.12, shape.nose[0] - 0.12, shape.nose[0]]
     knots += [shape.nose[0] - 0.4, shape.boot[0], shape.rear_base[0], shape.rear_top[0]]
     knots += [shape.peak[0], shape.screen_top[0], shape.cowl[0], *shape.side_glass]
@@ -107,8 +109,9 @@ def _stations(shape: CarShape) -> np.ndarray:
 
 
 def _half_rings(shape: CarShape, x: np.ndarray) -> np.ndarray:
-    """(M, 10, 3) points of the side z >= 0, from the middle of the roof downwards."""
-    top, belt, edge = _profile(shape, x), _belt(shape, x), _lower_edge(shape, x)
+    """Return (M, 10, 3) points of the side z >= 0, from the middle of the roof downwards."""
+    top, edge = _profile(shape, x), _lower_edge(shape, x)
+    belt = _belt(shape, x, top)
     width, roof = _widths(shape, x)
     rise = top - belt
     heights = [
@@ -118,20 +121,14 @@ def _half_rings(shape: CarShape, x: np.ndarray) -> np.ndarray:
         belt + np.maximum(rise - 0.11, 0.5 * rise),
         belt + np.minimum(0.02, 0.3 * rise),
         belt,
-    ] + [edge + part * (belt - edge) for part in _LOWER]
-    across = [0 * x, 0.5 * roof, roof, roof + 0.05, 0 * x + 0.945, 0 * x + 0.96]
-    across += [0 * x + part for part in (0.99, 1.0, 0.985, 0.955)]
-    return np.stack(
-        [
-            np.stack([x, height, part * width], 1)
-            for height, part in zip(heights, across, strict=True)
-        ],
-        1,
-    )
+    ] + [edge + fraction * (belt - edge) for fraction in _LOWER]
+    across = [0 * x, 0.5 * roof, roof, roof + 0.05, 0.945, 0.96, 0.99, 1.0, 0.985, 0.955]
+    z = [fraction * width for fraction in across]
+    return np.stack([np.stack([x, *pair], 1) for pair in zip(heights, z, strict=True)], 1)
 
 
 def _widths(shape: CarShape, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(M,) half the width of the body, and that of the roof or bonnet as a fraction of it."""
+    """Return (M,) half widths of the body, and of the roof or bonnet as a fraction of them."""
     tail, nose = shape.tail[0], shape.nose[0]
     knots = [tail, tail + 0.12, -1.2, 1.2, nose - 0.4, nose - 0.12, nose]
     width = shape.half_width * np.interp(x, knots, [0.86, 0.95, 1.0, 1.0, 0.975, 0.93, 0.84])
@@ -139,17 +136,15 @@ def _widths(shape: CarShape, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return width, np.interp(x, bends, [0.84, shape.roof, shape.roof, 0.84, 0.78])
 
 
-def _belt(shape: CarShape, x: np.ndarray) -> np.ndarray:
-    """(M,) height of the shoulder, just below the windows."""
+def _belt(shape: CarShape, x: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Return (M,) heights of the shoulder, just below the windows."""
     rear, middle, front = shape.belt
     knots = [shape.tail[0], 0, shape.cowl[0], shape.nose[0]]
-    return np.minimum(
-        np.interp(x, knots, [rear, middle, middle - 0.03, front]), _profile(shape, x) - 0.015
-    )
+    return np.minimum(np.interp(x, knots, [rear, middle, middle - 0.03, front]), top - 0.015)
 
 
 def _profile(shape: CarShape, x: np.ndarray) -> np.ndarray:
-    """(M,) height of the middle: boot, rear window, roof, windscreen, bonnet, without kinks."""
+    """Return (M,) heights of the middle as a smooth curve: boot, rear window, roof, bonnet."""
     bonnet = (
         0.62 * shape.nose[0] + 0.38 * shape.cowl[0],
         0.3 * shape.nose[1] + 0.7 * shape.cowl[1],
@@ -160,7 +155,7 @@ def _profile(shape: CarShape, x: np.ndarray) -> np.ndarray:
 
 
 def _lower_edge(shape: CarShape, x: np.ndarray) -> np.ndarray:
-    """(M,) height of the body's lower edge: the sill, and arches over the wheels."""
+    """Return (M,) heights of the lower edge: the sill, and arches over the wheels."""
     edge = np.full(len(x), shape.sill)
     for axle in shape.axles:
         inside = np.maximum((shape.wheel + _ARCH) ** 2 - (x - axle) ** 2, 0)
@@ -169,7 +164,7 @@ def _lower_edge(shape: CarShape, x: np.ndarray) -> np.ndarray:
 
 
 def _bent(shape: CarShape, points: np.ndarray) -> np.ndarray:
-    """Points (..., 3) with bowed windscreens and round ends."""
+    """Shift points (..., 3) along x: bow the windscreens and round the ends."""
     x, y, z = np.moveaxis(points, -1, 0)
     bow = np.interp(
         x,
@@ -187,7 +182,7 @@ def _bent(shape: CarShape, points: np.ndarray) -> np.ndarray:
 
 
 def _finish_ids(shape: CarShape, stations: np.ndarray) -> np.ndarray:
-    """(M - 1, 9) finish of each quad of the side z >= 0."""
+    """Return the (M - 1, 9) finish of each quad of the side z >= 0."""
     x = (stations[1:] + stations[:-1]) / 2
     ids = np.full((len(x), _EDGE), _PAINT)
     screen = (x > shape.screen_top[0]) & (x < shape.cowl[0])
@@ -210,37 +205,28 @@ def _finish_ids(shape: CarShape, stations: np.ndarray) -> np.ndarray:
 
 
 def _end(ring: np.ndarray, front: bool) -> np.ndarray:
-    """(5, 11, 3) grid that closes an end: rows upwards, columns seen from the left."""
+    """Return the (5, 11, 3) grid that closes an end: rows upwards, columns from the left."""
     crown = ring[: _BELT + 1]  # from the middle to the shoulder
     parts = crown[:, 2] / crown[-1, 2]
     parts = np.concatenate([parts[:0:-1], -parts])  # z from + to -
-    rows = []
-    for x, y, z in ring[:_BELT:-1]:
-        rows.append(np.stack([0 * parts + x, 0 * parts + y, z * parts], 1))
+    rows = np.repeat(ring[:_BELT:-1, None], len(parts), 1)
+    rows[..., 2] *= parts
     top = np.concatenate([crown[:0:-1], crown * (1, 1, -1)])
-    grid = np.stack([*rows, top])
+    grid = np.concatenate([rows, top[None]])
     return grid if front else grid[:, ::-1]
 
 
-def _front_finish_ids() -> np.ndarray:
-    """(4, 10) finish of the front end: bumper, air intake, lamps and grille, lip of the bonnet."""
+def _end_finish_ids(lamp: int, grille: int) -> np.ndarray:
+    """Return the (4, 10) finish of an end: bumper, paint, lamps and grille, lip of the bonnet."""
     ids = np.full((4, 10), _PAINT)
     ids[0, 2:8] = _TRIM
-    ids[2, 3:7] = _TRIM
-    ids[2, [0, 1, 2, 7, 8, 9]] = _LAMP
-    return ids
-
-
-def _rear_finish_ids() -> np.ndarray:
-    """(4, 10) finish of the rear end."""
-    ids = np.full((4, 10), _PAINT)
-    ids[0, 2:8] = _TRIM
-    ids[2, [0, 1, 2, 7, 8, 9]] = _REAR_LAMP
+    ids[2] = lamp
+    ids[2, 3:7] = grille
     return ids
 
 
 def _underbody(shape: CarShape) -> Mesh:
-    """What is dark behind the wheels."""
+    """Make the dark box behind the wheels."""
     length = shape.nose[0] - shape.tail[0] - 0.2
     middle = (shape.nose[0] + shape.tail[0]) / 2
     size = (length, 0.5, 1.3 * shape.half_width)
@@ -248,7 +234,7 @@ def _underbody(shape: CarShape) -> Mesh:
 
 
 def _fittings(rng: np.random.Generator, shape: CarShape, paint: Finish) -> list[Mesh]:
-    """Mirrors, handles, number plates, roof rails."""
+    """Make mirrors, door handles, number plates and roof rails."""
     side = shape.half_width
     at, height = shape.side_glass[1] - 0.06, shape.belt[1] + 0.07
     mirror = join(

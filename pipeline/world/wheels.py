@@ -1,4 +1,4 @@
-"""Wheels of bicycles, scooters, prams, cars and litter bins. All but the bin's turn about z."""
+"""Wheels of bicycles, scooters, strollers, cars and litter bins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.world.surfaces import Mesh
 
 
 def bicycle_wheel(radius: float) -> Mesh:
-    """Build a spoked wheel."""
+    """Build a spoked wheel about z."""
     rim = radius - 0.035
     turns = [2 * math.pi * step / 14 for step in range(14)]
     spokes = [
@@ -33,7 +33,7 @@ def bicycle_wheel(radius: float) -> Mesh:
 
 
 def scooter_wheel() -> Mesh:
-    """Build the wheel of a motor scooter, 0.42 m in diameter."""
+    """Build the wheel of a motor scooter about z, 0.42 m in diameter."""
     profile = [(-0.05, 0.5), (-0.05, 0.62), (-0.045, 0.92), (0, 1.0), (0.045, 0.92), (0.05, 0.62),
                (0.05, 0.5)]  # fmt: skip
     sections = _sections(profile, 0.21, 18)
@@ -41,13 +41,13 @@ def scooter_wheel() -> Mesh:
 
 
 def pram_wheel() -> Mesh:
-    """Build the wheel of a stroller, 0.22 m in diameter."""
+    """Build the wheel of a stroller about z, 0.22 m in diameter."""
     profile = [(-0.02, 0.6), (-0.02, 0.9), (0, 1.0), (0.02, 0.9), (0.02, 0.6)]
     return loft(_sections(profile, 0.11, 12), RUBBER)
 
 
 def car_wheel(radius: float, rim: Finish, spokes: bool) -> Mesh:
-    """Build the wheel of a car; its outer side faces +z."""
+    """Build the wheel of a car about z; its outer side faces +z."""
     profile = [(-0.1, 0.95), (0.07, 1.0), (0.1, 0.93), (0.1, 0.7), (0.075, 0.64), (0.07, 0.25),
                (0.09, 0.2), (0.095, 0.0)]  # fmt: skip
     finish_ids = np.zeros((len(profile) - 1, 15), np.int64)
