@@ -8,25 +8,15 @@ import pytest
 from pipeline.world import meshes, solids
 from pipeline.world.finishes import Finish
 from pipeline.world.surfaces import Mesh
+from tests.world.geometry import face_normals, volume
 
 GREY = Finish((0.2, 0.2, 0.2))
 RED = Finish((0.5, 0.02, 0.02), 0.4)
 SQUARE = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
 
-def face_normals(mesh: Mesh) -> np.ndarray:
-    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
-    return np.cross(b - a, c - a)
-
-
-def volume(mesh: Mesh) -> float:
-    """Enclosed volume; positive when the triangles face outwards."""
-    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
-    return float((a * np.cross(b, c)).sum() / 6)
-
-
 def open_edges(mesh: Mesh) -> int:
-    """Edges that do not have exactly one neighbour that runs the other way."""
+    """Count the edges without exactly one opposite edge."""
     points = np.round(mesh.vertices * 1e5).astype(np.int64)
     rows = np.unique(points, axis=0, return_inverse=True)[1].ravel()[mesh.triangles]
     edges = np.concatenate([rows[:, [0, 1]], rows[:, [1, 2]], rows[:, [2, 0]]])

@@ -1,16 +1,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from pipeline.world.carried import CARRIED
+from pipeline.world.carried import (
+    Carried,
+    briefcase,
+    guitar_case,
+    hand_bag,
+    open_umbrella,
+    parcel,
+    phone,
+    skateboard,
+    suitcase,
+)
 from pipeline.world.cycles import ridden_bicycle
+from pipeline.world.finishes import finish
+from pipeline.world.meshes import join
 from pipeline.world.objects import HEADROOM, HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.solids import box
 from pipeline.world.surfaces import PART, Mesh
+from tests.world.geometry import face_normals, volume
+
+Maker = Callable[[np.random.Generator], Carried]
 
 MAX_TRIANGLES = 3000
 SEEDS = range(4)
@@ -48,22 +65,22 @@ SIZES = {
     "bare_bush": ((0.8, 2.4), (0.8, 1.9)),
     "tree": ((0.3, 2.5), (5.3, 9)),
 }
-"""Metres: bounds of the longer side of the ground that a kind takes, and of its height."""
-
-
-def faces(mesh: Mesh) -> np.ndarray:
-    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
-    return np.cross(b - a, c - a)
+"""Metres: bounds of the longer side of each kind's footprint, and of its height."""
+CARRIED = (
+    briefcase,
+    guitar_case,
+    hand_bag,
+    open_umbrella,
+    parcel,
+    phone,
+    skateboard,
+    suitcase,
+)
 
 
 @cache
 def variants(kind: str) -> list[Mesh]:
     return [KINDS[kind](np.random.default_rng(seed)) for seed in SEEDS]
-
-
-def signed_volume(mesh: Mesh) -> float:
-    a, b, c = np.moveaxis(mesh.vertices[mesh.triangles].astype(np.float64), 1, 0)
-    return float((a * np.cross(b, c)).sum() / 6)
 
 
 def test_every_kind_has_its_bounds_and_says_what_it_hides():
@@ -111,7 +128,7 @@ def test_its_arrays_are_those_of_a_surface(kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_normals_point_where_the_triangles_face(kind: str):
     for mesh in variants(kind):
-        agreement = (mesh.normals[mesh.triangles] * faces(mesh)[:, None]).sum(2)
+        agreement = (mesh.normals[mesh.triangles] * face_normals(mesh)[:, None]).sum(2)
         assert (agreement > 0).mean() > 0.995
 
 
@@ -119,27 +136,27 @@ def test_normals_point_where_the_triangles_face(kind: str):
 def test_closed_parts_face_outwards(kind: str):
     for mesh in variants(kind):
         closed = replace(mesh, triangles=mesh.triangles[~mesh.two_sided])
-        assert signed_volume(closed) > 0
+        assert volume(closed) > 0
 
 
-@pytest.mark.parametrize("kind", CARRIED)
-def test_what_is_carried_stands_on_the_ground_and_is_held_near_itself(kind: str):
-    label = {PART["bag"]}, {PART["carried"]}
+@pytest.mark.parametrize("make", CARRIED)
+def test_a_carried_thing_stands_on_the_ground_and_its_grip_is_near(make: Maker):
+    labels = {PART["bag"]}, {PART["carried"]}
     for seed in SEEDS:
-        mesh, grip = CARRIED[kind](np.random.default_rng(seed))
+        mesh, grip = make(np.random.default_rng(seed))
         low, high = mesh.vertices.min(0), mesh.vertices.max(0)
         assert low[1] == pytest.approx(0, abs=1e-6)
         assert np.allclose((low + high)[[0, 2]], 0, atol=1e-5)
         assert high.max() < 1.4
         assert (grip > low - 0.05).all()
         assert (grip < high + 0.05).all()
-        assert set(np.unique(mesh.parts).tolist()) in label
+        assert set(np.unique(mesh.parts).tolist()) in labels
         assert len(mesh.triangles) < 1000
 
 
-@pytest.mark.parametrize("kind", CARRIED)
-def test_what_is_carried_depends_on_its_generator_alone(kind: str):
-    first, again, other = (CARRIED[kind](np.random.default_rng(seed)).mesh for seed in (3, 3, 4))
+@pytest.mark.parametrize("make", CARRIED)
+def test_a_carried_thing_depends_on_its_generator_alone(make: Maker):
+    first, again, other = (make(np.random.default_rng(seed)).mesh for seed in (3, 3, 4))
     assert first.vertices.tobytes() == again.vertices.tobytes()
     assert first.colours.tobytes() == again.colours.tobytes()
     assert first.colours.tobytes() != other.colours.tobytes()
@@ -169,14 +186,21 @@ def test_it_depends_on_its_generator_alone(kind: str):
     assert first.colours.tobytes() != other.colours.tobytes()
 
 
-def test_what_is_overhead_takes_no_ground():
-    mesh = KINDS["pillar"](np.random.default_rng(0))
+def test_parts_above_the_headroom_take_no_ground():
+    low, high = ((0.4, 1, 0.2), (0, 0.5, 0)), ((3, 1, 3), (0, HEADROOM + 0.6, 0))
+    mesh = join(*(box(size, centre, finish("#808080")) for size, centre in (low, high)))
+    assert footprint(mesh) == pytest.approx((0.2, 0.1))
+
+
+def test_the_footprint_turns_with_its_mesh():
+    mesh = KINDS["bench"](np.random.default_rng(0))
     half_x, half_z = footprint(mesh)
+    assert half_x > half_z + 0.1
     assert np.allclose(footprint(mesh.placed(math.pi / 2, 0, 0)), (half_z, half_x), atol=1e-5)
 
 
 def points_of(spot: Spot, steps: int = 41) -> np.ndarray:
-    """(N, 2) points in x and z that fill a rectangle, its border as well."""
+    """Return (N, 2) points in x and z that fill a rectangle, with its border."""
     c, s = math.cos(spot.yaw), math.sin(spot.yaw)
     points = []
     for a in np.linspace(-spot.half_x, spot.half_x, steps):
@@ -228,3 +252,5 @@ def test_a_spot_is_where_the_placed_mesh_is():
     placed = mesh.placed(spot.yaw, spot.x, spot.z)
     inside = [any_inside(point[None], spot, 1e-4) for point in placed.vertices[:, [0, 2]]]
     assert all(inside)
+    smaller = spot._replace(half_x=spot.half_x - 0.01)
+    assert not all(any_inside(point[None], smaller, 0) for point in placed.vertices[:, [0, 2]])
