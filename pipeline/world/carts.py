@@ -37,7 +37,7 @@ def _seat(cloth: Finish) -> Mesh:
     for x, y in path:
         corners = ((-0.02, -0.2), (0.03, -0.2), (0.03, 0.2), (-0.02, 0.2))
         sections.append([(x + across, y + across, z) for across, z in corners])
-    return loft(sections[::-1], cloth, crease=50)
+    return loft(sections, cloth, crease=50)
 
 
 def _hood(cloth: Finish) -> Mesh:
