@@ -1,4 +1,4 @@
-"""Sun and sky of a place in winter, and the shadows of what is never seen: trees and houses."""
+"""Weather and light of a place in winter, and shadows of trees and houses out of view."""
 
 from __future__ import annotations
 
@@ -13,31 +13,29 @@ from pipeline.world.noise import fractal_noise
 from pipeline.world.shade import shade_grid
 
 Weather = Literal["sunny", "shade", "hazy", "overcast"]
-"""`shade`: the sun shines, but a building keeps it from where people walk."""
+"""`shade`: the sun shines, but a building shades the place where people walk."""
 
-_WEATHERS: tuple[Weather, ...] = ("sunny", "shade", "hazy", "overcast")
-_CHANCES = (0.32, 0.18, 0.2, 0.3)
+_CHANCES: dict[Weather, float] = {"sunny": 0.32, "shade": 0.18, "hazy": 0.2, "overcast": 0.3}
 _GROUND = 0.25  # albedo of the surroundings, for the light from below
 _PENUMBRA = 0.25  # metres from shade to sun at a building's edge
 
 
 def draw_weather(rng: np.random.Generator) -> Weather:
-    """One of the weathers."""
-    return _WEATHERS[rng.choice(len(_WEATHERS), p=_CHANCES)]
+    """A random weather."""
+    return list(_CHANCES)[rng.choice(len(_CHANCES), p=list(_CHANCES.values()))]
 
 
 def draw_light(rng: np.random.Generator, weather: Weather) -> Light:
-    """Sun and sky; the sun of a winter's day is low and may stand anywhere."""
+    """Random sun and sky: a low winter sun in any direction."""
     azimuth, elevation = rng.uniform(0, 2 * math.pi), rng.uniform(0.28, 0.8)
     flat = math.cos(elevation)
     direction = [flat * math.sin(azimuth), math.sin(elevation), flat * math.cos(azimuth)]
-    strength, sky = {
-        "sunny": (rng.uniform(1.5, 2.6), rng.uniform(0.45, 0.7)),
-        "shade": (rng.uniform(1.5, 2.4), rng.uniform(0.5, 0.7)),
-        "hazy": (rng.uniform(0.4, 1.0), rng.uniform(0.7, 0.95)),
-        "overcast": (0.0, 1.0),
+    strength, sky, blue = {
+        "sunny": (rng.uniform(1.5, 2.6), rng.uniform(0.45, 0.7), 0.1),
+        "shade": (rng.uniform(1.5, 2.4), rng.uniform(0.5, 0.7), 0.1),
+        "hazy": (rng.uniform(0.4, 1.0), rng.uniform(0.7, 0.95), 0.04),
+        "overcast": (0.0, 1.0, 0.02),
     }[weather]
-    blue = {"sunny": 0.1, "shade": 0.1, "hazy": 0.04, "overcast": 0.02}[weather]
     warm = 0.06 + 0.12 * (0.8 - elevation)
     sun_light = strength * np.array([1 + warm, 1.0, 1 - 1.8 * warm])
     sky_light = sky * np.array([1 - blue, 1.0, 1 + 1.3 * blue])
@@ -48,7 +46,7 @@ def draw_light(rng: np.random.Generator, weather: Weather) -> Light:
 
 
 def luminance(light: Light, lit: float) -> float:
-    """Mean light that ground and people send to the camera where `lit` of the sun arrives."""
+    """Mean light from ground and people to the camera; `lit` is the fraction of the sun."""
     normals = np.array([[0, 1, 0], [0, 0, 1], [0.7, 0, 0.7], [-0.7, 0, 0.7]], np.float32)
     return _GROUND * float(light.on(normals, lit, 1.0).mean())
 
@@ -75,13 +73,13 @@ def sun_map(
 
 
 def _beyond(x: np.ndarray, z: np.ndarray, turn: float, distance: float) -> np.ndarray:
-    """1 beyond a straight edge at a distance, 0 before it; `turn` 0 is an edge along x."""
+    """1 beyond a straight edge, 0 before it, at a `distance` in metres; `turn` 0 runs along x."""
     along = -z * np.float32(math.cos(turn)) + x * np.float32(math.sin(turn))
     return np.clip((along - np.float32(distance)) / np.float32(_PENUMBRA) + 0.5, 0, 1)
 
 
 def _trees(rng: np.random.Generator, light: Light) -> np.ndarray:
-    """Shadows of bare trees, or of tufts of leaves."""
+    """(512, 512) fraction of the sun past bare trees or tufts of leaves."""
     side = shade_grid()[0].shape[1]
     if rng.random() < 0.4:
         tufts = fractal_noise(rng, side, 2, 6, 0.8) + rng.uniform(-0.2, 0.9)
@@ -103,7 +101,7 @@ def _branch(
     length: float,
     width: float,
 ) -> None:
-    """A branch and its twigs; lengths in texels."""
+    """Draw a branch and its twigs; lengths are in texels."""
     tip = (foot[0] + length * math.cos(heading), foot[1] + length * math.sin(heading))
     pen.line([*(round(v) for v in foot), *(round(v) for v in tip)], fill=40, width=round(width))
     if width < 1.5:

@@ -1,4 +1,4 @@
-"""What one walks on: seamless albedo pictures of paving, asphalt, concrete, gravel and grass."""
+"""Seamless albedo images of grounds: paving, asphalt, concrete, gravel, grass, earth."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from pipeline.world.noise import fractal_noise
 from pipeline.world.textures import Texture
 
-TEXEL = 0.0125
-"""Metres."""
-
+_TEXEL = 0.0125  # metres
 _SIDE = 256  # texels of a texture: it repeats after 3.2 m
 _STONES = ((0.40, 0.38, 0.35), (0.33, 0.32, 0.31), (0.42, 0.37, 0.30), (0.27, 0.27, 0.28))
 _BRICKS = ((0.27, 0.15, 0.11), (0.33, 0.25, 0.19), (0.25, 0.23, 0.22), (0.36, 0.30, 0.24))
@@ -28,19 +26,19 @@ def asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
     patches = 0.09 * np.clip(age * 4, -1, 1) * (rng.random() < 0.5)
     tone = 1 + 0.07 * age + patches + rng.uniform(0.05, 0.12) * lumps
     tone += _grains(rng, side, rng.uniform(0.06, 0.15))
-    return _tinted(_choice(rng, _TARS), tone * _cracks(rng, side))
+    return _tinted(_varied(rng, _TARS), tone * _cracks(rng, side))
 
 
 def red_asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
-    """The tar of a cycle track."""
+    """Red asphalt of a cycle track."""
     grey = asphalt(rng, side)
-    return grey / grey.mean((0, 1)) * _choice(rng, ((0.22, 0.10, 0.08), (0.27, 0.15, 0.12)))
+    return grey / grey.mean((0, 1)) * _varied(rng, ((0.22, 0.10, 0.08), (0.27, 0.15, 0.12)))
 
 
 def concrete(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Bright slabs of some metres with sawn joints."""
+    """Bright slabs with sawn joints."""
     tone = 1 + 0.09 * fractal_noise(rng, side, 2, 5, 0.65) + _grains(rng, side, 0.03)
-    image = _tinted(_choice(rng, _STONES) * rng.uniform(1.0, 1.25), tone * _cracks(rng, side))
+    image = _tinted(_varied(rng, _STONES) * rng.uniform(1.0, 1.25), tone * _cracks(rng, side))
     step = side // int(rng.choice([2, 4]))
     y, x = np.ogrid[:side, :side]
     joints = (y % step < 2) | (x % step < 2)
@@ -48,28 +46,28 @@ def concrete(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def slabs(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Square or long slabs, in a bond or not."""
+    """Square or long slabs, with or without a bond."""
     height = int(rng.choice([32, 32, 64]))
     width = height * int(rng.choice([1, 1, 2]))
     bond = int(rng.choice([0, width // 2]))
-    return _courses(rng, side, (height, width), bond, _choice(rng, _STONES), rng.uniform(0.03, 0.1))
+    return _courses(rng, side, (height, width), bond, _varied(rng, _STONES), rng.uniform(0.03, 0.1))
 
 
 def bricks(rng: np.random.Generator, side: int) -> np.ndarray:
     """Small pavers in a running bond."""
     size = (8, 16) if rng.random() < 0.6 else (16, 16)
-    return _courses(rng, side, size, size[1] // 2, _choice(rng, _BRICKS), rng.uniform(0.07, 0.15))
+    return _courses(rng, side, size, size[1] // 2, _varied(rng, _BRICKS), rng.uniform(0.07, 0.15))
 
 
 def setts(rng: np.random.Generator, side: int) -> np.ndarray:
     """Small granite cubes of many tones."""
     tone = rng.uniform(0.12, 0.2)
-    image = _courses(rng, side, (8, 8), 4, _choice(rng, _STONES) * 0.85, tone)
+    image = _courses(rng, side, (8, 8), 4, _varied(rng, _STONES) * 0.85, tone)
     return image * (1 + 0.07 * fractal_noise(rng, side, 2, 4)[..., None])
 
 
 def herringbone(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Pavers of 2 by 1, turned in steps."""
+    """Pavers of 2 by 1 cells in a herringbone bond."""
     cell = int(rng.choice([8, 16]))
     y, x = np.indices((side, side), np.int32)
     row, column = y // cell, x // cell
@@ -79,13 +77,13 @@ def herringbone(rng: np.random.Generator, side: int) -> np.ndarray:
     tones = rng.normal(0, rng.uniform(0.06, 0.13), (side // cell, side // cell))
     tone = 1 + tones[top % len(tones), left % len(tones)] + _wear(rng, side)
     joint = ((y % cell == 0) & (turn != 2)) | ((x % cell == 0) & (turn != 1))
-    return _tinted(_choice(rng, _BRICKS), tone) * _joints(rng, joint)
+    return _tinted(_varied(rng, _BRICKS), tone) * _joints(rng, joint)
 
 
 def gravel(rng: np.random.Generator, side: int) -> np.ndarray:
     """Small stones, trodden flat."""
     tone = 1 + 0.08 * fractal_noise(rng, side, 2, 3) + _grains(rng, side, 0.2)
-    return _tinted(_choice(rng, ((0.42, 0.36, 0.27), (0.34, 0.32, 0.29))), tone)
+    return _tinted(_varied(rng, ((0.42, 0.36, 0.27), (0.34, 0.32, 0.29))), tone)
 
 
 def grass(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -100,14 +98,14 @@ def grass(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def earth(rng: np.random.Generator, side: int) -> np.ndarray:
-    """A bed with soil, bark and dead leaves."""
+    """Soil of a bed, with dead leaves."""
     tone = 1 + 0.25 * fractal_noise(rng, side, 2, 7, 0.8)
     return _littered(rng, _tinted(np.array([0.12, 0.09, 0.065]), tone), 500)
 
 
 def kerb(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Long stones; a joint each 64 texels."""
-    return _courses(rng, side, (64, 64), 0, _choice(rng, _STONES) * 1.1, 0.06)
+    """Long stones with a joint every 64 texels."""
+    return _courses(rng, side, (64, 64), 0, _varied(rng, _STONES) * 1.1, 0.06)
 
 
 def paint(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -120,16 +118,16 @@ def paint(rng: np.random.Generator, side: int) -> np.ndarray:
 PAVED: tuple[Painter, ...] = (slabs, bricks, setts, herringbone, concrete, asphalt)
 """Grounds of footpaths."""
 
-_NARROW: dict[Painter, int] = {kerb: 16, paint: 16}  # rows of what is never seen wider
+_NARROW: dict[Painter, int] = {kerb: 16, paint: 16}  # rows of grounds for narrow bands only
 
 
 def ground_texture(rng: np.random.Generator, painter: Painter) -> Texture:
-    """A texture with leaves and spots where people walk."""
+    """The texture of a ground; paving gets leaves and spots."""
     image = painter(rng, _SIDE)
     if painter in PAVED:
         image = _littered(rng, image, int(rng.choice([0, 6, 25, 80])))
         image = _spotted(rng, image, int(rng.integers(0, 35)))
-    return Texture(np.clip(image[: _NARROW.get(painter)], 0.01, 0.9), TEXEL)
+    return Texture(np.clip(image[: _NARROW.get(painter)], 0.01, 0.9), _TEXEL)
 
 
 def _courses(
@@ -140,7 +138,7 @@ def _courses(
     colour: np.ndarray,
     spread: float,
 ) -> np.ndarray:
-    """Stones of (height, width) texels in rows, every second one shifted by `bond`."""
+    """Rows of stones of (height, width) texels; every second row is shifted by `bond`."""
     height, width = stone
     y, x = np.indices((side, side), np.int32)
     row = y // height
@@ -153,28 +151,30 @@ def _courses(
 
 
 def _joints(rng: np.random.Generator, joint: np.ndarray) -> np.ndarray:
-    """Factor of the gaps between stones (H, W) bool: dark with dirt, seldom pale with sand."""
+    """(H, W, 1) factor on the albedo at `joint` (H, W) bool: dark dirt, rarely pale sand."""
     factor = 1.2 if rng.random() < 0.12 else rng.uniform(0.45, 0.8)
     return np.where(joint, np.float32(factor), np.float32(1))[..., None]
 
 
 def _wear(rng: np.random.Generator, side: int) -> np.ndarray:
+    """(side, side) change of tone: blotches and grains."""
     return rng.uniform(0.03, 0.09) * fractal_noise(rng, side, 2, 4, 0.6) + _grains(rng, side, 0.04)
 
 
 def _cracks(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Factor (side, side) of the ground: dark along crooked lines, here and there."""
+    """(side, side) factor on the albedo: dark along cracks in parts of the ground."""
     line = np.abs(fractal_noise(rng, side, 2, 6, 0.6)) < rng.choice([0.0, 0.012, 0.02])
     broken = fractal_noise(rng, side, 2, 3) > 0.3
     return np.where(line & broken, np.float32(0.5), np.float32(1))
 
 
 def _grains(rng: np.random.Generator, side: int, strength: float) -> np.ndarray:
+    """(side, side) white noise."""
     return np.float32(strength) * rng.standard_normal((side, side), np.float32)
 
 
 def _littered(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
-    """Scatter leaves of some centimetres, most of them where the wind gathers them."""
+    """Scatter leaves over `image` in place, most of them in drifts."""
     side = len(image)
     drift = fractal_noise(rng, side, 2, 3)
     y, x = rng.integers(0, side, (2, 4 * count))
@@ -189,22 +189,22 @@ def _littered(rng: np.random.Generator, image: np.ndarray, count: int) -> np.nda
 
 
 def _spotted(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
-    """Trodden chewing-gum and drops of oil: dark dots."""
+    """Darken `image` in place with dots: chewing gum and drops of oil."""
     side = len(image)
     y, x = rng.integers(0, side, (2, count))
     depth = rng.uniform(0.65, 0.9, (count, 1)).astype(np.float32)
-    for down in range(4):
-        for right in range(4):
-            if down in (1, 2) or right in (1, 2):
-                image[(y + down) % side, (x + right) % side] *= depth
+    for down, right in np.ndindex(4, 4):
+        if down in (1, 2) or right in (1, 2):
+            image[(y + down) % side, (x + right) % side] *= depth
     return image
 
 
 def _tinted(colour: np.ndarray, tone: np.ndarray) -> np.ndarray:
+    """(H, W, 3) float32: `colour` (3,) times `tone` (H, W)."""
     return (colour.astype(np.float32) * tone[..., None]).astype(np.float32)
 
 
-def _choice(rng: np.random.Generator, colours: tuple[tuple[float, ...], ...]) -> np.ndarray:
-    """One of the colours, a little changed."""
+def _varied(rng: np.random.Generator, colours: tuple[tuple[float, ...], ...]) -> np.ndarray:
+    """One of the colours with slightly changed brightness and hue."""
     colour = np.array(colours[rng.integers(len(colours))])
     return colour * rng.uniform(0.85, 1.15) * rng.uniform(0.96, 1.04, 3)

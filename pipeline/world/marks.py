@@ -39,7 +39,7 @@ def repair(rng: np.random.Generator) -> Texture:
 
 
 def puddle(rng: np.random.Generator) -> Texture:
-    """Water that mirrors the sky, in a damp border."""
+    """Water that mirrors the sky, with a damp border."""
     x, y = _grid()
     depth = 0.75 - np.hypot(x, y) + 0.13 * fractal_noise(rng, _SIDE, 2, 3)
     water = np.clip(depth * 12, 0, 1)[..., None] * rng.uniform(0.5, 1)
@@ -50,7 +50,7 @@ def puddle(rng: np.random.Generator) -> Texture:
 
 
 def stain(rng: np.random.Generator) -> Texture:
-    """Oil or dirt without a clear border."""
+    """Oil or dirt with a soft border."""
     x, y = _grid()
     depth = 0.6 - np.hypot(x, y) + 0.22 * fractal_noise(rng, _SIDE, 2, 4)
     return _texture(np.full((_SIDE, _SIDE, 3), 0.06), 0.5 * np.clip(depth * 1.6, 0, 1))
@@ -67,7 +67,7 @@ def leaves(rng: np.random.Generator) -> Texture:
 
 
 def line(rng: np.random.Generator) -> Texture:
-    """A painted line along y, worn."""
+    """A worn painted line along y."""
     worn = np.clip(1.3 - np.abs(fractal_noise(rng, _SIDE, 2, 5, 0.8)) * rng.uniform(0.2, 0.8), 0, 1)
     x, _ = _grid()
     white = np.array([0.6, 0.59, 0.56]) * rng.uniform(0.8, 1)
@@ -75,7 +75,7 @@ def line(rng: np.random.Generator) -> Texture:
 
 
 def band(rng: np.random.Generator) -> Texture:
-    """A row of paving of another colour: it tints what lies below."""
+    """A row of paving of another colour, which tints the ground below."""
     x, y = _grid()
     stones = 0.6 + 0.1 * rng.standard_normal(8)[np.floor((x + 1) * 4).astype(int)]
     tone = rng.uniform(0.08, 0.5) * np.array([1.03, 1, 0.95])
@@ -83,17 +83,19 @@ def band(rng: np.random.Generator) -> Texture:
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    """x and y (64, 64) from -1 to 1."""
+    """x and y of the texels, (64, 64) each, from -1 to 1."""
     y, x = (np.indices((_SIDE, _SIDE)) + 0.5) * (2 / _SIDE) - 1
     return x, y
 
 
 def _inside(limit: float) -> np.ndarray:
+    """(64, 64) bool: in the square whose half side is `limit`."""
     x, y = _grid()
     return np.maximum(np.abs(x), np.abs(y)) < limit
 
 
 def _texture(colour: np.ndarray, coverage: np.ndarray) -> Texture:
+    """The texture of `colour` (64, 64, 3) and `coverage` (64, 64)."""
     coverage = np.asarray(coverage, np.float32)[..., None]
     image = np.concatenate([colour.astype(np.float32) * coverage, coverage], 2)
-    return Texture(np.clip(image, 0, 1), _TEXEL)
+    return Texture(image, _TEXEL)

@@ -13,7 +13,7 @@ _SEED = 7
 def fractal_noise(
     rng: np.random.Generator, side: int, dimensions: int, octaves: int = 5, gain: float = 0.55
 ) -> np.ndarray:
-    """(side, ...) float32 in `dimensions` axes: repeats without a seam, mean 0, deviation 1."""
+    """(side, ...) float32 periodic noise in `dimensions` axes: mean 0, standard deviation 1."""
     total = np.zeros((side,) * dimensions, np.float32)
     for octave in range(octaves):
         cells = 4 << octave
@@ -28,7 +28,7 @@ def fractal_noise(
 
 
 def _stretched(grid: np.ndarray, side: int, axis: int) -> np.ndarray:
-    """`grid` with `side` values along `axis`, smoothly between its own, end to start as well."""
+    """`grid` interpolated smoothly and periodically to `side` values along `axis`."""
     cells = grid.shape[axis]
     place = np.arange(side) * cells / side
     cell = place.astype(np.int64)
@@ -44,21 +44,7 @@ def _volume() -> np.ndarray:
     return fractal_noise(np.random.default_rng(_SEED), _SIDE, 3, octaves=4, gain=0.6)
 
 
-@cache
-def _slopes() -> np.ndarray:
-    return np.stack(np.gradient(_volume()), -1).astype(np.float32)
-
-
 def volume_noise(points: np.ndarray) -> np.ndarray:
-    """(P,) noise at `points` (P, 3), whose unit is a cell; it repeats after 64 cells."""
-    return _volume()[_cells(points)]
-
-
-def volume_slopes(points: np.ndarray) -> np.ndarray:
-    """(P, 3) slopes of the noise at `points` (P, 3): what bends normals into folds."""
-    return _slopes()[_cells(points)]
-
-
-def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(P,) noise at `points` (P, 3) in cells, with a period of 64 cells."""
     x, y, z = np.floor(points).astype(np.int32).T % _SIDE
-    return x, y, z
+    return _volume()[x, y, z]

@@ -189,5 +189,4 @@ def _grime(rng: np.random.Generator) -> Texture:
     """Blotches that repeat after 12.8 m, and the wander of borders, for `GroundPlan`."""
     tone = 0.5 + rng.uniform(0.03, 0.075) * fractal_noise(rng, 256, 2, 6, 0.7)
     wander = 0.5 + 0.2 * fractal_noise(rng, 256, 2, 6, 0.8)
-    image = np.stack([tone, tone, tone, wander], 2)
-    return Texture(np.clip(image, 0, 1), 0.05)
+    return Texture(np.stack([tone, tone, tone, wander], 2), 0.05)

@@ -79,4 +79,4 @@ def _cut_out(canvas: Canvas, solid: np.ndarray) -> Texture:
     """The texture of the canvas where `solid` (H, W) bool, transparent elsewhere."""
     canvas.image[..., 3] = 1
     canvas.image[~solid] = 0
-    return Texture(np.clip(canvas.image, 0, 1), canvas.texel)
+    return Texture(canvas.image, canvas.texel)

@@ -1,8 +1,8 @@
-"""From linear light to the 8-bit crop that a surveillance camera delivers.
+"""The sensor of a surveillance camera: from linear light to an 8-bit crop.
 
-All bytes are equal on every x86-64 machine: floats are only added, multiplied and rooted, which
-IEEE 754 defines to the last bit; the tone curve is a table computed in float64; blur, sharpening
-and scaling are Pillow's integer filters.
+All bytes are equal on every x86-64 machine: floats only meet +, -, * and sqrt, which IEEE 754
+rounds exactly; the tone curve is a table computed in float64; blur, sharpening and scaling are
+Pillow's integer filters.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from PIL import Image, ImageFilter
 _STEPS = 2048  # entries of the tone table, evenly spaced in the root of the exposure
 _BRIGHTEST = 6.0  # exposure of its last entry; 1 is nearly white
 _GREY = np.array([0.30, 0.59, 0.11], np.float32)
-_MIDDLE = 0.2  # exposure that automatic exposure gives to the mean of a scene
+_MIDDLE = 0.2  # mean exposure of a scene under automatic exposure
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 _REFERENCE = 256  # height in pixels to which `Sensor.blur` refers
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """The habits of one camera."""
+    """Image processing of one camera."""
 
     exposure: float
     """Factor from light to exposure."""
     white_balance: tuple[float, float, float]
     saturation: float
     gamma: float
-    """Of the tone curve; 2.2 is neutral."""
+    """Gamma of the tone curve; 2.2 is neutral."""
     shoulder: float
-    """How early highlights are compressed, 0 to 1."""
+    """Compression of highlights, 0 to 1."""
     contrast: float
     """Steepness of the tone curve in its middle, 0 to 1."""
     black: float
@@ -42,17 +42,17 @@ class Sensor:
     white: float
     """Level of white, 0 to 1."""
     resolution: float
-    """Usual height in pixels of the detections, which are scaled to the size of the crop."""
+    """Typical height of a detection in pixels, before it is scaled to the crop."""
     blur: float
-    """Radius in pixels of a crop that is 256 pixels high."""
+    """Radius in pixels for a crop that is 256 pixels high."""
     halo: float
     """Strength of over-sharpening in percent."""
     noise: float
-    """Standard deviation of brightness in levels of 255."""
+    """Standard deviation of brightness, in levels of 255."""
     chroma_noise: float
-    """The same of colour."""
+    """The same for colour."""
     quality: int
-    """Of the JPEG round trip."""
+    """JPEG quality."""
 
     @cached_property
     def tones(self) -> np.ndarray:
@@ -61,6 +61,7 @@ class Sensor:
         return np.array([self._tone(float(value)) for value in exposure], np.uint8)
 
     def _tone(self, exposure: float) -> int:
+        """Level of an exposure: shoulder, gamma, contrast, then black and white."""
         bent = exposure * (1 + exposure * self.shoulder / 4) / (1 + self.shoulder * exposure)
         level = min(1.0, bent) ** (1 / self.gamma)
         level += self.contrast * (level * level * (3 - 2 * level) - level)
@@ -68,7 +69,7 @@ class Sensor:
 
 
 def draw_sensor(rng: np.random.Generator, luminance: float) -> Sensor:
-    """A camera whose exposure suits a scene of that mean light; cheap ones are noisier."""
+    """A random camera, exposed for a scene of mean light `luminance`; cheap ones are noisier."""
     cheap = rng.random()
     warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
     return Sensor(
@@ -92,7 +93,7 @@ def draw_sensor(rng: np.random.Generator, luminance: float) -> Sensor:
 def develop(radiance: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
     """(H, W, 3) uint8 of linear `radiance` (H, W, 3) float32.
 
-    What differs between images of one camera: exposure, sharpness, the size of the detection.
+    Exposure, sharpness and the size of the detection vary between images of one camera.
     """
     height, width = radiance.shape[:2]
     image = Image.fromarray(_toned(radiance, sensor, rng.uniform(0.92, 1.08)))
@@ -103,7 +104,7 @@ def develop(radiance: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> n
     image = image.filter(ImageFilter.GaussianBlur(blur))
     if sensor.halo:
         image = image.filter(ImageFilter.UnsharpMask(1.5, round(sensor.halo), 2))
-    averaged = min(1.0, 1 / detail)  # noise and blocks that a crop of fewer pixels keeps
+    averaged = min(1.0, 1 / detail)  # fraction of noise and blocks left after scaling down
     image = Image.fromarray(_noisy(np.asarray(image), sensor, averaged, rng))
     image = _compressed(image, round(100 - (100 - sensor.quality) * averaged))
     if image.height < height:
@@ -125,7 +126,7 @@ def _toned(radiance: np.ndarray, sensor: Sensor, gain: float) -> np.ndarray:
 def _noisy(
     levels: np.ndarray, sensor: Sensor, scale: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Add noise to (H, W, 3) uint8: brightness for each pixel, colour for each 2 x 2 pixels."""
+    """Add noise to (H, W, 3) uint8: brightness per pixel, colour per 2 x 2 pixels."""
     height, width = levels.shape[:2]
     grey = rng.standard_normal((height, width, 1), np.float32) * np.float32(sensor.noise * scale)
     coarse = ((height + 1) // 2, (width + 1) // 2, 3)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.world.flats import Flat
 from pipeline.world.light import box_blur
+from pipeline.world.meshes import join
 from pipeline.world.raster import rasterise
 from pipeline.world.surfaces import Mesh
 
@@ -56,9 +57,10 @@ def shade_grid() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _outlines(meshes: Sequence[Mesh], slope: tuple[float, float]) -> np.ndarray:
-    """(512, 512) float32: 1 where a mesh, projected along a slope, covers the ground."""
+    """(512, 512) float32: 1 where the meshes, projected along a slope, cover the ground."""
     outline = np.zeros(_SIDE * _SIDE, np.float32)
-    for mesh in meshes:
+    if meshes:
+        mesh = join(*meshes)
         points = np.stack([*_texels(mesh.vertices, slope), np.ones(len(mesh.vertices))], 1)
         found = rasterise(points.astype(np.float32), mesh.triangles, (_SIDE, _SIDE))
         outline[found.places] = 1

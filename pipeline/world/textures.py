@@ -17,7 +17,7 @@ class Texture:
     """
 
     def __init__(self, image: np.ndarray, texel: float) -> None:
-        """`image` (H, W, 3) or, with coverage, (H, W, 4), 0 to 1; `texel` is its grid in metres.
+        """`image` (H, W, 3) or, with coverage, (H, W, 4), clipped to 0 to 1; `texel` is in metres.
 
         Height and width are powers of 2. Colours are premultiplied by the coverage.
         """
@@ -30,7 +30,7 @@ class Texture:
         if image.shape[2] == 3:
             image = np.concatenate([image, np.ones_like(image[:, :, :1])], 2)
         self._starts = np.zeros((_LEVELS, _LEVELS), np.int64)
-        self._words = self._averages(image.astype(np.float32))
+        self._words = self._averages(np.clip(image.astype(np.float32), 0, 1))
 
     def _averages(self, image: np.ndarray) -> np.ndarray:
         """All averages, concatenated, as one 32-bit word per texel."""
@@ -89,7 +89,9 @@ class Texture:
 
 def _words(image: np.ndarray) -> np.ndarray:
     """(H * W,) uint32: the roots of (H, W, 4) values 0 to 1, a byte each."""
-    roots = np.sqrt(np.clip(image, 0, 1)) * np.float32(255) + np.float32(0.5)
+    roots = np.sqrt(image)
+    roots *= np.float32(255)
+    roots += np.float32(0.5)
     return np.ascontiguousarray(roots.astype(np.uint8)).view(np.uint32).ravel()
 
 
@@ -104,7 +106,9 @@ def _halved(image: np.ndarray, axis: int) -> np.ndarray:
         return image
     even, odd = (slice(0, None, 2), slice(1, None, 2))
     cut = (slice(None),) * axis
-    return (image[(*cut, even)] + image[(*cut, odd)]) * np.float32(0.5)
+    mean: np.ndarray = image[(*cut, even)] + image[(*cut, odd)]
+    mean *= np.float32(0.5)
+    return mean
 
 
 TexturePainter = Callable[[np.random.Generator], Texture]
