@@ -65,6 +65,7 @@ def test_same_seed_same_bytes(places: list[Place]) -> None:
 
 
 def test_ground_and_walls_are_met_where_geometry_says(places: list[Place]) -> None:
+    met = set()
     for number, place in enumerate(places):
         spot = place.draw_standpoint(rng(2, number))
         view = view_of(place, spot.x, spot.z)
@@ -76,6 +77,8 @@ def test_ground_and_walls_are_met_where_geometry_says(places: list[Place]) -> No
             depth, flat = nearest_flat(place, ray)
             np.testing.assert_allclose(point, place.eye + depth * ray, rtol=1e-4, atol=2e-3)
             np.testing.assert_allclose(normal, flat.normal if flat else (0, 1, 0), atol=1e-6)
+            met.add(flat is None)
+    assert met == {True, False}
 
 
 def test_crops_of_one_place_are_more_alike_than_crops_of_two(places: list[Place]) -> None:
@@ -132,12 +135,15 @@ def test_light_varies_between_moments_but_not_its_direction(places: list[Place])
         assert (np.abs(ratio - 1) < 0.25).all()
 
 
-def test_the_sun_reaches_a_fraction_of_the_place(places: list[Place]) -> None:
+def test_the_sun_reaches_parts_of_some_places(places: list[Place]) -> None:
     points = rng(4).uniform((-8, 0, -20), (8, 2, -6), (500, 3)).astype(np.float32)
-    for place in places:
-        lit = place.lit(points)
-        assert lit.min() >= 0
-        assert lit.max() < 1.00001
+    lit = np.stack([place.lit(points) for place in places])
+    assert lit.min() >= 0
+    assert lit.max() < 1.00001
+    assert lit.mean() > 0.2
+    assert (lit.std(1) > 0.1).any()
+    for place, here in zip(places, lit, strict=True):
+        assert (place.scenery.shade.lit_behind(points) <= here + 0.005).all()
 
 
 def test_textures_are_small(places: list[Place]) -> None:

@@ -53,6 +53,24 @@ def test_noise_has_its_strength_around_the_constant() -> None:
     assert abs(image.mean() - clean.mean()) < 1
 
 
+def test_colour_noise_changes_hue_and_not_only_brightness() -> None:
+    images = [
+        develop(grey(0.2), replace(PLAIN, noise=noise, chroma_noise=chroma), rng()).astype(int)
+        for noise, chroma in ((4.0, 0.0), (0.0, 8.0))
+    ]
+    grey_noise, colour_noise = (np.abs(image[..., 0] - image[..., 2]).mean() for image in images)
+    assert colour_noise > 3 * grey_noise + 1
+
+
+def test_low_quality_loses_detail() -> None:
+    light = np.random.default_rng(1).uniform(0.1, 0.3, (64, 32, 1)).astype(np.float32).repeat(3, 2)
+    fine, coarse = (
+        np.abs(np.diff(develop(light, replace(PLAIN, quality=quality), rng()).astype(int), axis=0))
+        for quality in (95, 15)
+    )
+    assert coarse.mean() < 0.95 * fine.mean()
+
+
 def test_more_exposure_is_brighter() -> None:
     levels = [
         develop(grey(0.2), replace(PLAIN, exposure=exposure), rng()).mean()
