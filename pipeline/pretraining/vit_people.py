@@ -95,7 +95,7 @@ def render_people(
     people: Path,
     family: str,
     seed: int = 0,
-    identities: int = 6_000,
+    identities: int = 3_840,
     processes: int = 1,
 ) -> None:
     """Write five images of each of `identities` people, some of them partly hidden, as .npz.

