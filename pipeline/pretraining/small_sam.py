@@ -95,8 +95,8 @@ def train_small_sam(
     body: Path,
     weights: Path,
     seed: int = 0,
-    steps: int = 22_000,
-    scenes: int = 8_000,
+    steps: int = 15_000,
+    scenes: int = 5_000,
     processes: int = 1,
 ) -> None:
     """Train the small SAM on `scenes` rendered scenes and write its averaged weights (safetensors).

@@ -145,7 +145,7 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def train_small_vit(
-    people: Path, lessons: Path, weights: Path, seed: int = 0, steps: int = 12_000
+    people: Path, lessons: Path, weights: Path, seed: int = 0, steps: int = 6_000
 ) -> None:
     """Train the small ViT on rendered `people` and a teacher's `lessons`; write a timm state dict.
 
