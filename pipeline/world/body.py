@@ -192,11 +192,12 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
 
 def blend_transforms(skin: Skin, transforms: np.ndarray) -> np.ndarray:
     """Average the bones' transforms (B, 3, 4) for each vertex: (12, V) float32."""
-    flat = transforms.reshape(len(transforms), 12)
-    total = flat[skin.bones[:, 0]] * skin.weights[:, :1]
-    for rank in range(1, skin.bones.shape[1]):
-        total += flat[skin.bones[:, rank]] * skin.weights[:, rank : rank + 1]
-    return np.ascontiguousarray(total.T)
+    flat = np.ascontiguousarray(transforms.reshape(len(transforms), 12).T)
+    bones, weights = skin.bones.T, skin.weights.T
+    total = flat.take(bones[0], 1) * weights[0]
+    for rank in range(1, len(bones)):
+        total += flat.take(bones[rank], 1) * weights[rank]
+    return total
 
 
 def skinned(vertices: np.ndarray, skin: Skin, transforms: np.ndarray) -> np.ndarray:
@@ -209,7 +210,7 @@ def apply_blend(vectors: np.ndarray, blend: np.ndarray, directions: bool = False
     x, y, z = vectors.T
     rows = blend.reshape(3, 4, -1)
     shift = np.float32(not directions)
-    return np.stack([a * x + b * y + c * z + shift * d for a, b, c, d in rows], 1)
+    return np.stack([a * x + b * y + c * z + shift * d for a, b, c, d in rows]).T
 
 
 def _apply(transforms: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -225,8 +226,8 @@ def attached(point: np.ndarray, transform: np.ndarray) -> np.ndarray:
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Return unit vertex normals (V, 3) float32: area-weighted means of the triangles' normals."""
-    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
-    flat = cross(b - a, c - a)
+    a, b, c = np.ascontiguousarray(vertices.T).take(triangles.T, 1).swapaxes(0, 1)
+    flat = cross((b - a).T, (c - a).T)
     total = np.stack(
         [
             sum(
@@ -234,17 +235,16 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
                 for corner in range(3)
             )
             for axis in range(3)
-        ],
-        axis=1,
+        ]
     )
-    return normalised(total.astype(np.float32))
+    return normalised(total.astype(np.float32).T)
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the cross product along the last axis; faster than numpy's on many vectors."""
     a0, a1, a2 = a[..., 0], a[..., 1], a[..., 2]
     b0, b1, b2 = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
+    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0]).T
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:

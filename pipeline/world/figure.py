@@ -130,10 +130,10 @@ class Figure:
         whole = self.assembly
         triangles = self.shown[triangles]
         rows = whole.triangles[triangles]
-        values = np.concatenate([self.normals, whole.uvw, self.shade[:, None]], 1)
-        mixed = interpolate(values, rows, weights)
+        values = np.concatenate([self.normals.T, whole.uvw.T, self.shade[None]])
+        mixed = interpolate(values.T, rows, weights)
         normals, uvw, shade = mixed[:, :3], mixed[:, 3:6], mixed[:, 6:]
-        albedo = np.empty((len(rows), 3), np.float32)
+        albedo = np.empty((3, len(rows)), np.float32).T
         gloss = np.empty(len(rows), np.float32)
         material = whole.material[triangles]
         for index in np.unique(material):

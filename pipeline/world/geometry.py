@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world.raster import Samples, rasterise
+from pipeline.world.raster import barycentric, fragments, nearest
 from pipeline.world.surfaces import Surface
 from pipeline.world.view import NEAR, View
 
@@ -22,23 +22,30 @@ class Geometry:
         self.view, self.surfaces = view, surfaces
         self._fine = view.resized((view.size[0] * FINE, view.size[1] * FINE))
         drawn = [_visible_triangles(self._fine, surface) for surface in surfaces]
-        self._stacked = _stack(drawn, surfaces)
-        self.samples = self._rasterise(self._stacked)
-        first = self._stacked.first
-        self.owner = np.searchsorted(first, self.samples.triangles, side="right") - 1
-        self.rows = self._stacked.rows[self.samples.triangles]
+        self._stacked = stacked = _stack(drawn, surfaces)
+        self._fragments = fragments(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
+        self.samples = nearest(self._fragments, self._fine.size)
+        self.owner = stacked.items[self.samples.triangles]
+        self.rows = stacked.rows[self.samples.triangles]
+        self.parts = stacked.parts[self.samples.triangles]
 
-    def _rasterise(self, stacked: _Stacked) -> Samples:
-        return rasterise(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
+    def weights(self, samples: np.ndarray) -> np.ndarray:
+        """(P, 3) float32 barycentric weights at `samples` (P,), corrected for perspective."""
+        triangles = self._stacked.triangles[self.samples.triangles[samples]]
+        places = self.samples.places[samples]
+        return barycentric(self._stacked.points, triangles, places, self._fine.size[1])
 
     def visible_fraction(self, item: int, count: int = 1) -> float:
         """Fraction of the pixels of a surface in the crop that nothing hides; 0 if it has none.
 
         With `count`, of so many surfaces from `item` on, which do not hide each other.
         """
-        alone = self._rasterise(_some(self._stacked, item, item + count))
+        ends = self._stacked.first[[item, item + count]]
+        start, end = np.searchsorted(self._fragments.triangles, ends)
+        alone = np.zeros(self._fine.size[0] * self._fine.size[1], bool)
+        alone[self._fragments.places[start:end]] = True
         shown = (self.owner >= item) & (self.owner < item + count)
-        return float(shown.sum() / max(1, len(alone.places)))
+        return float(shown.sum() / max(1, alone.sum()))
 
     def fraction_of_crop(self, item: int) -> float:
         """Fraction of the crop's pixels that show the surface."""
@@ -53,9 +60,13 @@ class _Stacked(NamedTuple):
     triangles: np.ndarray
     cut: np.ndarray
     first: np.ndarray
-    """(S,) first triangle of each surface."""
+    """(S + 1,) first triangle of each surface, and the number of all."""
+    items: np.ndarray
+    """(T,) surface of each triangle."""
     rows: np.ndarray
     """(T,) row of each triangle in its own surface."""
+    parts: np.ndarray
+    """(T,) uint8 indices in `PARTS`."""
 
 
 class _Drawn(NamedTuple):
@@ -66,10 +77,10 @@ class _Drawn(NamedTuple):
 def _visible_triangles(view: View, surface: Surface) -> _Drawn:
     """Projected vertices, and the rows of the triangles that can be seen."""
     points = view.project(surface.vertices)
-    first, second, third = (points[corner].T for corner in surface.triangles.T)  # (3, T) each
-    low, high = (function(function(first, second), third) for function in (np.minimum, np.maximum))
-    across, along = second - first, third - first
-    facing = across[0] * along[1] < across[1] * along[0]
+    corners = points.T.take(surface.triangles.T, 1)  # (xyz, 3, T)
+    x, y, _ = corners
+    low, high = corners.min(1), corners.max(1)
+    facing = (x[1] - x[0]) * (y[2] - y[0]) < (y[1] - y[0]) * (x[2] - x[0])
     height, width = view.size
     seen = (facing | surface.two_sided) & (low[2] > NEAR)
     seen &= (high[0] > 0) & (low[0] < width) & (high[1] > 0) & (low[1] < height)
@@ -79,27 +90,17 @@ def _visible_triangles(view: View, surface: Surface) -> _Drawn:
 def _stack(drawn: Sequence[_Drawn], surfaces: Sequence[Surface]) -> _Stacked:
     offsets = np.cumsum([0, *(len(d.points) for d in drawn)])
     first = np.cumsum([0, *(len(d.rows) for d in drawn)])
+    both = list(zip(drawn, surfaces, strict=True))
+    triangles = [s.triangles[d.rows] + o for (d, s), o in zip(both, offsets, strict=False)]
     return _Stacked(
         np.concatenate([np.zeros((0, 3), np.float32), *(d.points for d in drawn)]),
-        np.concatenate(
-            [
-                np.zeros((0, 3), np.int64),
-                *(
-                    s.triangles[d.rows] + o
-                    for d, s, o in zip(drawn, surfaces, offsets, strict=False)
-                ),
-            ]
-        ),
+        np.concatenate([np.zeros((0, 3), np.int64), *triangles]),
         np.concatenate([np.zeros(0, np.float32), *(cut_of(s) for s in surfaces)]),
-        first[:-1],
+        first,
+        np.repeat(np.arange(len(drawn)), np.diff(first)),
         np.concatenate([np.zeros(0, np.int64), *(d.rows for d in drawn)]),
+        np.concatenate([np.zeros(0, np.uint8), *(s.parts[d.rows] for d, s in both)]),
     )
-
-
-def _some(stacked: _Stacked, item: int, end: int) -> _Stacked:
-    """The triangles of the surfaces from `item` up to `end`."""
-    bounds = [*stacked.first, len(stacked.triangles)]
-    return stacked._replace(triangles=stacked.triangles[bounds[item] : bounds[end]])
 
 
 def cut_of(surface: Surface) -> np.ndarray:

@@ -36,10 +36,10 @@ class Light:
 
         `lit` (P,) is the fraction of the sun that reaches them, `open_sky` (P,) that of the sky.
         """
-        up = (0.5 + 0.5 * normals[:, 1:2]).astype(np.float32)
-        ambient = (self.sky * up + self.bounce * (1 - up)) * np.reshape(open_sky, (-1, 1))
+        up = (0.5 + 0.5 * normals[:, 1]).astype(np.float32)
+        ambient = np.multiply.outer(self.sky, up) + np.multiply.outer(self.bounce, 1 - up)
         facing = np.maximum(dot(normals, self.direction), 0) * lit
-        return ambient + self.sun * facing[:, None]
+        return (ambient * np.asarray(open_sky) + np.multiply.outer(self.sun, facing)).T
 
 
 class ShadowMap:
@@ -63,7 +63,7 @@ class ShadowMap:
         samples = rasterise(self._project(vertices), triangles, (_SIDE, _SIDE), cut)
         depth = np.full(_SIDE * _SIDE, np.inf, np.float32)
         depth[samples.places] = samples.depth
-        self._depth = depth.reshape(_SIDE, _SIDE)
+        self._depth = depth
 
     def _project(self, points: np.ndarray) -> np.ndarray:
         """x and y in texels; depth in metres, all of it positive."""
@@ -79,14 +79,13 @@ class ShadowMap:
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
         right_weight, low_weight = x - left, y - top
         limit = depth - np.float32(_BIAS)
+        columns = [np.clip(left + right, 0, _SIDE - 1) for right in (0, 1)]
+        rows = [np.clip(top + low, 0, _SIDE - 1) * _SIDE for low in (0, 1)]
+        across, down = (1 - right_weight, right_weight), (1 - low_weight, low_weight)
         total = np.zeros(len(points), np.float32)
         for right, low in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            column = np.clip(left + right, 0, _SIDE - 1)
-            row = np.clip(top + low, 0, _SIDE - 1)
-            weight = (right_weight if right else 1 - right_weight) * (
-                low_weight if low else 1 - low_weight
-            )
-            total += weight * (self._depth[row, column] > limit)
+            free = self._depth.take(rows[low] + columns[right]) > limit
+            total += across[right] * down[low] * free
         return total
 
 

@@ -10,6 +10,17 @@ _EDGE = 1e-4  # pixels by which a row is longer, so that neighbours leave no cra
 _MIN_AREA = 1e-6  # square pixels
 
 
+class Fragments(NamedTuple):
+    """All samples of an image that triangles cover, whether or not another one is nearer."""
+
+    places: np.ndarray
+    """(N,) int64 flat indices of the image."""
+    triangles: np.ndarray
+    """(N,) int64 rows of the triangles, rising."""
+    nearness: np.ndarray
+    """(N,) float32 1 / depth."""
+
+
 class Samples(NamedTuple):
     """The nearest surface at each of the P samples of an image that show one."""
 
@@ -17,8 +28,6 @@ class Samples(NamedTuple):
     """(P,) int64 flat indices of the image, rising."""
     triangles: np.ndarray
     """(P,) int64 rows of the triangles."""
-    weights: np.ndarray
-    """(P, 3) float32 barycentric weights, corrected for perspective."""
     depth: np.ndarray
     """(P,) float32, in the unit of the points."""
 
@@ -38,24 +47,66 @@ def rasterise(
     size: tuple[int, int],
     cut: np.ndarray | None = None,
 ) -> Samples:
-    """Find the nearest triangle at each pixel centre of an image of `size` (height, width).
+    """Find the nearest triangle at each sample; arguments as in `fragments`."""
+    return nearest(fragments(points, triangles, size, cut), size)
+
+
+def fragments(
+    points: np.ndarray,
+    triangles: np.ndarray,
+    size: tuple[int, int],
+    cut: np.ndarray | None = None,
+) -> Fragments:
+    """Find all triangles at each pixel centre of an image of `size` (height, width).
 
     `points` (V, 3) float32 are x and y in pixels, from the upper left corner, and a positive depth;
     `triangles` (T, 3) are rows of them. Where the interpolation of `cut` (V,) is below 0 is a hole.
-    Triangles are seen from both sides. Of equally near ones the later wins.
+    Triangles are seen from both sides.
     """
-    boxes = _boxes(points, triangles, size)
-    touched = triangles[boxes.triangles]
-    planes = _planes(points[touched.T].astype(np.float64), None if cut is None else cut[touched.T])
-    rows = _rows(boxes, planes, size)
+    corners = _corners(points, triangles)
+    boxes = _boxes(corners, size)
+    planes = _planes(corners.take(boxes.triangles, 2).astype(np.float64))
+    holes = None if cut is None else _holes(planes, cut.take(triangles[boxes.triangles].T))
+    rows = _rows(boxes, planes, holes, size)
     row, offset = _expand(rows.length)
     places = (rows.y * size[1] + rows.left)[row] + offset
     nearness = _along(planes[_NEARNESS], rows, row, offset)
-    covered, winners = _nearest(places, nearness, size[0] * size[1])
-    owner = rows.triangles[row[winners]]
-    y, x = np.divmod(covered, size[1])
-    weights = _corrected(planes, points[:, 2], touched, owner, y, x)
-    return Samples(covered, boxes.triangles[owner], weights, 1 / nearness[winners])
+    return Fragments(places, boxes.triangles[rows.triangles][row], nearness)
+
+
+def nearest(found: Fragments, size: tuple[int, int]) -> Samples:
+    """The nearest of the fragments at each place; of equally near ones the last."""
+    keys = found.nearness.view(np.uint32).astype(np.uint64)  # positive floats sort so
+    keys <<= np.uint64(32)
+    keys |= np.arange(len(keys), dtype=np.uint64)
+    buffer = np.zeros(size[0] * size[1], np.uint64)
+    np.maximum.at(buffer, found.places, keys)
+    covered = np.flatnonzero(buffer)
+    winners = (buffer[covered] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    return Samples(covered, found.triangles[winners], 1 / found.nearness[winners])
+
+
+def barycentric(
+    points: np.ndarray, triangles: np.ndarray, places: np.ndarray, width: int
+) -> np.ndarray:
+    """(P, 3) float32 barycentric weights, corrected for perspective, of `triangles` (P, 3).
+
+    `places` (P,) are flat indices of an image of `width`; `points` as in `fragments`.
+    """
+    corners = _corners(points, triangles)
+    planes = _planes(corners.astype(np.float64))
+    y, x = np.divmod(places, width)
+    mixed = np.empty((3, len(places)), np.float32)
+    for corner in range(3):
+        a, b, c = planes[corner]
+        mixed[corner] = np.maximum(a * (x + 0.5) + b * (y + 0.5) + c, 0) / corners[2, corner]
+    mixed /= mixed[0] + mixed[1] + mixed[2]
+    return mixed.T
+
+
+def _corners(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(xyz, 3, T) corners of the triangles."""
+    return np.ascontiguousarray(points.T).take(triangles.T, 1)
 
 
 class _Boxes(NamedTuple):
@@ -66,29 +117,27 @@ class _Boxes(NamedTuple):
     last: np.ndarray
 
 
-def _boxes(points: np.ndarray, triangles: np.ndarray, size: tuple[int, int]) -> _Boxes:
-    first, last = [], []
-    for axis, length in ((1, size[0]), (0, size[1])):
-        one, two, three = (points[corner, axis] for corner in triangles.T)
-        low = np.minimum(np.minimum(one, two), three) - np.float32(0.5 + _EDGE)
-        high = np.maximum(np.maximum(one, two), three) - np.float32(0.5 - _EDGE)
-        first.append(np.clip(np.ceil(low), 0, length).astype(np.int64))
-        last.append(np.clip(np.floor(high), -1, length - 1).astype(np.int64))
-    touched = np.flatnonzero((last[0] >= first[0]) & (last[1] >= first[1]))
-    return _Boxes(touched, first[0][touched], last[0][touched])
+def _boxes(corners: np.ndarray, size: tuple[int, int]) -> _Boxes:
+    limits = np.array([size[1], size[0]], np.float32)[:, None]
+    low = corners[:2].min(1) - np.float32(0.5 + _EDGE)
+    high = corners[:2].max(1) - np.float32(0.5 - _EDGE)
+    first = np.clip(np.ceil(low), 0, limits).astype(np.int64)
+    last = np.clip(np.floor(high), -1, limits - 1).astype(np.int64)
+    touched = np.flatnonzero((last >= first).all(0))
+    return _Boxes(touched, first[1, touched], last[1, touched])
 
 
-_NEARNESS, _CUT = 3, 4  # planes after the three barycentric weights
+_NEARNESS = 3  # plane after the three barycentric weights
 
 
-def _planes(corners: np.ndarray, cut: np.ndarray | None) -> np.ndarray:
-    """(4 or 5, 3, T) a, b, c of values a x + b y + c over the image, for each triangle.
+def _planes(corners: np.ndarray) -> np.ndarray:
+    """(4, 3, T) a, b, c of values a x + b y + c over the image, for each triangle.
 
-    The values are the barycentric weights in the image, 1 / depth and `cut` (3, T); `corners`
-    (3, T, xyz) float64. A triangle without an area has weights below 0 everywhere.
+    The values are the barycentric weights in the image and 1 / depth; `corners` (xyz, 3, T)
+    float64. A triangle without an area has weights below 0 everywhere.
     """
-    x, y, depth = np.moveaxis(corners, 2, 0)
-    planes = np.empty((4 if cut is None else 5, 3, x.shape[1]))
+    x, y, depth = corners
+    planes = np.empty((4, 3, x.shape[1]))
     for corner in range(3):
         one, two = (corner + 1) % 3, (corner + 2) % 3
         planes[corner, 0] = y[one] - y[two]
@@ -99,8 +148,6 @@ def _planes(corners: np.ndarray, cut: np.ndarray | None) -> np.ndarray:
     planes[:3] /= np.where(flat, 1, area)
     planes[:3, :, flat] = np.array([0, 0, -1])[:, None]
     planes[_NEARNESS] = _mix(planes, 1 / depth)
-    if cut is not None:
-        planes[_CUT] = _mix(planes, cut)
     return planes
 
 
@@ -109,22 +156,50 @@ def _mix(planes: np.ndarray, values: np.ndarray) -> np.ndarray:
     return planes[0] * values[0] + planes[1] * values[1] + planes[2] * values[2]
 
 
-def _rows(boxes: _Boxes, planes: np.ndarray, size: tuple[int, int]) -> _Rows:
+class _Holes(NamedTuple):
+    """Triangles with a hole, and the planes of their cut."""
+
+    number: np.ndarray
+    """(T,) column of each triangle in `planes`, -1 without a hole."""
+    planes: np.ndarray
+    """(3, H)."""
+
+
+def _holes(planes: np.ndarray, cut: np.ndarray) -> _Holes:
+    """The holes that `cut` (3, T) at the corners leaves in the triangles."""
+    holed = np.flatnonzero(cut.min(0) < 0)
+    number = np.full(cut.shape[1], -1)
+    number[holed] = np.arange(len(holed))
+    return _Holes(number, _mix(planes[..., holed], cut[:, holed]))
+
+
+def _rows(boxes: _Boxes, planes: np.ndarray, holes: _Holes | None, size: tuple[int, int]) -> _Rows:
     """The stretch of each row of the image that lies in each triangle and in no hole."""
-    owner, row = _expand(boxes.last - boxes.first + 1)
-    row += boxes.first[owner]
+    owner, y = _expand(boxes.last - boxes.first + 1)
+    y += boxes.first[owner]
     left, right = np.zeros(len(owner)), np.full(len(owner), float(size[1]))
-    for number in (0, 1, 2, *range(_CUT, len(planes))):
-        a, b, c = np.take(planes[number], owner, 1)
-        rest = b * (row + 0.5) + c
-        crossing = np.divide(-rest, a, out=np.zeros_like(rest), where=a != 0)
-        np.maximum(left, crossing - _EDGE, out=left, where=a > 0)
-        np.minimum(right, crossing + _EDGE, out=right, where=a < 0)
-        np.copyto(right, -1, where=(a == 0) & (rest < 0))
+    for plane in planes[:3]:
+        _narrow(left, right, plane.take(owner, 1), y)
+    if holes is not None:
+        inside = np.flatnonzero(holes.number[owner] >= 0)
+        ends = left[inside], right[inside]
+        _narrow(*ends, holes.planes.take(holes.number[owner[inside]], 1), y[inside])
+        left[inside], right[inside] = ends
     start = np.minimum(np.ceil(left - 0.5), size[1]).astype(np.int64)  # `left` may be infinite
     end = np.clip(np.floor(right - 0.5), -1, size[1] - 1).astype(np.int64)
     kept = np.flatnonzero(end >= start)
-    return _Rows(owner[kept], row[kept], start[kept], (end - start + 1)[kept])
+    return _Rows(owner[kept], y[kept], start[kept], (end - start + 1)[kept])
+
+
+def _narrow(left: np.ndarray, right: np.ndarray, plane: np.ndarray, y: np.ndarray) -> None:
+    """Shorten stretches of rows `y` (R,), in place, to where a `plane` (3, R) is not below 0."""
+    a, b, c = plane
+    rest = b * (y + 0.5) + c
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = -rest / a
+    np.maximum(left, np.where(a > 0, crossing - _EDGE, -np.inf), out=left)
+    np.minimum(right, np.where(a < 0, crossing + _EDGE, np.inf), out=right)
+    right[(a == 0) & (rest < 0)] = -1
 
 
 def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,34 +211,6 @@ def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _along(plane: np.ndarray, rows: _Rows, row: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """(N,) float32 values of a plane at all samples of the rows."""
-    a, b, c = np.take(plane, rows.triangles, 1)
+    a, b, c = plane.take(rows.triangles, 1)
     start = a * (rows.left + 0.5) + b * (rows.y + 0.5) + c
     return (start[row] + a[row] * offset).astype(np.float32)
-
-
-def _nearest(places: np.ndarray, nearness: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The places that are covered, and the index of the nearest sample of each."""
-    keys = nearness.view(np.uint32).astype(np.uint64) << np.uint64(32)  # positive floats sort so
-    keys |= np.arange(len(places), dtype=np.uint64)
-    buffer = np.zeros(count, np.uint64)
-    np.maximum.at(buffer, places, keys)
-    covered = np.flatnonzero(buffer)
-    return covered, (buffer[covered] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-
-
-def _corrected(
-    planes: np.ndarray,
-    depth: np.ndarray,
-    triangles: np.ndarray,
-    owner: np.ndarray,
-    y: np.ndarray,
-    x: np.ndarray,
-) -> np.ndarray:
-    """(P, 3) float32 weights on the triangles themselves: `depth` (V,) undoes the projection."""
-    weights = np.empty((len(owner), 3), np.float32)
-    for corner in range(3):
-        a, b, c = np.take(planes[corner], owner, 1)
-        weight = np.maximum(a * (x + 0.5) + b * (y + 0.5) + c, 0)
-        weights[:, corner] = weight / depth[triangles[owner, corner]]
-    weights /= (weights[:, 0] + weights[:, 1] + weights[:, 2])[:, None]
-    return weights

@@ -75,13 +75,12 @@ def shade(
     depth = _pixel_depth(geometry)
     radiance = _backdrop(view, backdrop, light, shadows, layers.empty)
     crease = _creases(depth, view.scale).ravel()
-    for item, surface in enumerate(geometry.surfaces):
+    for item in np.unique(layers.items):
         chosen = np.flatnonzero(layers.items == item)
-        if len(chosen):
-            samples = layers.samples[chosen]
-            places = layers.places[chosen]
-            colours = _colours(geometry, surface, samples, light, shadows, crease[places])
-            _add(radiance, places, colours * layers.coverage[chosen, None])
+        surface, samples = geometry.surfaces[item], layers.samples[chosen]
+        places = layers.places[chosen]
+        colours = _colours(geometry, surface, samples, light, shadows, crease[places])
+        _add(radiance, places, colours * layers.coverage[chosen, None])
     items, parts = _labels(geometry, layers)
     return Frame(radiance.reshape(*view.size, 3), items, parts)
 
@@ -104,34 +103,27 @@ class _Layers(NamedTuple):
 def _layers(geometry: Geometry) -> _Layers:
     height, width = geometry.view.size
     samples, count = geometry.samples, FINE * FINE
-    parts = np.zeros(len(samples.places), np.uint8)
-    for item, surface in enumerate(geometry.surfaces):
-        chosen = geometry.owner == item
-        parts[chosen] = surface.parts[geometry.rows[chosen]]
     sample_at = np.full(height * width * count, -1)
     sample_at[samples.places] = np.arange(len(samples.places))
     sample_at = _by_pixel(sample_at, height, width)  # (4, H * W)
-    key_of = geometry.owner * len(PARTS) + parts
+    key_of = geometry.owner * len(PARTS) + geometry.parts
     keys = np.append(key_of, -1)[sample_at]
-    same = [[key == other for other in keys] for key in keys]
     places, chosen, covered = [], [], []
     for slot in range(count):
-        leads = keys[slot] >= 0
-        for earlier in range(slot):
-            leads &= ~same[slot][earlier]
-        found = np.flatnonzero(leads)
+        same = keys == keys[slot]
+        found = np.flatnonzero((keys[slot] >= 0) & ~same[:slot].any(0))
         places.append(found)
         chosen.append(sample_at[slot, found])
-        covered.append(sum(equal[found].astype(np.float32) for equal in same[slot]))
+        covered.append(same[:, found].sum(0, dtype=np.float32))
     sample = np.concatenate(chosen)
-    empty = sum((key < 0).astype(np.float32) for key in keys) / np.float32(count)
+    empty = (keys < 0).sum(0, dtype=np.float32) / np.float32(count)
     return _Layers(
         np.concatenate(places),
         sample,
         geometry.owner[sample],
-        parts[sample],
+        geometry.parts[sample],
         np.concatenate(covered) / np.float32(count),
-        np.asarray(empty, np.float32),
+        empty,
     )
 
 
@@ -205,7 +197,7 @@ def _backdrop(
     view: View, backdrop: Backdrop, light: Light, shadows: _Shadows, empty: np.ndarray
 ) -> np.ndarray:
     """(H * W, 3) light from ground and walls, by the fraction of each pixel that shows them."""
-    out = np.zeros((len(empty), 3), np.float32)
+    out = np.zeros((3, len(empty)), np.float32).T
     places = np.flatnonzero(empty > 0)
     ground = backdrop.meet(view.eye, view.rays(places), 1 / view.scale)
     lit = shadows.cast(ground.points) * ground.lit
@@ -223,7 +215,7 @@ def _colours(
     open_sky: np.ndarray,
 ) -> np.ndarray:
     """(P, 3) light from samples of one surface towards the eye."""
-    rows, weights = geometry.rows[samples], geometry.samples.weights[samples]
+    rows, weights = geometry.rows[samples], geometry.weights(samples)
     paint = surface.paint(rows, weights)
     points = interpolate(surface.vertices, surface.triangles[rows], weights)
     to_eye = geometry.view.eye - points
@@ -245,11 +237,11 @@ def _reflection(
     facing = np.maximum(dot(normals, to_eye), 0)
     fresnel = np.float32(0.08) + np.float32(0.6) * (1 - facing) ** 5
     upward = 2 * facing * normals[:, 1] - to_eye[:, 1]  # of the mirrored direction
-    sky = light.sky * (fresnel * np.clip(0.4 + upward, 0, 1))[:, None]
+    sky = np.multiply.outer(light.sky, fresnel * np.clip(0.4 + upward, 0, 1))
     halfway = to_eye + light.direction
     halfway /= _length(halfway)
     glint = np.maximum(dot(normals, halfway), 0) ** _SHININESS * lit
-    return sky + light.sun * (np.float32(0.4) * glint)[:, None]
+    return (sky + np.multiply.outer(light.sun, np.float32(0.4) * glint)).T
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:

@@ -120,7 +120,8 @@ def _toned(radiance: np.ndarray, sensor: Sensor, gain: float) -> np.ndarray:
     grey = (red + green + blue)[..., None]
     exposed = grey + (exposed - grey) * np.float32(sensor.saturation)
     roots = np.sqrt(np.clip(exposed * np.float32(1 / _BRIGHTEST), 0, 1))
-    return sensor.tones[(roots * np.float32(_STEPS - 1) + np.float32(0.5)).astype(np.int32)]
+    steps = (roots * np.float32(_STEPS - 1) + np.float32(0.5)).astype(np.int32)
+    return np.ascontiguousarray(sensor.tones[steps])
 
 
 def _noisy(

@@ -101,11 +101,11 @@ class Mesh:
 
 def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Values (V, K) of vertices at P points: `triangles` (P, 3), weights (P, 3) -> (P, K)."""
-    first, second, third = triangles.T
-    total = values[first] * weights[:, :1]
-    total += values[second] * weights[:, 1:2]
-    total += values[third] * weights[:, 2:]
-    return total
+    columns = np.ascontiguousarray(values.T)
+    total = columns.take(triangles[:, 0], 1) * weights[:, 0]
+    total += columns.take(triangles[:, 1], 1) * weights[:, 1]
+    total += columns.take(triangles[:, 2], 1) * weights[:, 2]
+    return total.T
 
 
 def dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -123,8 +123,8 @@ def rotated(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
     Written out: a BLAS gives other last bits on other processors.
     """
-    x, y, z = points[:, :1], points[:, 1:2], points[:, 2:]
-    return x * matrix[:, 0] + y * matrix[:, 1] + z * matrix[:, 2]
+    x, y, z = points.T
+    return np.stack([x * a + y * b + z * c for a, b, c in matrix]).T
 
 
 def yaw_matrix(yaw: float) -> np.ndarray:
@@ -137,4 +137,4 @@ def turned(vectors: np.ndarray, yaw: float) -> np.ndarray:
     """(V, 3) turned about the vertical; without BLAS, the same on every processor."""
     (cos, _, sin), _, _ = yaw_matrix(yaw)
     x, y, z = vectors.T
-    return np.stack([cos * x + sin * z, y, cos * z - sin * x], 1)
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x]).T

@@ -65,24 +65,24 @@ class Texture:
         top = self._mixed(upper + left, upper + right, x)
         bottom = self._mixed(lower + left, lower + right, x)
         mixed = top + (bottom - top) * y
-        return mixed * mixed
+        return (mixed * mixed).T
 
     def _axis(
         self, along: np.ndarray, width: np.ndarray, axis: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Level (P,), texels before and after (P,), and weight (P, 1) of the texel after."""
+        """Level, texels before and after, and weight of the texel after, each (P,)."""
         limits = self.texel * _SWITCH * 2.0 ** np.arange(_LEVELS - 1)
         level = np.searchsorted(limits.astype(np.float32), width).astype(np.int32)
         scale = (1 / (self.texel * 2.0 ** np.arange(_LEVELS))).astype(np.float32)
         place = along * scale[level] - np.float32(0.5)
         before = np.floor(place)
-        weight = (place - before)[:, None]
+        weight = place - before
         before = before.astype(np.int32)
         last = np.right_shift(np.int32(self._shape[axis]), level) - 1
         return level, before & last, (before + 1) & last, weight
 
     def _mixed(self, before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """(P, 4) roots between those of two texels."""
+        """(4, P) roots between those of two texels."""
         first, second = _roots(self._words[before]), _roots(self._words[after])
         return first + (second - first) * weight
 
@@ -96,8 +96,8 @@ def _words(image: np.ndarray) -> np.ndarray:
 
 
 def _roots(words: np.ndarray) -> np.ndarray:
-    """(P, 4) float32 roots that `words` (P,) hold."""
-    return words.view(np.uint8).reshape(-1, 4) * np.float32(1 / 255)
+    """(4, P) float32 roots that `words` (P,) hold."""
+    return np.multiply(words.view(np.uint8).reshape(-1, 4).T, np.float32(1 / 255), order="C")
 
 
 def _halved(image: np.ndarray, axis: int) -> np.ndarray:

@@ -74,12 +74,11 @@ class View:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float32 of `points` (N, 3): x and y in pixels, depth in metres."""
-        seen = rotated(points - self.eye, self.rotation)
-        depth = -seen[:, 2]
-        factor = np.float32(self.scale) / np.maximum(depth, np.float32(NEAR))
-        x = seen[:, 0] * factor + np.float32(self.middle[0])
-        y = -seen[:, 1] * factor + np.float32(self.middle[1])
-        return np.stack([x, y, depth], 1)
+        x, y, z = rotated(points - self.eye, self.rotation).T
+        factor = np.float32(self.scale) / np.maximum(-z, np.float32(NEAR))
+        right = x * factor + np.float32(self.middle[0])
+        down = -y * factor + np.float32(self.middle[1])
+        return np.stack([right, down, -z]).T
 
     def rays(self, places: np.ndarray) -> np.ndarray:
         """(N, 3) float32 directions, of depth 1, through the centres of pixels (flat indices)."""

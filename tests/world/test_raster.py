@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.world.raster import Samples, rasterise
+from pipeline.world.raster import Samples, barycentric, fragments, rasterise
 
 SIZE = (24, 17)
 
@@ -52,7 +52,21 @@ def test_equals_a_loop_over_triangles_and_pixels(with_holes):
         rows, depth, weights = zip(*(expected[p] for p in found.places.tolist()), strict=True)
         np.testing.assert_array_equal(found.triangles, rows)
         np.testing.assert_allclose(found.depth, depth, rtol=1e-5)
-        np.testing.assert_allclose(found.weights, weights, atol=1e-4)
+        mixed = barycentric(points, triangles[found.triangles], found.places, SIZE[1])
+        np.testing.assert_allclose(mixed, weights, atol=1e-4)
+
+
+@pytest.mark.parametrize("with_holes", [False, True])
+def test_fragments_are_the_samples_of_each_triangle_alone(with_holes):
+    points, triangles = scene(5)
+    cut = np.random.default_rng(5).normal(0.3, 1, len(points)).astype(np.float32)
+    cut = cut if with_holes else None
+    found = fragments(points, triangles, SIZE, cut)
+    for number, triangle in enumerate(triangles):
+        alone = rasterise(points, triangle[None], SIZE, cut)
+        own = found.triangles == number
+        assert found.places[own].tolist() == alone.places.tolist()
+        np.testing.assert_array_equal(1 / found.nearness[own], alone.depth)
 
 
 def test_neighbours_leave_no_crack_and_a_fan_covers_its_square():
@@ -71,4 +85,4 @@ def test_nothing_to_draw_covers_nothing():
     outside = rasterise(points + np.float32([99, 0, 0]), np.int32([[0, 1, 2]]), SIZE)
     for samples in (empty, outside):
         assert isinstance(samples, Samples)
-        assert len(samples.places) == len(samples.weights) == 0
+        assert len(samples.places) == len(samples.triangles) == 0
