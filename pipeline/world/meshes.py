@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from pipeline.world.body import cross
 from pipeline.world.finishes import Finish
 from pipeline.world.surfaces import PART, Mesh
 
@@ -74,16 +73,18 @@ def obstacle(
 
 def _welded(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Merge equal points; return the distinct points and the triangles that index them."""
-    _, first, rows = np.unique(
-        np.round(points * _WELD).astype(np.int64), axis=0, return_index=True, return_inverse=True
-    )
-    return points[first], rows.ravel()[triangles]
+    cells = np.round(points * _WELD).astype(np.int64)
+    order = np.lexsort(cells.T[::-1])
+    first = np.append(True, (np.diff(cells[order], axis=0) != 0).any(1))
+    rows = np.empty(len(points), np.int64)
+    rows[order] = np.cumsum(first) - 1
+    return points[order[first]], rows[triangles]
 
 
 def face_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Return (T, 3) outward normals; their length is twice the area."""
     a, b, c = vertices[triangles[:, 0]], vertices[triangles[:, 1]], vertices[triangles[:, 2]]
-    return np.cross(b - a, c - a)
+    return cross(b - a, c - a)
 
 
 def _corner_angles(corners: np.ndarray) -> np.ndarray:
@@ -112,11 +113,22 @@ def _smooth_groups(
         near = (directions[one] * directions[other]).sum(1) > math.cos(math.radians(crease))
         pairs.append(np.stack([one[near], other[near]]))
     one, other = np.concatenate(pairs, 1) if pairs else np.zeros((2, 0), np.int64)
-    links = coo_matrix((np.ones(len(one), bool), (one, other)), shape=(len(order), len(order)))
-    count, groups = connected_components(links, directed=False)
+    groups = _components(len(order), one, other)
     weighted = np.repeat(faces, 3, 0) * angles.reshape(-1, 1)
-    sums = [np.bincount(groups, weighted[:, axis], count) for axis in range(3)]
-    return groups.astype(np.int64), unit(np.stack(sums, 1))
+    sums = [np.bincount(groups, weighted[:, axis]) for axis in range(3)]
+    return groups, unit(np.stack(sums, 1))
+
+
+def _components(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Number the connected components of `count` nodes, linked in pairs, by their first node."""
+    first, before = np.arange(count), np.zeros(0, np.int64)
+    while not np.array_equal(first, before):
+        before = first.copy()
+        lower = np.minimum(first[one], first[other])
+        np.minimum.at(first, one, lower)
+        np.minimum.at(first, other, lower)
+        first = first[first]
+    return np.unique(first, return_inverse=True)[1]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

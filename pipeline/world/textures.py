@@ -27,13 +27,13 @@ class Texture:
         self.texel = texel
         self.size = (height * texel, width * texel)
         self._shape = (height, width)
-        if image.shape[2] == 3:
-            image = np.concatenate([image, np.ones_like(image[:, :, :1])], 2)
+        planes = np.ones((4, height, width), np.float32)
+        planes[: image.shape[2]] = np.moveaxis(image, 2, 0)
         self._starts = np.zeros((_LEVELS, _LEVELS), np.int64)
-        self._words = self._averages(np.clip(image.astype(np.float32), 0, 1))
+        self._words = self._averages(np.clip(planes, 0, 1))
 
     def _averages(self, image: np.ndarray) -> np.ndarray:
-        """All averages, concatenated, as one 32-bit word per texel."""
+        """All averages of (4, H, W), concatenated, as one 32-bit word per texel."""
         parts, start = [], 0
         for row in range(_LEVELS):
             flat = image
@@ -41,8 +41,8 @@ class Texture:
                 self._starts[row, column] = start
                 parts.append(_words(flat))
                 start += len(parts[-1])
-                flat = _halved(flat, 1)
-            image = _halved(image, 0)
+                flat = _halved(flat, 2)
+            image = _halved(image, 1)
         return np.concatenate(parts)
 
     @property
@@ -88,11 +88,12 @@ class Texture:
 
 
 def _words(image: np.ndarray) -> np.ndarray:
-    """(H * W,) uint32: the roots of (H, W, 4) values 0 to 1, a byte each."""
+    """(H * W,) uint32: the roots of (4, H, W) values 0 to 1, a byte each."""
     roots = np.sqrt(image)
     roots *= np.float32(255)
     roots += np.float32(0.5)
-    return np.ascontiguousarray(roots.astype(np.uint8)).view(np.uint32).ravel()
+    first, second, third, fourth = roots.astype(np.uint32).reshape(4, -1)
+    return first | second << 8 | third << 16 | fourth << 24
 
 
 def _roots(words: np.ndarray) -> np.ndarray:
