@@ -1,1 +1,1 @@
-"""What parts of the pipeline cost: each module prints its measurement."""
+"""Measurements of cost and of the rendered benchmark: each module prints its own."""
