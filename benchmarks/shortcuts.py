@@ -1,0 +1,335 @@
+"""Whether a network matches the obstacle and the place of the rendered benchmark, not the person.
+
+    snakemake --cores all results/synthetic/baseline/seed{0,1,2}/metrics.json
+    python -m benchmarks.shortcuts results/synthetic results/synthetic/baseline/seed{0,1,2}
+
+Takes the folder of the benchmark (archive.zip, truth.npz, shards) and runs of one variant, whose
+test feature ranks the gallery for the occluded queries as in `pipeline.evaluation`.
+
+1. mAP of the images as they are, and with pixels of all query and gallery images painted in the
+   network's mean colour, which hides what the exact masks say. "Background" is all that is neither
+   the person nor nearer than the person: ground, buildings and what stands behind. "Obstacles" are
+   whatever is nearer than the person, other people too. The outline of the visible part stays. The
+   network was not trained on painted images. Intervals are of the paired bootstrap over identities
+   and runs in `pipeline.tables.compare`.
+2. What the wrong images among the first five share with the query, against all wrong images of the
+   gallery (distractors count, junk does not). Which obstacle an image shows is not in truth.npz:
+   its scene is rendered again, and must have the same masks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from pipeline.data.names import TEST_SPLITS
+from pipeline.errors import InputError
+from pipeline.evaluation.embed import Batch, embed_split, load_trained, read_batches
+from pipeline.evaluation.features import feature_names
+from pipeline.evaluation.metrics import JUNK, Ranking
+from pipeline.evaluation.score import rank_features
+from pipeline.files import checked_folder
+from pipeline.model.dpeformer import DPEFormer
+from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.evaluation import EvaluationOptions
+from pipeline.options.run import ImageOptions
+from pipeline.synthetic import studio
+from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, plan_shots
+from pipeline.tables.compare import INTERVAL, LEVEL, Answers, compare_answers, draw_weights
+from pipeline.tables.published import Benchmark
+from pipeline.world import crops
+from pipeline.world.cameras import Camera, Obstacle
+from pipeline.world.geometry import Geometry
+from pipeline.world.renderer import Frame
+from pipeline.world.surfaces import PART
+
+BODY = Path("workflow/body/body.npz")
+HIDDEN: dict[str, tuple[str, ...]] = {
+    "as they are": (),
+    "background hidden": ("background",),
+    "background and obstacles hidden": ("background", "obstacle"),
+}
+"""Parts that are painted over in each condition."""
+TOP = 5
+SHOWN = 0.01
+"""Fraction of the pixels that an obstacle must cover to be counted as shown."""
+_NAME = 40  # columns of a line's name
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the M images of a benchmark, in the order of its rendering."""
+
+    keys: list[str]
+    labels: np.ndarray
+    """(M, H, W) uint8 indices in `PARTS`."""
+    instances: np.ndarray
+    """(M, H, W) uint8, see `Crop`."""
+    occlusion: np.ndarray
+    """(M,) uint8 indices in `OCCLUSIONS`."""
+
+    def rows(self, keys: Sequence[str]) -> np.ndarray:
+        """(B,) int64 rows of images; InputError for one that the benchmark lacks."""
+        known = {key: row for row, key in enumerate(self.keys)}
+        try:
+            return np.array([known[str(key)] for key in keys])
+        except KeyError as error:
+            raise InputError(f"truth.npz: no masks of {error}; render, ingest and shard") from None
+
+
+def read_truth(benchmark: Path) -> Truth:
+    """The masks of a rendered benchmark."""
+    checked_folder(benchmark, "truth.npz")
+    with np.load(benchmark / "truth.npz", allow_pickle=False) as arrays:
+        return Truth(
+            [Path(name).stem for name in arrays["name"]],
+            *(arrays[name] for name in ("labels", "instances", "occlusion")),
+        )
+
+
+def paint(batch: Batch, labels: np.ndarray, parts: Sequence[str], image: ImageOptions) -> Batch:
+    """`batch` with the pixels of `parts` in the network's mean colour.
+
+    `labels` (B, H, W) are of the images as they were rendered; the nearest pixel decides.
+    """
+    masks = torch.from_numpy(np.isin(labels, [PART[part] for part in parts]))
+    size = batch.images.shape[2:]
+    hidden = F.interpolate(masks[:, None].to(torch.uint8), size, mode="nearest-exact").bool()
+    colour = torch.tensor(image.mean).mul(255).round().to(torch.uint8).view(1, 3, 1, 1)
+    return batch._replace(images=torch.where(hidden, colour, batch.images))
+
+
+@torch.inference_mode()
+def embed_painted(
+    model: DPEFormer, image: ImageOptions, shards: Path, truth: Truth, parts: Sequence[str]
+) -> Arrays:
+    """Features of query and gallery with `parts` hidden, as in a features file."""
+    arrays: Arrays = {}
+    for split in TEST_SPLITS:
+        painted = (
+            paint(batch, truth.labels[truth.rows(batch.keys)], parts, image)
+            for batch in read_batches(shards, split, image)
+        )
+        arrays |= embed_split(model, painted, split, image)
+    return arrays
+
+
+def rank(arrays: Arrays) -> Ranking:
+    """The ranking by the run's test feature."""
+    return next(iter(rank_features(arrays, EvaluationOptions(rerank=None)).values()))
+
+
+def answers(condition: str, arrays: Arrays, rankings: Sequence[Ranking]) -> Answers:
+    """The average precision of each run and query in one condition, for a paired comparison."""
+    some = rankings[0].matches > 0  # the same in every run
+    return Answers(
+        Benchmark("synthetic", "synthetic"),
+        condition,
+        feature_names(arrays)[0],
+        tuple(range(len(rankings))),
+        tuple(arrays["query_keys"][some]),
+        arrays["query_identities"][some],
+        np.stack([100 * ranking.average_precision[some] for ranking in rankings]),
+        np.stack([100.0 * (ranking.first_match[some] == 1) for ranking in rankings]),
+    )
+
+
+def print_painted(found: Sequence[Answers]) -> None:
+    """Print the mAP of each condition, and its difference from the first one."""
+    first = found[0]
+    weights = draw_weights(len(first.seeds), len(np.unique(first.identities)))
+    print(
+        f"mAP of {len(first.queries)} occluded queries by {first.feature}, {len(first.seeds)} runs"
+    )
+    for answer in found:
+        more = ""
+        if answer is not first:
+            difference = compare_answers(answer, first, weights)
+            low, high = difference.low, difference.high
+            more = f"   {difference.map:+.1f} ({low:+.1f} to {high:+.1f})"
+        print(f"{answer.variant:<{_NAME}} {answer.map.mean():5.1f}{more}")
+
+
+class ObstacleWatch:
+    """Notes which obstacle of the benchmark each pixel of the last rendered crop shows."""
+
+    def __init__(self) -> None:
+        self.obstacles: np.ndarray
+        """(H, W) int64 numbers of obstacles; -1 where none is."""
+        self._pool: list[np.ndarray] = []  # triangles, which a placed mesh shares
+        self._draw_camera, self._shade = studio.draw_camera, crops.shade
+
+    def draw_camera(self, rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
+        """Stand in for `draw_camera`."""
+        for obstacle in obstacles:
+            if self._number(obstacle.mesh.triangles) < 0:
+                self._pool.append(obstacle.mesh.triangles)
+        return self._draw_camera(rng, obstacles)
+
+    def shade(self, geometry: Geometry, *rest: Any) -> Frame:
+        """Stand in for `shade`."""
+        frame = self._shade(geometry, *rest)
+        numbers = [self._number(surface.triangles) for surface in geometry.surfaces]
+        self.obstacles = np.array([*numbers, -1])[frame.items]  # the backdrop has the item -1
+        return frame
+
+    def _number(self, triangles: np.ndarray) -> int:
+        return next((n for n, known in enumerate(self._pool) if known is triangles), -1)
+
+
+@contextmanager
+def watched_obstacles() -> Iterator[ObstacleWatch]:
+    """While it is open, a new `Studio` and what it renders are watched."""
+    watch = ObstacleWatch()
+    with (
+        patch.object(studio, "draw_camera", watch.draw_camera),
+        patch.object(crops, "shade", watch.shade),
+    ):
+        yield watch
+
+
+def covered_by_obstacles(benchmark: Path, body: Path, truth: Truth) -> np.ndarray:
+    """(M, K) float64: fraction of each image that each obstacle covers, nearer than the person.
+
+    Of query and gallery images without junk; others have 0. Raises InputError when the images
+    rendered again have other masks: the code or the body changed.
+    """
+    options = read_options(benchmark)
+    covered = np.zeros((len(truth.keys), options.obstacles))
+    shots = [
+        (frame, shot)
+        for frame, shot in enumerate(plan_shots(options))
+        if shot.folder in (QUERY, TEST) and shot.person != JUNK
+    ]
+    with watched_obstacles() as watch:
+        photographer = studio.Studio(body, options)
+        for frame, shot in tqdm(shots, "scenes", mininterval=5, dynamic_ncols=True):
+            crop = photographer.take(shot, frame)
+            if not np.array_equal(crop.instances, truth.instances[frame]):
+                raise InputError(
+                    f"{benchmark}: {truth.keys[frame]} has other masks than this code renders; "
+                    "render the benchmark again"
+                )
+            nearer = watch.obstacles[(crop.labels == PART["obstacle"]) & (watch.obstacles >= 0)]
+            covered[frame] = np.bincount(nearer, minlength=options.obstacles) / crop.labels.size
+    return covered
+
+
+def read_options(benchmark: Path) -> BenchmarkOptions:
+    """The options that the archive of a benchmark says it was rendered with."""
+    checked_folder(benchmark, "archive.zip")
+    with zipfile.ZipFile(benchmark / "archive.zip") as file:
+        return BenchmarkOptions.model_validate(json.loads(file.comment)["options"])
+
+
+def shared(arrays: Arrays, truth: Truth, covered: np.ndarray) -> dict[str, np.ndarray]:
+    """What gallery images share with queries, by name: (Q, G) bool each.
+
+    A query that another person hides has no obstacle, and shares it with no image.
+    """
+    query, gallery = (truth.rows(arrays[f"{split}_keys"].tolist()) for split in TEST_SPLITS)
+    occluded = np.broadcast_to(truth.occlusion[gallery] > 0, (len(query), len(gallery)))
+    same_camera = arrays["query_cameras"][:, None] == arrays["gallery_cameras"]
+    own = covered[query].argmax(1)
+    hidden = truth.occlusion[query] == OCCLUSIONS.index("obstacle")
+    obstacle = (covered[gallery][:, own].T >= SHOWN) & hidden[:, None]
+    return {
+        "is occluded": occluded,
+        "is of the query's camera": same_camera,
+        "shows the query's obstacle": obstacle,
+        "shows it before another camera": obstacle & ~same_camera,
+    }
+
+
+def over_representation(
+    rankings: Sequence[Ranking], arrays: Arrays, having: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """How many of the wrong images among the first `TOP` have something, against the gallery.
+
+    `having` is (Q, G) bool. Queries for which no wrong image of the gallery has it do not count.
+    Returns the fraction of those first ones, that of the gallery, and (1 + B,) their ratio with all
+    identities, then with identities drawn with replacement.
+    """
+    identities, others = arrays["query_identities"], arrays["gallery_identities"]
+    wrong = (identities[:, None] != others) & (others != JUNK)
+    asked = np.flatnonzero((wrong & having).any(1))
+    expected = (wrong & having)[asked].sum(1) / wrong[asked].sum(1)
+    first, found = np.zeros(len(asked)), np.zeros(len(asked))
+    for ranking in rankings:
+        top = ranking.top[asked, :TOP]
+        counted = (top >= 0) & np.take_along_axis(wrong[asked], top, 1)
+        first += counted.sum(1)
+        found += (counted & np.take_along_axis(having[asked], top, 1)).sum(1)
+    groups = np.unique(identities[asked], return_inverse=True)[1]
+    drawn = draw_weights(1, groups.max() + 1).identities
+    counts = np.concatenate([np.ones((1, drawn.shape[1])), drawn])[:, groups]  # (1 + B, Q)
+    ratio = (counts @ found) / (counts @ (first * expected))
+    whole = first.sum()
+    return float(found.sum() / whole), float((first * expected).sum() / whole), ratio
+
+
+def print_shared(
+    rankings: Sequence[Ranking], arrays: Arrays, properties: dict[str, np.ndarray]
+) -> None:
+    """Print a line for each property of wrong images."""
+    print(f"wrong images among the first {TOP}: fraction, that of the gallery, ratio ({INTERVAL})")
+    for name, having in properties.items():
+        if not having.any():
+            print(f"{name:<{_NAME}} none")
+            continue
+        found, expected, ratio = over_representation(rankings, arrays, having)
+        low, high = np.quantile(ratio[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        interval = f"({low:.2f} to {high:.2f})"
+        print(f"{name:<{_NAME}} {found:6.1%} {expected:6.1%} {ratio[0]:6.2f} {interval}")
+
+
+def measure(benchmark: Path, runs: Sequence[Path], body: Path) -> None:
+    """Embed, rank, render and print."""
+    truth = read_truth(benchmark)
+    for run in runs:
+        checked_folder(run, "weights.safetensors", "run.json")
+    networks = [load_trained(run / "weights.safetensors", run / "run.json") for run in runs]
+    found = []
+    for condition, parts in HIDDEN.items():
+        embedded = [
+            embed_painted(model, options.image, benchmark / "shards", truth, parts)
+            for model, options in networks
+        ]
+        rankings = [rank(arrays) for arrays in embedded]
+        found.append(answers(condition, embedded[0], rankings))
+        if not parts:
+            plain, arrays = rankings, embedded[0]
+    print_painted(found)
+    print_shared(plain, arrays, shared(arrays, truth, covered_by_obstacles(benchmark, body, truth)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.shortcuts", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("benchmark", type=Path, help="its folder in results/")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs of one variant")
+    parser.add_argument("--body", type=Path, default=BODY, help="that it was rendered with")
+    given = parser.parse_args(arguments)
+    try:
+        measure(given.benchmark, given.runs, given.body)
+    except InputError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""What the benchmark of shortcuts hides and counts, on a tiny benchmark, untrained."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from benchmarks import shortcuts
+from benchmarks.shortcuts import (
+    BODY,
+    HIDDEN,
+    SHOWN,
+    Arrays,
+    Truth,
+    covered_by_obstacles,
+    embed_painted,
+    main,
+    over_representation,
+    paint,
+    read_truth,
+    shared,
+)
+from pipeline.data.shards import Sample, write_index, write_shards
+from pipeline.errors import InputError
+from pipeline.evaluation.embed import Batch, load_trained
+from pipeline.evaluation.metrics import Ranking
+from pipeline.files import sha256, write_json
+from pipeline.model.dpeformer import build_model
+from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
+from pipeline.synthetic.benchmark import render_benchmark
+from pipeline.synthetic.plan import OCCLUSIONS
+from pipeline.world.surfaces import PART
+from tests.tiny import tiny_backbone
+
+IMAGE = ImageOptions(height=64, width=32)
+OPTIONS = BenchmarkOptions(
+    seed=5,
+    height=64,
+    cameras=3,
+    obstacles=2,
+    obstacles_per_camera=1,  # dealt in turn: the first and the last camera share one
+    train_identities=2,
+    train_images=1,
+    train_occluded=0,
+    test_identities=4,
+    gallery_only_identities=1,
+    gallery_images=2,
+    gallery_occluded=0.5,
+    person_occluders=0.25,
+    whole_queries_per_identity=0,
+    junk_images=2,
+    distractor_images=3,
+)
+SPLITS = {"query": "query", "bounding_box_test": "gallery"}
+NAME = re.compile(r".*/(\w+)/((-1|\d+)_c(\d)\w+)\.jpg")
+
+
+def write_test_shards(folder: Path, images: dict[str, np.ndarray]) -> Path:
+    """Query and gallery of images by their names in the archive, without loss."""
+    folder.mkdir()
+    samples: dict[str, list[Sample]] = {"query": [], "gallery": []}
+    for name, pixels in images.items():
+        found = NAME.fullmatch(name)
+        assert found is not None
+        if found[1] in SPLITS:
+            data = io.BytesIO()
+            Image.fromarray(pixels).save(data, "PNG")
+            meta = {"identity": int(found[3]), "camera": int(found[4])}
+            samples[SPLITS[found[1]]].append(Sample(found[2], "png", data.getvalue(), meta))
+    rows = [row for split, own in samples.items() for row in write_shards(folder, split, own)]
+    write_index(folder, rows)
+    return folder
+
+
+def read_archive(path: Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as file:
+        return {n: np.asarray(Image.open(io.BytesIO(file.read(n)))) for n in file.namelist()}
+
+
+@pytest.fixture(scope="module")
+def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic")
+    render_benchmark(BODY, folder / "archive.zip", folder / "truth.npz", OPTIONS)
+    write_test_shards(folder / "shards", read_archive(folder / "archive.zip"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(benchmark: Path) -> Truth:
+    return read_truth(benchmark)
+
+
+@pytest.fixture(scope="module")
+def covered(benchmark: Path, truth: Truth) -> np.ndarray:
+    return covered_by_obstacles(benchmark, BODY, truth)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    model = ModelOptions(selection="none")
+    options = RunOptions(image=IMAGE, backbone=tiny_backbone(), model=model)
+    network = build_model(options, identities=5, pretrained=False)
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    record = {"options": options.model_dump(mode="json"), "identities": 5}
+    hashes = {"weights": sha256(folder / "weights.safetensors")}
+    write_json(folder / "run.json", record | {"hashes": hashes})
+    return folder
+
+
+def test_paint_covers_the_parts_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.choice([PART["background"], PART["top"], PART["obstacle"]], (2, 8, 4))
+    images = torch.from_numpy(rng.integers(0, 100, (2, 3, 16, 8), dtype=np.uint8))
+    batch = Batch(images, ["a", "b"], [1, 2], [1, 1])
+    image = ImageOptions(mean=(0.5, 0.6, 0.7))
+    painted = paint(batch, labels, ["background", "obstacle"], image).images
+    hidden = torch.from_numpy(np.kron(labels != PART["top"], np.ones((2, 2))) > 0)
+    for channel, colour in enumerate((128, 153, 178)):
+        assert (painted[:, channel][hidden] == colour).all()
+        assert torch.equal(painted[:, channel][~hidden], images[:, channel][~hidden])
+    assert torch.equal(paint(batch, labels, [], image).images, images)
+
+
+@pytest.mark.parametrize("condition", list(HIDDEN))
+def test_what_is_hidden_does_not_reach_the_features(
+    benchmark: Path, truth: Truth, run: Path, tmp_path: Path, condition: str
+) -> None:
+    parts = [PART[part] for part in HIDDEN[condition]]
+    scrambled = read_archive(benchmark / "archive.zip")
+    for name, pixels in scrambled.items():
+        mask = np.isin(truth.labels[truth.keys.index(Path(name).stem)], parts)
+        scrambled[name] = np.where(mask[..., None], 255 - pixels, pixels)
+    model, options = load_trained(run / "weights.safetensors", run / "run.json")
+    plain, other = (
+        embed_painted(model, options.image, shards, truth, HIDDEN[condition])
+        for shards in (benchmark / "shards", write_test_shards(tmp_path / "shards", scrambled))
+    )
+    for name in ("query_coarse", "gallery_global"):
+        np.testing.assert_array_equal(plain[name], other[name])
+
+
+def test_the_obstacles_of_an_image_are_those_of_its_camera(
+    truth: Truth, covered: np.ndarray
+) -> None:
+    cameras = np.array([int(key.split("_c")[1][0]) - 1 for key in truth.keys])
+    for own in range(2):
+        assert (covered[cameras % 2 == own, 1 - own] == 0).all()
+        assert (covered[cameras % 2 == own, own] > 0).any()
+    behind = np.flatnonzero(truth.occlusion == OCCLUSIONS.index("obstacle"))
+    assert len(behind) >= 6
+    assert (covered[behind].max(1) > 2 * SHOWN).all()
+    nearer = (truth.labels == PART["obstacle"]).mean((1, 2))
+    assert (covered.sum(1) <= nearer + 1e-9).all()
+
+
+def test_a_benchmark_of_other_code_is_refused(benchmark: Path, truth: Truth) -> None:
+    other = dataclasses.replace(truth, instances=truth.instances + 1)
+    with pytest.raises(InputError, match="other masks than this code renders"):
+        covered_by_obstacles(benchmark, BODY, other)
+
+
+def test_an_image_without_masks_is_named(truth: Truth) -> None:
+    with pytest.raises(InputError, match=r"no masks of '0099_c1'"):
+        truth.rows([truth.keys[0], "0099_c1"])
+
+
+def test_what_gallery_images_share_with_a_query() -> None:
+    obstacle, person = (OCCLUSIONS.index(kind) for kind in ("obstacle", "person"))
+    occlusion = np.array([obstacle, person, 0, obstacle, person])
+    truth = Truth(list("qpabc"), np.empty(0), np.empty(0), occlusion)
+    covered = np.array([[0.1, 0.3], [0.2, 0], [0, 0.02], [0.4, 0.5], [0.3, SHOWN / 2]])
+    arrays = {
+        "query_keys": np.array(["q", "p"]),
+        "gallery_keys": np.array(["a", "b", "c"]),
+        "query_cameras": np.array([1, 2]),
+        "gallery_cameras": np.array([1, 2, 2]),
+    }
+    found = {name: having.tolist() for name, having in shared(arrays, truth, covered).items()}
+    assert found == {
+        "is occluded": [[False, True, True], [False, True, True]],
+        "is of the query's camera": [[True, False, False], [False, True, True]],
+        "shows the query's obstacle": [[True, True, False], [False, False, False]],
+        "shows it before another camera": [[False, True, False], [False, False, False]],
+    }
+
+
+def random_rankings(rng: np.random.Generator) -> tuple[Arrays, list[Ranking]]:
+    """Two runs that rank 60 images at random for 40 queries of 10 identities."""
+    arrays = {
+        "query_identities": np.repeat(np.arange(1, 11), 4),
+        "gallery_identities": rng.integers(-1, 11, 60),
+    }
+    top = [np.stack([rng.permutation(60)[:10] for _ in range(40)]) for _ in range(2)]
+    nothing = np.zeros(40)
+    return arrays, [Ranking(nothing, nothing, nothing, nothing, t) for t in top]
+
+
+def test_the_ratio_is_that_of_a_count_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    arrays, rankings = random_rankings(rng)
+    having = rng.random((40, 60)) < 0.3
+    having[:4] = False  # the first identity's queries have nothing to share
+    others, shares, hits = arrays["gallery_identities"], [], []
+    for ranking in rankings:
+        for query in range(4, 40):
+            wrong = (others != arrays["query_identities"][query]) & (others >= 0)
+            first = [g for g in ranking.top[query, :5] if wrong[g]]
+            shares += [having[query][wrong].mean()] * len(first)
+            hits += [having[query, g] for g in first]
+    found, expected, ratio = over_representation(rankings, arrays, having)
+    assert found == pytest.approx(np.mean(hits))
+    assert expected == pytest.approx(np.mean(shares))
+    assert ratio[0] == pytest.approx(found / expected)
+    low, high = np.quantile(ratio[1:], [0.025, 0.975])
+    assert low < 1 < high
+
+
+def test_a_ranking_by_what_is_shared_has_its_full_ratio() -> None:
+    rng = np.random.default_rng(1)
+    arrays, rankings = random_rankings(rng)
+    having = np.zeros((40, 60), bool)
+    np.put_along_axis(having, rankings[0].top[:, :5], True, axis=1)
+    found, expected, ratio = over_representation(rankings[:1], arrays, having)
+    assert found == 1
+    assert ratio[0] == pytest.approx(1 / expected)
+    assert (ratio[1:] > 5).all()
+
+
+def test_it_prints_each_condition_and_each_property(
+    benchmark: Path,
+    run: Path,
+    covered: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(shortcuts, "covered_by_obstacles", lambda *_: covered)
+    main([str(benchmark), str(run)])
+    printed = capsys.readouterr().out
+    assert "mAP of 8 occluded queries by coarse, 1 runs" in printed
+    number = r"[+-]?[\d.]+"
+    interval = rf"\({number} to {number}\)"
+    maps = {
+        condition: float(re.search(rf"^{condition} +({number})", printed, re.MULTILINE)[1])
+        for condition in HIDDEN
+    }
+    for condition in list(HIDDEN)[1:]:
+        line = re.search(rf"^{condition} .* ({number}) {interval}$", printed, re.MULTILINE)
+        difference = maps[condition] - maps["as they are"]
+        assert float(line[1]) == pytest.approx(difference, abs=0.11)
+    for name in ("is occluded", "is of the query's camera"):
+        assert re.search(rf"^{name} +{number}% +{number}% +{number} {interval}$", printed, re.M)
