@@ -19,12 +19,12 @@ from pipeline.options.base import FileName, Name, Seed
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.data import DataOptions, IngestOptions
 from pipeline.options.downloads import DownloadOptions, FetchOptions
-from pipeline.options.drawn import BenchmarkOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
 from pipeline.options.fit import check_run, cut_off_pixels
 from pipeline.options.names import TO, check_name
 from pipeline.options.occluders import OccluderOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import RunOptions
 
 BESIDE = ("_runs", "_paired", "_verdicts", "_config", "_published")
@@ -73,7 +73,7 @@ class Config(RunOptions):
         """The folder of results/ that `data` has: its name, or that of the dataset."""
         if data.name is not None:
             return data.name
-        return self.benchmark.folder() if data.is_drawn else data.dataset
+        return self.benchmark.folder() if data.is_rendered else data.dataset
 
     def label(self, data: DataOptions) -> str:
         """What records and tables call `data`: its dataset, as in folder:gate with its folder."""
@@ -256,7 +256,7 @@ def _check_trainable(data: DataOptions) -> None:
 def _check_test(config: Config) -> None:
     """What is trained must be able to be tested on another dataset."""
     data, test = config.data, config.tested()
-    if config.folder(test) == config.folder(data) or (test.is_drawn and data.is_drawn):
+    if config.folder(test) == config.folder(data) or (test.is_rendered and data.is_rendered):
         raise InputError(
             f"config: test.dataset: found {config.label(test)}, which data.dataset is already: "
             "give null for test to test on its own queries, or another dataset; a second "

@@ -49,7 +49,7 @@ class DataOptions(Section):
     """Folder of the results, results/<name>; null: the name of the dataset."""
 
     @property
-    def is_drawn(self) -> bool:
+    def is_rendered(self) -> bool:
         """Whether the workflow renders the dataset, and so knows what is occluded."""
         return self.dataset == "synthetic" and self.archive is None
 

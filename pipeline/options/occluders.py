@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipeline.options.base import LocalPath, Positive, Section, Seed, Sha256, Share, with_suffix
-from pipeline.options.drawn import SceneOptions
+from pipeline.options.rendered import SceneOptions
 
 
 class SamOptions(Section):

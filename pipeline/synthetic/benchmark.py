@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.files import atomic_file
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.provenance import code_hash
 from pipeline.synthetic.plan import JUNK, OCCLUSIONS, Shot, plan_shots
 from pipeline.synthetic.studio import Studio
@@ -39,21 +39,22 @@ def render_benchmark(
     The archive holds `Synthetic-Occluded/<folder>/<name>.jpg` of `options.height` pixels, half as
     wide, and, as its comment, the JSON of {options, code}: its hash says how it was rendered.
     `truth` is a .npz of `name` (M,) "<folder>/<name>.jpg", `labels` and `instances` (M, H, W) uint8
-    (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS` and `visible` (M,) float32. Both
-    have the same bytes on every run, whatever the number of `processes`.
+    (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS`, `visible` (M,) float32 and
+    `obstacle` (M,) the kind of the standing obstacle in front, or "". Both have the same bytes on
+    every run, whatever the number of `processes`.
     Raises InputError on options that no benchmark can meet.
     """
     jobs = list(enumerate(plan_shots(options)))
     names = [f"{shot.folder}/{_file_name(shot, frame)}" for frame, shot in jobs]
     shape = (len(jobs), options.height, options.height // 2)
     labels, instances = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-    visible = np.empty(len(jobs), np.float32)
+    visible, obstacle = np.empty(len(jobs), np.float32), [""] * len(jobs)
     crops = map_in_processes(partial(_Renderer, body, options), jobs, processes)
     with atomic_file(archive) as partial_file, zipfile.ZipFile(partial_file, "w") as file:
         progress = tqdm(crops, "rendering", len(jobs), mininterval=5, dynamic_ncols=True)
         for frame, crop in enumerate(progress):
             labels[frame], instances[frame] = crop.labels, crop.instances
-            visible[frame] = crop.visible
+            visible[frame], obstacle[frame] = crop.visible, crop.obstacle or ""
             # A ZipInfo made from a name alone has a fixed date, and JPEGs do not compress.
             file.writestr(zipfile.ZipInfo(f"{ROOT}/{names[frame]}"), _jpeg(crop.image))
         file.comment = _rendered_by(options)
@@ -66,6 +67,7 @@ def render_benchmark(
             instances=instances,
             occlusion=occlusion,
             visible=visible,
+            obstacle=np.array(obstacle),
         )
     print(f"{len(jobs)} images in {archive}")
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.files import atomic_folder, sha256
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.plan import OCCLUSIONS
 from pipeline.world.crops import HIDDEN
 from pipeline.world.surfaces import PARTS
@@ -32,7 +32,7 @@ def publish_dataset(
     `archive` and `truth` are those of `render_benchmark`, `datasheet` is a template. The masks are
     WebDataset tars, `masks-00000.tar` onwards. A sample has the key of its image, `parts.png`
     (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards the rest) and
-    `json` (visible fraction, occlusion). The same inputs give the same bytes.
+    `json` (visible fraction, occlusion, kind of the obstacle). The same inputs give the same bytes.
     """
     with atomic_folder(dataset) as partial:
         shutil.copyfile(archive, partial / "images.zip")
@@ -48,13 +48,14 @@ def _write_masks(truth: Path, folder: Path) -> list[str]:
     """Write the masks of all images and return the names of these."""
     with np.load(truth, allow_pickle=False) as arrays:
         names, labels, instances = (arrays[key] for key in ("name", "labels", "instances"))
-        visible, occlusion = arrays["visible"], arrays["occlusion"]
+        visible, occlusion, obstacle = (arrays[key] for key in ("visible", "occlusion", "obstacle"))
     pattern = str(folder / "masks-%05d.tar")
     with wds.ShardWriter(pattern, maxcount=_SHARD, verbose=0, mtime=0) as writer:
         for row, name in enumerate(tqdm(names, "masks", mininterval=5)):
             facts = {
                 "visible": round(float(visible[row]), 4),
                 "occlusion": OCCLUSIONS[occlusion[row]],
+                "obstacle": str(obstacle[row]) or None,
             }
             sample = {
                 "__key__": str(name).removesuffix(".jpg"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.world.crops import Occlusion
 
 TRAIN, QUERY, TEST = "bounding_box_train", "query", "bounding_box_test"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.files import atomic_folder
-from pipeline.options.drawn import SceneOptions
+from pipeline.options.rendered import SceneOptions
 from pipeline.synthetic.colour import any_colour, texture, vary
 from pipeline.synthetic.objects import ASPECT, KINDS, draw_object
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import InputError
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.plan import DISTRACTOR, JUNK, Shot
 from pipeline.world.body import Body
 from pipeline.world.cameras import Camera, draw_camera, draw_obstacles

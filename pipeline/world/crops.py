@@ -44,6 +44,8 @@ class Crop:
     """(H, W) uint8: 0 background, 1 the person, 2 onwards all else."""
     visible: float
     """Fraction of the person that nothing hides; 0 without a person."""
+    obstacle: str | None = None
+    """Kind of the standing obstacle that covers most pixels in front of the person."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class _Scene:
     """Number of surfaces of the person and its belongings."""
     judged: int
     """Number of those and of the possible occluders; the rest is behind everybody."""
+    standing: dict[int, str]
+    """Kinds of the surfaces that are standing obstacles, by their index."""
 
 
 class NoRoomError(RuntimeError):
@@ -124,11 +128,14 @@ def _compose(
     if occlusion == "person" and person is not None:
         surfaces += _in_front(other, rng, x, z, walk)
     view = View.around(framed, camera.place.eye, _TRIAL, _framing(rng))
-    surfaces += [s.mesh for s in camera.standing if view.shows(s.mesh.vertices)]
+    standing = [s for s in camera.standing if view.shows(s.mesh.vertices)]
+    kinds = {index: s.kind for index, s in enumerate(standing, start=len(surfaces))}
+    surfaces += [s.mesh for s in standing]
     judged = len(surfaces)
     surfaces += [mesh for mesh in camera.place.props if view.shows(mesh.vertices)]
     nearer = [index >= own and _middle(s) > z for index, s in enumerate(surfaces)]
-    return _Scene(surfaces, view, np.array([x, 0, z], np.float32), nearer, own, judged)
+    centre = np.array([x, 0, z], np.float32)
+    return _Scene(surfaces, view, centre, nearer, own, judged, kinds)
 
 
 def _middle(surface: Surface) -> float:
@@ -205,7 +212,15 @@ def _take(
         _labels(frame, scene),
         np.append(numbers, 0)[frame.items].clip(0, 255).astype(np.uint8),
         visible,
+        _obstacle(frame, scene),
     )
+
+
+def _obstacle(frame: Frame, scene: _Scene) -> str | None:
+    """Kind of the obstacle with most pixels in front of the person."""
+    pixels = np.bincount(frame.items.ravel() + 1, minlength=len(scene.surfaces) + 1)[1:]
+    shown = {kind: pixels[i] for i, kind in scene.standing.items() if scene.nearer[i] and pixels[i]}
+    return max(shown, key=lambda kind: shown[kind], default=None)
 
 
 def _labels(frame: Frame, scene: _Scene) -> np.ndarray:

@@ -140,7 +140,7 @@ def test_a_bad_file_is_named_though_a_folder_elsewhere_ends_like_it() -> None:
     assert [link.name for link in bad_files(links)] == ["photos", "results/photos/one.jpg"]
 
 
-def test_what_stands_twice_is_drawn_once() -> None:
+def test_what_stands_twice_is_rendered_once() -> None:
     twice = Link("ok", "records", "1", "note", (Link("ok", "leaf", "2"),))
     lines = list(draw((twice, twice)))
     assert [line.split(maxsplit=2)[2] for line in lines] == [

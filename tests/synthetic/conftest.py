@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.benchmark import ROOT, render_benchmark
 
 BODY = Path("workflow/body/body.npz")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.provenance import code_hash
 from pipeline.synthetic.benchmark import render_benchmark
 from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, WHOLE_BODY, plan_shots
@@ -47,6 +47,8 @@ def test_truth_lists_every_image_in_order(rendered: Rendered) -> None:
         assert arrays[name].dtype == np.uint8
     expected = [OCCLUSIONS.index(shot.occlusion) for shot in plan_shots(OPTIONS)]
     assert arrays["occlusion"].tolist() == expected
+    behind = np.array(expected) == OCCLUSIONS.index("obstacle")
+    assert (arrays["obstacle"][behind] != "").all()
 
 
 def test_every_query_is_partly_hidden_and_whole_bodies_are_not(rendered: Rendered) -> None:

@@ -47,6 +47,7 @@ def test_masks_are_samples_of_a_web_dataset(rendered: Rendered, published: Path)
         facts = json.loads(sample["json"])
         assert facts["visible"] == pytest.approx(arrays["visible"][row], abs=1e-4)
         assert facts["occlusion"] == OCCLUSIONS[arrays["occlusion"][row]]
+        assert (facts["obstacle"] or "") == arrays["obstacle"][row]
 
 
 def test_the_datasheet_is_filled(rendered: Rendered, published: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.plan import (
     DISTRACTOR,
     JUNK,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.options.drawn import SceneOptions
+from pipeline.options.rendered import SceneOptions
 from pipeline.synthetic.scenes import (
     EASY_OVERLAP,
     HARD_OVERLAP,

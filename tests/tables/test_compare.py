@@ -96,7 +96,7 @@ def test_resampled_means_are_those_of_plain_loops() -> None:
         assert found[draw] == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_seed_less_is_drawn_and_as_many_identities_as_there_are() -> None:
+def test_one_seed_less_is_rendered_and_as_many_identities_as_there_are() -> None:
     for seeds in (1, 2, 3, 5):
         weights = draw_weights(seeds, 7)
         np.testing.assert_allclose(weights.seeds.sum(axis=1), 1)

@@ -18,7 +18,7 @@ from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 from pipeline.tables.published import PUBLISHED, Benchmark, published_rows
 from pipeline.tables.tabulate import tabulate
 
-DRAWN = Benchmark("synthetic", "synthetic")
+RENDERED = Benchmark("synthetic", "synthetic")
 MARKET = Benchmark("market1501", "market1501")
 OCCLUDED_DUKE = Benchmark("occluded_duke", "occluded_duke")
 BASELINE = ("coarse", "global", "coarse_global")
@@ -30,7 +30,7 @@ def write_metrics(
     variant: str,
     seed: int,
     features: tuple[str, ...],
-    benchmark: Benchmark = DRAWN,
+    benchmark: Benchmark = RENDERED,
     rerank: RerankOptions | None = None,
 ) -> Path:
     """Metrics of a run whose numbers differ by variant, seed, feature and metric."""
@@ -49,7 +49,7 @@ def write_metrics(
     return path
 
 
-def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = DRAWN) -> list[Path]:
+def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = RENDERED) -> list[Path]:
     return [
         write_metrics(folder, variant, seed, features, benchmark)
         for variant, features in (("dpsm_fbm", FULL), ("baseline", BASELINE))

@@ -34,7 +34,7 @@ DUKE = Benchmark("occluded_duke", "occluded_duke")
 MARKET = Benchmark("market1501", "market1501")
 WEIGHTS = "80ecf9dd" + 56 * "0"
 SA1B = OccluderOptions(masks="sa1b", images="sa_000000", limit=100, maximum=9913, minimum=5000)
-DRAWN = OccluderOptions()
+SCENES = OccluderOptions()
 
 
 def write_run(
@@ -164,7 +164,7 @@ def test_another_network_or_recipe_is_never_judged(tmp_path: Path, changes, said
 
 def test_drawn_occluders_are_not_those_of_the_paper(tmp_path: Path) -> None:
     path = write_run(tmp_path, 0, 69.9, 58.9)
-    row = verdicts_of(tmp_path, [path], occluders=DRAWN)["DPEFormer"]
+    row = verdicts_of(tmp_path, [path], occluders=SCENES)["DPEFormer"]
     assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; occluders not from SA-1B")
 
 

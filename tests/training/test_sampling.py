@@ -80,7 +80,7 @@ def test_labels_and_raw_identities_give_the_same_batches() -> None:
     np.testing.assert_array_equal(_batches(labels, 1, 2, 2, 4), _batches(IDENTITIES, 1, 2, 2, 4))
 
 
-def test_order_of_rows_does_not_change_who_is_drawn() -> None:
+def test_order_of_rows_does_not_change_who_is_rendered() -> None:
     order = np.random.default_rng(0).permutation(len(IDENTITIES))
     drawn = IDENTITIES[_batches(IDENTITIES, 1, 2, 2, 4)]
     shuffled = IDENTITIES[order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,18 @@ def test_what_hides_the_person_is_in_the_masks(
         assert HIDDEN[0] <= crop.visible <= HIDDEN[1]
         assert nearer(crop).mean() > 0.05
     assert len({crop.visible for crop in crops[occlusion]}) == len(SEEDS)
+
+
+def test_the_obstacle_in_front_is_named(
+    crops: dict[Occlusion, list[Crop]], camera: Camera, people: list[Person]
+) -> None:
+    assert {crop.obstacle for crop in crops["obstacle"]} <= {s.kind for s in camera.standing}
+    for crop in crops[None]:
+        assert (crop.obstacle is None) or nearer(crop).any()
+    for standing in camera.standing:  # alone before its camera
+        alone = replace(camera, standing=(standing,))
+        hidden = render_crop(alone, rng(5), SIZE, people[0], "obstacle")
+        assert hidden.obstacle == standing.kind
 
 
 def test_the_same_seed_takes_the_same_crop(

@@ -29,8 +29,8 @@ TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # the same folder, where a run is tested on the dataset that it was trained on
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
 # the folder of the rendered dataset, even where none is trained or tested on
-DRAWN = next(
-    (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_drawn),
+RENDERED = next(
+    (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_rendered),
     CONFIG.benchmark.folder(),
 )
 FIGURES = "results/{experiment}/figures"
@@ -51,7 +51,7 @@ def archive(wildcards) -> str:
     """The dataset's archive: the user's file, or the rendered one."""
     source = CONFIG.source(wildcards.dataset)
     if source.archive is None:
-        return f"results/{DRAWN}/archive.zip"
+        return f"results/{RENDERED}/archive.zip"
     if not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
         expect(source.archive, DATASETS[source.dataset].absent(source.archive))
     return source.archive
@@ -131,7 +131,7 @@ def bank(wildcards) -> list[str]:
 
 def truth(wildcards) -> list[str]:
     """The exact masks, where the benchmark is rendered: training is watched with them, not taught."""
-    return [f"results/{DRAWN}/truth.npz"] if CONFIG.data.is_drawn else []
+    return [f"results/{RENDERED}/truth.npz"] if CONFIG.data.is_rendered else []
 
 
 def pasting_variants() -> list[str]:
@@ -189,7 +189,7 @@ def figures() -> list[str]:
         kinds += ["patches", "kept"]
     if blending_variants():
         kinds += ["attention"]
-    if CONFIG.tested().is_drawn:
+    if CONFIG.tested().is_rendered:
         kinds += ["hidden"]
     return [f"{CONFIG.table}_{kind}" for kind in kinds]
 

@@ -29,10 +29,10 @@ rule render_benchmark:
     input:
         body=BODY,
     output:
-        archive=f"results/{DRAWN}/archive.zip",
-        truth=f"results/{DRAWN}/truth.npz",
+        archive=f"results/{RENDERED}/archive.zip",
+        truth=f"results/{RENDERED}/truth.npz",
     log:
-        f"results/logs/{DRAWN}/render_benchmark.log",
+        f"results/logs/{RENDERED}/render_benchmark.log",
     conda:
         "../../envs/pipeline.yaml"
     threads: 2
@@ -49,13 +49,13 @@ rule render_benchmark:
 
 rule publish_dataset:
     input:
-        archive=f"results/{DRAWN}/archive.zip",
-        truth=f"results/{DRAWN}/truth.npz",
+        archive=f"results/{RENDERED}/archive.zip",
+        truth=f"results/{RENDERED}/truth.npz",
         datasheet=shipped("workflow/report/datasheet.md"),
     output:
-        dataset=directory(f"results/{DRAWN}/dataset"),
+        dataset=directory(f"results/{RENDERED}/dataset"),
     log:
-        f"results/logs/{DRAWN}/publish_dataset.log",
+        f"results/logs/{RENDERED}/publish_dataset.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
@@ -72,7 +72,7 @@ rule publish_dataset:
 # the rendered benchmark for others, who do not have this workflow. Not a part of `rule all`
 rule synthetic_dataset:
     input:
-        f"results/{DRAWN}/dataset",
+        f"results/{RENDERED}/dataset",
 
 
 rule ingest:

@@ -196,7 +196,7 @@ rule kept:
 
 rule hidden:
     input:
-        truth=f"results/{DRAWN}/truth.npz",
+        truth=f"results/{RENDERED}/truth.npz",
         queries=runs("queries.csv"),
         records=runs("run.json"),
     output:

@@ -7,7 +7,7 @@ if len(CONFIG.compare) > 1:
     SHOWN[f"{TABLE_STEM}_paired"] = ("paired", "Paired differences")
 if verdict_tables():
     SHOWN[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
-if CONFIG.tested().is_drawn:
+if CONFIG.tested().is_rendered:
     SHOWN[f"{FIGURES}/{{table}}_hidden"] = ("hidden", "mAP by occlusion")
 
 
