@@ -13,26 +13,20 @@ test feature ranks the gallery for the occluded queries as in `pipeline.evaluati
    network was not trained on painted images. Intervals are of the paired bootstrap over identities
    and runs in `pipeline.tables.compare`.
 2. What the wrong images among the first five share with the query, against all wrong images of the
-   gallery (distractors count, junk does not). Which obstacle an image shows is not in truth.npz:
-   its scene is rendered again, and must have the same masks.
+   gallery (distractors count, junk does not). The obstacle of an image is the standing one that
+   covers most pixels in front of the person.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from pipeline.data.names import TEST_SPLITS
 from pipeline.errors import InputError
@@ -42,29 +36,21 @@ from pipeline.evaluation.metrics import JUNK, Ranking
 from pipeline.evaluation.score import rank_features
 from pipeline.files import checked_folder
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.options.drawn import BenchmarkOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions
-from pipeline.synthetic import studio
-from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, plan_shots
+from pipeline.synthetic.plan import OCCLUSIONS
 from pipeline.tables.compare import INTERVAL, LEVEL, Answers, compare_answers, draw_weights
 from pipeline.tables.published import Benchmark
-from pipeline.world import crops
-from pipeline.world.cameras import Camera, Obstacle
-from pipeline.world.geometry import Geometry
-from pipeline.world.renderer import Frame
 from pipeline.world.surfaces import PART
 
-BODY = Path("workflow/body/body.npz")
+AS_THEY_ARE = "as they are"
 HIDDEN: dict[str, tuple[str, ...]] = {
-    "as they are": (),
+    AS_THEY_ARE: (),
     "background hidden": ("background",),
     "background and obstacles hidden": ("background", "obstacle"),
 }
 """Parts that are painted over in each condition."""
 TOP = 5
-SHOWN = 0.01
-"""Fraction of the pixels that an obstacle must cover to be counted as shown."""
 _NAME = 40  # columns of a line's name
 Arrays = dict[str, np.ndarray]
 
@@ -76,10 +62,10 @@ class Truth:
     keys: list[str]
     labels: np.ndarray
     """(M, H, W) uint8 indices in `PARTS`."""
-    instances: np.ndarray
-    """(M, H, W) uint8, see `Crop`."""
     occlusion: np.ndarray
     """(M,) uint8 indices in `OCCLUSIONS`."""
+    obstacle: np.ndarray
+    """(M,) kind of the standing obstacle in front; "" for none."""
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
         """(B,) int64 rows of images; InputError for one that the benchmark lacks."""
@@ -96,7 +82,7 @@ def read_truth(benchmark: Path) -> Truth:
     with np.load(benchmark / "truth.npz", allow_pickle=False) as arrays:
         return Truth(
             [Path(name).stem for name in arrays["name"]],
-            *(arrays[name] for name in ("labels", "instances", "occlusion")),
+            *(arrays[name] for name in ("labels", "occlusion", "obstacle")),
         )
 
 
@@ -163,79 +149,7 @@ def print_painted(found: Sequence[Answers]) -> None:
         print(f"{answer.variant:<{_NAME}} {answer.map.mean():5.1f}{more}")
 
 
-class ObstacleWatch:
-    """Notes which obstacle of the benchmark each pixel of the last rendered crop shows."""
-
-    def __init__(self) -> None:
-        self.obstacles: np.ndarray
-        """(H, W) int64 numbers of obstacles; -1 where none is."""
-        self._pool: list[np.ndarray] = []  # triangles, which a placed mesh shares
-        self._draw_camera, self._shade = studio.draw_camera, crops.shade
-
-    def draw_camera(self, rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
-        """Stand in for `draw_camera`."""
-        for obstacle in obstacles:
-            if self._number(obstacle.mesh.triangles) < 0:
-                self._pool.append(obstacle.mesh.triangles)
-        return self._draw_camera(rng, obstacles)
-
-    def shade(self, geometry: Geometry, *rest: Any) -> Frame:
-        """Stand in for `shade`."""
-        frame = self._shade(geometry, *rest)
-        numbers = [self._number(surface.triangles) for surface in geometry.surfaces]
-        self.obstacles = np.array([*numbers, -1])[frame.items]  # the backdrop has the item -1
-        return frame
-
-    def _number(self, triangles: np.ndarray) -> int:
-        return next((n for n, known in enumerate(self._pool) if known is triangles), -1)
-
-
-@contextmanager
-def watched_obstacles() -> Iterator[ObstacleWatch]:
-    """While it is open, a new `Studio` and what it renders are watched."""
-    watch = ObstacleWatch()
-    with (
-        patch.object(studio, "draw_camera", watch.draw_camera),
-        patch.object(crops, "shade", watch.shade),
-    ):
-        yield watch
-
-
-def covered_by_obstacles(benchmark: Path, body: Path, truth: Truth) -> np.ndarray:
-    """(M, K) float64: fraction of each image that each obstacle covers, nearer than the person.
-
-    Of query and gallery images without junk; others have 0. Raises InputError when the images
-    rendered again have other masks: the code or the body changed.
-    """
-    options = read_options(benchmark)
-    covered = np.zeros((len(truth.keys), options.obstacles))
-    shots = [
-        (frame, shot)
-        for frame, shot in enumerate(plan_shots(options))
-        if shot.folder in (QUERY, TEST) and shot.person != JUNK
-    ]
-    with watched_obstacles() as watch:
-        photographer = studio.Studio(body, options)
-        for frame, shot in tqdm(shots, "scenes", mininterval=5, dynamic_ncols=True):
-            crop = photographer.take(shot, frame)
-            if not np.array_equal(crop.instances, truth.instances[frame]):
-                raise InputError(
-                    f"{benchmark}: {truth.keys[frame]} has other masks than this code renders; "
-                    "render the benchmark again"
-                )
-            nearer = watch.obstacles[(crop.labels == PART["obstacle"]) & (watch.obstacles >= 0)]
-            covered[frame] = np.bincount(nearer, minlength=options.obstacles) / crop.labels.size
-    return covered
-
-
-def read_options(benchmark: Path) -> BenchmarkOptions:
-    """The options that the archive of a benchmark says it was rendered with."""
-    checked_folder(benchmark, "archive.zip")
-    with zipfile.ZipFile(benchmark / "archive.zip") as file:
-        return BenchmarkOptions.model_validate(json.loads(file.comment)["options"])
-
-
-def shared(arrays: Arrays, truth: Truth, covered: np.ndarray) -> dict[str, np.ndarray]:
+def shared(arrays: Arrays, truth: Truth) -> dict[str, np.ndarray]:
     """What gallery images share with queries, by name: (Q, G) bool each.
 
     A query that another person hides has no obstacle, and shares it with no image.
@@ -243,9 +157,8 @@ def shared(arrays: Arrays, truth: Truth, covered: np.ndarray) -> dict[str, np.nd
     query, gallery = (truth.rows(arrays[f"{split}_keys"].tolist()) for split in TEST_SPLITS)
     occluded = np.broadcast_to(truth.occlusion[gallery] > 0, (len(query), len(gallery)))
     same_camera = arrays["query_cameras"][:, None] == arrays["gallery_cameras"]
-    own = covered[query].argmax(1)
     hidden = truth.occlusion[query] == OCCLUSIONS.index("obstacle")
-    obstacle = (covered[gallery][:, own].T >= SHOWN) & hidden[:, None]
+    obstacle = (truth.obstacle[query][:, None] == truth.obstacle[gallery]) & hidden[:, None]
     return {
         "is occluded": occluded,
         "is of the query's camera": same_camera,
@@ -296,24 +209,25 @@ def print_shared(
         print(f"{name:<{_NAME}} {found:6.1%} {expected:6.1%} {ratio[0]:6.2f} {interval}")
 
 
-def measure(benchmark: Path, runs: Sequence[Path], body: Path) -> None:
-    """Embed, rank, render and print."""
+def measure(benchmark: Path, runs: Sequence[Path]) -> None:
+    """Embed, rank and print."""
     truth = read_truth(benchmark)
     for run in runs:
         checked_folder(run, "weights.safetensors", "run.json")
     networks = [load_trained(run / "weights.safetensors", run / "run.json") for run in runs]
-    found = []
-    for condition, parts in HIDDEN.items():
-        embedded = [
+    embedded = {
+        condition: [
             embed_painted(model, options.image, benchmark / "shards", truth, parts)
             for model, options in networks
         ]
-        rankings = [rank(arrays) for arrays in embedded]
-        found.append(answers(condition, embedded[0], rankings))
-        if not parts:
-            plain, arrays = rankings, embedded[0]
-    print_painted(found)
-    print_shared(plain, arrays, shared(arrays, truth, covered_by_obstacles(benchmark, body, truth)))
+        for condition, parts in HIDDEN.items()
+    }
+    rankings = {
+        condition: [rank(arrays) for arrays in found] for condition, found in embedded.items()
+    }
+    print_painted([answers(name, embedded[name][0], rankings[name]) for name in HIDDEN])
+    plain, arrays = rankings[AS_THEY_ARE], embedded[AS_THEY_ARE][0]
+    print_shared(plain, arrays, shared(arrays, truth))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -323,10 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("benchmark", type=Path, help="its folder in results/")
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs of one variant")
-    parser.add_argument("--body", type=Path, default=BODY, help="that it was rendered with")
     given = parser.parse_args(arguments)
     try:
-        measure(given.benchmark, given.runs, given.body)
+        measure(given.benchmark, given.runs)
     except InputError as error:
         parser.error(str(error))
 

@@ -1,4 +1,4 @@
-"""Rendered scenes with point prompts: what the small SAM is trained and measured on."""
+"""Rendered scenes with point prompts, which the small SAM is trained on; stage: renders them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 from tqdm import tqdm
 
+from pipeline.cli import run_stage
+from pipeline.files import atomic_file
 from pipeline.occluders.sam import SMALL_SIDE
 from pipeline.world.scenes import SceneMaker
 from pipeline.world.workers import map_in_processes
@@ -22,7 +24,7 @@ TRAINING, HELD_OUT = 71_001, 71_002
 """First numbers of the scenes' seeds: the two families and the bank's scenes share no seed."""
 RENDERED_SIDE = 256
 """Scenes are rendered as large as the bank's and reduced as SAM reduces them."""
-_MAX_OBJECTS = 6
+_MAX_OBJECTS = 20  # more are background
 _MIN_AREA = 80  # pixels at SMALL_SIDE: a smaller object is no target
 _BACKGROUND_POINTS = 0.2  # share of the prompts, which teach the quality head to reject
 
@@ -33,11 +35,11 @@ class Scenes(NamedTuple):
     images: Tensor
     """(M, 3, S, S) uint8."""
     instances: Tensor
-    """(M, S, S) uint8: 0 background, 1..6 objects."""
+    """(M, S, S) uint8: 0 background, 1..20 objects."""
     boxes: Tensor
-    """(M, 7, 4) float32 of each instance: centre x, y in -1..1, width, height in 0..2."""
+    """(M, 21, 4) float32 of each instance: centre x, y in -1..1, width, height in 0..2."""
     targets: Tensor
-    """(M, 7) bool: objects that are large enough to be asked for."""
+    """(M, 21) bool: objects that are large enough to be asked for."""
 
 
 class Batch(NamedTuple):
@@ -48,7 +50,7 @@ class Batch(NamedTuple):
     instances: Tensor
     """(B, S, S) int64."""
     boxes: Tensor
-    """(B, 7, 4)."""
+    """(B, 21, 4)."""
     points: Tensor
     """(n, 2) float32: x, y in pixels; the prompts of an image are neighbours."""
     masks: Tensor
@@ -57,19 +59,36 @@ class Batch(NamedTuple):
     """(n,) bool: prompts on no object, whose masks are empty."""
 
 
-def training_scenes(body: Path, seed: int, count: int, processes: int) -> Scenes:
-    """Render `count` scenes of the training family, half of them hard."""
-    images = torch.empty(count, 3, SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
-    instances = torch.empty(count, SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
+def render_scenes(
+    body: Path, scenes: Path, seed: int = 0, count: int = 5_000, processes: int = 1
+) -> None:
+    """Write `count` scenes of the training family, half of them hard, as .npz.
+
+    `images` (M, S, S, 3) and `instances` (M, S, S), uint8, at the small SAM's size S. They are the
+    same whatever the number of `processes`.
+    """
+    images = np.empty((count, SMALL_SIDE, SMALL_SIDE, 3), np.uint8)
+    instances = np.empty((count, SMALL_SIDE, SMALL_SIDE), np.uint8)
     reduce = ResizeLongestSide(SMALL_SIDE)
     make = partial(SceneMaker, body, [TRAINING, seed], RENDERED_SIDE)
-    scenes = map_in_processes(make, range(count), processes)
-    for index, scene in enumerate(tqdm(scenes, "scenes", count, mininterval=5)):
-        images[index] = torch.from_numpy(reduce.apply_image(scene.image)).permute(2, 0, 1)
+    made = map_in_processes(make, range(count), processes)
+    for index, scene in enumerate(tqdm(made, "scenes", count, mininterval=5)):
+        images[index] = reduce.apply_image(scene.image)
         small = Image.fromarray(scene.instances).resize(
             (SMALL_SIDE, SMALL_SIDE), Image.Resampling.NEAREST
         )
-        instances[index] = torch.from_numpy(np.array(small))
+        numbers = np.asarray(small)
+        instances[index] = np.where(numbers <= _MAX_OBJECTS, numbers, 0)
+    with atomic_file(scenes) as partial_file, open(partial_file, "wb") as file:
+        np.savez(file, images=images, instances=instances)
+    print(f"{scenes}: {count} scenes")
+
+
+def read_scenes(path: Path) -> Scenes:
+    """What `render_scenes` wrote, with the boxes of the objects."""
+    with np.load(path, allow_pickle=False) as arrays:
+        images, instances = (torch.from_numpy(arrays[name]) for name in ("images", "instances"))
+    images = images.permute(0, 3, 1, 2).contiguous()
     return Scenes(images, instances, *_boxes_and_targets(instances))
 
 
@@ -113,7 +132,8 @@ def _prompt(
 ) -> tuple[int, tuple[int, int]]:
     """Number of an object (0: none) and a random pixel (x, y) of it."""
     objects = torch.nonzero(targets)[:, 0].tolist()
-    number = 0 if not objects or rng.random() < _BACKGROUND_POINTS else int(rng.choice(objects))
+    beside = bool((instances == 0).any()) and rng.random() < _BACKGROUND_POINTS
+    number = 0 if beside or not objects else int(rng.choice(objects))
     pixels = np.flatnonzero((instances == number).numpy())
     y, x = divmod(int(rng.choice(pixels)), instances.shape[-1])
     return number, (x, y)
@@ -124,3 +144,7 @@ def _vary_light(images: Tensor, rng: np.random.Generator) -> Tensor:
     gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(images), 3, 1, 1)).astype(np.float32))
     offset = torch.from_numpy(rng.uniform(-12, 12, (len(images), 1, 1, 1)).astype(np.float32))
     return (images * gain + offset).clamp(0, 255)
+
+
+if __name__ == "__main__":
+    run_stage(render_scenes)

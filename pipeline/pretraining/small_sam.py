@@ -9,28 +9,29 @@ import numpy as np
 import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from pipeline.cli import run_stage
+from pipeline.files import sha256
 from pipeline.model.weights import save_weights
 from pipeline.occluders.sam import small_sam
 from pipeline.pretraining.sam_losses import Losses, batch_losses
-from pipeline.pretraining.sam_scenes import Batch, draw_batch, training_scenes
+from pipeline.pretraining.sam_scenes import Batch, draw_batch, read_scenes
 from pipeline.pretraining.schedule import warm_cosine
+from pipeline.pretraining.steps import run_steps
+from pipeline.provenance import code_hash, fingerprint
 
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 2e-3, 0.02, 1.0
 _WARMUP = 0.03  # share of the steps with a rising learning rate
 _SOFT = 1 / 3  # share of the steps until the mask loss is focal
 _AVERAGE = 0.998  # of the weights that are kept
-_IMAGES, _POINTS = 8, 4
-_SNAPSHOT = 1000  # steps
+_IMAGES, _POINTS = 8, 6
 
 
 class Trainer:
     """The model, its outline head, the optimiser and the running average of the weights."""
 
     def __init__(self, steps: int, seed: int) -> None:
-        self.steps, self.step = steps, 0
+        self.steps = steps
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # the layers of segment-anything take no generator
             self.model = initialised(small_sam()).train()
@@ -40,20 +41,25 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
         )
+        self.parts = {
+            "model": self.model,
+            "outline": self.outline,
+            "average": self.average,
+            "optimizer": self.optimizer,
+        }
 
-    def update(self, batch: Batch) -> Losses:
+    def update(self, step: int, batch: Batch) -> Losses:
         """One step of the optimiser."""
         for group in self.optimizer.param_groups:
-            group["lr"] = _LR * warm_cosine(self.step / self.steps, _WARMUP)
-        sharpness = min(1.0, self.step / (_SOFT * self.steps))
+            group["lr"] = _LR * warm_cosine(step / self.steps, _WARMUP)
+        sharpness = min(1.0, step / (_SOFT * self.steps))
         losses = batch_losses(self.model, self.outline, batch, sharpness)
         self.optimizer.zero_grad()
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
         self.optimizer.step()
-        self.step += 1
         # A short memory at first, or the average would remember the initial weights.
-        keep = min(_AVERAGE, self.step / (self.step + 9))
+        keep = min(_AVERAGE, (step + 1) / (step + 10))
         torch._foreach_lerp_(_values(self.average), _values(self.model), 1 - keep)
         return losses
 
@@ -92,31 +98,25 @@ def _sincos(side: int, channels: int) -> Tensor:
 
 
 def train_small_sam(
-    body: Path,
-    weights: Path,
-    seed: int = 0,
-    steps: int = 15_000,
-    scenes: int = 5_000,
-    processes: int = 1,
+    scenes: Path, weights: Path, state: Path, seed: int = 0, steps: int = 12_000
 ) -> None:
-    """Train the small SAM on `scenes` rendered scenes and write its averaged weights (safetensors).
+    """Train the small SAM on rendered `scenes` and write its averaged weights (safetensors).
 
-    The average so far is kept beside `weights`, as `<name>.snapshot.safetensors`, until the end.
+    A training that was stopped resumes from its checkpoint `state`.
     """
     torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
-    data = training_scenes(body, seed, scenes, processes)
-    trainer, rng = Trainer(steps, seed), np.random.default_rng(seed)
-    snapshot = weights.with_suffix(f".snapshot{weights.suffix}")
-    iou = 0.0
-    for step in (bar := tqdm(range(steps), desc="small SAM", mininterval=5)):
-        losses = trainer.update(draw_batch(data, rng, _IMAGES, _POINTS))
-        iou += (losses.best_iou.item() - iou) / min(step + 1, 200)
-        bar.set_postfix(loss=f"{losses.total.item():.3f}", iou=f"{iou:.3f}", refresh=False)
-        if (step + 1) % _SNAPSHOT == 0:
-            save_weights(trainer.average, snapshot)
+    data, trainer = read_scenes(scenes), Trainer(steps, seed)
+
+    def update(step: int) -> dict[str, float]:
+        batch = draw_batch(data, np.random.default_rng([seed, step]), _IMAGES, _POINTS)
+        losses = trainer.update(step, batch)
+        return dict(zip(Losses._fields, torch.stack(losses).tolist(), strict=True))
+
+    code = code_hash("pipeline.pretraining.small_sam")
+    run = fingerprint({"seed": seed, "steps": steps, "files": [sha256(scenes)], "code": code})
+    run_steps("small SAM", steps, update, state, run, trainer.parts)
     save_weights(trainer.average, weights)
-    snapshot.unlink(missing_ok=True)
-    print(f"{weights}: small SAM after {steps} steps, training IoU {iou:.3f}")
+    print(f"{weights}: small SAM after {steps} steps")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,18 @@ import torch
 import torch.nn.functional as F
 from timm.layers import build_sincos2d_pos_embed, set_fused_attn
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from pipeline.cli import run_stage
+from pipeline.files import sha256
 from pipeline.model.backbone import create_backbone, encode
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
 from pipeline.pretraining.schedule import warm_cosine
+from pipeline.pretraining.steps import run_steps
 from pipeline.pretraining.teacher import Lessons, read_lessons
 from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, read_people
+from pipeline.provenance import code_hash, fingerprint
 
 _WIDTH = 96
 IMAGE = ImageOptions(height=128, width=64)
@@ -35,7 +37,6 @@ BACKBONE = BackboneOptions(
 _GRID = (IMAGE.height // PATCH, IMAGE.width // PATCH)
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 1e-3, 0.03, 3.0
 _WARMUP = 0.05  # share of the steps with a rising learning rate
-_SNAPSHOT = 1000  # steps
 _POSITION_SCALE, _POSITION_PERIOD = 0.7, 100.0
 
 
@@ -45,8 +46,7 @@ class Trainer:
     def __init__(self, steps: int, seed: int) -> None:
         # On a CPU the backward pass of the fused attention is several times slower in bfloat16.
         set_fused_attn(False)
-        self.steps, self.step = steps, 0
-        self.generator = torch.Generator().manual_seed(seed)
+        self.steps = steps
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # timm's initialisation takes no generator
             self.backbone = create_backbone(BACKBONE, IMAGE, pretrained=False).train()
@@ -56,21 +56,23 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
         )
+        self.parts = {
+            "backbone": self.backbone,
+            "heads": self.heads,
+            "optimizer": self.optimizer,
+        }
 
-    def update(self, batch: Batch) -> Losses:
+    def update(self, step: int, batch: Batch, generator: torch.Generator) -> Losses:
         """One step of the optimiser."""
         for group in self.optimizer.param_groups:
-            group["lr"] = _LR * warm_cosine(self.step / self.steps, _WARMUP)
+            group["lr"] = _LR * warm_cosine(step / self.steps, _WARMUP)
         with torch.autocast("cpu", torch.bfloat16):
             class_token, patches = encode(self.backbone, batch.images)
-        losses = batch_losses(
-            class_token.float(), patches.float(), self.heads, batch, self.generator
-        )
+        losses = batch_losses(class_token.float(), patches.float(), self.heads, batch, generator)
         self.optimizer.zero_grad()
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
         self.optimizer.step()
-        self.step += 1
         return losses
 
 
@@ -86,7 +88,7 @@ def set_positions(backbone: nn.Module) -> None:
 
 
 def draw_batch(
-    people: People, lessons: Lessons, generator: torch.Generator, identities: int = 8
+    people: People, lessons: Lessons, generator: torch.Generator, identities: int = 12
 ) -> Batch:
     """All images of random neighbours, which share cameras, mirrored or not, in other colours."""
     rows = _neighbours(people, generator, identities)
@@ -99,6 +101,7 @@ def draw_batch(
         _recoloured(images, generator),
         shares,
         people.attributes[rows],
+        people.seen[rows],
         people.occlusion[rows],
         people.identity[rows],
         _mirrored(lessons.patches[rows].float(), mirrored),
@@ -145,27 +148,27 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def train_small_vit(
-    people: Path, lessons: Path, weights: Path, seed: int = 0, steps: int = 6_000
+    people: Path, lessons: Path, weights: Path, state: Path, seed: int = 0, steps: int = 8_000
 ) -> None:
     """Train the small ViT on rendered `people` and a teacher's `lessons`; write a timm state dict.
 
-    The weights so far are kept beside `weights`, as `<name>.snapshot.safetensors`, until the end.
+    A training that was stopped resumes from its checkpoint `state`.
     """
     torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
     images, features = read_people(people), read_lessons(lessons)
     trainer = Trainer(steps, seed)
-    snapshot = weights.with_suffix(f".snapshot{weights.suffix}")
-    means = torch.zeros(len(Losses._fields))
-    for step in (bar := tqdm(range(steps), desc="small ViT", mininterval=5)):
-        losses = trainer.update(draw_batch(images, features, trainer.generator))
-        means += (torch.stack(losses).detach() - means) / min(step + 1, 200)
-        shown = zip(Losses._fields, means.tolist(), strict=True)
-        bar.set_postfix({name: f"{value:.3f}" for name, value in shown}, refresh=False)
-        if (step + 1) % _SNAPSHOT == 0:
-            save_weights(trainer.backbone, snapshot)
+
+    def update(step: int) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(seed * steps + step)
+        losses = trainer.update(step, draw_batch(images, features, generator), generator)
+        return dict(zip(Losses._fields, torch.stack(losses).tolist(), strict=True))
+
+    files = [sha256(people), sha256(lessons)]
+    code = code_hash("pipeline.pretraining.small_vit")
+    run = fingerprint({"seed": seed, "steps": steps, "files": files, "code": code})
+    run_steps("small ViT", steps, update, state, run, trainer.parts)
     save_weights(trainer.backbone, weights)
-    snapshot.unlink(missing_ok=True)
-    print(f"{weights}: small ViT after {steps} steps, mean loss {means[0]:.3f}")
+    print(f"{weights}: small ViT after {steps} steps")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ class Batch(NamedTuple):
     images: Tensor
     shares: Tensor
     attributes: Tensor
+    seen: Tensor
     occlusion: Tensor
     identity: Tensor
     patch_lessons: Tensor
@@ -66,21 +67,18 @@ def batch_losses(
 ) -> Losses:
     """Losses of a batch from its class tokens (B, D) and patch tokens (B, N, D).
 
-    The class token is asked who somebody is and what they wear on unoccluded images only: to see
-    through occlusion is what the benchmark's training, and not these weights, is there to teach.
+    The class token is asked for the attributes that an image shows, and who somebody is.
     """
-    unoccluded = batch.occlusion == NONE
-    clean = unoccluded[:, None].expand_as(batch.attributes)  # (B, A)
     attributes = heads.attributes(patches)  # (B, N, sum of classes)
     covers = batch.shares @ torch.from_numpy(SEEN_ON)  # (B, N, A)
     covers = covers * (covers > _MIN_SHARE)
     terms = (
-        attribute_loss(heads.attributes(class_token), batch.attributes, clean.float()),
+        attribute_loss(heads.attributes(class_token), batch.attributes, batch.seen.float()),
         attribute_loss(attributes, batch.attributes[:, None], covers),
         F.cross_entropy(heads.parts(patches).flatten(0, 1), batch.shares.flatten(0, 1)),
         _person_loss(class_token, patches, heads, batch),
         _token_ranking(class_token, patches, person_shares(batch.shares), generator),
-        identity_loss(heads.identity(class_token)[unoccluded], batch.identity[unoccluded]),
+        identity_loss(heads.identity(class_token), batch.identity),
         _teacher_loss(class_token, patches, heads, batch),
     )
     return Losses(torch.stack(terms).sum(), *terms)
@@ -121,9 +119,14 @@ def identity_loss(features: Tensor, identity: Tensor) -> Tensor:
 
 
 def _teacher_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:
-    """Smooth distance to the teacher's features, of patches and of whole images."""
+    """Smooth distance to the teacher's features of patches and of whole, unoccluded images.
+
+    Of an occluded image the teacher mostly describes what stands in front.
+    """
     patch = F.smooth_l1_loss(heads.patch_lesson(patches), batch.patch_lessons)
-    return patch + F.smooth_l1_loss(heads.image_lesson(class_token), batch.image_lessons)
+    clean = batch.occlusion == NONE
+    found, wanted = heads.image_lesson(class_token)[clean], batch.image_lessons[clean]
+    return patch + F.smooth_l1_loss(found, wanted)
 
 
 def _person_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.world.body import Body
 from pipeline.world.geometry import Geometry
 from pipeline.world.looks import draw_look
-from pipeline.world.objects import KINDS
+from pipeline.world.objects import HIDING, KINDS
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
 from pipeline.world.places import Place, draw_place
@@ -26,14 +26,20 @@ _TRIES = 6  # spots tried for an object before it is left out
 _SHARED = 8  # scenes at one place, because a place takes longer to make than a scene
 _TRIAL = 64  # pixels of a side, to judge a try
 _PERSON = "person"
-_SCENE_KINDS = (*KINDS, *[_PERSON] * 4)
-_WIDTH, _DEPTH = 4.5, 3.0  # metres of the ground that objects stand on
-_SMALLEST = 0.004  # of the scene: a smaller object is left out
+_PROP = "prop"  # a thing of the place
+_SOLID = [kind for kind in KINDS if HIDING[kind] not in ("see_through", "thin")]
+_SCENE_KINDS = (*_SOLID, *[_PERSON] * 4)  # bars are below the grid of a small SAM
+_WIDTH = (1.8, 4.5)  # metres of the ground across the scene
+_DEPTH = 3.0  # metres of the ground that objects stand on
+_SMALLEST = 0.01  # of the scene: a smaller object is left out
 
 
 @dataclass(frozen=True)
 class Scene:
-    """`image` (S, S, 3) uint8; `instances` (S, S) uint8, 0 background, 1..n objects; `kinds` n."""
+    """`image` (S, S, 3) uint8; `instances` (S, S) uint8, 0 background, 1..n visible objects.
+
+    `kinds` has n names.
+    """
 
     image: np.ndarray
     instances: np.ndarray
@@ -45,32 +51,42 @@ def render_scene(
 ) -> Scene:
     """A square scene of `size` pixels at `place` with 1-4 objects, or 2-6 when `hard`.
 
-    A hard scene has the place's own things behind its objects too. No object has more than
-    `EASY_OVERLAP` or `HARD_OVERLAP` of its pixels hidden; one that finds no such spot is left out.
+    A hard scene has the place's own things too. None of the others has more than `EASY_OVERLAP` or
+    `HARD_OVERLAP` of its pixels hidden by them; one that finds no such spot is left out.
     """
     sensor = draw_sensor(rng, place.luminance)
     distance = -place.draw_standpoint(rng).z
-    view = _view(place.eye, distance, rng)
-    things, kinds = _furnish(body, view, distance, rng, hard)
+    width = float(rng.uniform(*_WIDTH))
+    view = _view(place.eye, distance, width, rng)
+    things, kinds = _furnish(body, view, partial(_spot, distance, width), rng, hard)
     behind = [prop for prop in place.props if view.shows(prop.vertices)] if hard else []
     geometry = Geometry(view.resized((size, size)), [*things, *behind])
     centre = np.array([0, 0, -distance], np.float32)
     casts = [index < len(things) for index in range(len(things) + len(behind))]
     frame = shade(geometry, place, place.light_at(rng), centre, casts)
-    instances = np.where(frame.items < len(things), frame.items + 1, 0).astype(np.uint8)
-    return Scene(develop(frame.radiance, sensor, rng), instances, tuple(kinds))
+    seen = np.unique(frame.items[frame.items >= 0])
+    instances = np.where(frame.items >= 0, np.searchsorted(seen, frame.items) + 1, 0)
+    names = [*kinds, *[_PROP] * len(behind)]
+    return Scene(
+        develop(frame.radiance, sensor, rng),
+        instances.astype(np.uint8),
+        tuple(names[item] for item in seen),
+    )
 
 
-def _view(eye: np.ndarray, distance: float, rng: np.random.Generator) -> View:
-    """Of a stretch of the ground at `distance`, 2 to 4.5 metres wide."""
-    width = rng.uniform(2.0, _WIDTH)
+def _view(eye: np.ndarray, distance: float, width: float, rng: np.random.Generator) -> View:
+    """Of a stretch of the ground at `distance`; lengths in metres."""
     corners = np.array([[-width / 2, 0, -distance], [width / 2, width, -distance]], np.float32)
     framing = Framing(1.0, 0.0, float(rng.uniform(-0.15, 0.05)))
     return View.around(corners, eye, (_TRIAL, _TRIAL), framing)
 
 
 def _furnish(
-    body: Body, view: View, distance: float, rng: np.random.Generator, hard: bool
+    body: Body,
+    view: View,
+    draw_spot: Callable[[np.random.Generator], tuple[float, float, float]],
+    rng: np.random.Generator,
+    hard: bool,
 ) -> tuple[list[Surface], list[str]]:
     """Objects that do not hide each other too much."""
     things: list[Surface] = []
@@ -79,7 +95,7 @@ def _furnish(
         kind = str(rng.choice(_SCENE_KINDS))
         stand = _thing(body, kind, rng)
         for _ in range(_TRIES):
-            thing = stand(*_spot(distance, rng))
+            thing = stand(*draw_spot(rng))
             if _fits(view, [*things, thing], HARD_OVERLAP if hard else EASY_OVERLAP):
                 things.append(thing)
                 kinds.append(kind)
@@ -97,9 +113,9 @@ def _thing(
     return partial(person.posed, draw_look(rng, person.identity))
 
 
-def _spot(distance: float, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw yaw, x and z of an object about `distance` metres away."""
-    x = rng.uniform(-_WIDTH / 2, _WIDTH / 2)
+def _spot(distance: float, width: float, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw yaw, x and z of an object on a stretch `width` wide, about `distance` metres away."""
+    x = rng.uniform(-width / 2, width / 2)
     z = -distance - rng.uniform(-0.5, 0.5) * _DEPTH
     return float(rng.uniform(0, 2 * np.pi)), float(x), float(z)
 

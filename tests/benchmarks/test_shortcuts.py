@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import re
 import zipfile
@@ -14,14 +13,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from benchmarks import shortcuts
 from benchmarks.shortcuts import (
-    BODY,
     HIDDEN,
-    SHOWN,
     Arrays,
     Truth,
-    covered_by_obstacles,
     embed_painted,
     main,
     over_representation,
@@ -35,11 +30,12 @@ from pipeline.evaluation.embed import Batch, load_trained
 from pipeline.evaluation.metrics import Ranking
 from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
-from pipeline.options.drawn import BenchmarkOptions
+from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.synthetic.benchmark import render_benchmark
 from pipeline.synthetic.plan import OCCLUSIONS
 from pipeline.world.surfaces import PART
+from tests.synthetic.conftest import BODY
 from tests.tiny import tiny_backbone
 
 IMAGE = ImageOptions(height=64, width=32)
@@ -101,11 +97,6 @@ def truth(benchmark: Path) -> Truth:
 
 
 @pytest.fixture(scope="module")
-def covered(benchmark: Path, truth: Truth) -> np.ndarray:
-    return covered_by_obstacles(benchmark, BODY, truth)
-
-
-@pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     torch.manual_seed(0)
@@ -151,24 +142,11 @@ def test_what_is_hidden_does_not_reach_the_features(
         np.testing.assert_array_equal(plain[name], other[name])
 
 
-def test_the_obstacles_of_an_image_are_those_of_its_camera(
-    truth: Truth, covered: np.ndarray
-) -> None:
+def test_the_obstacle_of_an_image_is_one_of_its_camera(truth: Truth) -> None:
     cameras = np.array([int(key.split("_c")[1][0]) - 1 for key in truth.keys])
-    for own in range(2):
-        assert (covered[cameras % 2 == own, 1 - own] == 0).all()
-        assert (covered[cameras % 2 == own, own] > 0).any()
-    behind = np.flatnonzero(truth.occlusion == OCCLUSIONS.index("obstacle"))
-    assert len(behind) >= 6
-    assert (covered[behind].max(1) > 2 * SHOWN).all()
-    nearer = (truth.labels == PART["obstacle"]).mean((1, 2))
-    assert (covered.sum(1) <= nearer + 1e-9).all()
-
-
-def test_a_benchmark_of_other_code_is_refused(benchmark: Path, truth: Truth) -> None:
-    other = dataclasses.replace(truth, instances=truth.instances + 1)
-    with pytest.raises(InputError, match="other masks than this code renders"):
-        covered_by_obstacles(benchmark, BODY, other)
+    shown = [set(truth.obstacle[cameras % 2 == own]) - {""} for own in range(2)]
+    assert [len(kinds) for kinds in shown] == [1, 1]
+    assert shown[0] != shown[1]
 
 
 def test_an_image_without_masks_is_named(truth: Truth) -> None:
@@ -179,15 +157,14 @@ def test_an_image_without_masks_is_named(truth: Truth) -> None:
 def test_what_gallery_images_share_with_a_query() -> None:
     obstacle, person = (OCCLUSIONS.index(kind) for kind in ("obstacle", "person"))
     occlusion = np.array([obstacle, person, 0, obstacle, person])
-    truth = Truth(list("qpabc"), np.empty(0), np.empty(0), occlusion)
-    covered = np.array([[0.1, 0.3], [0.2, 0], [0, 0.02], [0.4, 0.5], [0.3, SHOWN / 2]])
+    truth = Truth(list("qpabc"), np.empty(0), occlusion, np.array(["bin", "", "bin", "bin", "car"]))
     arrays = {
         "query_keys": np.array(["q", "p"]),
         "gallery_keys": np.array(["a", "b", "c"]),
         "query_cameras": np.array([1, 2]),
         "gallery_cameras": np.array([1, 2, 2]),
     }
-    found = {name: having.tolist() for name, having in shared(arrays, truth, covered).items()}
+    found = {name: having.tolist() for name, having in shared(arrays, truth).items()}
     assert found == {
         "is occluded": [[False, True, True], [False, True, True]],
         "is of the query's camera": [[True, False, False], [False, True, True]],
@@ -239,13 +216,8 @@ def test_a_ranking_by_what_is_shared_has_its_full_ratio() -> None:
 
 
 def test_it_prints_each_condition_and_each_property(
-    benchmark: Path,
-    run: Path,
-    covered: np.ndarray,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    benchmark: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(shortcuts, "covered_by_obstacles", lambda *_: covered)
     main([str(benchmark), str(run)])
     printed = capsys.readouterr().out
     assert "mAP of 8 occluded queries by coarse, 1 runs" in printed

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.occluders.sam import small_sam
+from pipeline.occluders.sam import SMALL_SIDE, small_sam
 from pipeline.pretraining import sam_scenes
-from pipeline.pretraining import small_sam as training
 from pipeline.pretraining.sam_losses import decode, mask_costs, mask_iou
 from pipeline.pretraining.sam_report import report_sam, summarise
 from pipeline.pretraining.sam_scenes import (
@@ -19,7 +17,8 @@ from pipeline.pretraining.sam_scenes import (
     TRAINING,
     Scenes,
     draw_batch,
-    training_scenes,
+    read_scenes,
+    render_scenes,
 )
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.small_sam import Trainer, initialised, train_small_sam
@@ -28,21 +27,24 @@ from tests.pretraining.conftest import BODY
 
 
 @pytest.fixture(scope="module")
-def small_scenes() -> Iterator[None]:
-    """Let scenes be rendered as small as the network takes them."""
+def scenes_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes that are rendered as small as the network takes them."""
+    path = tmp_path_factory.mktemp("scenes") / "scenes.npz"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sam_scenes, "RENDERED_SIDE", 128)
-        yield
+        patch.setattr(sam_scenes, "RENDERED_SIDE", SMALL_SIDE)
+        render_scenes(BODY, path, seed=0, count=6)
+    return path
 
 
 @pytest.fixture(scope="module")
-def scenes(small_scenes: None) -> Scenes:
-    return training_scenes(BODY, seed=0, count=6, processes=1)
+def scenes(scenes_file: Path) -> Scenes:
+    return read_scenes(scenes_file)
 
 
 def test_scenes_are_those_of_their_family_and_seed(scenes: Scenes) -> None:
     family, held_out, other = (
-        SceneMaker(BODY, seed, 128)(3) for seed in ([TRAINING, 0], [HELD_OUT, 0], [TRAINING, 1])
+        SceneMaker(BODY, seed, SMALL_SIDE)(3)
+        for seed in ([TRAINING, 0], [HELD_OUT, 0], [TRAINING, 1])
     )
     np.testing.assert_array_equal(scenes.images[3].permute(1, 2, 0), family.image)
     np.testing.assert_array_equal(scenes.instances[3], family.instances)
@@ -53,10 +55,11 @@ def test_scenes_are_those_of_their_family_and_seed(scenes: Scenes) -> None:
 def test_boxes_are_those_of_the_instances(scenes: Scenes) -> None:
     rows, columns = np.nonzero(scenes.instances[1].numpy() == 1)
     x, y, width, height = scenes.boxes[1, 1].tolist()
-    assert (x + 1) * 64 - width * 32 == pytest.approx(columns.min())
-    assert (x + 1) * 64 + width * 32 == pytest.approx(columns.max())
-    assert (y + 1) * 64 - height * 32 == pytest.approx(rows.min())
-    assert (y + 1) * 64 + height * 32 == pytest.approx(rows.max())
+    half = SMALL_SIDE / 2
+    assert half * (x + 1 - width / 2) == pytest.approx(columns.min())
+    assert half * (x + 1 + width / 2) == pytest.approx(columns.max())
+    assert half * (y + 1 - height / 2) == pytest.approx(rows.min())
+    assert half * (y + 1 + height / 2) == pytest.approx(rows.max())
 
 
 def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
@@ -64,7 +67,7 @@ def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
     flipped = set()
     for _ in range(8):
         batch = draw_batch(scenes, rng, images=3, points=4)
-        assert batch.masks.shape == (12, 1, 32, 32)
+        assert batch.masks.shape == (12, 1, SMALL_SIDE // 4, SMALL_SIDE // 4)
         for n, (x, y) in enumerate(batch.points.long().tolist()):
             instances = batch.instances[n // 4]
             number = int(instances[y, x])
@@ -76,13 +79,19 @@ def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
     assert flipped == {True, False}
 
 
+def test_a_scene_without_background_is_asked_for_its_objects() -> None:
+    instances = torch.ones(SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
+    rng, targets = np.random.default_rng(0), torch.tensor([False, True])
+    assert {sam_scenes._prompt(instances, targets, rng)[0] for _ in range(40)} == {1}
+
+
 def test_the_batched_decoder_is_segment_anythings_own() -> None:
     torch.manual_seed(0)
     model = initialised(small_sam()).eval()
     points = torch.tensor([[20.0, 30.0], [90.0, 64.0], [5.0, 100.0], [64.0, 64.0]])[:, None]
     with torch.no_grad():
         sparse, dense = model.prompt_encoder((points, torch.ones(4, 1)), None, None)
-        embedding = torch.randn(2, 64, 8, 8)
+        embedding = torch.randn(2, 64, SMALL_SIDE // 16, SMALL_SIDE // 16)
         positions = model.prompt_encoder.get_dense_pe()
         masks, quality = decode(model.mask_decoder, embedding, positions, sparse, dense)
         for image in range(2):
@@ -110,7 +119,7 @@ def test_a_perfect_mask_costs_nothing_and_an_empty_one_most() -> None:
 def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
     trainer = Trainer(steps=100, seed=0)
     batch = draw_batch(scenes, np.random.default_rng(0), images=2, points=4)
-    losses = [trainer.update(batch).total.item() for _ in range(45)]
+    losses = [trainer.update(step, batch).total.item() for step in range(45)]
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
@@ -124,19 +133,13 @@ def test_the_rate_rises_and_ends_at_nothing() -> None:
     assert rates[-1] == pytest.approx(0)
 
 
-def test_the_stage_writes_the_same_weights_again(
-    small_scenes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "_SNAPSHOT", 2)
+def test_the_stage_writes_the_same_weights_again(scenes_file: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        train_small_sam(BODY, tmp_path / f"{name}.safetensors", seed=1, steps=3, scenes=3)
+        weights, state = tmp_path / f"{name}.safetensors", tmp_path / "state.pt"
+        train_small_sam(scenes_file, weights, state, seed=1, steps=3)
     one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert set(one) == set(small_sam().state_dict())
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "one.safetensors",
-        "two.safetensors",
-    ]
 
 
 def test_summary_counts_masks_and_objects() -> None:

@@ -95,37 +95,65 @@ def test_without_partners_there_is_no_identity_loss_but_a_gradient() -> None:
     assert (features.grad == 0).all()
 
 
-def test_the_class_token_learns_nothing_of_hidden_people(people: People) -> None:
-    """Other labels on occluded images leave its losses as they are; on clean ones they do not."""
+def make_batch(people: People, lesson: float = 0.0) -> Batch:
+    count = len(people.images)
+    return Batch(
+        people.images,
+        people.shares.float() / 64,
+        people.attributes,
+        people.seen,
+        people.occlusion,
+        people.identity,
+        torch.full((count, TOKENS, PATCH_WIDTH), lesson),
+        torch.full((count, IMAGE_WIDTH), lesson),
+    )
+
+
+@pytest.fixture
+def tokens(people: People) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random class tokens and patches."""
     generator = torch.Generator().manual_seed(0)
     count = len(people.images)
-    class_token = torch.randn(count, 8, generator=generator)
-    patches, heads = torch.randn(count, TOKENS, 8, generator=generator), Heads(8)
-    lessons = torch.zeros(count, TOKENS, PATCH_WIDTH), torch.zeros(count, IMAGE_WIDTH)
+    shapes = ((count, 8), (count, TOKENS, 8))
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
 
-    def losses(changed: torch.Tensor) -> tuple[float, float]:
-        attributes, identity = people.attributes.clone(), people.identity.clone()
-        attributes[changed], identity[changed] = 0, 0
-        shares = people.shares.float() / 64
-        batch = Batch(people.images, shares, attributes, people.occlusion, identity, *lessons)
-        found = batch_losses(class_token, patches, heads, batch, generator)
-        return found.class_attributes.item(), found.identity.item()
+
+def test_the_class_token_is_asked_for_attributes_that_are_seen(
+    people: People, tokens: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    heads, generator = Heads(8), torch.Generator().manual_seed(0)
+
+    def loss(changed: torch.Tensor) -> float:
+        """With other labels where `changed` (M, A)."""
+        attributes = torch.where(changed & (people.attributes > 0), 0, people.attributes)
+        batch = make_batch(people)._replace(attributes=attributes)
+        return batch_losses(*tokens, heads, batch, generator).class_attributes.item()
+
+    nothing = loss(torch.zeros_like(people.seen))
+    assert loss(~people.seen) == nothing
+    assert loss(people.seen & (people.occlusion != NONE)[:, None]) != nothing
+
+
+def test_the_teacher_says_nothing_of_whole_occluded_images(
+    people: People, tokens: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    heads, batch = Heads(8), make_batch(people)
+
+    def loss(changed: torch.Tensor) -> float:
+        lessons = batch.image_lessons + changed[:, None]
+        generator = torch.Generator().manual_seed(0)
+        changed_batch = batch._replace(image_lessons=lessons)
+        return batch_losses(*tokens, heads, changed_batch, generator).teacher.item()
 
     hidden = people.occlusion != NONE
-    nothing = losses(torch.zeros_like(hidden))
-    assert losses(hidden) == nothing
-    assert all(a != b for a, b in zip(losses(~hidden), nothing, strict=True))
+    assert loss(hidden) == loss(torch.zeros_like(hidden))
+    assert loss(~hidden) != loss(hidden)
 
 
-def test_the_total_is_the_sum_of_the_others(people: People) -> None:
+def test_the_total_is_the_sum_of_the_others(
+    people: People, tokens: tuple[torch.Tensor, torch.Tensor]
+) -> None:
     generator = torch.Generator().manual_seed(0)
-    count = len(people.images)
-    lessons = torch.ones(count, TOKENS, PATCH_WIDTH), torch.ones(count, IMAGE_WIDTH)
-    shares = people.shares.float() / 64
-    batch = Batch(
-        people.images, shares, people.attributes, people.occlusion, people.identity, *lessons
-    )
-    tokens = torch.randn(count, 8), torch.randn(count, TOKENS, 8)
-    total, *terms = batch_losses(*tokens, Heads(8), batch, generator)
+    total, *terms = batch_losses(*tokens, Heads(8), make_batch(people, 1.0), generator)
     assert total.item() == pytest.approx(sum(term.item() for term in terms), rel=1e-5)
     assert all(term.item() > 0 for term in terms)

@@ -32,14 +32,21 @@ def test_instances_are_numbered_as_the_kinds_are(scenes: list[Scene]) -> None:
         assert scene.instances.shape == (SIZE, SIZE)
         assert scene.image.dtype == scene.instances.dtype == np.uint8
         assert np.array_equal(np.unique(scene.instances), np.arange(len(scene.kinds) + 1))
-        assert len(scene.kinds) <= (6 if index % 2 else 4)
-        assert set(scene.kinds) <= {*KINDS, "person"}
+        objects = [kind for kind in scene.kinds if kind != "prop"]
+        assert len(objects) <= (6 if index % 2 else 4)
+        assert set(objects) <= {*KINDS, "person"}
     assert any("person" in scene.kinds for scene in scenes)
 
 
 def test_hard_scenes_have_more_objects(scenes: list[Scene]) -> None:
     easy, hard = (sum(len(scene.kinds) for scene in scenes[start::2]) for start in (0, 1))
     assert hard > easy
+
+
+def test_what_belongs_to_the_place_has_masks_too(scenes: list[Scene]) -> None:
+    easy, hard = (sum(scene.kinds.count("prop") for scene in scenes[start::2]) for start in (0, 1))
+    assert easy == 0
+    assert hard > 0
 
 
 def test_instances_agree_with_the_image(scenes: list[Scene]) -> None:
@@ -64,7 +71,7 @@ def test_a_scene_follows_from_its_seed_and_number(make: SceneMaker, scenes: list
 @pytest.mark.parametrize("overlap", [EASY_OVERLAP, HARD_OVERLAP])
 def test_no_object_is_hidden_by_more_than_the_bound(overlap: float) -> None:
     """Two boards, the nearer one moved aside until it hides little enough."""
-    view = _view(np.float32([0, 3, 0]), 10, np.random.default_rng(0))
+    view = _view(np.float32([0, 3, 0]), 10, 3.0, np.random.default_rng(0))
     far = board(0, -10, 1, 1.5)
     accepted = []
     for x in np.linspace(0, 1, 21):
@@ -76,7 +83,7 @@ def test_no_object_is_hidden_by_more_than_the_bound(overlap: float) -> None:
 
 
 def test_an_object_that_is_not_in_the_picture_does_not_fit() -> None:
-    view = _view(np.float32([0, 3, 0]), 10, np.random.default_rng(0))
+    view = _view(np.float32([0, 3, 0]), 10, 3.0, np.random.default_rng(0))
     assert _fits(view, [board(0, -10, 1, 1.5)], EASY_OVERLAP)
     assert not _fits(view, [board(30, -10, 1, 1.5)], EASY_OVERLAP)
     assert not _fits(view, [board(0, -10, 0.03, 0.1)], EASY_OVERLAP)

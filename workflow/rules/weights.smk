@@ -93,30 +93,53 @@ rule pretrain_vit:
     resources:
         **HEAVY,
     params:
+        # not an output: it outlives an interrupted job, which then resumes from it
+        state="results/demo_weights/small_vit.state.pt",
         code=code_hash("pipeline.pretraining.small_vit"),
     shell:
         "python -m pipeline.pretraining.small_vit --people {input.people:q}"
-        " --lessons {input.lessons:q} --weights {output.weights:q}"
+        " --lessons {input.lessons:q} --weights {output.weights:q} --state {params.state:q}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
-rule pretrain_sam:
+rule render_sam_scenes:
     input:
         body=BODY,
     output:
-        weights="results/demo_weights/small_sam.safetensors",
+        scenes="results/demo_weights/scenes.npz",
     log:
-        "results/logs/demo_weights/pretrain_sam.log",
+        "results/logs/demo_weights/render_sam_scenes.log",
     conda:
         "../../envs/pipeline.yaml"
     threads: 2
     resources:
         **HEAVY,
     params:
+        code=code_hash("pipeline.pretraining.sam_scenes"),
+    shell:
+        "python -m pipeline.pretraining.sam_scenes --body {input.body:q}"
+        " --scenes {output.scenes:q} --processes {threads}"
+        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+
+
+rule pretrain_sam:
+    input:
+        scenes="results/demo_weights/scenes.npz",
+    output:
+        weights="results/demo_weights/small_sam.safetensors",
+    log:
+        "results/logs/demo_weights/pretrain_sam.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        **HEAVY,
+    params:
+        # not an output: it outlives an interrupted job, which then resumes from it
+        state="results/demo_weights/small_sam.state.pt",
         code=code_hash("pipeline.pretraining.small_sam"),
     shell:
-        "python -m pipeline.pretraining.small_sam --body {input.body:q}"
-        " --weights {output.weights:q} --processes {threads}"
+        "python -m pipeline.pretraining.small_sam --scenes {input.scenes:q}"
+        " --weights {output.weights:q} --state {params.state:q}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 

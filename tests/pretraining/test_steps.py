@@ -1,0 +1,69 @@
+"""Steps of a pretraining that is stopped and resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.pretraining import steps as module
+from pipeline.pretraining.steps import run_steps
+
+STEPS = 7
+
+
+class Training:
+    """A linear layer that is pulled towards what a step draws."""
+
+    def __init__(self) -> None:
+        self.layer = nn.Linear(3, 1, bias=False)
+        nn.init.ones_(self.layer.weight)
+        self.optimizer = torch.optim.SGD(self.layer.parameters(), lr=0.1, momentum=0.9)
+        self.parts: dict[str, Any] = {"layer": self.layer, "optimizer": self.optimizer}
+        self.done: list[int] = []
+
+    def update(self, step: int) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(step)
+        loss = self.layer(torch.randn(4, 3, generator=generator)).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.done.append(step)
+        return {"loss": loss.item()}
+
+    def stopped_before(self, step: int) -> dict[str, float]:
+        if step == 5:
+            raise KeyboardInterrupt
+        return self.update(step)
+
+
+@pytest.fixture(autouse=True)
+def saved_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SAVED", 2)
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """The state of a training that was stopped after five steps, saved after four."""
+    state, training = tmp_path / "state.pt", Training()
+    with pytest.raises(KeyboardInterrupt):
+        run_steps("t", STEPS, training.stopped_before, state, "run", training.parts)
+    return state
+
+
+def test_a_stopped_training_resumes_to_the_same_weights(stopped: Path, tmp_path: Path) -> None:
+    whole, resumed = Training(), Training()
+    run_steps("t", STEPS, whole.update, tmp_path / "other.pt", "run", whole.parts)
+    run_steps("t", STEPS, resumed.update, stopped, "run", resumed.parts)
+    assert resumed.done == [4, 5, 6]
+    assert torch.equal(resumed.layer.weight, whole.layer.weight)
+    assert not list(tmp_path.iterdir())  # no state is left
+
+
+def test_another_training_starts_anew(stopped: Path) -> None:
+    other = Training()
+    run_steps("t", STEPS, other.update, stopped, "another run", other.parts)
+    assert other.done == list(range(STEPS))
