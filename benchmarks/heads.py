@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, optim
 
+from pipeline.device import choose_device, choose_precision, make_deterministic
 from pipeline.model.backbone import encode
 from pipeline.model.dpeformer import DPEFormer, Features, build_model
 from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import BackboneOptions, RunOptions
-from pipeline.training.device import choose_device, choose_precision, make_deterministic
 from pipeline.training.loop import Learner, index_batch
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank

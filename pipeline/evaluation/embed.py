@@ -15,13 +15,13 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.data.shards import HASHES, split_names, stream
+from pipeline.device import choose_device, make_deterministic
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, RunOptions
 from pipeline.provenance import code_hash
-from pipeline.training.device import choose_device, make_deterministic
 from pipeline.training.views import normalise, resize
 
 BATCH = 128

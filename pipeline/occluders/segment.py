@@ -10,6 +10,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
+from pipeline.device import choose_device
 from pipeline.files import exclusive, sha256, shipped, write_json
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
@@ -19,7 +20,6 @@ from pipeline.occluders.sam import build_sam
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
 from pipeline.provenance import code_hash, fingerprint
-from pipeline.training.device import choose_device
 
 
 def segment(

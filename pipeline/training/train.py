@@ -15,6 +15,12 @@ import torch
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.data.trainable import check_trainable
+from pipeline.device import (
+    choose_device,
+    choose_precision,
+    make_deterministic,
+    unrepeatable,
+)
 from pipeline.environment import current_environment
 from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
@@ -24,12 +30,6 @@ from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.provenance import fingerprint
 from pipeline.training.checkpoint import Checkpoint, Progress
-from pipeline.training.device import (
-    choose_device,
-    choose_precision,
-    make_deterministic,
-    unrepeatable,
-)
 from pipeline.training.interruption import StopRequest
 from pipeline.training.loader import load_batches, worker_faults
 from pipeline.training.loop import (

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pipeline.device import choose_device, choose_precision, make_deterministic
 from pipeline.errors import InputError
 from pipeline.options.compute import ComputeOptions
-from pipeline.training.device import choose_device, choose_precision, make_deterministic
 
 CPU = torch.device("cpu")
 
