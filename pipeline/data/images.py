@@ -1,4 +1,4 @@
-"""Decode image files into RGB arrays."""
+"""Decode image files into RGB arrays, and resize these."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF's orientation (CIPA DC-008) to the operation that turns the stored pixels upright."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -83,3 +86,12 @@ def _rgb(image: Image.Image) -> np.ndarray:
             f"expected 8 or 16 bits a channel, found Pillow's mode {image.mode}: convert the image"
         )
     return np.array(image.convert("RGB"))
+
+
+def resize(
+    image: np.ndarray, size: Size, method: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
+    """`image` (h, w, 3) uint8 scaled to `size` with antialiasing."""
+    if image.shape[1::-1] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, method))

@@ -13,16 +13,17 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from pipeline.cli import run_stage
+from pipeline.data.images import resize
 from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.data.shards import HASHES, split_names, stream
 from pipeline.device import choose_device, make_deterministic
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
+from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, RunOptions
 from pipeline.provenance import code_hash
-from pipeline.training.views import normalise, resize
 
 BATCH = 128
 
@@ -109,7 +110,8 @@ def embed_batch(model: DPEFormer, batch: Batch, image: ImageOptions) -> dict[str
     """
     device = next(model.parameters()).device
     cameras = camera_rows(model, batch.cameras, batch.keys)
-    features = model(normalise(batch.images.to(device), image), cameras)
+    pixels = normalise(batch.images.to(device), image.mean, image.std)
+    features = model(pixels, cameras)
     named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
     if features.selection is not None:
         named["k"] = features.selection.k

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipeline.data.images import resize
 from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import camera_rows, load_trained
 from pipeline.evaluation.queries import read_queries
 from pipeline.figures.queries import average_precision, choose_queries
 from pipeline.files import checked_folder, read_json
+from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer, Features
 from pipeline.options.figures import FigureOptions
 from pipeline.options.run import ImageOptions
-from pipeline.training.views import normalise, resize
 
 
 class ShownQueries(NamedTuple):
@@ -36,9 +37,10 @@ class ShownQueries(NamedTuple):
 
     def features(self) -> Features:
         """What the network says of the pictures."""
-        images = torch.from_numpy(self.pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
+        pixels = torch.from_numpy(self.pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
+        images = normalise(pixels, self.image.mean, self.image.std)
         with torch.inference_mode():
-            return self.model(normalise(images, self.image), self.cameras)
+            return self.model(images, self.cameras)
 
 
 def load_shown(shards: Path, run: Path, options: FigureOptions) -> ShownQueries:

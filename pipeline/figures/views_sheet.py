@@ -8,11 +8,12 @@ import numpy as np
 
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
+from pipeline.data.training_images import TrainingImages
 from pipeline.figures.sheets import Layout, Row, Tile, draw_sheet, evenly, save_figure
 from pipeline.occluders.bank import load_bank
 from pipeline.options.run import RunOptions
 from pipeline.training.occlusion import make_occluder
-from pipeline.training.views import TrainingImages, two_views
+from pipeline.training.views import two_views
 
 COLUMNS, PAIRS = 12, 3
 """Images in a row; rows of clean views, each with its row of second views."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,6 +48,12 @@ def measure_width(options: BackboneOptions, image: ImageOptions) -> int:
     """Width of the tokens of a backbone, which is built without memory for its weights."""
     with torch.device("meta"):
         return _build(options, image).num_features
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """The network's input, (B, 3, H, W) float32, of pixels `images` where white is 255."""
+    means, stds = (torch.tensor(values, device=images.device) for values in (mean, std))
+    return images.float().div(255).sub_(means.view(1, 3, 1, 1)).div_(stds.view(1, 3, 1, 1))
 
 
 def encode(

@@ -16,8 +16,10 @@ from torch import Tensor, nn, optim
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from pipeline.data.training_images import TrainingImages
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
+from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import LossOptions, RunOptions
 from pipeline.training.checkpoint import History, Progress, Row
@@ -25,7 +27,7 @@ from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
 from pipeline.training.optimizer import Schedule
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.views import Batch, TrainingImages, normalise
+from pipeline.training.views import Batch
 
 QUANTILES = (10, 25, 50, 75, 90)
 """Of k, in percent."""
@@ -57,13 +59,14 @@ def start_memories(learner: Learner, images: TrainingImages) -> None:
     if not learner.memories:
         return
     model, options, device = learner.model.eval(), learner.options, learner.device
+    mean, std = options.image.mean, options.image.std
     batch = 2 * options.training.identities * options.training.images
     features: dict[str, list[Tensor]] = {name: [] for name in learner.memories}
     for start in range(0, len(images), batch):
         rows = range(start, min(start + batch, len(images)))
         pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
         cameras = torch.from_numpy(images.cameras[rows.start : rows.stop]).to(device)
-        found = model(normalise(pixels.to(device), options.image), cameras)
+        found = model(normalise(pixels.to(device), mean, std), cameras)
         for name, parts in features.items():
             parts.append(getattr(found, name))
     labels = torch.from_numpy(images.labels).to(device)
@@ -98,7 +101,8 @@ class Learner:
         labels = batch.labels.to(self.device, non_blocking=True)
         pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
         cameras = batch.cameras.repeat(2).to(self.device, non_blocking=True)
-        features = self.model(normalise(pixels, self.options.image), cameras, views=2)
+        image = self.options.image
+        features = self.model(normalise(pixels, image.mean, image.std), cameras, views=2)
         logits = self.model.classify(features)
         clean, second = slice(None, len(labels)), slice(len(labels), None)
         losses = training_loss(

@@ -15,6 +15,7 @@ import torch
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.data.trainable import check_trainable
+from pipeline.data.training_images import TrainingImages
 from pipeline.device import (
     choose_device,
     choose_precision,
@@ -22,6 +23,7 @@ from pipeline.device import (
     unrepeatable,
 )
 from pipeline.environment import current_environment
+from pipeline.evaluation.token_quality import TokenQuality
 from pipeline.files import sha256, write_json
 from pipeline.model.dpeformer import build_model
 from pipeline.model.weights import save_weights
@@ -43,8 +45,7 @@ from pipeline.training.occlusion import Occluder, make_occluder
 from pipeline.training.optimizer import make_average, make_optimizer
 from pipeline.training.record import peak_memory_mib, run_facts
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.token_quality import TokenQuality
-from pipeline.training.views import TrainingImages, TwoViews
+from pipeline.training.views import TwoViews
 
 
 def _now() -> str:

@@ -6,28 +6,21 @@ of workers, of the batches before it, or of a restart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.options.run import AugmentOptions, ImageOptions
+from pipeline.data.images import Size, resize
+from pipeline.data.training_images import TrainingImages
+from pipeline.options.run import AugmentOptions
 from pipeline.training.occlusion import Occluder
 from pipeline.training.sampling import SampleKey
 
-if TYPE_CHECKING:  # a training step needs no pandas
-    from pipeline.data.shards import ShardReader
-
-CACHE_BYTES = 512 * 2**20
-"""Decoded images are kept while they fit into this."""
 _GREY = (0.299, 0.587, 0.114)
 _RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
 
 
 class View(NamedTuple):
@@ -52,53 +45,6 @@ class Batch(NamedTuple):
     second: Tensor
     labels: Tensor
     cameras: Tensor
-
-
-class TrainingImages:
-    """The training split.
-
-    `labels` (M,) int64 index the sorted identities, `cameras` (M,) int64 the sorted
-    `camera_numbers`; `keys` name the images.
-    """
-
-    def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
-        self._reader = reader
-        self.size: Size = (image.width, image.height)
-        self._cache: dict[int, np.ndarray] = {}
-        self._cached_bytes = 0
-        self.keys: list[str] = reader.index["key"].tolist()
-        identities, labels = np.unique(reader.index["identity"].to_numpy(), return_inverse=True)
-        self.identities = len(identities)
-        self.labels = labels.astype(np.int64)
-        numbers, cameras = np.unique(reader.index["camera"].to_numpy(), return_inverse=True)
-        self.camera_numbers: list[int] = numbers.tolist()
-        self.cameras = cameras.astype(np.int64)
-
-    def __len__(self) -> int:
-        return len(self._reader)
-
-    def __getitem__(self, i: int) -> np.ndarray:
-        """Image `i` as it would be tested: at the network's size, (H, W, 3) uint8."""
-        return resize(self.source(i), self.size)
-
-    def source(self, i: int) -> np.ndarray:
-        """Image `i` at its own size, (h, w, 3) uint8, not to be written to."""
-        if i in self._cache:
-            return self._cache[i]
-        image = self._reader.image(i)
-        if self._cached_bytes + image.nbytes <= CACHE_BYTES:
-            self._cache[i] = image
-            self._cached_bytes += image.nbytes
-        return image
-
-
-def resize(
-    image: np.ndarray, size: Size, method: Image.Resampling = Image.Resampling.BILINEAR
-) -> np.ndarray:
-    """`image` (h, w, 3) uint8 scaled to `size` with antialiasing."""
-    if image.shape[1::-1] == size:
-        return image
-    return np.asarray(Image.fromarray(image).resize(size, method))
 
 
 def clean_view(
@@ -171,10 +117,3 @@ class TwoViews(Dataset[View]):
         views = two_views(image, size, self._options, self._occluder, rng)
         label, camera = self._images.labels[index], self._images.cameras[index]
         return View(*views, int(label), int(camera))
-
-
-def normalise(images: Tensor, options: ImageOptions) -> Tensor:
-    """The network's input, (B, 3, H, W) float32, of pixels `images` where white is 255."""
-    mean = torch.tensor(options.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(options.std, device=images.device).view(1, 3, 1, 1)
-    return images.float().div(255).sub_(mean).div_(std)

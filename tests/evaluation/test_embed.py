@@ -19,12 +19,12 @@ from pipeline.errors import InputError
 from pipeline.evaluation.embed import embed, embed_split, load_trained, read_batches
 from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
+from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer, build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.provenance import code_hash
-from pipeline.training.views import normalise
 from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
@@ -234,7 +234,7 @@ def test_each_image_is_embedded_with_its_camera(tmp_path: Path, shards: Path) ->
     assert cameras.tolist() == [2, 3, 2, 3, 2, 3, 2, 3, 2]
     with torch.inference_mode():
         right, wrong = (
-            model(normalise(batch.images, image), torch.tensor(rows)).blended
+            model(normalise(batch.images, image.mean, image.std), torch.tensor(rows)).blended
             for rows in (cameras - 1, 4 - cameras)
         )
     np.testing.assert_allclose(found, right, rtol=0, atol=1e-5)

@@ -16,11 +16,10 @@ from pipeline.errors import InputError
 from pipeline.figures import attention, kept, patches
 from pipeline.figures.sheets import ORANGE, rgb
 from pipeline.figures.shown import ShownQueries, load_shown
-from pipeline.model.backbone import encode
+from pipeline.model.backbone import encode, normalise
 from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.options.figures import FigureOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
-from pipeline.training.views import normalise
 from tests.figures.figure_checks import OPTIONS, cell, centre, make_trained_run, read
 
 Colour = Callable[[str, int, int], tuple[int, int, int]]
@@ -37,7 +36,8 @@ def without(**model: object) -> RunOptions:
 
 
 def tokens(shown: ShownQueries) -> tuple[torch.Tensor, torch.Tensor]:
-    images = normalise(torch.from_numpy(shown.pictures).permute(0, 3, 1, 2), shown.image)
+    pixels = torch.from_numpy(shown.pictures).permute(0, 3, 1, 2)
+    images = normalise(pixels, shown.image.mean, shown.image.std)
     with torch.inference_mode():
         return encode(shown.model.backbone, images)
 

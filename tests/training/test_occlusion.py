@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
+from pipeline.model.backbone import normalise
 from pipeline.options.run import AugmentOptions, ErasingOptions, ImageOptions
 from pipeline.training.occlusion import (
     CutAndPaste,
@@ -16,7 +17,6 @@ from pipeline.training.occlusion import (
     make_occluder,
     random_box,
 )
-from pipeline.training.views import normalise
 
 HEIGHT, WIDTH = 64, 32
 
@@ -196,7 +196,7 @@ def test_what_random_erasing_fills_in_as_the_network_sees_it(
     result = RandomErasing(options, image)(black, np.random.default_rng(0))
     top, left, bottom, right = bounds((result != 0).any(2))
     pixels = torch.from_numpy(result[top:bottom, left:right]).permute(2, 0, 1)[None]
-    seen = normalise(pixels, image)[0].flatten(1)
+    seen = normalise(pixels, image.mean, image.std)[0].flatten(1)
     np.testing.assert_allclose(seen.mean(1), mean, atol=0.15)
     np.testing.assert_allclose(seen.std(1), std, atol=0.15)
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from pipeline.cli import run_stage
+from pipeline.data.training_images import TrainingImages
 from pipeline.environment import current_environment
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
 from pipeline.training.train import train
-from pipeline.training.views import TrainingImages
 from tests.cases import long_but
 from tests.faults import file_limit
 from tests.training.runs import (

@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.data.shards import ShardReader
+from pipeline.data.training_images import TrainingImages
 from pipeline.files import read_json, sha256
+from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
@@ -18,7 +20,7 @@ from pipeline.training.loader import load_batches
 from pipeline.training.loop import Learner, make_memories, start_memories
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.views import TrainingImages, TwoViews, normalise
+from pipeline.training.views import TwoViews
 from tests.training.runs import CPU, Runner, rows, weights, with_
 
 K = [f"k_q{percent}" for percent in (10, 25, 50, 75, 90)]
@@ -178,5 +180,5 @@ def test_both_views_and_the_first_centres_are_told_the_cameras(
     learner.step(batch)
     [(pixels, cameras)] = told
     for half, view in ((slice(0, 6), batch.clean), (slice(6, 12), batch.second)):
-        assert torch.equal(pixels[half], normalise(view, options.image))
+        assert torch.equal(pixels[half], normalise(view, options.image.mean, options.image.std))
         assert torch.equal(cameras[half], batch.cameras)

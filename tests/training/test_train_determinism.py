@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.data.training_images import TrainingImages
 from pipeline.device import unrepeatable
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
-from pipeline.training.views import TrainingImages
 from tests.cases import long_but
 from tests.training.runs import Runner, command, computed, result
 

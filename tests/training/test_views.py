@@ -8,18 +8,13 @@ import torch
 from PIL import Image
 
 from pipeline.data.shards import ShardReader
+from pipeline.data.training_images import TrainingImages
+from pipeline.model.backbone import normalise
 from pipeline.options.run import AugmentOptions, ImageOptions, RunOptions
 from pipeline.training.loader import load_batches
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.views import (
-    Batch,
-    TrainingImages,
-    TwoViews,
-    clean_view,
-    normalise,
-    two_views,
-)
+from pipeline.training.views import Batch, TwoViews, clean_view, two_views
 
 STILL = AugmentOptions(colour_jitter=0.0, flip=0.0, pad=0)
 SIZE = (16, 32)
@@ -191,8 +186,8 @@ def test_images_are_resized_to_the_network(shards: Path) -> None:
 
 
 def test_normalise_is_share_of_white_minus_mean_over_std() -> None:
-    options = ImageOptions(mean=(0.5, 0.4, 0.3), std=(0.5, 0.25, 0.2))
+    means, stds = (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)
     pixels = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 3, 2, 2)
-    for c, (mean, std) in enumerate(zip(options.mean, options.std, strict=True)):
+    for c, (mean, std) in enumerate(zip(means, stds, strict=True)):
         expected = (pixels[:, c].double() / 255 - mean) / std
-        assert torch.allclose(normalise(pixels, options)[:, c].double(), expected, atol=1e-6)
+        assert torch.allclose(normalise(pixels, means, stds)[:, c].double(), expected, atol=1e-6)

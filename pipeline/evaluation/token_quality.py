@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.data.training_images import TrainingImages
 from pipeline.errors import InputError
+from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import RunOptions
-from pipeline.training.views import TrainingImages, normalise
 from pipeline.world.surfaces import PART
 
 MOSTLY = 0.5
@@ -61,7 +62,7 @@ class TokenQuality:
         found = []
         for rows in torch.arange(len(self._pixels)).split(size):
             pixels = self._pixels[rows].permute(0, 3, 1, 2).to(device)  # (B, 3, H, W)
-            images = normalise(pixels, self._options.image)
+            images = normalise(pixels, self._options.image.mean, self._options.image.std)
             scores = model(images, self._cameras[rows].to(device)).selection.scores.cpu()
             found.append(area_under_curve(scores, self._person[rows]))
         return float(torch.cat(found).nanmean())

@@ -10,12 +10,21 @@ import pytest
 import torch
 
 from pipeline.data.shards import ShardReader
+from pipeline.data.training_images import TrainingImages
 from pipeline.errors import InputError
+from pipeline.evaluation.token_quality import TokenQuality, area_under_curve
 from pipeline.model.dpeformer import build_model
-from pipeline.options.run import RunOptions
-from pipeline.training.token_quality import TokenQuality, area_under_curve
-from pipeline.training.views import TrainingImages
 from pipeline.world.surfaces import PART
+from tests.training.drawn import draw_shards, tiny_options
+
+OPTIONS = tiny_options()
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> TrainingImages:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    return TrainingImages(ShardReader(draw_shards(folder), "train"), OPTIONS.image)
 
 
 def auc(scores: list[float], person: list[bool]) -> float:
@@ -51,15 +60,14 @@ def write_truth(path: Path, images: TrainingImages, occluded: np.ndarray) -> np.
 
 @pytest.mark.parametrize("some", [True, False])
 def test_the_occluded_images_count_or_all_where_none_is(
-    shards: Path, options: RunOptions, tmp_path: Path, some: bool
+    images: TrainingImages, tmp_path: Path, some: bool
 ) -> None:
-    images = TrainingImages(ShardReader(shards, "train"), options.image)
     occluded = np.zeros(len(images), np.uint8)
     occluded[[1, 4, 5]] = some
     person = write_truth(tmp_path / "truth.npz", images, occluded).reshape(len(images), -1)
     torch.manual_seed(0)
-    model = build_model(options, images.identities, pretrained=False)
-    found = TokenQuality(images, tmp_path / "truth.npz", options).measure(model)
+    model = build_model(OPTIONS, images.identities, pretrained=False)
+    found = TokenQuality(images, tmp_path / "truth.npz", OPTIONS).measure(model)
     pixels = torch.stack([torch.from_numpy(images[i].copy()) for i in range(len(images))])
     with torch.no_grad():
         scores = model(pixels.permute(0, 3, 1, 2) / 127.5 - 1).selection.scores
@@ -69,13 +77,10 @@ def test_the_occluded_images_count_or_all_where_none_is(
     assert not model.training
 
 
-def test_an_image_without_masks_is_an_error(
-    shards: Path, options: RunOptions, tmp_path: Path
-) -> None:
-    images = TrainingImages(ShardReader(shards, "train"), options.image)
+def test_an_image_without_masks_is_an_error(images: TrainingImages, tmp_path: Path) -> None:
     key = images.keys[7]
     images.keys[7] = "renamed"
     write_truth(tmp_path / "truth.npz", images, np.zeros(len(images), np.uint8))
     images.keys[7] = key
     with pytest.raises(InputError, match=f"none of {key} and 0 more"):
-        TokenQuality(images, tmp_path / "truth.npz", options)
+        TokenQuality(images, tmp_path / "truth.npz", OPTIONS)
