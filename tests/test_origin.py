@@ -11,19 +11,19 @@ import pytest
 from pipeline.cli import run_stage
 from pipeline.environment import commit, versions
 from pipeline.errors import InputError
+from pipeline.evaluation.link_run import link_run
 from pipeline.files import sha256
 from pipeline.options.run import ModelOptions
 from pipeline.origin import origin_path, read_origin
 from pipeline.provenance import ROOT, code_hash
-from pipeline.training.take_over import take_over
 from tests.lineage.making import make, write
 
 
 def test_a_record_says_by_what_of_what_where_and_when(tmp_path: Path) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
     origin = read_origin(made)
-    assert origin["stage"] == "pipeline.training.take_over"
-    assert origin["code"] == code_hash("pipeline.training.take_over")
+    assert origin["stage"] == "pipeline.evaluation.link_run"
+    assert origin["code"] == code_hash("pipeline.evaluation.link_run")
     assert origin["arguments"] == {
         "files": [str(tmp_path / "a.txt")],
         "folder": str(tmp_path / "made"),
@@ -53,7 +53,7 @@ def test_options_are_recorded_whole_and_facts_as_returned(tmp_path: Path) -> Non
         output.touch()
         return {"device": "cpu"}
 
-    stage.__module__ = take_over.__module__
+    stage.__module__ = link_run.__module__
     run_stage(stage, ["--options", '{"k_min": 7}', "--makes", str(output)])
     origin = read_origin(output)
     assert origin["arguments"]["options"] == ModelOptions(k_min=7).model_dump(mode="json")
@@ -68,7 +68,7 @@ def test_of_a_folder_that_is_not_read_whole_the_stage_says_what_it_has_read(tmp_
         write(tmp_path / "x", "x")
         return {"sources": {str(photos): {"one.jpg": "its hash"}}}
 
-    stage.__module__ = take_over.__module__
+    stage.__module__ = link_run.__module__
     run_stage(stage, ["--made-of", str(photos), "--makes", str(tmp_path / "x")])
     origin = read_origin(tmp_path / "x")
     assert origin["sources"] == {str(photos): {"one.jpg": "its hash"}}
@@ -86,7 +86,7 @@ def test_a_source_is_recorded_as_it_was_when_the_job_began(
         write(tmp_path / "x", "x")
         source.unlink() if later is None else write(source, later)
 
-    stage.__module__ = take_over.__module__
+    stage.__module__ = link_run.__module__
     run_stage(stage, ["--made-of", str(source), "--makes", str(tmp_path / "x")])
     assert read_origin(tmp_path / "x")["sources"] == {str(source): began}
 
@@ -102,7 +102,7 @@ def test_records_lie_beside_the_results_and_are_not_among_their_inputs(tmp_path:
 def test_a_job_that_fails_leaves_no_record(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no-such-file"):
         run_stage(
-            take_over,
+            link_run,
             ["--files", f"{tmp_path}/no-such-file", "--folder", f"{tmp_path}", "--makes", "x"],
         )
     assert list(tmp_path.rglob("*.json")) == []
@@ -110,7 +110,7 @@ def test_a_job_that_fails_leaves_no_record(tmp_path: Path) -> None:
 
 def test_by_hand_without_makes_there_is_no_record(tmp_path: Path) -> None:
     source = write(tmp_path / "a.txt", "a")
-    run_stage(take_over, ["--files", str(source), "--folder", str(tmp_path / "made")])
+    run_stage(link_run, ["--files", str(source), "--folder", str(tmp_path / "made")])
     assert (tmp_path / "made" / "a.txt").exists()
     assert list(tmp_path.rglob("*.json")) == []
 
@@ -128,7 +128,7 @@ def test_in_a_folder_the_changed_file_is_named(tmp_path: Path, text: str | None)
     folder = tmp_path / "shards"
     for name in ("a.tar", "b.tar"):
         write(folder / name, name)
-    run_stage(take_over, ["--files", "--folder", str(tmp_path / "empty"), "--makes", str(folder)])
+    run_stage(link_run, ["--files", "--folder", str(tmp_path / "empty"), "--makes", str(folder)])
     make(write(tmp_path / "c", "c"), tmp_path / "made", folder)
     (folder / "b.tar").unlink() if text is None else write(folder / "b.tar", text)
     with pytest.raises(SystemExit, match=rf"error: {folder}/b\.tar: not as it was made.*delete "):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.cli import run_stage
-from pipeline.training.take_over import take_over
+from pipeline.evaluation.link_run import link_run
 
 
 def make(source: Path, folder: Path, *others: Path) -> Path:
     """Link `source` into `folder`, and say that it was made of `others` too."""
     made = folder / source.name
     arguments = ["--files", source, "--folder", folder, "--made-of", source, *others]
-    run_stage(take_over, [str(part) for part in [*arguments, "--makes", made]])
+    run_stage(link_run, [str(part) for part in [*arguments, "--makes", made]])
     return made
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import run_stage
+from pipeline.evaluation.link_run import link_run
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import Link, bad_files, draw, walk
 from pipeline.origin import origin_path
 from pipeline.provenance import code_hash
-from pipeline.training.take_over import take_over
 from tests.lineage.making import make, write
 
 
@@ -67,7 +67,7 @@ def test_each_file_of_a_folder_is_named_however_many(tmp_path: Path) -> None:
 
 def test_a_folder_that_was_made_holds_no_more_than_was_made(tmp_path: Path) -> None:
     made = write(tmp_path / "made" / "shards" / "a.tar", "a").parent
-    run_stage(take_over, ["--files", "--folder", str(tmp_path), "--makes", str(made)])
+    run_stage(link_run, ["--files", "--folder", str(tmp_path), "--makes", str(made)])
     write(made / "new.tar", "new")
     assert bad(made) == ["CHANGED made/shards/new.tar"]
 
@@ -91,7 +91,7 @@ def test_an_input_that_was_made_anew_since_is_not_what_was_used(last: Path) -> N
 def test_without_a_record_nothing_is_believed(last: Path) -> None:
     record = origin_path(last.parent.parent / "middle" / "a.txt")
     text = record.read_text()
-    record.write_text(text.replace("take_over", "take_ever"))
+    record.write_text(text.replace("link_run", "link_ran"))
     assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
     record.unlink()
     assert bad(last) == ["MISSING middle/.provenance/a.txt.json"]
@@ -113,7 +113,7 @@ def test_a_folder_in_the_place_of_a_source_is_not_the_source(last: Path) -> None
 def test_a_line_says_by_what_and_when(last: Path) -> None:
     first, *_ = draw((Chain().follow(last),))
     assert first.startswith("ok      ")
-    assert f"{last} (pipeline.training.take_over, 20" in first
+    assert f"{last} (pipeline.evaluation.link_run, 20" in first
     assert first.endswith("by this code)")
 
 

@@ -39,7 +39,7 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(project, tmp_path):
     project.configure(compare=["baseline"], seeds=[0])
     planned = project.planned("all")
     assert {"embed", "score", "publish"} <= planned
-    assert not {"train", "ingest", "take_over"} & planned
+    assert not {"train", "ingest", "link_run"} & planned
 
 
 def test_a_folder_without_a_test_set_is_trained_on_and_tested_elsewhere(project, tmp_path):

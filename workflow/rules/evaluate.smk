@@ -1,6 +1,6 @@
 if TRAINED != TESTED:
 
-    rule take_over:
+    rule link_run:
         input:
             expand(
                 f"{TRAINED_RUN}/{{file}}", dataset=TRAINED, file=TRAINED_FILES, allow_missing=True
@@ -8,7 +8,7 @@ if TRAINED != TESTED:
         output:
             expand(f"{TESTED_RUN}/{{file}}", file=TRAINED_FILES, allow_missing=True),
         log:
-            f"results/logs/{TESTED_RUN.removeprefix('results/')}/take_over.log",
+            f"results/logs/{TESTED_RUN.removeprefix('results/')}/link_run.log",
         localrule: True
         conda:
             "../../envs/pipeline.yaml"
@@ -16,9 +16,9 @@ if TRAINED != TESTED:
             **LIGHT,
         params:
             folder=lambda wildcards, output: Path(output[0]).parent,
-            code=code_hash("pipeline.training.take_over"),
+            code=code_hash("pipeline.evaluation.link_run"),
         shell:
-            "python -m pipeline.training.take_over --files {input:q} --folder {params.folder:q}"
+            "python -m pipeline.evaluation.link_run --files {input:q} --folder {params.folder:q}"
             " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 

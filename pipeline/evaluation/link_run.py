@@ -9,11 +9,11 @@ from pipeline.cli import run_stage
 from pipeline.files import atomic_file
 
 
-def take_over(files: list[Path], folder: Path) -> None:
-    """Copy `files` into `folder`; a file of the same name there is replaced.
+def link_run(files: list[Path], folder: Path) -> None:
+    """Copy the `files` of a run into `folder`; a file of the same name there is replaced.
 
-    Links would share their times with the originals, which Snakemake touches: a job would seem
-    older than its own input.
+    Hard links would share their times with the originals, which Snakemake touches: a job would
+    seem older than its own input.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
@@ -22,4 +22,4 @@ def take_over(files: list[Path], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(take_over)
+    run_stage(link_run)
