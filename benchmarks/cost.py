@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
-from pipeline.model.backbone import create_backbone
+from pipeline.model.build import build_backbone
 from pipeline.options.data import DataOptions, SplitCounts
 from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
 from pipeline.training.sampling import epoch_batches
@@ -57,7 +57,7 @@ class Cost(NamedTuple):
 def count_flop(backbone: BackboneOptions, image: ImageOptions) -> tuple[float, float]:
     """FLOP of the backbone for one image: forward, and forward with backward."""
     with torch.device("meta"):  # shapes alone
-        network = create_backbone(backbone, image, pretrained=False)
+        network = build_backbone(backbone, image, pretrained=False)
         pixels = torch.empty(1, 3, image.height, image.width)
     # other kernels of the attention are counted on a GPU alone
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

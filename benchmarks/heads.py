@@ -20,7 +20,8 @@ from torch import Tensor, optim
 
 from pipeline.device import choose_device, choose_precision, make_deterministic
 from pipeline.model.backbone import encode
-from pipeline.model.dpeformer import DPEFormer, Features, build_model
+from pipeline.model.build import build_model
+from pipeline.model.dpeformer import DPEFormer, Features
 from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import BackboneOptions, RunOptions
@@ -43,7 +44,7 @@ def make_learner(options: RunOptions, precision: str, device: torch.device) -> L
     """A network in training, with an optimiser that has no weights to update."""
     torch.manual_seed(0)
     model = build_model(options, IDENTITIES, pretrained=False, precision=precision).to(device)
-    memory = MemoryBank(IDENTITIES, model.width_of("coarse"), options.loss).to(device)
+    memory = MemoryBank(IDENTITIES, model.width_of("coarse")).to(device)
     idle = optim.SGD([{"params": []}], lr=1.0)
     return Learner(model.train(), {"coarse": memory}, idle, options, device)
 
@@ -83,15 +84,15 @@ def parts(learner: Learner, batch: Batch) -> Work:
         return torch.randn(images, *shape, device=device, requires_grad=True)
 
     class_token, patches = draw(width), draw(rows * columns, width)
-    pooled, coarse = draw(options.model.parts, width), draw(options.model.parts * width)
+    pooled, coarse = draw(model.parts, width), draw(model.parts * width)
     features = Features(class_token, coarse, pooled, pooled.flatten(1), None)
 
     def dpsm() -> None:
-        selection = select_tokens(class_token, patches, options.model)
-        pool_parts(patches, selection, options.model, rows).sum().backward()
+        selection = select_tokens(class_token, patches)
+        pool_parts(patches, selection, rows).sum().backward()
 
     def losses() -> None:
-        _loss(model, features, labels, learner.memories, options).backward(retain_graph=True)
+        _loss(model, features, labels, learner.memories).backward(retain_graph=True)
 
     real = make_optimizer(model, options.training)
     return {
@@ -105,9 +106,7 @@ def parts(learner: Learner, batch: Batch) -> Work:
     }
 
 
-def _loss(
-    model: DPEFormer, features: Features, labels: Tensor, memories: Memories, options: RunOptions
-) -> Tensor:
+def _loss(model: DPEFormer, features: Features, labels: Tensor, memories: Memories) -> Tensor:
     logits, clean, second = model.classify(features), slice(len(labels)), slice(len(labels), None)
     return training_loss(
         index_batch(features, clean),
@@ -116,8 +115,6 @@ def _loss(
         index_batch(logits, second),
         labels,
         memories,
-        options.loss,
-        second_is_occluded=True,
     )["total"]
 
 

@@ -15,19 +15,19 @@ from pydantic import BaseModel, Field, ValidationError
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
+from pipeline.fit import check_run, cut_off_pixels
 from pipeline.options.base import FileName, Name, Seed
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.data import DataOptions, IngestOptions
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
-from pipeline.options.fit import check_run, cut_off_pixels
 from pipeline.options.names import TO, check_name
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import RunOptions
 
-BESIDE = ("_runs", "_paired", "_verdicts", "_config", "_published")
+TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published")
 """How the files that accompany a table end."""
 FOLDERS = ("images", "shards", "tables", "figures")
 """What lies beside the variants of a dataset in results/."""
@@ -210,10 +210,10 @@ def load_config(values: Mapping[str, Any]) -> Config:
             f"config: reference: found {config.reference!r}, which is not compared: give one of "
             f"{', '.join(config.compare)}, or null for the first"
         )
-    if config.table.endswith(BESIDE):
+    if config.table.endswith(TABLE_SUFFIXES):
         raise InputError(
             f"config: table: found {config.table}, which is a file beside the table "
-            f"{config.table.rpartition('_')[0]}: give a name without {' or '.join(BESIDE)}"
+            f"{config.table.rpartition('_')[0]}: give a name without {' or '.join(TABLE_SUFFIXES)}"
         )
     _check_repeats("compare", config.compare)
     _check_repeats("seeds", config.seeds)

@@ -10,13 +10,12 @@ import torch
 from pipeline.data.checks import check_dataset
 from pipeline.data.datasets.market1501 import MARKET1501
 from pipeline.errors import InputError
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_model
 from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 from pipeline.options.run import (
     AugmentOptions,
     ImageOptions,
-    ModelOptions,
     RunOptions,
 )
 from pipeline.training.occlusion import make_occluder
@@ -51,21 +50,20 @@ def test_2_blending_keeps_the_images_of_a_batch_apart() -> None:
 
 def test_3_pooling_takes_each_images_own_number_of_tokens() -> None:
     """One image has its largest drop after 9 tokens, its batch-mate after 3."""
-    options = ModelOptions(k_min=1, parts=1)
     scores = torch.linspace(2, 1, 16).repeat(2, 1)
     scores[0, 9:] -= 5
     scores[1, 3:] -= 5
     class_token, patches = torch.tensor([[1.0], [1.0]]), scores[..., None]
-    selection = select_tokens(class_token, patches, options)
+    selection = select_tokens(class_token, patches, k_min=1)
     assert selection.k.tolist() == [9, 3]
-    pooled = pool_parts(patches, selection, options, rows=4)[:, 0, 0]
+    pooled = pool_parts(patches, selection, rows=4, parts=1)[:, 0, 0]
     torch.testing.assert_close(pooled, torch.stack([scores[0, :9].mean(), scores[1, :3].mean()]))
 
 
 def test_4_all_tokens_before_the_largest_drop_are_kept() -> None:
     class_token = torch.tensor([[1.0]])
     patches = torch.tensor([1.0, 0.2, 0.9, 0.1, 0.8]).view(1, 5, 1)
-    selection = select_tokens(class_token, patches, ModelOptions(k_min=1))
+    selection = select_tokens(class_token, patches, k_min=1)
     assert selection.kept.tolist() == [[True, False, True, False, True]]
 
 

@@ -20,7 +20,9 @@ from pipeline.device import choose_device, make_deterministic
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.backbone import normalise
-from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.model.build import build_model
+from pipeline.model.dpeformer import DPEFormer
+from pipeline.model.weights import fill
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, RunOptions
 from pipeline.provenance import code_hash
@@ -55,10 +57,7 @@ def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
     options = RunOptions.model_validate(run["options"])
     cameras = run.get("cameras", [])  # older records, of runs without camera embedding, lack them
     model = build_model(options, run["identities"], pretrained=False, cameras=cameras)
-    try:
-        model.load_state_dict(load_file(weights))
-    except RuntimeError as error:
-        raise InputError(f"{weights}: does not fit the network of {record}: {error}") from None
+    fill(model, load_file(weights), f"{weights}: does not fit the network of {record}")
     return model.eval(), options
 
 

@@ -76,7 +76,7 @@ def draw_attention(shards: Path, run: Path, figure: Path, options: FigureOptions
     blends nothing.
     """
     shown = load_shown(shards, run, options)
-    model = shown.model.options
+    model = shown.model
     if model.selection == "none" or model.fusion != "fbm":
         raise InputError(
             f"{run / 'run.json'}: expected model.fusion fbm on a patch-aware branch, found fusion "

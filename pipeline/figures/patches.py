@@ -44,7 +44,7 @@ def kept_pairs(shown: ShownQueries, run: Path) -> list[Tile]:
     if selection is None:
         raise InputError(
             f"{run / 'run.json'}: expected a variant that selects patches, found model.selection "
-            f"{shown.model.options.selection}, which drops none: draw another one"
+            f"{shown.model.selection}, which drops none: draw another one"
         )
     grid = shown.model.backbone.patch_embed.grid_size
     tiles = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,36 +18,57 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.files import sha256, shipped
-from pipeline.model.weights import State, find_mismatches, read_weights
-from pipeline.options.run import BackboneOptions, ImageOptions
+from pipeline.model.tokens import token_grid
+from pipeline.model.weights import State, check_hash, fill, read_weights
 
 Backbone: TypeAlias = Any
 """An `nn.Module`: timm's vision transformers share attributes, but no class that has them."""
 
 
 def create_backbone(
-    options: BackboneOptions, image: ImageOptions, pretrained: bool = True
+    name: str,
+    height: int = 256,
+    width: int = 128,
+    patch_size: int = 16,
+    stride: int | None = None,
+    drop_path: float = 0.0,
+    **sizes: float | None,
 ) -> Backbone:
-    """A timm ViT without classifier for images of `image.height` x `image.width` pixels.
+    """A timm ViT without classifier for images of `height` x `width` pixels, randomly initialised.
 
-    Its `patch_embed.grid_size` is `options.grid(image)`, with overlapping patches too.
-    With `pretrained`, the weights are those of the file `options.weights`; without, or where no
-    file is given, timm's random initialisation, drawn from torch's global generator.
-    Raises InputError for a name that timm does not know, a network that is no plain ViT with a
-    class token, and a file that is missing, has another hash or does not fit.
+    Its `patch_embed.grid_size` is `token_grid` of the same numbers: with a `stride` of less than
+    `patch_size` the patches overlap. `sizes` are timm's embed_dim, depth, num_heads and mlp_ratio;
+    None keeps timm's own. Raises InputError for a name that timm does not know and for a network
+    that is no plain ViT with a class token.
     """
-    backbone = _build(options, image)
-    _set_stride(backbone, options.stride or options.patch_size, image)
-    if pretrained and options.weights is not None:
-        _load(backbone, Path(shipped(options.weights)), options.sha256)
+    grid = token_grid(height, width, patch_size, stride)
+    backbone = _build(name, grid, patch_size, drop_path, sizes)
+    patches = backbone.patch_embed
+    patches.proj.stride = (stride or patch_size,) * 2
+    patches.img_size = (height, width)
+    patches.strict_img_size = True  # else some families ask for a multiple of the patch size
     return backbone
 
 
-def measure_width(options: BackboneOptions, image: ImageOptions) -> int:
-    """Width of the tokens of a backbone, which is built without memory for its weights."""
-    with torch.device("meta"):
-        return _build(options, image).num_features
+def load_pretrained(backbone: Backbone, path: Path, expected_hash: str | None = None) -> None:
+    """Fill `backbone` with the weights in `path`, all of them or none.
+
+    Raises InputError for a file that is missing, has another hash or does not fit.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; backbone.weights must name a local file of weights"
+        )
+    check_hash(path, expected_hash, "backbone.sha256")
+    state = read_weights(path, anchor="patch_embed.proj.weight")
+    try:
+        state = _convert(backbone, state)
+    except (KeyError, RuntimeError, AssertionError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be converted to {type(backbone).__name__} ({error}): give weights of "
+            "the model that backbone.name names"
+        ) from error
+    fill(backbone, state, f"{path}: does not fit the backbone of the configuration")
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -98,38 +119,42 @@ def _use_fused_attention(backbone: Backbone, fused: bool) -> None:
             module.fused_attn = fused
 
 
-def _build(options: BackboneOptions, image: ImageOptions) -> Backbone:
-    """A network for the tokens of `image`, in patches that do not overlap yet."""
-    if not timm.is_model(options.name):
+def _build(
+    name: str,
+    grid: tuple[int, int],
+    patch_size: int,
+    drop_path: float,
+    sizes: Mapping[str, float | None],
+) -> Backbone:
+    """A network for `grid` rows and columns of patches, which do not overlap yet."""
+    if not timm.is_model(name):
         raise InputError(
-            f"config: backbone.name: timm knows no model {options.name!r}: "
+            f"config: backbone.name: timm knows no model {name!r}: "
             "timm.list_models('vit_*') has the names"
         )
-    sizes = options.model_dump(include={"embed_dim", "depth", "num_heads", "mlp_ratio"})
-    arguments: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
-    rows, columns = options.grid(image)
-    patch = options.patch_size
+    arguments: dict[str, Any] = {key: size for key, size in sizes.items() if size is not None}
+    rows, columns = grid
     try:
         backbone = timm.create_model(
-            options.name,
+            name,
             pretrained=False,
             num_classes=0,
             # average pooling would move the final norm behind it; distilled DeiT takes "token" only
-            global_pool="token" if "distilled" in options.name else "",
-            img_size=(rows * patch, columns * patch),  # positions of any kind follow the grid
-            patch_size=patch,
-            drop_path_rate=options.drop_path,
+            global_pool="token" if "distilled" in name else "",
+            img_size=(rows * patch_size, columns * patch_size),  # positions of any kind follow it
+            patch_size=patch_size,
+            drop_path_rate=drop_path,
             **arguments,
         )
     except (AssertionError, TypeError, ValueError) as error:
         raise InputError(
-            f"config: backbone: timm cannot build {options.name} with patch_size {patch} and "
+            f"config: backbone: timm cannot build {name} with patch_size {patch_size} and "
             f"{arguments}: {error}"
         ) from error
     refusal = _refusal(backbone)
     if refusal:
         raise InputError(
-            f"config: backbone.name: {options.name} {refusal}: choose a plain vision transformer "
+            f"config: backbone.name: {name} {refusal}: choose a plain vision transformer "
             "with a class token, such as vit_base_patch16_224"
         )
     return backbone
@@ -147,47 +172,6 @@ def _refusal(backbone: Backbone) -> str | None:
     if isinstance(backbone.norm, nn.Identity):
         return "does not normalise its tokens after the last block, as DPEFormer needs"
     return None
-
-
-def _set_stride(backbone: Backbone, stride: int, image: ImageOptions) -> None:
-    """Cut patches every `stride` pixels, of which the backbone was built for the right number."""
-    patches = backbone.patch_embed
-    patches.proj.stride = (stride, stride)
-    patches.img_size = (image.height, image.width)
-    patches.strict_img_size = True  # else some families ask for a multiple of the patch size
-
-
-def _load(backbone: Backbone, path: Path, expected_hash: str | None) -> None:
-    """Fill `backbone` with the weights in `path`, all of them or none."""
-    state = _read(path, expected_hash)
-    try:
-        state = _convert(backbone, state)
-    except (KeyError, RuntimeError, AssertionError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be converted to {type(backbone).__name__} ({error}): give weights of "
-            "the model that backbone.name names"
-        ) from error
-    unmatched = find_mismatches(backbone.state_dict(), state)
-    if unmatched:
-        raise InputError(
-            f"{path}: does not fit the backbone of the configuration: {'; '.join(unmatched)}. "
-            "Give weights of this model, or correct backbone"
-        )
-    backbone.load_state_dict(state)
-
-
-def _read(path: Path, expected_hash: str | None) -> State:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; backbone.weights must name a local file of weights"
-        )
-    found = sha256(path) if expected_hash else None
-    if found != expected_hash:
-        raise InputError(
-            f"{path}: its SHA-256 is {found}, but backbone.sha256 is {expected_hash}: get the file "
-            "again, or correct the hash if the file is the one you mean"
-        )
-    return read_weights(path, anchor="patch_embed.proj.weight")
 
 
 def _convert(backbone: Backbone, state: State) -> State:

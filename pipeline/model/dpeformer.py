@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.model.backbone import Backbone, create_backbone, encode
+from pipeline.model.backbone import Backbone, encode
 from pipeline.model.cameras import CameraEmbedding
-from pipeline.model.dpsm import Selection, pool_parts, select_tokens
+from pipeline.model.dpsm import (
+    Order,
+    Proxy,
+    Selection,
+    Similarity,
+    SparseStripe,
+    Threshold,
+    pool_parts,
+    select_tokens,
+)
 from pipeline.model.fbm import FeatureBlending
-from pipeline.options.run import ModelOptions, RunOptions
 
 CLASSIFIER_STD = 0.001
 
@@ -89,33 +97,51 @@ class DPEFormer(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        options: ModelOptions,
         identities: int,
+        parts: int = 4,
+        selection: Literal["none", "all", "dpsm"] = "dpsm",
+        fusion: Literal["none", "fbm", "addition", "concatenation"] = "fbm",
+        k_min: int = 48,
+        similarity: Similarity = "dot",
+        proxy: Proxy = "patch",
+        threshold: Threshold = "drop",
+        order: Order = "score",
+        sparse_stripe: SparseStripe = "stripe",
+        class_neck: bool = False,
+        batch_norm: Literal["view", "joint"] = "view",
         precision: str = "float32",
         camera_embedding: CameraEmbedding | None = None,
     ) -> None:
         """Put the branches on a `backbone` of `create_backbone`.
 
-        `precision` (float32 or bfloat16) is the backbone's; all after it is float32. With a
-        `camera_embedding` the network must be told the camera of each image.
+        `parts` to `batch_norm` are explained in `pipeline.options.run.ModelOptions`. `precision`
+        (float32 or bfloat16) is the backbone's; all after it is float32. With a `camera_embedding`
+        the network must be told the camera of each image.
         Raises InputError where the width of the backbone does not suit the fusion.
         """
         super().__init__()
         self.backbone = backbone
-        self.options = options
+        self.parts, self.selection, self.fusion = parts, selection, fusion
+        self.batch_norm = batch_norm
         self.precision = precision
         self.camera_embedding = camera_embedding
-        width, parts = backbone.num_features, options.parts
-        self.global_neck = BatchNormNeck(width) if options.class_neck else None
+        self._select = partial(
+            select_tokens, k_min=k_min, similarity=similarity, proxy=proxy, threshold=threshold
+        )
+        rows, width = backbone.patch_embed.grid_size[0], backbone.num_features
+        self._pool = partial(
+            pool_parts, rows=rows, parts=parts, order=order, sparse_stripe=sparse_stripe
+        )
+        self.global_neck = BatchNormNeck(width) if class_neck else None
         self.global_classifier = IdentityClassifier(width, identities)
         # batch norm is per channel, so one over all parts side by side is one per part
         self.coarse_neck = BatchNormNeck(parts * width)
         self.coarse_classifier = IdentityClassifier(parts * width, identities)
-        if options.selection == "none":
+        if selection == "none":
             return
-        if options.fusion == "fbm":
+        if fusion == "fbm":
             self.blending = FeatureBlending(width, parts)
-        blended_width = 2 * width if options.fusion == "concatenation" else width
+        blended_width = 2 * width if fusion == "concatenation" else width
         self.blended_neck = BatchNormNeck(parts * blended_width)
         self.blended_classifier = IdentityClassifier(parts * blended_width, identities)
         self.part_classifiers = PartClassifiers(parts, blended_width, identities)
@@ -124,23 +150,21 @@ class DPEFormer(nn.Module):
         """Features of normalised images (B, 3, H, W).
 
         `cameras` (B,) int64 are rows of the camera embedding; ignored without one. In training the
-        batch is `views` equal parts, and `options.batch_norm` decides which of them share batch
-        statistics.
+        batch is `views` equal parts, and `batch_norm` decides which of them share batch statistics.
         """
-        if self.options.batch_norm == "joint":
+        if self.batch_norm == "joint":
             views = 1
         shift = None if self.camera_embedding is None else self.camera_embedding(cameras)
         class_token, patch_tokens = encode(self.backbone, images, self.precision, shift)
-        rows = self.backbone.patch_embed.grid_size[0]
-        stripes = pool_parts(patch_tokens, None, self.options, rows)  # (B, P, D)
+        stripes = self._pool(patch_tokens, None)  # (B, P, D)
         global_ = self.global_neck(class_token, views) if self.global_neck else class_token
         coarse = self.coarse_neck(stripes.flatten(1), views)  # (B, P D)
-        if self.options.selection == "none":
+        if self.selection == "none":
             return Features(global_, coarse, None, None, None)
         selection, parts = None, stripes
-        if self.options.selection == "dpsm":
-            selection = select_tokens(class_token, patch_tokens, self.options)
-            parts = pool_parts(patch_tokens, selection, self.options, rows)
+        if self.selection == "dpsm":
+            selection = self._select(class_token, patch_tokens)
+            parts = self._pool(patch_tokens, selection)
         fused = self._fuse(parts, class_token)
         blended = self.blended_neck(fused.flatten(1), views)
         return Features(global_, coarse, blended.view_as(fused), blended, selection)
@@ -160,34 +184,15 @@ class DPEFormer(nn.Module):
         return Logits(global_, coarse, parts, self.blended_classifier(features.blended))
 
     def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
-        """Parts (B, P, D) with the class token (B, D) in them, as `options.fusion` says.
+        """Parts (B, P, D) with the class token (B, D) in them, as `fusion` says.
 
         (B, P, 2 D) where the class token stands beside each part.
         """
-        if self.options.fusion == "none":
+        if self.fusion == "none":
             return parts
-        if self.options.fusion == "fbm":
+        if self.fusion == "fbm":
             return self.blending(parts, class_token)
         beside = class_token[:, None].expand_as(parts)
-        if self.options.fusion == "addition":
+        if self.fusion == "addition":
             return parts + beside
         return torch.cat([parts, beside], dim=2)
-
-
-def build_model(
-    options: RunOptions,
-    identities: int,
-    pretrained: bool,
-    precision: str = "float32",
-    cameras: Sequence[int] = (),
-) -> DPEFormer:
-    """The network of a run, with a classifier for `identities` training identities.
-
-    `cameras` are the numbers of the training cameras, for `options.backbone.camera_embedding`.
-    With `pretrained` its backbone starts from `options.backbone.weights`; all else is drawn from
-    torch's global generator. Raises InputError where the backbone cannot be made or filled.
-    """
-    backbone = create_backbone(options.backbone, options.image, pretrained)
-    strength = options.backbone.camera_embedding
-    embedding = CameraEmbedding(cameras, backbone.num_features, strength) if strength else None
-    return DPEFormer(backbone, options.model, identities, precision, embedding)

@@ -6,16 +6,20 @@ does not depend on the other images of the batch, and gradients flow through the
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.options.run import ModelOptions
+Similarity = Literal["dot", "cosine"]
+Proxy = Literal["patch", "class"]
+Threshold = Literal["drop", "otsu"]
+Order = Literal["score", "raster", "stripe"]
+SparseStripe = Literal["stripe", "kept"]
 
 MIN_KEPT_IN_STRIPE = 4
-"""A stripe with fewer kept tokens is stood in for: too few tokens are mostly noise."""
+"""Stripes with fewer kept tokens use `sparse_stripe`: too few tokens are mostly noise."""
 
 
 class Selection(NamedTuple):
@@ -32,41 +36,53 @@ class Selection(NamedTuple):
 
 
 @torch.no_grad()
-def select_tokens(class_token: Tensor, patch_tokens: Tensor, options: ModelOptions) -> Selection:
+def select_tokens(
+    class_token: Tensor,
+    patch_tokens: Tensor,
+    k_min: int = 48,
+    similarity: Similarity = "dot",
+    proxy: Proxy = "patch",
+    threshold: Threshold = "drop",
+) -> Selection:
     """Choose the tokens of the person in each image, from (B, D) and (B, N, D), N > 1.
 
     The proxy is the patch token nearest to the class token; every token is scored by its
-    similarity to the proxy (or, with `options.proxy` class, to the class token itself); the tokens
-    above the threshold are kept, and at least `options.k_min`. Of equal scores the first in raster
-    order wins.
+    similarity to the proxy (or, with `proxy` class, to the class token itself); the tokens above
+    the threshold are kept, and at least `k_min`. Of equal scores the first in raster order wins.
     """
-    if options.similarity == "cosine":
+    if similarity == "cosine":
         class_token = functional.normalize(class_token, dim=-1)
         patch_tokens = functional.normalize(patch_tokens, dim=-1)
     scores = _similarity(patch_tokens, class_token)
-    proxy = scores.argmax(dim=1)
-    if options.proxy == "patch":
-        images = torch.arange(len(proxy), device=proxy.device)
-        scores = _similarity(patch_tokens, patch_tokens[images, proxy])
+    nearest = scores.argmax(dim=1)
+    if proxy == "patch":
+        images = torch.arange(len(nearest), device=nearest.device)
+        scores = _similarity(patch_tokens, patch_tokens[images, nearest])
     falling = scores.sort(dim=1, descending=True).values
-    above = _before_largest_drop(falling) if options.threshold == "drop" else _otsu(falling)
-    k = above.clamp(min=options.k_min, max=scores.shape[1])
-    return Selection(_ranks(scores) < k[:, None], k, scores, proxy)
+    above = _before_largest_drop(falling) if threshold == "drop" else _otsu(falling)
+    k = above.clamp(min=k_min, max=scores.shape[1])
+    return Selection(_ranks(scores) < k[:, None], k, scores, nearest)
 
 
 def pool_parts(
-    patch_tokens: Tensor, selection: Selection | None, options: ModelOptions, rows: int
+    patch_tokens: Tensor,
+    selection: Selection | None,
+    rows: int,
+    parts: int = 4,
+    order: Order = "score",
+    sparse_stripe: SparseStripe = "stripe",
 ) -> Tensor:
     """Average the kept tokens (B, N, D), N = `rows` x columns, into part features (B, P, D).
 
-    `options.order` score and raster: adaptive average pooling of the kept tokens by falling score
+    `order` score and raster: adaptive average pooling of the kept tokens by falling score
     or in raster order, part p taking ranks floor(p k / P) to ceil((p + 1) k / P) - 1. stripe: part
     p averages the kept tokens of its own horizontal stripe; where fewer than `MIN_KEPT_IN_STRIPE`
-    of it are kept, the whole stripe or all kept tokens, as `options.sparse_stripe` says. Without a
+    of it are kept, the whole stripe or all kept tokens, as `sparse_stripe` says. Without a
     selection, the stripes of all tokens.
     """
-    stripes = _stripes(patch_tokens, options.parts, rows)
-    members = stripes if selection is None else _members(selection, options, stripes)
+    members = _stripes(patch_tokens, parts, rows)
+    if selection is not None:
+        members = _members(selection, members, order, sparse_stripe)
     members = members.to(patch_tokens.dtype)
     weights = members / members.sum(dim=2, keepdim=True)
     return weights @ patch_tokens  # (B, P, N) @ (B, N, D)
@@ -103,17 +119,19 @@ def _otsu(falling: Tensor) -> Tensor:
     return between.argmax(dim=1) + 2  # the best, and an index made a count
 
 
-def _members(selection: Selection, options: ModelOptions, stripes: Tensor) -> Tensor:
+def _members(
+    selection: Selection, stripes: Tensor, order: Order, sparse_stripe: SparseStripe
+) -> Tensor:
     """(B, P, N) bool: the tokens that each part averages."""
     kept, parts = selection.kept, stripes.shape[1]
-    if options.order == "score":
+    if order == "score":
         return _windows(_ranks(selection.scores), selection.k, parts)
-    if options.order == "raster":
+    if order == "raster":
         place = kept.cumsum(dim=1) - 1
         return _windows(place, selection.k, parts) & kept[:, None]
     members = stripes & kept[:, None]
     few = members.sum(dim=2, keepdim=True) < MIN_KEPT_IN_STRIPE
-    instead = stripes if options.sparse_stripe == "stripe" else kept[:, None]
+    instead = stripes if sparse_stripe == "stripe" else kept[:, None]
     return torch.where(few, instead, members)
 
 

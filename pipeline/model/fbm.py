@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import InputError
-from pipeline.options.run import BLENDING_TOKEN_WIDTH as TOKEN_WIDTH
+from pipeline.model.tokens import BLENDING_TOKEN_WIDTH as TOKEN_WIDTH
 
 HEADS = 2
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_file
+from pipeline.files import atomic_file, sha256
 
 State = dict[str, Tensor]
 CONTAINERS = ("teacher", "state_dict", "model")
@@ -50,7 +50,26 @@ def read_weights(path: Path, anchor: str) -> State:
     return _without_prefix(state, anchor, path)
 
 
-def find_mismatches(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+def check_hash(path: Path, expected: str | None, key: str) -> None:
+    """Raise InputError unless the file has the SHA-256 that `key` of the configuration gives."""
+    if expected is not None and (found := sha256(path)) != expected:
+        raise InputError(
+            f"{path}: expected SHA-256 {expected} ({key}), found {found}: get the file again, or "
+            "correct the option if the new file is meant"
+        )
+
+
+def fill(network: nn.Module, state: State, complaint: str) -> None:
+    """Load `state` into `network`, all of it or nothing.
+
+    Raises InputError: `complaint`, and every parameter that does not fit.
+    """
+    if unmatched := _find_mismatches(network.state_dict(), state):
+        raise InputError(f"{complaint}: {'; '.join(unmatched)}: give weights of this network")
+    network.load_state_dict(state)
+
+
+def _find_mismatches(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
     """What keeps `given` from filling `own`, one entry for each parameter, sorted by name."""
     problems = []
     for name in sorted(own.keys() | given.keys()):

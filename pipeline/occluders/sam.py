@@ -18,8 +18,8 @@ from segment_anything.modeling import (
 from torch import nn
 
 from pipeline.errors import InputError
-from pipeline.files import sha256, shipped
-from pipeline.model.weights import find_mismatches, read_weights
+from pipeline.files import shipped
+from pipeline.model.weights import check_hash, fill, read_weights
 from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.occluders import SamOptions
 
@@ -82,12 +82,7 @@ def build_sam(options: SamOptions) -> Sam:
     _check_file(path, options)
     model = BUILDERS[options.model]()
     state = read_weights(path, anchor="image_encoder.patch_embed.proj.weight")
-    if unmatched := find_mismatches(model.state_dict(), state):
-        raise InputError(
-            f"{path}: these are not the weights of the SAM {options.model!r} "
-            f"(occluders.sam.model): {'; '.join(unmatched)}"
-        )
-    model.load_state_dict(state)
+    fill(model, state, f"{path}: does not fit the SAM {options.model!r} (occluders.sam.model)")
     return model.eval()
 
 
@@ -101,11 +96,7 @@ def _check_file(path: Path, options: SamOptions) -> None:
             else "restore it from the repository or make it with `snakemake demo_weights`"
         )
         raise InputError(f"occluders.sam.checkpoint: there is no file {path}: {source}")
-    if options.sha256 is not None and (found := sha256(path)) != options.sha256:
-        raise InputError(
-            f"{path}: expected SHA-256 {options.sha256} (occluders.sam.sha256), found {found}: "
-            "get the file again, or correct the option if the new file is meant"
-        )
+    check_hash(path, options.sha256, "occluders.sam.sha256")
     if md5 is not None and (found := _md5(path)) != md5:
         raise InputError(
             f"{path}: expected the MD5 {md5} of the official {name}, found {found}: "

@@ -9,8 +9,6 @@ from pydantic import Field
 from pipeline.options.base import LocalPath, Positive, Section, Sha256, Share
 
 Scale = Annotated[float, Field(gt=0)]
-BLENDING_TOKEN_WIDTH = 16
-"""The feature blending module cuts features into tokens of this width."""
 
 
 class ImageOptions(Section):
@@ -41,14 +39,6 @@ class BackboneOptions(Section):
     weights: LocalPath | None = None
     """A local file: safetensors, or a timm state dict without pickled objects."""
     sha256: Sha256 | None = None
-
-    def grid(self, image: ImageOptions) -> tuple[int, int]:
-        """Rows and columns of patch tokens of an image; a last patch that is cut off is none."""
-        stride = self.stride or self.patch_size
-        rows, columns = (
-            max(0, (side - self.patch_size) // stride + 1) for side in (image.height, image.width)
-        )
-        return rows, columns
 
 
 class ModelOptions(Section):

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.cli import run_stage
 from pipeline.files import sha256
-from pipeline.model.backbone import create_backbone, encode
+from pipeline.model.backbone import encode
+from pipeline.model.build import build_backbone
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
 from pipeline.pretraining.schedule import warm_cosine
@@ -49,7 +50,7 @@ class Trainer:
         self.steps = steps
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # timm's initialisation takes no generator
-            self.backbone = create_backbone(BACKBONE, IMAGE, pretrained=False).train()
+            self.backbone = build_backbone(BACKBONE, IMAGE, pretrained=False).train()
             self.heads = Heads(_WIDTH)
         set_positions(self.backbone)
         self.parameters = [*self.backbone.parameters(), *self.heads.parameters()]

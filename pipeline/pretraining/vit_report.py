@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from pipeline.cli import run_stage
 from pipeline.files import sha256, write_json
-from pipeline.model.backbone import create_backbone, encode
+from pipeline.model.backbone import encode
+from pipeline.model.build import build_backbone
 from pipeline.pretraining.small_vit import BACKBONE, IMAGE, normalised
 from pipeline.pretraining.vit_people import NONE, PATCH, People, person_shares, read_people
 from pipeline.world.people import ATTRIBUTES
@@ -39,7 +40,7 @@ def report_vit(checkpoint: Path, held_out: Path, probe: Path, report: Path, seed
     those of the same camera included.
     """
     options = BACKBONE.model_copy(update={"weights": str(checkpoint)})
-    backbone = create_backbone(options, IMAGE).eval()
+    backbone = build_backbone(options, IMAGE).eval()
     people, others = read_people(held_out), read_people(probe)
     tokens = _encode(backbone, people.images)
     classifier = fit_probe(_encode(backbone, others.images).class_token, others, seed)

@@ -48,8 +48,10 @@ def make_memories(
 ) -> dict[str, MemoryBank]:
     """An empty memory bank for each contrasted feature, by its name."""
     return {
-        name: MemoryBank(identities, model.width_of(name), options).to(device)
-        for name in contrasted_features(options)
+        name: MemoryBank(
+            identities, model.width_of(name), options.temperature, options.memory_momentum
+        ).to(device)
+        for name in contrasted_features(options.contrast)
     }
 
 
@@ -101,10 +103,11 @@ class Learner:
         labels = batch.labels.to(self.device, non_blocking=True)
         pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
         cameras = batch.cameras.repeat(2).to(self.device, non_blocking=True)
-        image = self.options.image
+        image, weights = self.options.image, self.options.loss
         features = self.model(normalise(pixels, image.mean, image.std), cameras, views=2)
         logits = self.model.classify(features)
         clean, second = slice(None, len(labels)), slice(len(labels), None)
+        occluded = self.options.augment.occlusion != "none"
         losses = training_loss(
             index_batch(features, clean),
             index_batch(features, second),
@@ -112,8 +115,9 @@ class Learner:
             index_batch(logits, second),
             labels,
             self.memories,
-            self.options.loss,
-            self.options.augment.occlusion != "none",
+            global_weight=weights.global_weight,
+            second_weight=weights.occluded_contrast if occluded else 1.0,
+            label_smoothing=weights.label_smoothing,
         )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.model.dpeformer import Features, Logits
-from pipeline.options.run import LossOptions
 from pipeline.training.memory import MemoryBank
 
 
@@ -23,23 +22,22 @@ def training_loss(
     occluded_logits: Logits,
     labels: Tensor,
     memories: Mapping[str, MemoryBank],
-    options: LossOptions,
-    second_is_occluded: bool,
+    global_weight: float = 2.0,
+    second_weight: float = 0.3,
+    label_smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
     """The loss of two views of B images with labels (B,) int64: its "total" and its parts.
 
-    total = mean of identity_coarse and identity_blended + `options.global_weight` identity_global
-    + identity_parts + contrast_coarse_clean + w contrast_coarse_second, where w is
-    `options.occluded_contrast`, or 1 where the second view is a clean one too. Each identity term
-    is the mean cross-entropy over both views (and over the parts). Terms of branches that are
+    total = mean of identity_coarse and identity_blended + `global_weight` identity_global
+    + identity_parts + contrast_coarse_clean + `second_weight` contrast_coarse_second. Each identity
+    term is the mean cross-entropy over both views (and over the parts). Terms of branches that are
     absent are left out. `memories` by feature say what is contrasted, coarse in the paper. Scalars.
     """
-    losses = _identity_losses((clean_logits, occluded_logits), labels, options.label_smoothing)
+    losses = _identity_losses((clean_logits, occluded_logits), labels, label_smoothing)
     whole = [losses[name] for name in ("identity_coarse", "identity_blended") if name in losses]
-    total = torch.stack(whole).mean() + options.global_weight * losses["identity_global"]
+    total = torch.stack(whole).mean() + global_weight * losses["identity_global"]
     if "identity_parts" in losses:
         total = total + losses["identity_parts"]
-    second_weight = options.occluded_contrast if second_is_occluded else 1.0
     for name, memory in memories.items():
         first, second = (memory.loss(getattr(view, name), labels) for view in (clean, occluded))
         losses |= {f"contrast_{name}_clean": first, f"contrast_{name}_second": second}

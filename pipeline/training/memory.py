@@ -9,14 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.options.run import LossOptions
 
-
-def contrasted_features(options: LossOptions) -> tuple[str, ...]:
-    """Names of the features with a memory bank each, by `options.contrast`."""
-    if options.contrast == "none":
-        return ()
-    return ("coarse", "blended") if options.contrast == "both" else (options.contrast,)
+def contrasted_features(contrast: str) -> tuple[str, ...]:
+    """Features with a memory bank each, for `contrast` none, coarse, blended or both."""
+    return {"none": (), "both": ("coarse", "blended")}.get(contrast, (contrast,))
 
 
 class MemoryBank(nn.Module):
@@ -27,11 +23,13 @@ class MemoryBank(nn.Module):
 
     centres: Tensor
 
-    def __init__(self, identities: int, width: int, options: LossOptions) -> None:
+    def __init__(
+        self, identities: int, width: int, temperature: float = 0.05, momentum: float = 0.2
+    ) -> None:
         """For C `identities` and features of `width` F; the centres are zero until `start`."""
         super().__init__()
-        self.temperature = options.temperature
-        self.momentum = options.memory_momentum
+        self.temperature = temperature
+        self.momentum = momentum
         self.register_buffer("centres", torch.zeros(identities, width))
 
     @torch.no_grad()

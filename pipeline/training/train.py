@@ -25,7 +25,7 @@ from pipeline.device import (
 from pipeline.environment import current_environment
 from pipeline.evaluation.token_quality import TokenQuality
 from pipeline.files import sha256, write_json
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_model
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions

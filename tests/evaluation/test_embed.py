@@ -20,7 +20,8 @@ from pipeline.evaluation.embed import embed, embed_split, load_trained, read_bat
 from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.backbone import normalise
-from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.model.build import build_model
+from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions

@@ -13,7 +13,7 @@ from pipeline.data.shards import ShardReader
 from pipeline.data.training_images import TrainingImages
 from pipeline.errors import InputError
 from pipeline.evaluation.token_quality import TokenQuality, area_under_curve
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_model
 from pipeline.world.surfaces import PART
 from tests.training.drawn import draw_shards, tiny_options
 

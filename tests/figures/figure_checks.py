@@ -16,7 +16,7 @@ from pipeline.evaluation.embed import embed
 from pipeline.evaluation.score import score
 from pipeline.figures.sheets import FRAME
 from pipeline.files import sha256
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions

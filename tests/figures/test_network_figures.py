@@ -18,8 +18,9 @@ from pipeline.figures.sheets import ORANGE, rgb
 from pipeline.figures.shown import ShownQueries, load_shown
 from pipeline.model.backbone import encode, normalise
 from pipeline.model.dpsm import pool_parts, select_tokens
+from pipeline.model.tokens import token_grid
 from pipeline.options.figures import FigureOptions
-from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import ModelOptions, RunOptions
 from tests.figures.figure_checks import OPTIONS, cell, centre, make_trained_run, read
 
 Colour = Callable[[str, int, int], tuple[int, int, int]]
@@ -59,7 +60,7 @@ def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
 
 def test_patches_that_overlap_are_drawn_by_their_middles() -> None:
     """Patches of 8 pixels, 4 apart: the middle pixel of each is drawn as the patch's own."""
-    grid = BackboneOptions(patch_size=8, stride=4).grid(ImageOptions(height=64, width=32))
+    grid = token_grid(64, 32, patch_size=8, stride=4)
     picture = np.full((64, 32, 3), 200, np.uint8)
     kept = np.random.default_rng(0).random(grid) < 0.5
     shown = patches.dim_dropped(picture, kept, 3 * grid[1] + 5)
@@ -88,7 +89,7 @@ def test_patches_of_a_network_with_all_side_information_are_drawn(
 
 def test_the_dark_patches_are_those_that_the_network_drops(shards: Path, run: Path) -> None:
     shown = load_shown(shards, run, ASKED)
-    selection = select_tokens(*tokens(shown), OPTIONS.model)
+    selection = select_tokens(*tokens(shown), k_min=OPTIONS.model.k_min)
     tiles = patches.kept_pairs(shown, run)
     assert len(tiles) == 4
     for i, (whole, part) in enumerate(zip(tiles[::2], tiles[1::2], strict=True)):
@@ -190,9 +191,8 @@ def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path)
     assert found.shape == (2, 4, 3, 3)
     np.testing.assert_allclose(found.sum(3), 1, rtol=1e-6)
     class_token, patch_tokens = tokens(shown)
-    parts = pool_parts(
-        patch_tokens, select_tokens(class_token, patch_tokens, OPTIONS.model), OPTIONS.model, 8
-    )
+    selection = select_tokens(class_token, patch_tokens, k_min=OPTIONS.model.k_min)
+    parts = pool_parts(patch_tokens, selection, rows=8)
     each = shown.model.blending.attention(parts, class_token).detach()
     np.testing.assert_allclose(found, (each[:, :, 0] + each[:, :, 1]) / 2, atol=1e-6)
     assert np.ptp(found) > 0.01

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.model.backbone import create_backbone, encode
+from pipeline.model.backbone import encode
+from pipeline.model.build import build_backbone
 from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=64, width=32)
@@ -24,7 +25,7 @@ def options(**values: object) -> BackboneOptions:
 
 def make(seed: int = 0, image: ImageOptions = IMAGE, **values: object) -> nn.Module:
     torch.manual_seed(seed)
-    return create_backbone(options(**values), image).eval()
+    return build_backbone(options(**values), image).eval()
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_weights_come_back_from_either_format(
     save_file(state, path) if suffix == "safetensors" else torch.save(state, path)
     loaded = make(weights=str(path), sha256=sha256(path)).state_dict()
     assert all(torch.equal(loaded[name], state[name]) for name in state)
-    fresh = create_backbone(options(weights=str(path)), IMAGE, pretrained=False).state_dict()
+    fresh = build_backbone(options(weights=str(path)), IMAGE, pretrained=False).state_dict()
     assert not torch.equal(fresh["pos_embed"], state["pos_embed"])
 
 

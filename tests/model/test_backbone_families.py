@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.model.backbone import create_backbone, encode
+from pipeline.model.backbone import encode
+from pipeline.model.build import build_backbone
 from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=64, width=32)
@@ -41,7 +42,7 @@ OTHERS = {
 def make(name: str, seed: int = 0, **values: object) -> nn.Module:
     torch.manual_seed(seed)
     options = BackboneOptions.model_validate({"name": name} | SMALL | values)
-    return create_backbone(options, IMAGE).eval()
+    return build_backbone(options, IMAGE).eval()
 
 
 def images() -> Tensor:
@@ -106,7 +107,7 @@ def test_weights_of_a_square_image_fit_an_oblong_one(
     name: str, stride: int | None, tmp_path: Path
 ) -> None:
     torch.manual_seed(1)
-    square = create_backbone(
+    square = build_backbone(
         BackboneOptions(name=name, **SMALL), ImageOptions(height=224, width=224)
     )
     path = tmp_path / "weights.safetensors"

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import InputError
+from pipeline.model.build import build_model
 from pipeline.model.cameras import CameraEmbedding
-from pipeline.model.dpeformer import DPEFormer, build_model
+from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from tests.tiny import tiny_backbone
 

@@ -11,7 +11,7 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.model.backbone import create_backbone
+from pipeline.model.build import build_backbone
 from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=256, width=128)
@@ -55,7 +55,7 @@ def load(path: Path, state: object, **values: object) -> nn.Module:
     torch.save(state, path)
     given = {"name": "vit_base_patch16_224", "embed_dim": WIDTH, "depth": DEPTH, "num_heads": 2}
     options = BackboneOptions.model_validate(given | {"weights": str(path)} | values)
-    return create_backbone(options, IMAGE)
+    return build_backbone(options, IMAGE)
 
 
 @pytest.mark.parametrize(("stride", "grid"), [(None, [16, 8]), (16, [16, 8]), (12, [21, 10])])

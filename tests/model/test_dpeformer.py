@@ -8,7 +8,8 @@ from torch import Tensor
 
 from pipeline.errors import InputError
 from pipeline.model.backbone import encode
-from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, Features, build_model
+from pipeline.model.build import build_model
+from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, Features
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from tests.tiny import tiny_backbone
 
@@ -69,17 +70,17 @@ def test_features_do_not_depend_on_the_batch(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_shapes_and_absent_branches(variant: str) -> None:
     model = make(**VARIANTS[variant])
-    features, parts = model(images()), model.options.parts
+    features, parts = model(images()), model.parts
     logits = model.classify(features)
     assert features.global_.shape == (5, 32)
     assert features.coarse.shape == (5, parts * 32)
     assert logits.global_.shape == logits.coarse.shape == (5, 11)
-    assert (features.selection is not None) == (model.options.selection == "dpsm")
-    if model.options.selection == "none":
+    assert (features.selection is not None) == (model.selection == "dpsm")
+    if model.selection == "none":
         assert features.parts is features.blended is logits.parts is logits.blended is None
         return
     assert torch.equal(features.parts.flatten(1), features.blended)
-    twice = 2 if model.options.fusion == "concatenation" else 1
+    twice = 2 if model.fusion == "concatenation" else 1
     assert features.parts.shape == (5, parts, twice * 32)
     assert logits.parts.shape == (5, parts, 11)
     assert logits.blended.shape == (5, 11)

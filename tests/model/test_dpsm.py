@@ -5,16 +5,37 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
-from pipeline.options.run import ModelOptions
 
 ROWS, COLUMNS, WIDTH = 8, 4, 6
 COUNT = ROWS * COLUMNS
+
+
+class Rule(NamedTuple):
+    """All options of selection and pooling."""
+
+    k_min: int
+    threshold: str = "drop"
+    similarity: str = "dot"
+    proxy: str = "patch"
+    order: str = "score"
+    parts: int = 4
+
+    def select(self, class_token: Tensor, patches: Tensor) -> Selection:
+        return select_tokens(
+            class_token, patches, self.k_min, self.similarity, self.proxy, self.threshold
+        )
+
+    def pool(self, patches: Tensor, selection: Selection, rows: int = 8) -> Tensor:
+        return pool_parts(patches, selection, rows, self.parts, self.order)
+
+
 RULES = list(itertools.product(["drop", "otsu"], ["dot", "cosine"], ["patch", "class"]))
 
 
@@ -36,34 +57,34 @@ def count_above(falling: list[float], threshold: str) -> int:
     return variances.index(max(variances)) + 2
 
 
-def select_one(g: Tensor, x: Tensor, options: ModelOptions) -> tuple[list[int], list[float], int]:
+def select_one(g: Tensor, x: Tensor, rule: Rule) -> tuple[list[int], list[float], int]:
     """Kept tokens by falling score, all scores, and the proxy of one image."""
 
     def similarity(a: Tensor, b: Tensor) -> float:
-        scale = a.norm() * b.norm() if options.similarity == "cosine" else 1
+        scale = a.norm() * b.norm() if rule.similarity == "cosine" else 1
         return float(a @ b / scale)
 
     nearest = [similarity(g, token) for token in x]
     proxy = nearest.index(max(nearest))
-    query = g if options.proxy == "class" else x[proxy]
+    query = g if rule.proxy == "class" else x[proxy]
     scores = [similarity(query, token) for token in x]
     order = sorted(range(len(x)), key=lambda i: -scores[i])  # sorted is stable
-    k = max(count_above([scores[i] for i in order], options.threshold), options.k_min)
+    k = max(count_above([scores[i] for i in order], rule.threshold), rule.k_min)
     return order[: min(k, len(x))], scores, proxy
 
 
-def pool_one(x: Tensor, kept: list[int], options: ModelOptions) -> Tensor:
+def pool_one(x: Tensor, kept: list[int], rule: Rule) -> Tensor:
     parts = []
-    for p in range(options.parts):
-        if options.order == "stripe":
-            height = ROWS // options.parts
+    for p in range(rule.parts):
+        if rule.order == "stripe":
+            height = ROWS // rule.parts
             stripe = [i for i in range(len(x)) if i // COLUMNS // height == p]
             own = [i for i in stripe if i in kept]
             chosen = own if len(own) >= 4 else stripe
         else:
-            ordered = kept if options.order == "score" else sorted(kept)
-            start = math.floor(p * len(kept) / options.parts)
-            chosen = ordered[start : math.ceil((p + 1) * len(kept) / options.parts)]
+            ordered = kept if rule.order == "score" else sorted(kept)
+            start = math.floor(p * len(kept) / rule.parts)
+            chosen = ordered[start : math.ceil((p + 1) * len(kept) / rule.parts)]
         parts.append(sum(x[i] for i in chosen) / len(chosen))
     return torch.stack(parts)
 
@@ -76,7 +97,7 @@ def test_every_rule_equals_a_plain_loop(
     for seed, order, parts in itertools.product(
         range(2), ["score", "raster", "stripe"], [1, 2, 4, 8]
     ):
-        options = ModelOptions(
+        rule = Rule(
             threshold=threshold,
             similarity=similarity,
             proxy=proxy,
@@ -85,15 +106,15 @@ def test_every_rule_equals_a_plain_loop(
             parts=parts,
         )
         class_token, patches = draw(seed)
-        selection = select_tokens(class_token, patches, options)
-        pooled = pool_parts(patches, selection, options, ROWS)
+        selection = rule.select(class_token, patches)
+        pooled = rule.pool(patches, selection)
         for i in range(len(patches)):
-            kept, scores, nearest = select_one(class_token[i], patches[i], options)
+            kept, scores, nearest = select_one(class_token[i], patches[i], rule)
             assert selection.kept[i].nonzero().flatten().tolist() == sorted(kept)
             assert selection.k[i] == len(kept)
             assert selection.proxy[i] == nearest
             assert torch.allclose(selection.scores[i], torch.tensor(scores), atol=1e-5)
-            assert torch.allclose(pooled[i], pool_one(patches[i], kept, options), atol=1e-5)
+            assert torch.allclose(pooled[i], pool_one(patches[i], kept, rule), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +131,7 @@ def test_random_sizes_and_types_equal_a_plain_loop(
     rng = random.Random(seed)
     parts, columns, width = rng.choice([1, 2, 4]), rng.randint(1, 7), rng.randint(1, 40)
     rows = parts * rng.randint(2, 4)
-    options = ModelOptions(
+    rule = Rule(
         parts=parts,
         k_min=rng.randint(1, rows * columns),
         order=rng.choice(["score", "raster"]),
@@ -120,22 +141,22 @@ def test_random_sizes_and_types_equal_a_plain_loop(
     generator = torch.Generator().manual_seed(seed)
     class_token = torch.randn(3, width, generator=generator).to(dtype)
     patches = torch.randn(3, rows * columns, width, generator=generator).to(dtype)
-    selection = select_tokens(class_token, patches, options)
-    pooled = pool_parts(patches, selection, options, rows)
+    selection = rule.select(class_token, patches)
+    pooled = rule.pool(patches, selection, rows)
     assert pooled.dtype == dtype
     for i, (g, x) in enumerate(zip(class_token.double(), patches.double(), strict=True)):
         nearest = [float(g @ token) for token in x]
-        query = g if options.proxy == "class" else x[selection.proxy[i]]
+        query = g if rule.proxy == "class" else x[selection.proxy[i]]
         lengths = float(max(g.norm(), x.norm(dim=1).max()) ** 2)
         assert nearest[selection.proxy[i]] >= max(nearest) - tolerance * lengths
         scores = selection.scores[i].tolist()
         exact = [float(query @ token) for token in x]
         assert scores == pytest.approx(exact, abs=tolerance * lengths)
         order = sorted(range(len(x)), key=lambda j, scores=scores: -scores[j])
-        above = count_above([scores[j] for j in order], options.threshold)
-        kept = order[: max(above, options.k_min)]
+        above = count_above([scores[j] for j in order], rule.threshold)
+        kept = order[: max(above, rule.k_min)]
         assert selection.kept[i].nonzero().flatten().tolist() == sorted(kept)
-        expected = pool_one(x, kept, options)
+        expected = pool_one(x, kept, rule)
         assert (pooled[i].double() - expected).abs().max() <= tolerance * x.abs().max()
 
 
@@ -147,7 +168,7 @@ def tokens_with_scores(*scores: float) -> tuple[Tensor, Tensor]:
 
 def test_the_tokens_before_the_largest_drop_are_kept() -> None:
     class_token, patches = tokens_with_scores(0.1, 0.9, 0.2, 1.0, 0.8)
-    selection = select_tokens(class_token, patches, ModelOptions(k_min=1))
+    selection = select_tokens(class_token, patches, k_min=1)
     assert selection.kept[0].tolist() == [False, True, False, True, True]
     assert selection.k.tolist() == [3]
     assert selection.proxy.tolist() == [3]
@@ -155,27 +176,27 @@ def test_the_tokens_before_the_largest_drop_are_kept() -> None:
 
 def test_equal_scores_are_kept_in_raster_order() -> None:
     class_token, patches = tokens_with_scores(1.0, 2.0, 1.0, 1.0, 1.0)
-    selection = select_tokens(class_token, patches, ModelOptions(k_min=3))
+    selection = select_tokens(class_token, patches, k_min=3)
     assert selection.kept[0].tolist() == [True, True, True, False, False]
 
 
 def test_each_image_keeps_its_own_number_of_tokens() -> None:
     class_token, patches = draw(3, images=40)
-    options = ModelOptions(threshold="otsu", k_min=4)
-    together = select_tokens(class_token, patches, options)
+    rule = Rule(threshold="otsu", k_min=4)
+    together = rule.select(class_token, patches)
     assert len(together.k.unique()) > 3
     assert torch.equal(together.kept.sum(dim=1), together.k)
     for i in range(len(patches)):
-        alone = select_tokens(class_token[i : i + 1], patches[i : i + 1], options)
+        alone = rule.select(class_token[i : i + 1], patches[i : i + 1])
         assert torch.equal(alone.kept[0], together.kept[i])
 
 
 @pytest.mark.parametrize("order", ["score", "raster"])
 def test_pooling_is_adaptive_average_pooling_of_the_kept_tokens(order: str) -> None:
-    options = ModelOptions(order=order, k_min=7)
+    rule = Rule(order=order, k_min=7)
     class_token, patches = draw(4)
-    selection = select_tokens(class_token, patches, options)
-    pooled = pool_parts(patches, selection, options, ROWS)
+    selection = rule.select(class_token, patches)
+    pooled = rule.pool(patches, selection)
     for i in range(len(patches)):
         kept = selection.kept[i].nonzero().flatten()
         if order == "score":
@@ -187,28 +208,28 @@ def test_pooling_is_adaptive_average_pooling_of_the_kept_tokens(order: str) -> N
 @pytest.mark.parametrize(("parts", "rows"), [(1, 8), (2, 8), (4, 8), (8, 8), (4, 16)])
 def test_without_a_selection_the_parts_are_the_stripes(parts: int, rows: int) -> None:
     _, patches = draw(5)
-    pooled = pool_parts(patches, None, ModelOptions(parts=parts), rows)
+    pooled = pool_parts(patches, None, rows, parts)
     assert torch.allclose(pooled, patches.unflatten(1, (parts, -1)).mean(dim=2), atol=1e-6)
 
 
 @pytest.mark.parametrize("order", ["score", "raster"])
 def test_gradients_flow_through_kept_tokens_only(order: str) -> None:
-    options = ModelOptions(order=order, k_min=6)
+    rule = Rule(order=order, k_min=6)
     class_token, patches = (token.requires_grad_() for token in draw(6))
-    selection = select_tokens(class_token, patches, options)
-    pool_parts(patches, selection, options, ROWS).square().sum().backward()
+    selection = rule.select(class_token, patches)
+    rule.pool(patches, selection).square().sum().backward()
     assert class_token.grad is None
     assert torch.equal(patches.grad.abs().sum(dim=2) > 0, selection.kept)
 
 
 @pytest.mark.parametrize("order", ["score", "raster", "stripe"])
 def test_the_gradient_of_pooling_is_right(order: str) -> None:
-    options = ModelOptions(order=order, k_min=9)
+    rule = Rule(order=order, k_min=9)
     class_token, patches = draw(7, images=2, dtype=torch.float64)
-    selection = select_tokens(class_token, patches, options)
+    selection = rule.select(class_token, patches)
 
     def pool(tokens: Tensor) -> Tensor:
-        return pool_parts(tokens, selection, options, ROWS)
+        return rule.pool(tokens, selection)
 
     assert torch.autograd.gradcheck(pool, patches.requires_grad_())
 
@@ -219,12 +240,11 @@ def test_a_stripe_with_few_kept_tokens_is_averaged_whole() -> None:
     kept[0, :3] = kept[0, 8:12] = True  # three tokens of the first stripe, four of the second
     scores = kept.float()
     selection = Selection(kept, kept.sum(dim=1), scores, torch.zeros(1, dtype=torch.long))
-    parts = pool_parts(patches, selection, ModelOptions(order="stripe"), ROWS)[0]
+    parts = pool_parts(patches, selection, ROWS, order="stripe")[0]
     assert torch.allclose(parts[0], patches[0, :8].mean(dim=0), atol=1e-6)
     assert torch.allclose(parts[1], patches[0, 8:12].mean(dim=0), atol=1e-6)
     assert torch.allclose(parts[2], patches[0, 16:24].mean(dim=0), atol=1e-6)
-    options = ModelOptions(order="stripe", sparse_stripe="kept")
-    others = pool_parts(patches, selection, options, ROWS)[0]
+    others = pool_parts(patches, selection, ROWS, order="stripe", sparse_stripe="kept")[0]
     assert torch.equal(others[1], parts[1])
     for part in (0, 2, 3):
         assert torch.allclose(others[part], patches[0, kept[0]].mean(dim=0), atol=1e-6)

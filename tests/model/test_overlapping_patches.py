@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.model.backbone import create_backbone
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_backbone, build_model
+from pipeline.model.tokens import token_grid
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from tests.tiny import tiny_backbone
 
@@ -40,18 +40,18 @@ def test_the_grid_counts_whole_patches(
         for side in (height, width)
     ]
     assert tuple(starts) == grid
-    assert options(stride).grid(ImageOptions(height=height, width=width)) == grid
+    assert token_grid(height, width, PATCH, stride) == grid
 
 
 @pytest.mark.parametrize("stride", [3, 4, 6, 8])
 @torch.no_grad()
 def test_a_token_is_the_projection_of_its_own_pixels(stride: int) -> None:
     image = ImageOptions(height=46, width=29)
-    backbone = create_backbone(options(stride), image)
+    backbone = build_backbone(options(stride), image)
     pixels = torch.randn(1, 3, 46, 29)
     tokens = backbone.patch_embed(pixels)[0]
     rows, columns = backbone.patch_embed.grid_size
-    assert (rows, columns) == options(stride).grid(image)
+    assert (rows, columns) == token_grid(46, 29, PATCH, stride)
     assert len(tokens) == rows * columns == backbone.patch_embed.num_patches
     weight, bias = backbone.patch_embed.proj.weight.flatten(1), backbone.patch_embed.proj.bias
     for token, (row, column) in zip(tokens, product(range(rows), range(columns)), strict=True):

@@ -13,7 +13,8 @@ import yaml
 from torch import Tensor, nn
 
 from pipeline.config import load_config
-from pipeline.model.dpeformer import BatchNormNeck, DPEFormer, build_model
+from pipeline.model.build import build_model
+from pipeline.model.dpeformer import BatchNormNeck, DPEFormer
 from pipeline.options.run import RunOptions
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
@@ -101,16 +102,14 @@ class Loss(nn.Module):
     def __init__(self, model: DPEFormer) -> None:
         super().__init__()
         self.model = model
-        self.memory = MemoryBank(IDENTITIES, model.coarse_neck.num_features, CONFIG.loss)
+        self.memory = MemoryBank(IDENTITIES, model.coarse_neck.num_features)
         self.memory.centres.normal_()
 
     def forward(self, views: Tensor) -> Tensor:
         found = [self.model(view) for view in views]
         logits = [self.model.classify(view) for view in found]
         labels = torch.tensor([0, 3, 3])
-        return training_loss(*found, *logits, labels, {"coarse": self.memory}, CONFIG.loss, True)[
-            "total"
-        ]
+        return training_loss(*found, *logits, labels, {"coarse": self.memory})["total"]
 
 
 @pytest.mark.parametrize("variant", CONFIG.variants)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.files import sha256
-from pipeline.model.backbone import create_backbone
+from pipeline.model.build import build_backbone
 from pipeline.pretraining.small_vit import BACKBONE, IMAGE, Trainer, draw_batch, train_small_vit
 from pipeline.pretraining.teacher import Lessons, read_lessons
 from pipeline.pretraining.vit_people import People, read_people
@@ -111,7 +111,7 @@ def test_same_seed_gives_the_same_weights(
 def test_weights_are_a_backbone_without_heads(weights: Path) -> None:
     state = load_file(weights)
     options = BACKBONE.model_copy(update={"weights": str(weights), "sha256": sha256(weights)})
-    loaded = create_backbone(options, IMAGE).state_dict()
+    loaded = build_backbone(options, IMAGE).state_dict()
     assert loaded.keys() == state.keys()
     assert all(torch.equal(loaded[name], state[name]) for name in state)
     assert weights.stat().st_size < 3e6

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.model.dpeformer import DPEFormer, Features, Logits, build_model
+from pipeline.model.build import build_model
+from pipeline.model.dpeformer import DPEFormer, Features, Logits
 from pipeline.options.run import (
     ImageOptions,
-    LossOptions,
     ModelOptions,
     RunOptions,
 )
@@ -35,7 +35,7 @@ def make_views(branch: bool) -> tuple[Features, Features, Logits, Logits, Memory
         Features(torch.zeros(B, 1), torch.randn(B, F, generator=generator), None, None, None)
         for _ in range(2)
     ]
-    memory = MemoryBank(C, F, LossOptions())
+    memory = MemoryBank(C, F)
     memory.start(torch.randn(C, F, generator=generator), torch.arange(C))
     return *features, make_logits(generator, branch), make_logits(generator, branch), memory
 
@@ -55,7 +55,6 @@ def cross_entropy(logits: Tensor, smoothing: float) -> float:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothing: float) -> None:
     clean, second, clean_logits, second_logits, memory = make_views(branch)
-    options = LossOptions(label_smoothing=smoothing)
     losses = training_loss(
         clean,
         second,
@@ -63,8 +62,8 @@ def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothi
         second_logits,
         LABELS,
         {"coarse": memory},
-        options,
-        second_is_occluded,
+        second_weight=0.3 if second_is_occluded else 1.0,
+        label_smoothing=smoothing,
     )
     names = ["global", "coarse"] + (["parts", "blended"] if branch else [])
     expected = {}
@@ -106,9 +105,9 @@ def test_every_weight_is_trained_but_the_frozen_biases(values: dict) -> None:
     model = tiny_model(**values).train()
     views = [model(torch.randn(B, 3, 64, 32)) for _ in range(2)]
     logits = [model.classify(view) for view in views]
-    memory = MemoryBank(C, views[0].coarse.shape[1], LossOptions())
+    memory = MemoryBank(C, views[0].coarse.shape[1])
     memory.start(torch.randn(C, memory.centres.shape[1]), torch.arange(C))
-    losses = training_loss(*views, *logits, LABELS, {"coarse": memory}, LossOptions(), True)
+    losses = training_loss(*views, *logits, LABELS, {"coarse": memory})
     losses["total"].backward()
     idle = {name for name, weight in model.named_parameters() if weight.grad is None}
     assert idle == {
@@ -159,8 +158,7 @@ def random_views(seed: int, dtype: torch.dtype) -> tuple[list[Features], list[Lo
 def test_random_cases_equal_the_paper(seed: int, dtype: torch.dtype, tolerance: float) -> None:
     """To `tolerance`, relative to a total of 10 to 40; bfloat16 has a precision of 1/256."""
     features, logits, labels = random_views(seed, dtype)
-    options = LossOptions()
-    memory = MemoryBank(logits[0].coarse.shape[1], features[0].coarse.shape[1], options)
+    memory = MemoryBank(logits[0].coarse.shape[1], features[0].coarse.shape[1])
     memory.centres.normal_(generator=torch.Generator().manual_seed(seed))
     memory = memory.to(dtype)
     ce = {
@@ -175,14 +173,14 @@ def test_random_cases_equal_the_paper(seed: int, dtype: torch.dtype, tolerance: 
         + clean
         + 0.3 * occluded
     )
-    found = training_loss(*features, *logits, labels, {"coarse": memory}, options, True)["total"]
+    found = training_loss(*features, *logits, labels, {"coarse": memory})["total"]
     assert found.dtype == dtype
     assert found.item() == pytest.approx(expected, rel=tolerance)
 
 
 def test_the_gradient_of_the_loss_is_right() -> None:
     features, logits, labels = random_views(3, torch.float64)
-    memory = MemoryBank(logits[0].coarse.shape[1], features[0].coarse.shape[1], LossOptions())
+    memory = MemoryBank(logits[0].coarse.shape[1], features[0].coarse.shape[1])
     memory.centres.normal_(generator=torch.Generator().manual_seed(0))
     memory = memory.double()
     inputs = [v.coarse for v in features] + [tensor for view in logits for tensor in view]
@@ -190,9 +188,7 @@ def test_the_gradient_of_the_loss_is_right() -> None:
     def loss(*values: Tensor) -> Tensor:
         views = [v._replace(coarse=value) for v, value in zip(features, values[:2], strict=True)]
         scores = Logits(*values[2:6]), Logits(*values[6:])
-        return training_loss(*views, *scores, labels, {"coarse": memory}, LossOptions(), True)[
-            "total"
-        ]
+        return training_loss(*views, *scores, labels, {"coarse": memory})["total"]
 
     assert torch.autograd.gradcheck(loss, [value.requires_grad_() for value in inputs])
 
@@ -206,13 +202,13 @@ def test_each_contrasted_feature_has_a_loss_of_its_own_memory() -> None:
         for _ in range(2)
     ]
     logits = make_logits(generator, True), make_logits(generator, True)
-    memories = {name: MemoryBank(C, F, LossOptions()) for name in ("coarse", "blended")}
+    memories = {name: MemoryBank(C, F) for name in ("coarse", "blended")}
     for memory in memories.values():
         memory.start(torch.randn(C, F, generator=generator), torch.arange(C))
 
     def total(*names: str) -> float:
         chosen = {name: memories[name] for name in names}
-        return training_loss(*views, *logits, LABELS, chosen, LossOptions(), True)["total"].item()
+        return training_loss(*views, *logits, LABELS, chosen)["total"].item()
 
     without = total()
     for name, memory in memories.items():

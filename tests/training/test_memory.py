@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.options.run import LossOptions
 from pipeline.training.memory import MemoryBank, contrasted_features
 
 
 def make(identities: int = 4, width: int = 6) -> MemoryBank:
-    bank = MemoryBank(identities, width, LossOptions())
+    bank = MemoryBank(identities, width)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(3 * identities, width, generator=generator)
     bank.start(features, torch.arange(identities).repeat(3))
@@ -20,7 +19,7 @@ def make(identities: int = 4, width: int = 6) -> MemoryBank:
 
 def test_each_contrasted_feature_is_named() -> None:
     names = {
-        contrast: contrasted_features(LossOptions.model_validate({"contrast": contrast}))
+        contrast: contrasted_features(contrast)
         for contrast in ("none", "coarse", "blended", "both")
     }
     assert names == {
@@ -44,7 +43,7 @@ def test_an_update_equals_one_sample_after_the_other(
         [(4, 6, 1), (4, 6, 40), (9, 33, 7), (1, 2, 5)]
     ):
         generator = torch.Generator().manual_seed(seed)
-        bank = MemoryBank(identities, width, LossOptions(memory_momentum=momentum)).to(dtype)
+        bank = MemoryBank(identities, width, momentum=momentum).to(dtype)
         bank.centres.normal_(generator=generator)
         features = 3 * torch.randn(size, width, generator=generator, dtype=dtype)
         labels = torch.randint(identities, (size,), generator=generator)  # repeated in any order
@@ -80,7 +79,7 @@ def test_an_update_stays_out_of_the_graph() -> None:
 
 def test_centres_start_as_class_means() -> None:
     features = torch.tensor([[2.0, 0.0], [0.0, 7.0], [3.0, 3.0]])
-    bank = MemoryBank(3, 2, LossOptions())
+    bank = MemoryBank(3, 2)
     bank.start(features, torch.tensor([0, 0, 2]))
     assert torch.equal(bank.centres, torch.tensor([[1.0, 3.5], [0.0, 0.0], [3.0, 3.0]]))
 
@@ -89,7 +88,7 @@ def test_centres_start_as_class_means() -> None:
 def test_the_loss_is_cross_entropy_of_cosines_over_the_temperature(seed: int) -> None:
     rng = np.random.default_rng(seed)
     identities, width, size = (int(n) for n in rng.integers(1, 12, 3))
-    bank = MemoryBank(identities, width, LossOptions(temperature=0.07))
+    bank = MemoryBank(identities, width, temperature=0.07)
     bank.centres.copy_(torch.from_numpy(5 * rng.normal(size=(identities, width))))
     features, labels = 5 * rng.normal(size=(size, width)), rng.integers(identities, size=size)
     terms = []
@@ -118,7 +117,7 @@ def test_the_gradient_is_right() -> None:
 
 
 def test_centres_are_state_but_no_parameters() -> None:
-    bank, other = make(), MemoryBank(4, 6, LossOptions())
+    bank, other = make(), MemoryBank(4, 6)
     other.load_state_dict(bank.state_dict())
     assert torch.equal(bank.centres, other.centres)
     assert not list(bank.parameters())

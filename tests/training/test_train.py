@@ -13,7 +13,7 @@ from pipeline.data.shards import ShardReader
 from pipeline.data.training_images import TrainingImages
 from pipeline.files import read_json, sha256
 from pipeline.model.backbone import normalise
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
 from pipeline.training.loader import load_batches

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.errors import InputError
+from pipeline.model.tokens import BLENDING_TOKEN_WIDTH, token_grid
 from pipeline.options.run import (
-    BLENDING_TOKEN_WIDTH,
     BackboneOptions,
     ErasingOptions,
     ImageOptions,
@@ -54,7 +54,7 @@ def cut_off_pixels(options: RunOptions) -> Iterator[str]:
 def network_width(backbone: BackboneOptions, image: ImageOptions) -> int:
     """Width of the tokens; InputError for a backbone that cannot be built."""
     if backbone.name not in SIZES:
-        from pipeline.model.backbone import measure_width  # imports torch and timm
+        from pipeline.model.build import measure_width  # imports torch and timm
 
         return measure_width(backbone, image)
     width, heads = SIZES[backbone.name]
@@ -108,14 +108,15 @@ def _check_tokens(options: RunOptions, where: str) -> None:
             f"{where}backbone.stride: found {backbone.stride}, but patches of "
             f"{backbone.patch_size} pixels would leave gaps: give at most that"
         )
-    rows, columns = backbone.grid(options.image)
+    height, width = options.image.height, options.image.width
+    rows, columns = token_grid(height, width, backbone.patch_size, backbone.stride)
     if model.k_min > rows * columns:
         raise InputError(
-            f"{where}model.k_min: found {model.k_min}, but an image of {options.image.height} x "
-            f"{options.image.width} has {rows * columns} tokens: give at most that"
+            f"{where}model.k_min: found {model.k_min}, but an image of {height} x {width} has "
+            f"{rows * columns} tokens: give at most that"
         )
     if model.parts > rows:
         raise InputError(
             f"{where}model.parts: found {model.parts}, but each part needs a row of tokens and an "
-            f"image of {options.image.height} pixels has {rows}: give at most that"
+            f"image of {height} pixels has {rows}: give at most that"
         )
