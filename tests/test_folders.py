@@ -42,5 +42,5 @@ def test_a_circle_is_found_and_named(tmp_path: Path) -> None:
     }.items():
         (package / folder).mkdir(parents=True)
         (package / folder / "part.py").write_text(text)
-    with pytest.raises(CycleError, match="data.*model.*training|cycle"):
+    with pytest.raises(CycleError, match="cycle"):
         TopologicalSorter(imported_folders(package)).prepare()

@@ -17,10 +17,10 @@ from pipeline.cli import run_stage
 from pipeline.data.archive import unpack
 from pipeline.data.checks import check_copies, check_dataset, warn_of_sizes
 from pipeline.data.datasets import DATASETS
-from pipeline.data.datasets.base import JUNK, Dataset, Layout, Listed, find_layout
+from pipeline.data.datasets.base import Dataset, Layout, Listed, find_layout
 from pipeline.data.images import decode_image
 from pipeline.data.manifest import COLUMNS, write_manifest
-from pipeline.data.names import SPLITS, SUFFIXES
+from pipeline.data.names import JUNK, SPLITS, SUFFIXES
 from pipeline.data.numbering import number_labels
 from pipeline.errors import InputError, some, warn
 from pipeline.files import archive_hash, atomic_folder, sha256, write_json

@@ -1,4 +1,4 @@
-"""What splits are called, and how image files and equal names are told."""
+"""Names of splits and of images without a person; formats of images and equal file names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ QUERY_SPLITS = ("query", WHOLE_QUERY)
 SPLITS = ("train", "query", "gallery", WHOLE_QUERY)
 TEST_SPLITS = ("query", "gallery")
 """What a test set must have. A dataset may lack them, or else train; any may lack WHOLE_QUERY."""
+JUNK = -1
+"""Identity of detections that show nobody in full: neither right nor wrong, so left out."""
+DISTRACTOR = 0
+"""Identity of gallery images of nobody who is searched for: they stay in the gallery."""
 SUFFIXES = frozenset({"jpg", "jpeg", "jfif", "png", "bmp", "tif", "tiff", "webp"})
 _MAGIC = (
     (0, b"\xff\xd8\xff", "JPEG"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pipeline.data.datasets.base import DISTRACTOR, JUNK, Label, Listed
+from pipeline.data.datasets.base import Label, Listed
+from pipeline.data.names import DISTRACTOR, JUNK
 
 _WHOLE = re.compile(r"(-?\d{1,18})(?:\.0+)?", re.ASCII)  # tables with gaps have 17.0 for 17
 Numbers = dict[str, int]

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.data.names import DISTRACTOR, JUNK
 from pipeline.errors import InputError, no_match
 
-JUNK = -1
-DISTRACTOR = 0
 TOP = 10
 CMC_RANKS = (1, 5, 10, 20)
 METRICS = (*(f"rank{rank}" for rank in CMC_RANKS), "map", "minp")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.cli import run_stage
+from pipeline.data.names import DISTRACTOR
 from pipeline.data.shards import ShardReader
 from pipeline.figures.sheets import (
     BLUE,
@@ -41,8 +42,8 @@ def _of(reader: ShardReader, identity: int, most: int) -> pd.DataFrame:
 
 
 def _spread(reader: ShardReader, chosen: int) -> list[int]:
-    """Real identities, evenly spread; junk (-1) and distractors (0) are no identities."""
-    identities = sorted({int(i) for i in reader.index["identity"] if i > 0})
+    """Real identities, evenly spread; junk and distractors are no identities."""
+    identities = sorted({int(i) for i in reader.index["identity"] if i > DISTRACTOR})
     return [identities[i] for i in evenly(len(identities), chosen)]
 
 
@@ -67,7 +68,7 @@ def benchmark_rows(train: ShardReader, query: ShardReader, gallery: ShardReader)
         label = "test identities" if len(pair) > 1 else "test identity"
         row = [*cells[0], None, *cells[1]] if len(pair) > 1 else cells[0]
         rows.append(Row(f"{label}\n{', '.join(map(str, pair))}", row))
-    distractors = _of(gallery, 0, COLUMNS)
+    distractors = _of(gallery, DISTRACTOR, COLUMNS)
     if len(distractors):
         rows.append(Row("gallery\ndistractors", _tiles(gallery, distractors, "", None)))
     return rows

@@ -15,10 +15,6 @@ from pipeline.options.data import SplitCounts
 
 Severity = Literal["error", "warn"]
 """What becomes of a fact that does not hold."""
-JUNK = -1
-"""Identity of detections that show nobody in full: neither right nor wrong, so left out."""
-DISTRACTOR = 0
-"""Identity of gallery images of nobody who is searched for: they stay in the gallery."""
 IMAGE = rf"(?:{'|'.join(sorted(SUFFIXES))})"
 """A regular expression for the suffix of an image's name."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from pipeline.data.datasets.base import IMAGE, JUNK, Dataset, Label, Layout, Part, folders
+from pipeline.data.datasets.base import IMAGE, Dataset, Label, Layout, Part, folders
 from pipeline.data.datasets.market1501 import EXAMPLE
 from pipeline.data.datasets.table import TABLE, read_table
-from pipeline.data.names import SPLITS
+from pipeline.data.names import JUNK, SPLITS
 from pipeline.data.numbering import whole_number
 
 _CAMERA = r"_c(\d{1,9})(?!\d)"

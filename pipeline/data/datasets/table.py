@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline.data.datasets.base import JUNK, Label, Listed
-from pipeline.data.names import SPLITS, SUFFIXES, image_kind, same_name
+from pipeline.data.datasets.base import Label, Listed
+from pipeline.data.names import JUNK, SPLITS, SUFFIXES, image_kind, same_name
 from pipeline.data.numbering import whole_number
 from pipeline.errors import InputError, some, warn
 
