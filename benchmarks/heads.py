@@ -29,7 +29,7 @@ from pipeline.training.loop import Learner, index_batch
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank
 from pipeline.training.optimizer import make_optimizer
-from pipeline.training.views import Batch
+from pipeline.training.views import TrainingBatch
 
 IDENTITIES = 702
 """Training identities of Occluded-Duke."""
@@ -49,15 +49,15 @@ def make_learner(options: RunOptions, precision: str, device: torch.device) -> L
     return Learner(model.train(), {"coarse": memory}, idle, options, device)
 
 
-def draw_batch(images: int, options: RunOptions) -> Batch:
+def random_batch(images: int, options: RunOptions) -> TrainingBatch:
     """Two views of so many random images, a few of each identity."""
     shape = (images, 3, options.image.height, options.image.width)
     clean, second = (torch.randint(256, shape, dtype=torch.uint8) for _ in range(2))
     labels = torch.arange(images) // PER_IDENTITY
-    return Batch(clean, second, labels, cameras=torch.zeros_like(labels))
+    return TrainingBatch(clean, second, labels, cameras=torch.zeros_like(labels))
 
 
-def whole(learner: Learner, batch: Batch) -> Work:
+def whole(learner: Learner, batch: TrainingBatch) -> Work:
     """The backbone alone, with a gradient for each token, and the training step on as many."""
     model, shape = learner.model, batch.clean.shape
     images = torch.randn(2 * shape[0], *shape[1:], device=learner.device)
@@ -74,17 +74,17 @@ def whole(learner: Learner, batch: Batch) -> Work:
     return {"backbone": backbone, "step": step}
 
 
-def parts(learner: Learner, batch: Batch) -> Work:
+def parts(learner: Learner, batch: TrainingBatch) -> Work:
     """What the step adds to the backbone, piece by piece, each with its backward pass."""
     model, options, device = learner.model, learner.options, learner.device
     labels, images = batch.labels.to(device), 2 * len(batch.labels)
     width, (rows, columns) = model.backbone.num_features, model.backbone.patch_embed.grid_size
 
-    def draw(*shape: int) -> Tensor:
+    def random(*shape: int) -> Tensor:
         return torch.randn(images, *shape, device=device, requires_grad=True)
 
-    class_token, patches = draw(width), draw(rows * columns, width)
-    pooled, coarse = draw(model.parts, width), draw(model.parts * width)
+    class_token, patches = random(width), random(rows * columns, width)
+    pooled, coarse = random(model.parts, width), random(model.parts * width)
     features = Features(class_token, coarse, pooled, pooled.flatten(1), None)
 
     def dpsm() -> None:
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     make_deterministic(device)
     options = RunOptions(backbone=BackboneOptions(name=given.backbone))
     learner = make_learner(options, choose_precision(compute, device), device)
-    batch = draw_batch(given.images, options)
+    batch = random_batch(given.images, options)
     print(
         f"{given.backbone}, {options.image.height} x {options.image.width}, 2 x {given.images} "
         f"images, {learner.model.precision}, {device}, torch {torch.__version__}, "

@@ -30,7 +30,7 @@ from pipeline.provenance import code_hash
 BATCH = 128
 
 
-class Batch(NamedTuple):
+class ImageBatch(NamedTuple):
     """Consecutive images of a split."""
 
     images: torch.Tensor
@@ -63,7 +63,7 @@ def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
 
 def read_batches(
     shards: Path, split: str, image: ImageOptions, size: int = BATCH
-) -> Iterator[Batch]:
+) -> Iterator[ImageBatch]:
     """The images of a split at the network's size, in the order of the shards."""
     batch: list[tuple[str, np.ndarray, dict[str, Any]]] = []
     for key, pixels, meta in tqdm(
@@ -77,9 +77,9 @@ def read_batches(
         yield _collate(batch)
 
 
-def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> Batch:
+def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> ImageBatch:
     keys, images, metas = zip(*samples, strict=True)
-    return Batch(
+    return ImageBatch(
         torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),  # (B, 3, H, W), channels last
         list(keys),
         [meta["identity"] for meta in metas],
@@ -100,7 +100,7 @@ def camera_rows(
     return rows.to(model.camera_embedding.table.device)
 
 
-def embed_batch(model: DPEFormer, batch: Batch, image: ImageOptions) -> dict[str, np.ndarray]:
+def embed_batch(model: DPEFormer, batch: ImageBatch, image: ImageOptions) -> dict[str, np.ndarray]:
     """Features of a batch: global (B, D), coarse and blended (B, P*D) float32.
 
     `blended` is absent where the network has no such branch. The features are not normalised.
@@ -118,7 +118,7 @@ def embed_batch(model: DPEFormer, batch: Batch, image: ImageOptions) -> dict[str
 
 
 def embed_split(
-    model: DPEFormer, batches: Iterator[Batch], split: str, image: ImageOptions
+    model: DPEFormer, batches: Iterator[ImageBatch], split: str, image: ImageOptions
 ) -> dict[str, np.ndarray]:
     """The arrays of a split: `<split>_keys`, `_identities`, `_cameras` and one per feature."""
     columns: dict[str, list[Any]] = {"keys": [], "identities": [], "cameras": []}

@@ -29,7 +29,7 @@ from pipeline.figures.sheets import (
 )
 from pipeline.files import checked_folder, read_json
 from pipeline.tables.runs import Run, collect_runs
-from pipeline.tables.tabulate import Row, summarise_runs
+from pipeline.tables.tabulate import TableRow, summarise_runs
 
 CURVE_POINTS = 3
 """Fewer values of an option make no curve."""
@@ -96,19 +96,19 @@ def fitting_scale(values: Sequence[float]) -> str:
     return max(closest, key=closest.__getitem__)
 
 
-def _tested(rows: Sequence[Row]) -> dict[str, Row]:
+def _tested(rows: Sequence[TableRow]) -> dict[str, TableRow]:
     """The row of each variant's test feature, its first."""
-    tested: dict[str, Row] = {}
+    tested: dict[str, TableRow] = {}
     for row in rows:
         tested.setdefault(row.variant, row)
     return tested
 
 
-def _seed_values(runs: Sequence[Run], row: Row) -> list[float]:
+def _seed_values(runs: Sequence[Run], row: TableRow) -> list[float]:
     return [run.features[row.feature]["map"] for run in runs if run.variant == row.variant]
 
 
-def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[Row]) -> None:
+def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[TableRow]) -> None:
     """A line for each variant, the first on top."""
     tested = _tested(rows)
     names = list(tested)
@@ -126,7 +126,7 @@ def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[Row]) -> None:
     axes.grid(axis="x", color="#DDDDDD", lw=0.6)
 
 
-def _draw_curves(axes: Axes, runs: Sequence[Run], rows: Sequence[Row], axis: Axis) -> None:
+def _draw_curves(axes: Axes, runs: Sequence[Run], rows: Sequence[TableRow], axis: Axis) -> None:
     """A curve for each feature of the variants on the axis, the test feature's with its seeds."""
     on_axis = [row for row in rows if row.variant in axis.values]
     tested, inch = _tested(on_axis), axes.figure.dpi_scale_trans
@@ -151,7 +151,7 @@ def _draw_curves(axes: Axes, runs: Sequence[Run], rows: Sequence[Row], axis: Axi
     axes.grid(axis="y", color="#DDDDDD", lw=0.6)
 
 
-def _draw_levels(axes: Axes, rows: Sequence[Row], axis: Axis) -> None:
+def _draw_levels(axes: Axes, rows: Sequence[TableRow], axis: Axis) -> None:
     """A horizontal line for the test feature of each variant that is not on the axis."""
     others = [row for row in _tested(rows).values() if row.variant not in axis.values]
     for number, row in enumerate(others):
@@ -162,7 +162,7 @@ def _draw_levels(axes: Axes, rows: Sequence[Row], axis: Axis) -> None:
         axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.08, lw=0)
 
 
-def _add_legend(figure: Figure, axes: Axes, rows: Sequence[Row]) -> None:
+def _add_legend(figure: Figure, axes: Axes, rows: Sequence[TableRow]) -> None:
     """Features by colour and marker, then the levels, and what bars and dots are."""
     features = [name for name in LOOKS if any(row.feature == name for row in rows)]
     looks = (LOOKS[name] for name in features)

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.queries import how_chosen
-from pipeline.figures.sheets import GREY, MARGIN, Layout, Row, Tile, draw_sheet, save_figure
+from pipeline.figures.sheets import GREY, MARGIN, Layout, SheetRow, Tile, draw_sheet, save_figure
 from pipeline.figures.shown import ShownQueries, load_shown
 from pipeline.options.figures import FigureOptions
 
@@ -45,14 +45,14 @@ def heat(shares: np.ndarray, largest: float) -> np.ndarray:
     return np.kron(colours, np.ones((scale, scale, 1), np.uint8))
 
 
-def _rows(shown: ShownQueries, attention: np.ndarray) -> list[Row]:
+def _rows(shown: ShownQueries, attention: np.ndarray) -> list[SheetRow]:
     rows = []
     for picture, caption, parts in zip(shown.pictures, shown.captions, attention, strict=True):
         maps = [
             Tile(heat(part, attention.max()), f"part {number}")
             for number, part in enumerate(parts, start=1)
         ]
-        rows.append(Row("", [Tile(picture, caption), *maps]))
+        rows.append(SheetRow("", [Tile(picture, caption), *maps]))
     return rows
 
 

@@ -15,7 +15,7 @@ from pipeline.figures.sheets import (
     GREY,
     MARGIN,
     Layout,
-    Row,
+    SheetRow,
     Tile,
     draw_sheet,
     evenly,
@@ -85,7 +85,7 @@ def draw_bank_sheet(bank: Path, figure: Path) -> None:
         raise InputError(f"{bank / 'table.csv'}: expected a row for each mask, found none")
     cutouts = load_bank(bank)
     tiles = [Tile(on_checkerboard(cutouts[i])) for i in evenly(len(cutouts), COLUMNS * ROWS)]
-    rows = [Row("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+    rows = [SheetRow("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     title = f"The occluder bank: {len(cutouts)} objects, cut out of {len(table)} masks of SAM"
     sheet = draw_sheet(rows, title, _subtitle(bank, len(tiles)), LAYOUT)
     _draw_verdicts(sheet, _verdicts(table))

@@ -12,7 +12,7 @@ from pipeline.data.shards import ShardReader
 from pipeline.figures.sheets import (
     BLUE,
     Layout,
-    Row,
+    SheetRow,
     Tile,
     draw_sheet,
     evenly,
@@ -54,10 +54,10 @@ def _search(query: ShardReader, gallery: ShardReader, identity: int) -> list[Til
     return [*tiles, *[None] * (QUERIES + GALLERY - len(tiles))]
 
 
-def benchmark_rows(train: ShardReader, query: ShardReader, gallery: ShardReader) -> list[Row]:
+def benchmark_rows(train: ShardReader, query: ShardReader, gallery: ShardReader) -> list[SheetRow]:
     """Rows of training identities, of queries (blue) with their gallery, and of distractors."""
     rows = [
-        Row(
+        SheetRow(
             f"training\nidentity {identity}", _tiles(train, _of(train, identity, COLUMNS), "", None)
         )
         for identity in _spread(train, TRAINED)
@@ -67,10 +67,10 @@ def benchmark_rows(train: ShardReader, query: ShardReader, gallery: ShardReader)
         cells = [_search(query, gallery, identity) for identity in pair]
         label = "test identities" if len(pair) > 1 else "test identity"
         row = [*cells[0], None, *cells[1]] if len(pair) > 1 else cells[0]
-        rows.append(Row(f"{label}\n{', '.join(map(str, pair))}", row))
+        rows.append(SheetRow(f"{label}\n{', '.join(map(str, pair))}", row))
     distractors = _of(gallery, DISTRACTOR, COLUMNS)
     if len(distractors):
-        rows.append(Row("gallery\ndistractors", _tiles(gallery, distractors, "", None)))
+        rows.append(SheetRow("gallery\ndistractors", _tiles(gallery, distractors, "", None)))
     return rows
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.queries import how_chosen
-from pipeline.figures.sheets import ORANGE, Layout, Row, Tile, draw_sheet, rgb, save_figure
+from pipeline.figures.sheets import ORANGE, Layout, SheetRow, Tile, draw_sheet, rgb, save_figure
 from pipeline.figures.shown import ShownQueries, load_shown
 from pipeline.options.figures import FigureOptions
 
@@ -68,7 +68,7 @@ def draw_patches(shards: Path, run: Path, figure: Path, options: FigureOptions) 
     title = f"Patches that DPSM keeps ({shown.run})"
     chosen = how_chosen(options, "AP", len(shown.captions))
     subtitle = f"{chosen} Right: what is kept of each; orange: the proxy."
-    lines = [Row("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+    lines = [SheetRow("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     save_figure(draw_sheet(lines, title, subtitle, LAYOUT), figure)
 
 

@@ -21,7 +21,7 @@ from pipeline.figures.sheets import (
     GREEN,
     VERMILION,
     Layout,
-    Row,
+    SheetRow,
     Tile,
     draw_sheet,
     save_figure,
@@ -104,7 +104,7 @@ def ranked_row(
     query: str,
     distances: np.ndarray,
     readers: tuple[ShardReader, ShardReader],
-) -> Row:
+) -> SheetRow:
     """A query and its ten nearest of the gallery, each with its camera and its distance.
 
     `readers` are of the query and the gallery split.
@@ -121,7 +121,7 @@ def ranked_row(
         caption = f"{mark} c{found['camera']} {distance:.2f}"
         tiles.append(Tile(readers[1].image(int(found["position"])), caption, colour))
     label = f"{run.name}\nseed {run.seed}, {run.feature}\n{average_precision(row['ap'])}"
-    return Row(label, tiles)
+    return SheetRow(label, tiles)
 
 
 def draw_ranks(

@@ -44,7 +44,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """A line of a sheet; `None` leaves a cell empty."""
 
     label: str
@@ -74,7 +74,7 @@ class Layout:
         top = MARGIN + TITLE + SUBTITLE + row * self.pitch + gaps
         return top, MARGIN + self.label + column * (self.width + GAP)
 
-    def size(self, rows: Sequence[Row]) -> tuple[int, int]:
+    def size(self, rows: Sequence[SheetRow]) -> tuple[int, int]:
         """Height and width of the whole sheet."""
         columns = max(len(row.tiles) for row in rows)
         top, left = self.origin(len(rows), columns)
@@ -105,7 +105,7 @@ def place(canvas: np.ndarray, tile: Tile, top: int, left: int, layout: Layout) -
     canvas[top : top + height, left : left + width] = picture
 
 
-def compose(rows: Sequence[Row], layout: Layout) -> np.ndarray:
+def compose(rows: Sequence[SheetRow], layout: Layout) -> np.ndarray:
     """The pictures of a sheet on white, without text: (H, W, 3) uint8."""
     canvas = np.full((*layout.size(rows), 3), 255, np.uint8)
     for y, row in enumerate(rows):
@@ -115,7 +115,7 @@ def compose(rows: Sequence[Row], layout: Layout) -> np.ndarray:
     return canvas
 
 
-def draw_sheet(rows: Sequence[Row], title: str, subtitle: str, layout: Layout) -> Figure:
+def draw_sheet(rows: Sequence[SheetRow], title: str, subtitle: str, layout: Layout) -> Figure:
     """A figure of the rows under a title, one pixel of the sheet a pixel of the figure."""
     if not any(row.tiles for row in rows):
         raise InputError(f"sheet {title!r}: expected pictures, found none: nothing can be drawn")

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.data.training_images import TrainingImages
-from pipeline.figures.sheets import Layout, Row, Tile, draw_sheet, evenly, save_figure
+from pipeline.figures.sheets import Layout, SheetRow, Tile, draw_sheet, evenly, save_figure
 from pipeline.occluders.bank import load_bank
 from pipeline.options.run import RunOptions
 from pipeline.training.occlusion import make_occluder
@@ -44,8 +44,8 @@ def draw_views_sheet(
     rows = []
     for start in range(0, len(views), COLUMNS):
         clean, second = zip(*views[start : start + COLUMNS], strict=True)
-        rows += [Row("clean view", [Tile(view) for view in clean])]
-        rows += [Row("second view", [Tile(view) for view in second])]
+        rows += [SheetRow("clean view", [Tile(view) for view in clean])]
+        rows += [SheetRow("second view", [Tile(view) for view in second])]
     title = f"What is trained on: {len(views)} images and their occlusion by {_named(options)}"
     subtitle = (
         "Each clean view stands over the second view of the same image. Images spread evenly "

@@ -69,17 +69,19 @@ def bad_files(links: tuple[Link, ...]) -> list[Link]:
     return [link for link in bad if not any(f"{link.name}/" in part.name for part in link.made_of)]
 
 
-def draw(links: tuple[Link, ...], depth: int = 0, drawn: set[Key] | None = None) -> Iterator[str]:
+def tree_lines(
+    links: tuple[Link, ...], depth: int = 0, printed: set[Key] | None = None
+) -> Iterator[str]:
     """Lines of state, recorded hash and name, indented below what was made of it.
 
-    What is known of a link, and what it is made of, is drawn where it stands first.
+    What is known of a link, and what it is made of, is printed where it stands first.
     """
-    drawn = set() if drawn is None else drawn
+    printed = set() if printed is None else printed
     for link in links:
-        known = link.key in drawn
+        known = link.key in printed
         note = "as above" if known else link.note
         note = f" ({note})" if note else ""
         yield f"{link.state:8}{link.sha256 or '-':65}{'  ' * depth}{link.name}{note}"
         if not known:
-            drawn.add(link.key)
-            yield from draw(link.made_of, depth + 1, drawn)
+            printed.add(link.key)
+            yield from tree_lines(link.made_of, depth + 1, printed)

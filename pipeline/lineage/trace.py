@@ -7,11 +7,9 @@ from pathlib import Path
 from pipeline.cli import run_stage
 from pipeline.errors import InputError, some
 from pipeline.lineage.chain import Chain
-from pipeline.lineage.links import BAD, GONE, Link, bad_files, draw, walk
+from pipeline.lineage.links import BAD, GONE, Link, bad_files, tree_lines, walk
 from pipeline.tables.runs import HEADLINES
 from pipeline.tables.tabulate import read_table
-
-Row = dict[str, str]
 
 
 def trace(file: Path, cell: str = "") -> None:
@@ -29,11 +27,11 @@ def trace(file: Path, cell: str = "") -> None:
     if cell and link.state not in BAD:
         print(_headline(_choose(file, cell)))
         link = _of_variant(link, cell.partition("/")[0])
-    print("\n".join(draw((link,))))
+    print("\n".join(tree_lines((link,))))
     print(f"\n{_verdict((link,), file)}")
 
 
-def _choose(table: Path, cell: str) -> Row:
+def _choose(table: Path, cell: str) -> dict[str, str]:
     """The row that is asked for; the first of a variant is its test feature."""
     rows = read_table(table)
     named = {f"{variant}/{feature}": row for (variant, feature), row in rows.items()}
@@ -52,7 +50,7 @@ def _of_variant(table: Link, variant: str) -> Link:
     return table._replace(made_of=tuple(runs))
 
 
-def _headline(row: Row) -> str:
+def _headline(row: dict[str, str]) -> str:
     parts = []
     for name, title in HEADLINES.items():
         spread = row[f"{name}_std"]

@@ -48,10 +48,10 @@ def read_stored(folder: Path, name: str) -> tuple[np.ndarray, Image.Transpose | 
     return decode_stored(path.read_bytes(), str(path))
 
 
-def draw(things: Sequence[Thing], count: int | None, seed: int) -> list[Thing]:
+def sample(things: Sequence[Thing], count: int | None, seed: int) -> list[Thing]:
     """At most `count` of the things, in their order; None: all of them.
 
-    A function of (seed, number of things): a larger count keeps what a smaller one drew.
+    A function of (seed, number of things): a larger count keeps what a smaller one holds.
     """
     if count is None:
         return list(things)

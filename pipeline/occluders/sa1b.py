@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256, write_json
-from pipeline.occluders.images import draw, read_stored, stop_or_list
+from pipeline.occluders.images import read_stored, sample, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.rle import decode_rle, encode_rle, uncompress_rle
 from pipeline.options.occluders import SourceOptions
@@ -66,7 +66,7 @@ def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) ->
     files, and for images or annotations that cannot be read, are missing, or do not belong
     together: all are named, unless `source` says to list them.
     """
-    names = draw(_list_names(images), source.limit, source.seed)
+    names = sample(_list_names(images), source.limit, source.seed)
     problems: dict[str, str] = {}
     with atomic_file(masks) as partial, open(partial, "w", encoding="utf-8") as file:
         for number, name in enumerate(tqdm(names, "read_sa1b", mininterval=5, dynamic_ncols=True)):

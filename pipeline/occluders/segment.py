@@ -13,9 +13,9 @@ from pipeline.cli import run_stage
 from pipeline.device import choose_device
 from pipeline.files import exclusive, sha256, shipped, write_json
 from pipeline.occluders.generator import find_masks, make_generator
-from pipeline.occluders.images import check_images, draw, list_images, read_image, stop_or_list
+from pipeline.occluders.images import check_images, list_images, read_image, sample, stop_or_list
+from pipeline.occluders.journal import Journal
 from pipeline.occluders.masks import Record, record_line, unreadable_record
-from pipeline.occluders.progress import Progress
 from pipeline.occluders.sam import build_sam
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
@@ -41,7 +41,7 @@ def segment(
     without images, images that do not decode (all are named, before any work is done, unless
     `source` says to list them) and weights that are missing or wrong.
     """
-    names = draw(list_images(images), source.limit, source.seed)
+    names = sample(list_images(images), source.limit, source.seed)
     problems = check_images(images, names)
     stop_or_list(problems, source)
     torch.set_flush_denormal(True)
@@ -55,18 +55,18 @@ def segment(
         **_images_and_code(images, names),
     }
     with exclusive(masks):  # a job that outlived a killed Snakemake may be at work on the state
-        progress = Progress(state, fingerprint(facts))
-        todo = enumerate(names[progress.done :], start=progress.done)
+        journal = Journal(state, fingerprint(facts))
+        todo = enumerate(names[journal.done :], start=journal.done)
         write_json(record, facts)
         for number, name in tqdm(
-            todo, "segment", len(names), initial=progress.done, mininterval=5, dynamic_ncols=True
+            todo, "segment", len(names), initial=journal.done, mininterval=5, dynamic_ncols=True
         ):
             if name in problems:
                 line = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
             else:
                 line = _segment_image(find, images, number, name)
-            progress.add(record_line(line))
-        progress.finish(masks)
+            journal.add(record_line(line))
+        journal.finish(masks)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
     return {"device": device.type, "sources": {str(images): facts["images"]}}
 

@@ -16,7 +16,7 @@ from pipeline.cli import run_stage
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError, some
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
-from pipeline.occluders.images import draw, read_image
+from pipeline.occluders.images import read_image, sample
 from pipeline.occluders.masks import Mask, Record, measure, measured_records, read_records
 from pipeline.options.occluders import BankOptions, FilterOptions
 from pipeline.provenance import code_hash
@@ -124,7 +124,7 @@ def _judge_all(masks: Path, options: BankOptions) -> tuple[list[dict[str, Any]],
         verdicts = judge(found, options.filters)
         for number, (mask, verdict) in enumerate(zip(found, verdicts, strict=True)):
             table.append(_row(_key(record, number), record["image"]["file_name"], mask, verdict))
-    _draw_kept(table, options)
+    _sample_kept(table, options)
     counts = Counter(row["verdict"] for row in table)
     kept = counts.pop(KEPT, 0)
     summary = {"images": images, "unreadable": unreadable, "masks": len(table), "kept": kept}
@@ -142,10 +142,10 @@ def _made_of(masks: Path, record: Path, options: BankOptions) -> dict[str, Any]:
     }
 
 
-def _draw_kept(table: list[dict[str, Any]], options: BankOptions) -> None:
+def _sample_kept(table: list[dict[str, Any]], options: BankOptions) -> None:
     """Drop what `maximum` does not leave room for, drawn from all the kept masks."""
     kept = [row for row in table if row["verdict"] == KEPT]
-    drawn = {row["key"] for row in draw(kept, options.maximum, options.seed)}
+    drawn = {row["key"] for row in sample(kept, options.maximum, options.seed)}
     for row in kept:
         if row["key"] not in drawn:
             row["verdict"] = "maximum"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor, nn
 
-from pipeline.pretraining.sam_scenes import Batch
+from pipeline.pretraining.sam_scenes import SceneBatch
 
 _BEST = 0.8  # weight of the best of the three masks; the rest goes to their mean
 _FOCAL = 20.0  # focal to dice, as in Segment Anything (arXiv 2304.02643)
@@ -23,7 +23,7 @@ class Losses(NamedTuple):
     best_iou: Tensor
 
 
-def batch_losses(model: Sam, outline: nn.Module, batch: Batch, sharpness: float) -> Losses:
+def batch_losses(model: Sam, outline: nn.Module, batch: SceneBatch, sharpness: float) -> Losses:
     """Losses of one batch. `sharpness` goes from 0 (balanced cross-entropy) to 1 (focal).
 
     `outline` reads the image embedding (B, C, G, G) into (B, 36, G, G): foreground and edge of
@@ -90,7 +90,7 @@ def mask_costs(logits: Tensor, masks: Tensor, sharpness: float) -> Tensor:
     return (1 - sharpness) * (inside + outside) / 2 + sharpness * focal + dice
 
 
-def _outline_loss(found: Tensor, batch: Batch) -> Tensor:
+def _outline_loss(found: Tensor, batch: SceneBatch) -> Tensor:
     """Foreground, edges and boxes asked of every cell of the image embedding."""
     step = batch.instances.shape[-1] // found.shape[-1]  # pixels of a cell
     fine = batch.instances[:, None, step // 8 :: step // _CELLS, step // 8 :: step // _CELLS]

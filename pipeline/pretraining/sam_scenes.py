@@ -42,7 +42,7 @@ class Scenes(NamedTuple):
     """(M, 21) bool: objects that are large enough to be asked for."""
 
 
-class Batch(NamedTuple):
+class SceneBatch(NamedTuple):
     """Images with `points` prompts each: n = B * points."""
 
     images: Tensor
@@ -107,7 +107,7 @@ def _boxes_and_targets(instances: Tensor) -> tuple[Tensor, Tensor]:
     return boxes, targets
 
 
-def draw_batch(scenes: Scenes, rng: np.random.Generator, images: int, points: int) -> Batch:
+def sample_batch(scenes: Scenes, rng: np.random.Generator, images: int, points: int) -> SceneBatch:
     """`images` random scenes with `points` random prompts each, flipped half of the time."""
     chosen = torch.from_numpy(rng.integers(0, len(scenes.images), images))
     pixels, instances = scenes.images[chosen].float(), scenes.instances[chosen].long()
@@ -124,7 +124,7 @@ def draw_batch(scenes: Scenes, rng: np.random.Generator, images: int, points: in
     same = instances.repeat_interleave(points, 0) == wanted[:, None, None]  # (n, S, S)
     masks = F.avg_pool2d((same & (wanted > 0)[:, None, None]).float()[:, None], 4)
     places = torch.tensor([place for _, place in prompts], dtype=torch.float32)
-    return Batch(_vary_light(pixels, rng), instances, boxes, places, masks, wanted == 0)
+    return SceneBatch(_vary_light(pixels, rng), instances, boxes, places, masks, wanted == 0)
 
 
 def _prompt(

@@ -15,7 +15,7 @@ from pipeline.files import sha256
 from pipeline.model.weights import save_weights
 from pipeline.occluders.sam import small_sam
 from pipeline.pretraining.sam_losses import Losses, batch_losses
-from pipeline.pretraining.sam_scenes import Batch, draw_batch, read_scenes
+from pipeline.pretraining.sam_scenes import SceneBatch, read_scenes, sample_batch
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.steps import run_steps
 from pipeline.provenance import code_hash, fingerprint
@@ -48,7 +48,7 @@ class Trainer:
             "optimizer": self.optimizer,
         }
 
-    def update(self, step: int, batch: Batch) -> Losses:
+    def update(self, step: int, batch: SceneBatch) -> Losses:
         """One step of the optimiser."""
         for group in self.optimizer.param_groups:
             group["lr"] = _LR * warm_cosine(step / self.steps, _WARMUP)
@@ -108,7 +108,7 @@ def train_small_sam(
     data, trainer = read_scenes(scenes), Trainer(steps, seed)
 
     def update(step: int) -> dict[str, float]:
-        batch = draw_batch(data, np.random.default_rng([seed, step]), _IMAGES, _POINTS)
+        batch = sample_batch(data, np.random.default_rng([seed, step]), _IMAGES, _POINTS)
         losses = trainer.update(step, batch)
         return dict(zip(Losses._fields, torch.stack(losses).tolist(), strict=True))
 

@@ -18,7 +18,7 @@ from pipeline.options.run import BackboneOptions, ImageOptions
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.steps import run_steps
 from pipeline.pretraining.teacher import Lessons, read_lessons
-from pipeline.pretraining.vit_losses import Batch, Heads, Losses, batch_losses
+from pipeline.pretraining.vit_losses import Heads, Losses, PeopleBatch, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, read_people
 from pipeline.provenance import code_hash, fingerprint
 
@@ -63,7 +63,7 @@ class Trainer:
             "optimizer": self.optimizer,
         }
 
-    def update(self, step: int, batch: Batch, generator: torch.Generator) -> Losses:
+    def update(self, step: int, batch: PeopleBatch, generator: torch.Generator) -> Losses:
         """One step of the optimiser."""
         for group in self.optimizer.param_groups:
             group["lr"] = _LR * warm_cosine(step / self.steps, _WARMUP)
@@ -88,9 +88,9 @@ def set_positions(backbone: nn.Module) -> None:
         positions[0, 1:] = _POSITION_SCALE * waves
 
 
-def draw_batch(
+def sample_batch(
     people: People, lessons: Lessons, generator: torch.Generator, identities: int = 12
-) -> Batch:
+) -> PeopleBatch:
     """All images of random neighbours, which share cameras, mirrored or not, in other colours."""
     rows = _neighbours(people, generator, identities)
     size = len(rows)
@@ -98,7 +98,7 @@ def draw_batch(
     shares = _mirrored(people.shares[rows].float() / PATCH**2, mirrored)
     images = normalised(people.images[rows])
     images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    return Batch(
+    return PeopleBatch(
         _recoloured(images, generator),
         shares,
         people.attributes[rows],
@@ -161,7 +161,7 @@ def train_small_vit(
 
     def update(step: int) -> dict[str, float]:
         generator = torch.Generator().manual_seed(seed * steps + step)
-        losses = trainer.update(step, draw_batch(images, features, generator), generator)
+        losses = trainer.update(step, sample_batch(images, features, generator), generator)
         return dict(zip(Losses._fields, torch.stack(losses).tolist(), strict=True))
 
     files = [sha256(people), sha256(lessons)]

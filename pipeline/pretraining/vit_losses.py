@@ -34,7 +34,7 @@ class Heads(nn.Module):
         self.image_lesson = nn.Linear(width, IMAGE_WIDTH)
 
 
-class Batch(NamedTuple):
+class PeopleBatch(NamedTuple):
     """images (B, 3, 128, 64) float32, shares (B, 128, P) float32, the teacher's features of patches
     (B, 128, 32) and images (B, 64) float32, the rest as in `People`.
     """
@@ -63,7 +63,11 @@ class Losses(NamedTuple):
 
 
 def batch_losses(
-    class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch, generator: torch.Generator
+    class_token: Tensor,
+    patches: Tensor,
+    heads: Heads,
+    batch: PeopleBatch,
+    generator: torch.Generator,
 ) -> Losses:
     """Losses of a batch from its class tokens (B, D) and patch tokens (B, N, D).
 
@@ -118,7 +122,7 @@ def identity_loss(features: Tensor, identity: Tensor) -> Tensor:
     return mean.sum() / (count > 0).sum().clamp(min=1)
 
 
-def _teacher_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:
+def _teacher_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: PeopleBatch) -> Tensor:
     """Smooth distance to the teacher's features of patches and of whole, unoccluded images.
 
     Of an occluded image the teacher mostly describes what stands in front.
@@ -129,7 +133,7 @@ def _teacher_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Bat
     return patch + F.smooth_l1_loss(found, wanted)
 
 
-def _person_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: Batch) -> Tensor:
+def _person_loss(class_token: Tensor, patches: Tensor, heads: Heads, batch: PeopleBatch) -> Tensor:
     """Share of the person in each patch; patches of another person in front are left out."""
     other = (batch.occlusion == PERSON)[:, None] & (batch.shares[..., PART["obstacle"]] > 0.2)
     patch = F.binary_cross_entropy_with_logits(

@@ -144,7 +144,7 @@ def _check_seeds(answers: dict[str, Answers]) -> None:
             )
 
 
-def draw_weights(seeds: int, identities: int) -> Weights:
+def sample_weights(seeds: int, identities: int) -> Weights:
     """`DRAWS` resamplings of seeds and, independently, of identities; the same ones every time."""
     generator = np.random.default_rng(SEED)
     drawn = max(seeds - 1, 1)
@@ -248,7 +248,7 @@ def compare(
             "train and score them"
         )
     base = answers[reference]
-    weights = draw_weights(len(base.seeds), len(np.unique(base.identities)))
+    weights = sample_weights(len(base.seeds), len(np.unique(base.identities)))
     others = [answers[name] for name in variants if name != reference]
     found = [(other, compare_answers(other, base, weights)) for other in others]
     header = (

@@ -34,7 +34,7 @@ COLUMNS = table_columns(TITLES)
 """What every table has."""
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A feature of a variant over its seeds, in percent."""
 
     variant: str
@@ -45,11 +45,11 @@ class Row(NamedTuple):
     """Sample standard deviation (n - 1); None when there is one seed."""
 
 
-def _row(variant: str, feature: str, runs: Sequence[Run]) -> Row:
+def _row(variant: str, feature: str, runs: Sequence[Run]) -> TableRow:
     names = runs[0].features[feature]
     values = {name: np.array([run.features[feature][name] for run in runs]) for name in names}
     several = len(runs) > 1
-    return Row(
+    return TableRow(
         variant,
         feature,
         len(runs),
@@ -58,7 +58,7 @@ def _row(variant: str, feature: str, runs: Sequence[Run]) -> Row:
     )
 
 
-def summarise_runs(runs: Sequence[Run]) -> list[Row]:
+def summarise_runs(runs: Sequence[Run]) -> list[TableRow]:
     """One row per variant and feature; the test feature of a variant comes first.
 
     Raises InputError when the runs of a variant do not have the same features.
@@ -118,13 +118,13 @@ def _is_row(row: dict[str, Any]) -> bool:
     return all(row.get(name) is not None for name in COLUMNS)
 
 
-def _numbers(row: Row, names: Iterable[str]) -> list[str]:
+def _numbers(row: TableRow, names: Iterable[str]) -> list[str]:
     """Mean and standard deviation of each metric, for the CSV."""
     pairs = [(row.mean.get(name), row.std.get(name)) for name in names]
     return ["" if value is None else f"{value:.4f}" for pair in pairs for value in pair]
 
 
-def _cells(row: Row, names: Iterable[str]) -> list[str]:
+def _cells(row: TableRow, names: Iterable[str]) -> list[str]:
     """A row as people read it: `58.2 ± 1.0`."""
     numbers = (_cell(row.mean.get(name), row.std.get(name)) for name in names)
     return [row.variant, row.feature, *numbers]
@@ -144,7 +144,7 @@ def _published_cells(benchmark: Benchmark, columns: int) -> list[list[str]]:
     ]
 
 
-def _caption(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
+def _caption(benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None) -> str:
     seeds = rows[0].seeds
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
     caption = f"{benchmark}, in percent: {over}."
@@ -161,7 +161,9 @@ def _caption(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | 
     return caption
 
 
-def markdown_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
+def markdown_table(
+    benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None
+) -> str:
     """The table in Markdown, its caption first."""
     titles = titles_of(row.mean for row in rows)
     lines = [["variant", "feature", *titles.values()], ["---"] * 2 + ["---:"] * len(titles)]
@@ -174,7 +176,9 @@ def _latex_text(text: str) -> str:
     return text.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
 
 
-def latex_table(benchmark: Benchmark, rows: Sequence[Row], rerank: RerankOptions | None) -> str:
+def latex_table(
+    benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None
+) -> str:
     """The table in LaTeX; it needs the package booktabs."""
     titles = titles_of(row.mean for row in rows)
     lines = [r"\begin{table}", r"\centering"]
@@ -206,7 +210,7 @@ def _run_rows(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Sequence[An
 
 
 def _table_rows(
-    benchmark: Benchmark, rows: Sequence[Row], names: Sequence[str]
+    benchmark: Benchmark, rows: Sequence[TableRow], names: Sequence[str]
 ) -> Iterator[Sequence[Any]]:
     for row in rows:
         yield *benchmark, row.variant, row.feature, row.seeds, *_numbers(row, names)

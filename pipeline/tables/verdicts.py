@@ -30,7 +30,7 @@ from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import AugmentOptions, ModelOptions, RunOptions
 from pipeline.tables.published import PUBLISHED, Benchmark, Published, published_rows
 from pipeline.tables.runs import HEADLINES, Run, collect_runs
-from pipeline.tables.tabulate import Row, summarise_runs, write_csv, write_text
+from pipeline.tables.tabulate import TableRow, summarise_runs, write_csv, write_text
 
 LEAST, MOST = 1.0, 2.0
 """Bounds of the tolerance, in points of percent."""
@@ -75,7 +75,7 @@ class Verdict(NamedTuple):
 
     published: Published
     variant: str
-    row: Row | None
+    row: TableRow | None
     """The test feature of our variant over its seeds; None where it was not run."""
     verdict: str
     """reproduced, not reproduced, not run, or `OTHER`."""
@@ -89,12 +89,12 @@ def tolerance(std: float | None, seeds: int) -> float:
     return round(min(max(chance, LEAST), MOST), 1)
 
 
-def difference(published: Published, row: Row, name: str) -> float:
+def difference(published: Published, row: TableRow, name: str) -> float:
     """Ours minus the published one, in points of percent, as both are printed: to 0.1."""
     return round(round(row.mean[name], 1) - getattr(published, name), 1)
 
 
-def _reproduced(published: Published, row: Row) -> bool:
+def _reproduced(published: Published, row: TableRow) -> bool:
     return all(
         abs(difference(published, row, name)) <= tolerance(row.std[name], row.seeds)
         for name in HEADLINES
@@ -169,7 +169,7 @@ def _deviations_of_all(runs: Sequence[Run], occluders: OccluderOptions) -> dict[
 def judge(
     published: Published,
     variant: str,
-    rows: Sequence[Row],
+    rows: Sequence[TableRow],
     other: Mapping[str, Sequence[str]],
 ) -> Verdict:
     """The verdict on a published row by our `variant`: `rows` of ours, its test feature first.
@@ -197,7 +197,7 @@ def _csv_rows(benchmark: Benchmark, verdicts: Sequence[Verdict]) -> Iterator[Seq
         yield *benchmark, *head, *cells, verdict, remark
 
 
-def _numbers(published: Published, row: Row | None, name: str) -> list[str]:
+def _numbers(published: Published, row: TableRow | None, name: str) -> list[str]:
     """Mean, deviation, difference and tolerance of a metric, for the CSV."""
     if row is None:
         return [""] * 4
@@ -219,7 +219,7 @@ def _markdown_row(verdict: Verdict) -> str:
     return f"| {' | '.join([*cells, said, remark])} |".replace("*", r"\*")
 
 
-def _cells(published: Published, row: Row | None, name: str) -> list[str]:
+def _cells(published: Published, row: TableRow | None, name: str) -> list[str]:
     """Ours, and the difference with its tolerance, as people read them."""
     if row is None:
         return ["–", "–"]

@@ -15,8 +15,8 @@ import torch
 
 from pipeline.files import atomic_file
 
-Row = dict[str, int | float | str]
-History = list[Row]
+HistoryRow = dict[str, int | float | str]
+History = list[HistoryRow]
 _log = logging.getLogger(__name__)
 _DIGEST = hashlib.sha256().digest_size
 

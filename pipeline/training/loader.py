@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from pipeline.errors import InputError
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.views import Batch, TwoViews, View
+from pipeline.training.views import TrainingBatch, TwoViews, View
 
 _DEAD = re.compile("DataLoader worker.*(killed by signal|exited unexpectedly)")
 _LOST = (ConnectionResetError, ConnectionRefusedError, EOFError)
@@ -24,8 +24,8 @@ _NO_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memory)")
 
 def load_batches(
     views: TwoViews, sampler: PKBatchSampler, workers: int, pin: bool
-) -> Iterator[Batch]:
-    """The `Batch` of each item of `sampler` in order; `workers` = 0 is this process."""
+) -> Iterator[TrainingBatch]:
+    """The `TrainingBatch` of each item of `sampler` in order; `workers` = 0 is this process."""
     loader = DataLoader(
         views,
         batch_sampler=sampler,
@@ -43,9 +43,11 @@ def _leave_the_group(worker: int) -> None:
     os.setpgrp()
 
 
-def _collate(views: list[View]) -> Batch:
+def _collate(views: list[View]) -> TrainingBatch:
     clean, second, labels, cameras = zip(*views, strict=True)
-    batch = Batch(_stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras))
+    batch = TrainingBatch(
+        _stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras)
+    )
     if get_worker_info() is not None:
         # torch would do it in a thread, whose failure is lost: the batch was waited for for ever
         for tensor in batch:

@@ -22,12 +22,12 @@ from pipeline.files import atomic_file
 from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import LossOptions, RunOptions
-from pipeline.training.checkpoint import History, Progress, Row
+from pipeline.training.checkpoint import History, HistoryRow, Progress
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
 from pipeline.training.optimizer import Schedule
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.views import Batch
+from pipeline.training.views import TrainingBatch
 
 QUANTILES = (10, 25, 50, 75, 90)
 """Of k, in percent."""
@@ -94,7 +94,7 @@ class Learner:
         """The model whose weights count."""
         return self.model if self.average is None else self.average.module
 
-    def step(self, batch: Batch) -> tuple[dict[str, float], list[int]]:
+    def step(self, batch: TrainingBatch) -> tuple[dict[str, float], list[int]]:
         """One update from both views of a batch, in one forward pass.
 
         Returns the losses by name, and how many tokens DPSM kept in each clean view (empty without
@@ -158,7 +158,7 @@ def _check_weights(model: nn.Module) -> None:
 
 def run_steps(
     learner: Learner,
-    batches: Iterator[Batch],
+    batches: Iterator[TrainingBatch],
     sampler: PKBatchSampler,
     seed: int,
     progress: Progress,
@@ -195,7 +195,7 @@ def run_steps(
 
 
 def _run_step(
-    learner: Learner, batch: Batch, place: tuple[int, int], seed: int, progress: Progress
+    learner: Learner, batch: TrainingBatch, place: tuple[int, int], seed: int, progress: Progress
 ) -> float:
     """Take the step at `place` (epoch, step in it), note it, and return its total loss."""
     started = time.perf_counter()
@@ -218,7 +218,7 @@ def _end_epoch(learner: Learner, progress: Progress, steps: int) -> None:
     progress.losses, progress.kept, progress.epoch_seconds = {}, [], 0.0
 
 
-def _row(learner: Learner, progress: Progress, steps: int) -> Row:
+def _row(learner: Learner, progress: Progress, steps: int) -> HistoryRow:
     """The history's row of an epoch that is over; `lr` is the backbone's in its last step."""
     options = learner.options.training
     means = {name: value / steps for name, value in progress.losses.items()}
@@ -234,7 +234,7 @@ def _row(learner: Learner, progress: Progress, steps: int) -> Row:
     }
 
 
-def _quantiles(kept: list[int]) -> Row:
+def _quantiles(kept: list[int]) -> HistoryRow:
     """How many tokens were kept, as quantiles; empty values where nothing is selected."""
     names = (f"k_q{percent}" for percent in QUANTILES)
     values = np.percentile(kept, QUANTILES).tolist() if kept else [""] * len(QUANTILES)

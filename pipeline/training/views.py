@@ -35,7 +35,7 @@ class View(NamedTuple):
     camera: int
 
 
-class Batch(NamedTuple):
+class TrainingBatch(NamedTuple):
     """Views `clean` and `second` (B, 3, H, W) uint8 of the same images; `second` may be float32.
 
     `labels` and `cameras` (B,) int64 are those of `TrainingImages`.

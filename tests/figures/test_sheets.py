@@ -13,7 +13,7 @@ from pipeline.figures.sheets import (
     FRAME,
     GREEN,
     Layout,
-    Row,
+    SheetRow,
     Tile,
     draw_sheet,
     evenly,
@@ -30,9 +30,11 @@ def noise(seed: int, height: int = 40, width: int = 20) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def draw(path: Path) -> list[Row]:
-    rows = [Row(f"row {y}", [Tile(noise(10 * y + x), f"{x}") for x in range(8)]) for y in range(3)]
-    rows[1] = Row("row 1", [None, *rows[1].tiles[1:]])
+def draw(path: Path) -> list[SheetRow]:
+    rows = [
+        SheetRow(f"row {y}", [Tile(noise(10 * y + x), f"{x}") for x in range(8)]) for y in range(3)
+    ]
+    rows[1] = SheetRow("row 1", [None, *rows[1].tiles[1:]])
     save_figure(draw_sheet(rows, "A title", "and more of it", LAYOUT), path)
     return rows
 
@@ -86,7 +88,7 @@ def test_a_picture_of_other_proportions_is_centred_and_not_distorted(
 
 def test_a_sheet_without_pictures_is_an_error() -> None:
     with pytest.raises(InputError, match="expected pictures, found none"):
-        draw_sheet([Row("empty", [])], "A title", "", LAYOUT)
+        draw_sheet([SheetRow("empty", [])], "A title", "", LAYOUT)
 
 
 @pytest.mark.parametrize("count", [1, 5, 12, 13, 100, 1501])

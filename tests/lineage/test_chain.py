@@ -9,7 +9,7 @@ import pytest
 from pipeline.cli import run_stage
 from pipeline.evaluation.link_run import link_run
 from pipeline.lineage.chain import Chain
-from pipeline.lineage.links import Link, bad_files, draw, walk
+from pipeline.lineage.links import Link, bad_files, tree_lines, walk
 from pipeline.origin import origin_path
 from pipeline.provenance import code_hash
 from tests.lineage.making import make, write
@@ -84,7 +84,7 @@ def test_an_input_that_was_made_anew_since_is_not_what_was_used(last: Path) -> N
     top = last.parent.parent
     make(write(top / "a.txt", "newer"), top / "middle")
     assert bad(last) == ["CHANGED middle/a.txt"]
-    (line,) = (line for line in draw((Chain().follow(last),)) if "middle/a.txt" in line)
+    (line,) = (line for line in tree_lines((Chain().follow(last),)) if "middle/a.txt" in line)
     assert "made anew since it was used" in line
 
 
@@ -111,7 +111,7 @@ def test_a_folder_in_the_place_of_a_source_is_not_the_source(last: Path) -> None
 
 
 def test_a_line_says_by_what_and_when(last: Path) -> None:
-    first, *_ = draw((Chain().follow(last),))
+    first, *_ = tree_lines((Chain().follow(last),))
     assert first.startswith("ok      ")
     assert f"{last} (pipeline.evaluation.link_run, 20" in first
     assert first.endswith("by this code)")
@@ -119,7 +119,7 @@ def test_a_line_says_by_what_and_when(last: Path) -> None:
 
 def test_other_code_is_said_but_no_error(last: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.lineage.chain.code_hash", lambda stage: "other")
-    first, *_ = draw((Chain().follow(last),))
+    first, *_ = tree_lines((Chain().follow(last),))
     assert "by other code, " in first
     assert bad(last) == []
 
@@ -129,7 +129,7 @@ def test_a_stage_that_is_no_longer_there_is_other_code(
 ) -> None:
     name = "pipeline.no_such_stage"
     monkeypatch.setattr("pipeline.lineage.chain.code_hash", lambda stage: code_hash(name))
-    first, *_ = draw((Chain().follow(last),))
+    first, *_ = tree_lines((Chain().follow(last),))
     assert "by other code, " in first
     assert bad(last) == []
 
@@ -142,7 +142,7 @@ def test_a_bad_file_is_named_though_a_folder_elsewhere_ends_like_it() -> None:
 
 def test_what_stands_twice_is_rendered_once() -> None:
     twice = Link("ok", "records", "1", "note", (Link("ok", "leaf", "2"),))
-    lines = list(draw((twice, twice)))
+    lines = list(tree_lines((twice, twice)))
     assert [line.split(maxsplit=2)[2] for line in lines] == [
         "records (note)",
         "leaf",

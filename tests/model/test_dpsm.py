@@ -39,7 +39,9 @@ class Rule(NamedTuple):
 RULES = list(itertools.product(["drop", "otsu"], ["dot", "cosine"], ["patch", "class"]))
 
 
-def draw(seed: int, images: int = 5, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+def random_tokens(
+    seed: int, images: int = 5, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     class_token = torch.randn(images, WIDTH, generator=generator, dtype=dtype)
     return class_token, torch.randn(images, COUNT, WIDTH, generator=generator, dtype=dtype)
@@ -105,7 +107,7 @@ def test_every_rule_equals_a_plain_loop(
             order=order,
             parts=parts,
         )
-        class_token, patches = draw(seed)
+        class_token, patches = random_tokens(seed)
         selection = rule.select(class_token, patches)
         pooled = rule.pool(patches, selection)
         for i in range(len(patches)):
@@ -181,7 +183,7 @@ def test_equal_scores_are_kept_in_raster_order() -> None:
 
 
 def test_each_image_keeps_its_own_number_of_tokens() -> None:
-    class_token, patches = draw(3, images=40)
+    class_token, patches = random_tokens(3, images=40)
     rule = Rule(threshold="otsu", k_min=4)
     together = rule.select(class_token, patches)
     assert len(together.k.unique()) > 3
@@ -194,7 +196,7 @@ def test_each_image_keeps_its_own_number_of_tokens() -> None:
 @pytest.mark.parametrize("order", ["score", "raster"])
 def test_pooling_is_adaptive_average_pooling_of_the_kept_tokens(order: str) -> None:
     rule = Rule(order=order, k_min=7)
-    class_token, patches = draw(4)
+    class_token, patches = random_tokens(4)
     selection = rule.select(class_token, patches)
     pooled = rule.pool(patches, selection)
     for i in range(len(patches)):
@@ -207,7 +209,7 @@ def test_pooling_is_adaptive_average_pooling_of_the_kept_tokens(order: str) -> N
 
 @pytest.mark.parametrize(("parts", "rows"), [(1, 8), (2, 8), (4, 8), (8, 8), (4, 16)])
 def test_without_a_selection_the_parts_are_the_stripes(parts: int, rows: int) -> None:
-    _, patches = draw(5)
+    _, patches = random_tokens(5)
     pooled = pool_parts(patches, None, rows, parts)
     assert torch.allclose(pooled, patches.unflatten(1, (parts, -1)).mean(dim=2), atol=1e-6)
 
@@ -215,7 +217,7 @@ def test_without_a_selection_the_parts_are_the_stripes(parts: int, rows: int) ->
 @pytest.mark.parametrize("order", ["score", "raster"])
 def test_gradients_flow_through_kept_tokens_only(order: str) -> None:
     rule = Rule(order=order, k_min=6)
-    class_token, patches = (token.requires_grad_() for token in draw(6))
+    class_token, patches = (token.requires_grad_() for token in random_tokens(6))
     selection = rule.select(class_token, patches)
     rule.pool(patches, selection).square().sum().backward()
     assert class_token.grad is None
@@ -225,7 +227,7 @@ def test_gradients_flow_through_kept_tokens_only(order: str) -> None:
 @pytest.mark.parametrize("order", ["score", "raster", "stripe"])
 def test_the_gradient_of_pooling_is_right(order: str) -> None:
     rule = Rule(order=order, k_min=9)
-    class_token, patches = draw(7, images=2, dtype=torch.float64)
+    class_token, patches = random_tokens(7, images=2, dtype=torch.float64)
     selection = rule.select(class_token, patches)
 
     def pool(tokens: Tensor) -> Tensor:
@@ -235,7 +237,7 @@ def test_the_gradient_of_pooling_is_right(order: str) -> None:
 
 
 def test_a_stripe_with_few_kept_tokens_is_averaged_whole() -> None:
-    _, patches = draw(8, images=1)
+    _, patches = random_tokens(8, images=1)
     kept = torch.zeros(1, COUNT, dtype=torch.bool)
     kept[0, :3] = kept[0, 8:12] = True  # three tokens of the first stripe, four of the second
     scores = kept.float()

@@ -47,7 +47,7 @@ def make(variant: str) -> DPEFormer:
     return model.eval()
 
 
-def draw(count: int, seed: int) -> Tensor:
+def random_images(count: int, seed: int) -> Tensor:
     shape = (count, 3, CONFIG.image.height, CONFIG.image.width)
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
@@ -64,7 +64,7 @@ def features(model: DPEFormer, images: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def test_an_image_has_the_same_features_whatever_its_batch(variant: str) -> None:
     """Alone, in another order, and among other batch-mates in batches of several sizes."""
-    model, images, mates = make(variant), draw(5, seed=1), draw(9, seed=2)
+    model, images, mates = make(variant), random_images(5, seed=1), random_images(9, seed=2)
     together = features(model, images)
     order = torch.tensor([3, 0, 4, 2, 1])
     permuted = features(model, images[order])
@@ -89,7 +89,7 @@ def test_each_component_that_a_variant_changes_changes_its_features(variant: str
     own = model.state_dict()
     shared = {k: v for k, v in full.state_dict().items() if k in own and v.shape == own[k].shape}
     model.load_state_dict(shared, strict=False)
-    ours, theirs = (features(net, draw(4, seed=3)) for net in (model, full))
+    ours, theirs = (features(net, random_images(4, seed=3)) for net in (model, full))
     assert ours.keys() != theirs.keys() or any(
         value.shape != theirs[name].shape or (value - theirs[name]).abs().max() > 1e-3
         for name, value in ours.items()

@@ -16,9 +16,9 @@ from pipeline.pretraining.sam_scenes import (
     HELD_OUT,
     TRAINING,
     Scenes,
-    draw_batch,
     read_scenes,
     render_scenes,
+    sample_batch,
 )
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.small_sam import Trainer, initialised, train_small_sam
@@ -66,7 +66,7 @@ def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
     rng = np.random.default_rng(0)
     flipped = set()
     for _ in range(8):
-        batch = draw_batch(scenes, rng, images=3, points=4)
+        batch = sample_batch(scenes, rng, images=3, points=4)
         assert batch.masks.shape == (12, 1, SMALL_SIDE // 4, SMALL_SIDE // 4)
         for n, (x, y) in enumerate(batch.points.long().tolist()):
             instances = batch.instances[n // 4]
@@ -118,7 +118,7 @@ def test_a_perfect_mask_costs_nothing_and_an_empty_one_most() -> None:
 
 def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
     trainer = Trainer(steps=100, seed=0)
-    batch = draw_batch(scenes, np.random.default_rng(0), images=2, points=4)
+    batch = sample_batch(scenes, np.random.default_rng(0), images=2, points=4)
     losses = [trainer.update(step, batch).total.item() for step in range(45)]
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 

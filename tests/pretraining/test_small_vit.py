@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.files import sha256
 from pipeline.model.build import build_backbone
-from pipeline.pretraining.small_vit import BACKBONE, IMAGE, Trainer, draw_batch, train_small_vit
+from pipeline.pretraining.small_vit import BACKBONE, IMAGE, Trainer, sample_batch, train_small_vit
 from pipeline.pretraining.teacher import Lessons, read_lessons
 from pipeline.pretraining.vit_people import People, read_people
 from pipeline.pretraining.vit_report import area_under_curve, mean_average_precision, report_vit
@@ -52,7 +52,7 @@ def test_a_batch_has_all_images_of_neighbours(random_files: tuple[Path, Path]) -
     generator = torch.Generator().manual_seed(0)
     met = set()
     for _ in range(20):
-        batch = draw_batch(people, lessons, generator, identities=6)
+        batch = sample_batch(people, lessons, generator, identities=6)
         chosen, counts = batch.identity.unique(return_counts=True)
         assert (counts == IMAGES).all()
         assert 3 <= len(chosen) <= 6
@@ -65,7 +65,7 @@ def test_a_batch_has_all_images_of_neighbours(random_files: tuple[Path, Path]) -
 def test_mirrored_images_have_mirrored_labels_and_lessons(people: People, lessons: Lessons) -> None:
     """Each image of the batch is like its original, or like that mirrored."""
     generator = torch.Generator().manual_seed(0)
-    batch = draw_batch(people, lessons, generator, identities=8)
+    batch = sample_batch(people, lessons, generator, identities=8)
     rows = torch.nonzero(torch.isin(people.identity, batch.identity.unique()))[:, 0]
     assert len(rows) == len(batch.images)
     flips = []
@@ -91,7 +91,7 @@ def test_mirrored_images_have_mirrored_labels_and_lessons(people: People, lesson
 def test_training_lowers_every_loss_on_a_repeated_batch(people: People, lessons: Lessons) -> None:
     trainer = Trainer(steps=40, seed=0)
     generator = torch.Generator().manual_seed(0)
-    batch = draw_batch(people, lessons, generator, identities=4)
+    batch = sample_batch(people, lessons, generator, identities=4)
     history = [torch.stack(trainer.update(step, batch, generator)).detach() for step in range(20)]
     assert (torch.stack(history[-3:]).mean(0) < torch.stack(history[:3]).mean(0)).all()
 

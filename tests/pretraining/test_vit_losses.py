@@ -10,8 +10,8 @@ import torch
 
 from pipeline.pretraining.teacher import IMAGE_WIDTH, PATCH_WIDTH
 from pipeline.pretraining.vit_losses import (
-    Batch,
     Heads,
+    PeopleBatch,
     attribute_loss,
     batch_losses,
     identity_loss,
@@ -95,9 +95,9 @@ def test_without_partners_there_is_no_identity_loss_but_a_gradient() -> None:
     assert (features.grad == 0).all()
 
 
-def make_batch(people: People, lesson: float = 0.0) -> Batch:
+def make_batch(people: People, lesson: float = 0.0) -> PeopleBatch:
     count = len(people.images)
-    return Batch(
+    return PeopleBatch(
         people.images,
         people.shares.float() / 64,
         people.attributes,

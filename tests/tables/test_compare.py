@@ -18,8 +18,8 @@ from pipeline.tables.compare import (
     Weights,
     compare,
     compare_answers,
-    draw_weights,
     resample,
+    sample_weights,
 )
 from pipeline.tables.published import Benchmark
 
@@ -88,7 +88,7 @@ def test_resampled_means_are_those_of_plain_loops() -> None:
     rng = np.random.default_rng(0)
     identities = rng.permutation(np.repeat([3, 8, 11, 40], [1, 2, 3, 6]))
     differences = rng.normal(size=(3, 12))
-    weights = draw_weights(3, 4)
+    weights = sample_weights(3, 4)
     found = resample(differences, identities, weights)
     assert found.shape == (DRAWS,)
     for draw in range(20):
@@ -98,7 +98,7 @@ def test_resampled_means_are_those_of_plain_loops() -> None:
 
 def test_one_seed_less_is_rendered_and_as_many_identities_as_there_are() -> None:
     for seeds in (1, 2, 3, 5):
-        weights = draw_weights(seeds, 7)
+        weights = sample_weights(seeds, 7)
         np.testing.assert_allclose(weights.seeds.sum(axis=1), 1)
         np.testing.assert_array_equal(weights.identities.sum(axis=1), 7)
         assert weights.seeds[weights.seeds > 0].min() == pytest.approx(1 / max(seeds - 1, 1))
@@ -190,7 +190,7 @@ def simulate(generator: np.random.Generator, seed_spread: float) -> tuple[Answer
 
 @pytest.mark.parametrize("seed_spread", [0.0, 1.5])
 def test_where_nothing_differs_p_is_small_as_seldom_as_it_says(seed_spread: float) -> None:
-    generator, weights = np.random.default_rng(0), draw_weights(3, 200)
+    generator, weights = np.random.default_rng(0), sample_weights(3, 200)
     fewer = Weights(weights.seeds[:1000], weights.identities[:1000])
     found = [compare_answers(*simulate(generator, seed_spread), fewer) for _ in range(400)]
     p = np.array([item.p for item in found])
@@ -204,7 +204,7 @@ def test_where_nothing_differs_p_is_small_as_seldom_as_it_says(seed_spread: floa
 
 def test_where_seeds_scatter_most_three_of_them_promise_too_much() -> None:
     """The limit that the module states: 89 % instead of 95 % at 2.7 times the queries' error."""
-    generator, weights = np.random.default_rng(0), draw_weights(3, 200)
+    generator, weights = np.random.default_rng(0), sample_weights(3, 200)
     fewer = Weights(weights.seeds[:1000], weights.identities[:1000])
     found = [compare_answers(*simulate(generator, 4.0), fewer) for _ in range(400)]
     covered = np.mean([item.low <= 0 <= item.high for item in found])

@@ -23,10 +23,12 @@ LABELS = torch.tensor([0, 3, 3, 1])
 
 
 def make_logits(generator: torch.Generator, branch: bool) -> Logits:
-    def draw(*shape: int) -> Tensor:
+    def random(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
 
-    return Logits(draw(B, C), draw(B, C), *((draw(B, P, C), draw(B, C)) if branch else (None,) * 2))
+    return Logits(
+        random(B, C), random(B, C), *((random(B, P, C), random(B, C)) if branch else (None,) * 2)
+    )
 
 
 def make_views(branch: bool) -> tuple[Features, Features, Logits, Logits, MemoryBank]:
@@ -140,12 +142,14 @@ def random_views(seed: int, dtype: torch.dtype) -> tuple[list[Features], list[Lo
     generator = torch.Generator().manual_seed(seed)
     images, parts, identities, width = torch.randint(1, 9, (4,), generator=generator).tolist()
 
-    def draw(*shape: int) -> Tensor:
+    def random(*shape: int) -> Tensor:
         return torch.randn(images, *shape, generator=generator).to(dtype)
 
-    features = [Features(draw(1), draw(width), None, None, None) for _ in range(2)]
+    features = [Features(random(1), random(width), None, None, None) for _ in range(2)]
     logits = [
-        Logits(draw(identities), draw(identities), draw(parts, identities), draw(identities))
+        Logits(
+            random(identities), random(identities), random(parts, identities), random(identities)
+        )
         for _ in range(2)
     ]
     return features, logits, torch.randint(identities, (images,), generator=generator)

@@ -14,7 +14,7 @@ from pipeline.options.run import AugmentOptions, ImageOptions, RunOptions
 from pipeline.training.loader import load_batches
 from pipeline.training.occlusion import make_occluder
 from pipeline.training.sampling import PKBatchSampler
-from pipeline.training.views import Batch, TwoViews, clean_view, two_views
+from pipeline.training.views import TrainingBatch, TwoViews, clean_view, two_views
 
 STILL = AugmentOptions(colour_jitter=0.0, flip=0.0, pad=0)
 SIZE = (16, 32)
@@ -37,14 +37,14 @@ def batches(
     seed: int = 0,
     workers: int = 0,
     first_step: int = 0,
-) -> list[Batch]:
+) -> list[TrainingBatch]:
     occluder = make_occluder(options.augment, options.image, cut_outs, images)
     views = TwoViews(images, options.augment, occluder, seed)
     sampler = PKBatchSampler(images.labels, options.training, seed, first_step)
     return list(load_batches(views, sampler, workers, pin=False))
 
 
-def same(first: list[Batch], second: list[Batch]) -> bool:
+def same(first: list[TrainingBatch], second: list[TrainingBatch]) -> bool:
     pairs = zip(first, second, strict=True)
     return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
 

@@ -13,7 +13,7 @@ from pipeline.files import atomic_file, naming
 _log = logging.getLogger(__name__)
 
 
-class Progress:
+class Journal:
     """A file of the lines so far, below a first line that says which job they belong to.
 
     It is never mistaken for the result: that appears under its own name, and whole, in `finish`.
