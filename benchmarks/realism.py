@@ -40,12 +40,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from pipeline.data.containers import Member, open_members
-from pipeline.data.images import decode_image
+from pipeline.data.images import decode_image, resize
 from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError
+from pipeline.model.backbone import normalise
 from pipeline.options.run import ImageOptions
 from pipeline.pretraining.teacher import read_teacher
-from pipeline.training.views import normalise, resize
 
 PHOTOGRAPHS = {
     "skimage": (
@@ -141,9 +141,9 @@ def _read(member: Member, source: Path) -> np.ndarray:
 @torch.inference_mode()
 def embed(network: nn.Module, images: np.ndarray) -> np.ndarray:
     """(M, 1280) float32: the network's pooled features of images (M, 128, 64, 3) uint8."""
-    found = []
+    found, image = [], ImageOptions()
     for batch in torch.from_numpy(images).permute(0, 3, 1, 2).split(_BATCH):
-        pixels = normalise(batch, ImageOptions())
+        pixels = normalise(batch, image.mean, image.std)
         pixels = F.interpolate(pixels, scale_factor=2, mode="bilinear", align_corners=False)
         maps = network.forward_features(pixels)  # type: ignore[operator]
         found.append(maps.mean((2, 3)))

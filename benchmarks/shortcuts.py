@@ -30,7 +30,7 @@ import torch.nn.functional as F
 
 from pipeline.data.names import TEST_SPLITS
 from pipeline.errors import InputError
-from pipeline.evaluation.embed import Batch, embed_split, load_trained, read_batches
+from pipeline.evaluation.embed import ImageBatch, embed_split, load_trained, read_batches
 from pipeline.evaluation.features import feature_names
 from pipeline.evaluation.metrics import JUNK, Ranking
 from pipeline.evaluation.score import rank_features
@@ -39,7 +39,7 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions
 from pipeline.synthetic.plan import OCCLUSIONS
-from pipeline.tables.compare import INTERVAL, LEVEL, Answers, compare_answers, draw_weights
+from pipeline.tables.compare import INTERVAL, LEVEL, Answers, compare_answers, sample_weights
 from pipeline.tables.published import Benchmark
 from pipeline.world.surfaces import PART
 
@@ -86,7 +86,9 @@ def read_truth(benchmark: Path) -> Truth:
         )
 
 
-def paint(batch: Batch, labels: np.ndarray, parts: Sequence[str], image: ImageOptions) -> Batch:
+def paint(
+    batch: ImageBatch, labels: np.ndarray, parts: Sequence[str], image: ImageOptions
+) -> ImageBatch:
     """`batch` with the pixels of `parts` in the network's mean colour.
 
     `labels` (B, H, W) are of the images as they were rendered; the nearest pixel decides.
@@ -136,7 +138,7 @@ def answers(condition: str, arrays: Arrays, rankings: Sequence[Ranking]) -> Answ
 def print_painted(found: Sequence[Answers]) -> None:
     """Print the mAP of each condition, and its difference from the first one."""
     first = found[0]
-    weights = draw_weights(len(first.seeds), len(np.unique(first.identities)))
+    weights = sample_weights(len(first.seeds), len(np.unique(first.identities)))
     print(
         f"mAP of {len(first.queries)} occluded queries by {first.feature}, {len(first.seeds)} runs"
     )
@@ -187,7 +189,7 @@ def over_representation(
         first += counted.sum(1)
         found += (counted & np.take_along_axis(having[asked], top, 1)).sum(1)
     groups = np.unique(identities[asked], return_inverse=True)[1]
-    drawn = draw_weights(1, groups.max() + 1).identities
+    drawn = sample_weights(1, groups.max() + 1).identities
     counts = np.concatenate([np.ones((1, drawn.shape[1])), drawn])[:, groups]  # (1 + B, Q)
     ratio = (counts @ found) / (counts @ (first * expected))
     whole = first.sum()

@@ -26,10 +26,10 @@ from benchmarks.shortcuts import (
 )
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
-from pipeline.evaluation.embed import Batch, load_trained
+from pipeline.evaluation.embed import ImageBatch, load_trained
 from pipeline.evaluation.metrics import Ranking
 from pipeline.files import sha256, write_json
-from pipeline.model.dpeformer import build_model
+from pipeline.model.build import build_model
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.synthetic.benchmark import render_benchmark
@@ -114,7 +114,7 @@ def test_paint_covers_the_parts_and_nothing_else() -> None:
     rng = np.random.default_rng(0)
     labels = rng.choice([PART["background"], PART["top"], PART["obstacle"]], (2, 8, 4))
     images = torch.from_numpy(rng.integers(0, 100, (2, 3, 16, 8), dtype=np.uint8))
-    batch = Batch(images, ["a", "b"], [1, 2], [1, 1])
+    batch = ImageBatch(images, ["a", "b"], [1, 2], [1, 1])
     image = ImageOptions(mean=(0.5, 0.6, 0.7))
     painted = paint(batch, labels, ["background", "obstacle"], image).images
     hidden = torch.from_numpy(np.kron(labels != PART["top"], np.ones((2, 2))) > 0)
