@@ -15,8 +15,8 @@ from torch import Tensor
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.queries import how_chosen
+from pipeline.figures.query_panel import QueryPanel, load_panel
 from pipeline.figures.sheets import GREY, MARGIN, Layout, SheetRow, Tile, draw_sheet, save_figure
-from pipeline.figures.shown import ShownQueries, load_shown
 from pipeline.options.figures import FigureOptions
 
 CELL = 150
@@ -24,17 +24,17 @@ LAYOUT = Layout(height=CELL, width=CELL, label=0, bottom=86)
 COLOURS = matplotlib.colormaps["viridis"]
 
 
-def blending_attention(shown: ShownQueries) -> np.ndarray:
+def blending_attention(panel: QueryPanel) -> np.ndarray:
     """(B, P, D / 16, D / 16) float32: row by row what slices of the parts attend to; heads' mean.
 
     Rows are a part's slices, columns the global feature's; each row sums to 1.
     """
     inputs: list[tuple[Tensor, Tensor]] = []
-    hook = shown.model.blending.register_forward_pre_hook(lambda _, each: inputs.append(each))
-    shown.features()
+    hook = panel.model.blending.register_forward_pre_hook(lambda _, each: inputs.append(each))
+    panel.features()
     hook.remove()
     with torch.inference_mode():
-        (attention,) = (shown.model.blending.attention(*each) for each in inputs)  # (B, P, 2, T, T)
+        (attention,) = (panel.model.blending.attention(*each) for each in inputs)  # (B, P, 2, T, T)
     return attention.mean(dim=2).numpy()
 
 
@@ -45,9 +45,9 @@ def heat(shares: np.ndarray, largest: float) -> np.ndarray:
     return np.kron(colours, np.ones((scale, scale, 1), np.uint8))
 
 
-def _rows(shown: ShownQueries, attention: np.ndarray) -> list[SheetRow]:
+def _rows(panel: QueryPanel, attention: np.ndarray) -> list[SheetRow]:
     rows = []
-    for picture, caption, parts in zip(shown.pictures, shown.captions, attention, strict=True):
+    for picture, caption, parts in zip(panel.pictures, panel.captions, attention, strict=True):
         maps = [
             Tile(heat(part, attention.max()), f"part {number}")
             for number, part in enumerate(parts, start=1)
@@ -75,20 +75,20 @@ def draw_attention(shards: Path, run: Path, figure: Path, options: FigureOptions
     the lowest AP. Raises InputError when a file is missing, a key is no query or the variant
     blends nothing.
     """
-    shown = load_shown(shards, run, options)
-    model = shown.model
+    panel = load_panel(shards, run, options)
+    model = panel.model
     if model.selection == "none" or model.fusion != "fbm":
         raise InputError(
             f"{run / 'run.json'}: expected model.fusion fbm on a patch-aware branch, found fusion "
             f"{model.fusion} and selection {model.selection}: draw another variant"
         )
-    attention = blending_attention(shown)
-    title = f"What FBM takes up of the global feature ({shown.run})"
+    attention = blending_attention(panel)
+    title = f"What FBM takes up of the global feature ({panel.run})"
     subtitle = (
-        f"{how_chosen(options, 'AP', len(shown.captions))} Rows: slices of the part; "
+        f"{how_chosen(options, 'AP', len(panel.captions))} Rows: slices of the part; "
         "columns: slices of the global feature; mean of the heads."
     )
-    sheet = draw_sheet(_rows(shown, attention), title, subtitle, LAYOUT)
+    sheet = draw_sheet(_rows(panel, attention), title, subtitle, LAYOUT)
     _draw_scale(sheet, attention.max(), attention.shape[-1])
     save_figure(sheet, figure)
 

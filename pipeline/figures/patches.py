@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.queries import how_chosen
+from pipeline.figures.query_panel import QueryPanel, load_panel
 from pipeline.figures.sheets import ORANGE, Layout, SheetRow, Tile, draw_sheet, rgb, save_figure
-from pipeline.figures.shown import ShownQueries, load_shown
 from pipeline.options.figures import FigureOptions
 
 COLUMNS = 6
@@ -38,20 +38,20 @@ def dim_dropped(image: np.ndarray, kept: np.ndarray, proxy: int) -> np.ndarray:
     return shown
 
 
-def kept_pairs(shown: ShownQueries, run: Path) -> list[Tile]:
+def kept_pairs(panel: QueryPanel, run: Path) -> list[Tile]:
     """Each picture, followed by what is kept of it."""
-    selection = shown.features().selection
+    selection = panel.features().selection
     if selection is None:
         raise InputError(
             f"{run / 'run.json'}: expected a variant that selects patches, found model.selection "
-            f"{shown.model.selection}, which drops none: draw another one"
+            f"{panel.model.selection}, which drops none: draw another one"
         )
-    grid = shown.model.backbone.patch_embed.grid_size
+    grid = panel.model.backbone.patch_embed.grid_size
     tiles = []
-    for i, picture in enumerate(shown.pictures):
+    for i, picture in enumerate(panel.pictures):
         kept = selection.kept[i].reshape(grid).numpy()
         k, proxy = int(selection.k[i]), int(selection.proxy[i])
-        tiles.append(Tile(picture, shown.captions[i]))
+        tiles.append(Tile(picture, panel.captions[i]))
         tiles.append(Tile(dim_dropped(picture, kept, proxy), f"k = {k} of {kept.size}"))
     return tiles
 
@@ -63,10 +63,10 @@ def draw_patches(shards: Path, run: Path, figure: Path, options: FigureOptions) 
     the lowest AP. Raises InputError when a file is missing, a key is no query or the variant
     selects no patches.
     """
-    shown = load_shown(shards, run, options)
-    tiles = kept_pairs(shown, run)
-    title = f"Patches that DPSM keeps ({shown.run})"
-    chosen = how_chosen(options, "AP", len(shown.captions))
+    panel = load_panel(shards, run, options)
+    tiles = kept_pairs(panel, run)
+    title = f"Patches that DPSM keeps ({panel.run})"
+    chosen = how_chosen(options, "AP", len(panel.captions))
     subtitle = f"{chosen} Right: what is kept of each; orange: the proxy."
     lines = [SheetRow("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     save_figure(draw_sheet(lines, title, subtitle, LAYOUT), figure)

@@ -13,9 +13,9 @@ import torch
 from matplotlib.patches import Rectangle
 
 from pipeline.errors import InputError
-from pipeline.figures import attention, kept, patches
+from pipeline.figures import attention, k_histogram, patches
+from pipeline.figures.query_panel import QueryPanel, load_panel
 from pipeline.figures.sheets import ORANGE, rgb
-from pipeline.figures.shown import ShownQueries, load_shown
 from pipeline.model.backbone import encode, normalise
 from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.model.tokens import token_grid
@@ -36,11 +36,11 @@ def without(**model: object) -> RunOptions:
     return OPTIONS.model_copy(update={"model": ModelOptions.model_validate(model)})
 
 
-def tokens(shown: ShownQueries) -> tuple[torch.Tensor, torch.Tensor]:
-    pixels = torch.from_numpy(shown.pictures).permute(0, 3, 1, 2)
-    images = normalise(pixels, shown.image.mean, shown.image.std)
+def tokens(panel: QueryPanel) -> tuple[torch.Tensor, torch.Tensor]:
+    pixels = torch.from_numpy(panel.pictures).permute(0, 3, 1, 2)
+    images = normalise(pixels, panel.image.mean, panel.image.std)
     with torch.inference_mode():
-        return encode(shown.model.backbone, images)
+        return encode(panel.model.backbone, images)
 
 
 def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
@@ -88,16 +88,16 @@ def test_patches_of_a_network_with_all_side_information_are_drawn(
 
 
 def test_the_dark_patches_are_those_that_the_network_drops(shards: Path, run: Path) -> None:
-    shown = load_shown(shards, run, ASKED)
-    selection = select_tokens(*tokens(shown), k_min=OPTIONS.model.k_min)
-    tiles = patches.kept_pairs(shown, run)
+    panel = load_panel(shards, run, ASKED)
+    selection = select_tokens(*tokens(panel), k_min=OPTIONS.model.k_min)
+    tiles = patches.kept_pairs(panel, run)
     assert len(tiles) == 4
     for i, (whole, part) in enumerate(zip(tiles[::2], tiles[1::2], strict=True)):
-        assert (whole.image == shown.pictures[i]).all()
+        assert (whole.image == panel.pictures[i]).all()
         assert part.caption == f"k = {int(selection.k[i])} of 32"
         for token in set(range(32)) - {int(selection.proxy[i])}:
             top, left = token // 4 * 4, token % 4 * 4
-            expected = shown.pictures[i, top, left]
+            expected = panel.pictures[i, top, left]
             if not selection.kept[i, token]:
                 expected = (expected * patches.DIMMED).astype(np.uint8)
             assert (part.image[top : top + 4, left : left + 4] == expected).all()
@@ -125,7 +125,7 @@ def test_captions_say_identity_camera_and_ap(shards: Path, run: Path) -> None:
         f"{key.split('_')[1]}, c1: AP {100 * found[key]:.1f} %"
         for key in ("query_13_1", "query_11_1")
     ]
-    assert load_shown(shards, run, ASKED).captions == expected
+    assert load_panel(shards, run, ASKED).captions == expected
 
 
 def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
@@ -135,7 +135,7 @@ def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
     with pytest.raises(InputError, match=r"selects patches, found model\.selection all"):
         patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
     with pytest.raises(InputError, match="expected query_k"):
-        kept.draw_kept([run], tmp_path / "a.png")
+        k_histogram.draw_k_histogram([run], tmp_path / "a.png")
     with pytest.raises(InputError, match="no such file"):
         patches.draw_patches(shards, tmp_path, tmp_path / "a.png", ASKED)
 
@@ -144,7 +144,7 @@ def test_a_histogram_counts_each_image_once() -> None:
     k = np.array([1, 4, 4, 5, 8, 9, 32])
     edges = np.array([0, 4, 8, 12, 36]) - 0.5
     counts = [sum(low <= one < high for one in k) for low, high in pairwise(edges)]
-    np.testing.assert_allclose(kept.histogram(k, edges), 100 * np.array(counts) / 7)
+    np.testing.assert_allclose(k_histogram.histogram(k, edges), 100 * np.array(counts) / 7)
     assert counts == [1, 3, 2, 1]
 
 
@@ -152,27 +152,27 @@ def test_a_histogram_counts_each_image_once() -> None:
     ("largest", "width", "last"), [(32, 1, 32.5), (33, 2, 33.5), (128, 4, 131.5)]
 )
 def test_bins_have_one_width_and_hold_every_k(largest: int, width: int, last: int) -> None:
-    run = kept.KeptRun("some", 1, np.array([1, 2]), np.array([largest]))
-    edges = kept.bin_edges([run])
+    run = k_histogram.SelectingRun("some", 1, np.array([1, 2]), np.array([largest]))
+    edges = k_histogram.bin_edges([run])
     assert (np.diff(edges) == width).all()
     assert (edges[0], edges[-1]) == (-0.5, last)
-    assert kept.histogram(run.gallery, edges).sum() == pytest.approx(100)
+    assert k_histogram.histogram(run.gallery, edges).sum() == pytest.approx(100)
 
 
 def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_path: Path) -> None:
-    found = kept.read_kept(run)
+    found = k_histogram.read_k(run)
     everything = FigureOptions(queries=["query_11_1", "query_12_1", "query_13_1"])
-    expected = load_shown(shards, run, everything).features().selection.k
+    expected = load_panel(shards, run, everything).features().selection.k
     assert found.query.tolist() == expected.tolist()
     assert len(found.gallery) == 8
-    (axes,) = kept.kept_figure([found]).axes
+    (axes,) = k_histogram.k_histogram_figure([found]).axes
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     for bar in bars:
         inside = [bar.get_x() < k < bar.get_x() + bar.get_width() for k in found.query]
         assert bar.get_height() == pytest.approx(100 * np.mean(inside))
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
     for name in ("a.png", "b.png"):
-        kept.draw_kept([run, run], tmp_path / name)
+        k_histogram.draw_k_histogram([run, run], tmp_path / name)
     read(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
@@ -186,17 +186,17 @@ def blending_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path) -> None:
-    shown = load_shown(shards, blending_run, ASKED)
-    found = attention.blending_attention(shown)
+    panel = load_panel(shards, blending_run, ASKED)
+    found = attention.blending_attention(panel)
     assert found.shape == (2, 4, 3, 3)
     np.testing.assert_allclose(found.sum(3), 1, rtol=1e-6)
-    class_token, patch_tokens = tokens(shown)
+    class_token, patch_tokens = tokens(panel)
     selection = select_tokens(class_token, patch_tokens, k_min=OPTIONS.model.k_min)
     parts = pool_parts(patch_tokens, selection, rows=8)
-    each = shown.model.blending.attention(parts, class_token).detach()
+    each = panel.model.blending.attention(parts, class_token).detach()
     np.testing.assert_allclose(found, (each[:, :, 0] + each[:, :, 1]) / 2, atol=1e-6)
     assert np.ptp(found) > 0.01
-    assert not shown.model.blending._forward_pre_hooks  # the network is left as it was
+    assert not panel.model.blending._forward_pre_hooks  # the network is left as it was
 
 
 def test_the_heat_maps_stand_beside_their_query(
@@ -204,7 +204,7 @@ def test_the_heat_maps_stand_beside_their_query(
 ) -> None:
     attention.draw_attention(shards, blending_run, tmp_path / "a.png", ASKED)
     sheet = read(tmp_path / "a.png")
-    shares = attention.blending_attention(load_shown(shards, blending_run, ASKED))
+    shares = attention.blending_attention(load_panel(shards, blending_run, ASKED))
     for row, identity in enumerate((13, 11)):
         assert centre(attention, sheet, row, 0) == colour_of("query", identity, 1)
         for part in range(4):

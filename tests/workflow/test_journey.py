@@ -73,9 +73,9 @@ def test_the_pictures_are_there(results):
         "components_ablation",
         "components_ranks",
         "components_patches",
-        "components_kept",
+        "components_k_histogram",
         "components_attention",
-        "components_hidden",
+        "components_map_by_occlusion",
     }
 
 
@@ -100,8 +100,8 @@ def test_every_picture_is_in_mlflow(finished, results):
     (table,) = (entry["run_id"] for entry in receipt if entry["name"] == "table-components")
     published = {Path(item.path).name for item in client.list_artifacts(table, "figures")}
     figures = {path.name for path in (results / "figures").iterdir() if path.is_file()}
-    assert published == figures - {"components_hidden.html"}  # it is among the tables
-    assert "components_hidden.csv" in published
+    assert published == figures - {"components_map_by_occlusion.html"}  # it is among the tables
+    assert "components_map_by_occlusion.csv" in published
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -132,7 +132,7 @@ def test_a_message_reruns_nothing_and_an_operator_its_stage_and_what_follows(fin
     finally:
         shutil.rmtree(folder)
         (finished.folder / "before").rename(folder)
-    figures = {"ablation", "attention", "hidden", "kept", "patches", "ranks"}
+    figures = {"ablation", "attention", "map_by_occlusion", "k_histogram", "patches", "ranks"}
     assert planned == {"score", "tabulate", "compare", "pages", "publish", "all"} | figures
 
 

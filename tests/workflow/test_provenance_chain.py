@@ -179,7 +179,7 @@ def test_every_file_of_the_results_can_say_where_it_came_from(here: Path, capsys
         [
             *("tables/components.md", "tables/components.tex", "tables/components_runs.csv"),
             *("tables/components_paired.csv", "tables/components_paired.md"),
-            *("tables/components_config.json", "figures/components_hidden.csv"),
+            *("tables/components_config.json", "figures/components_map_by_occlusion.csv"),
             *(f"figures/components_{name}.png" for name in ("bank", "views", "ranks", "benchmark")),
             *(f"{run}/seed0/queries.csv" for run in ("baseline", "dpeformer")),
             "dpeformer/seed0/history.csv",

@@ -27,7 +27,7 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(
         "components.html",
         "components_runs.html",
         "components_paired.html",
-        "components_hidden.html",
+        "components_map_by_occlusion.html",
     }
     assert names == figures | tables | {"report.html"}
     captions = ROOT / "workflow/report/captions"

@@ -113,7 +113,7 @@ rule publish:
             *[f"{stem}.html" for stem in SHOWN],
         ],
         figures=expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
-        numbers=[f"{FIGURES}/{{table}}_hidden.csv"] if CONFIG.tested().is_rendered else [],
+        numbers=[f"{FIGURES}/{{table}}_map_by_occlusion.csv"] if CONFIG.tested().is_rendered else [],
         bank=[BANK] if pasting_variants() else [],
     output:
         receipt="results/{experiment}/tables/{table}_published.json",

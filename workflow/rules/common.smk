@@ -186,11 +186,11 @@ def figures() -> list[str]:
     if len(CONFIG.compare) > 1:
         kinds += ["ranks", "ablation"]
     if selecting_variants():
-        kinds += ["patches", "kept"]
+        kinds += ["patches", "k_histogram"]
     if blending_variants():
         kinds += ["attention"]
     if CONFIG.tested().is_rendered:
-        kinds += ["hidden"]
+        kinds += ["map_by_occlusion"]
     return [f"{CONFIG.table}_{kind}" for kind in kinds]
 
 

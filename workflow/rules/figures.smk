@@ -174,44 +174,44 @@ rule attention:
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
-rule kept:
+rule k_histogram:
     input:
         features=selecting_runs("features.npz"),
         records=selecting_runs("run.json"),
     output:
-        figure=shown_figure("kept", "Evaluation", "Histograms of k"),
+        figure=shown_figure("k_histogram", "Evaluation", "Histograms of k"),
     log:
-        "results/logs/{experiment}/kept_{table}.log",
+        "results/logs/{experiment}/k_histogram_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
         **LIGHT,
     params:
         runs=selecting_runs(""),
-        code=code_hash("pipeline.figures.kept"),
+        code=code_hash("pipeline.figures.k_histogram"),
     shell:
-        "python -m pipeline.figures.kept --runs {params.runs:q} --figure {output.figure:q}"
+        "python -m pipeline.figures.k_histogram --runs {params.runs:q} --figure {output.figure:q}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
-rule hidden:
+rule map_by_occlusion:
     input:
         truth=f"results/{RENDERED}/truth.npz",
         queries=runs("queries.csv"),
         records=runs("run.json"),
     output:
-        figure=shown_figure("hidden", "Evaluation", "mAP by occlusion"),
-        table=f"{FIGURES}/{{table}}_hidden.csv",
+        figure=shown_figure("map_by_occlusion", "Evaluation", "mAP by occlusion"),
+        table=f"{FIGURES}/{{table}}_map_by_occlusion.csv",
     log:
-        "results/logs/{experiment}/hidden_{table}.log",
+        "results/logs/{experiment}/map_by_occlusion_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
         **LIGHT,
     params:
         runs=runs(""),
-        code=code_hash("pipeline.figures.hidden"),
+        code=code_hash("pipeline.figures.map_by_occlusion"),
     shell:
-        "python -m pipeline.figures.hidden --runs {params.runs:q} --truth {input.truth:q}"
+        "python -m pipeline.figures.map_by_occlusion --runs {params.runs:q} --truth {input.truth:q}"
         " --figure {output.figure:q} --table {output.table:q}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"

@@ -8,7 +8,7 @@ if len(CONFIG.compare) > 1:
 if verdict_tables():
     SHOWN[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
 if CONFIG.tested().is_rendered:
-    SHOWN[f"{FIGURES}/{{table}}_hidden"] = ("hidden", "mAP by occlusion")
+    SHOWN[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
 
 
 rule pages:

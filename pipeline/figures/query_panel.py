@@ -1,4 +1,4 @@
-"""What a trained network says of the queries that the pictures show."""
+"""Some queries of a run, and its network to compute their features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.options.figures import FigureOptions
 from pipeline.options.run import ImageOptions
 
 
-class ShownQueries(NamedTuple):
+class QueryPanel(NamedTuple):
     """Queries of a run and its network, in evaluation mode."""
 
     run: str
@@ -43,7 +43,7 @@ class ShownQueries(NamedTuple):
             return self.model(images, self.cameras)
 
 
-def load_shown(shards: Path, run: Path, options: FigureOptions) -> ShownQueries:
+def load_panel(shards: Path, run: Path, options: FigureOptions) -> QueryPanel:
     """The network of `run` (a folder) and the queries that `choose_queries` takes by their AP.
 
     Raises InputError when a file is missing or does not fit, or an asked-for query is not there.
@@ -62,4 +62,4 @@ def load_shown(shards: Path, run: Path, options: FigureOptions) -> ShownQueries:
     record = read_json(run / "run.json")
     name = f"{record['variant']}, seed {record['seed']}"
     cameras = camera_rows(model, chosen["camera"].tolist(), chosen.index.tolist())
-    return ShownQueries(name, model, pictures, captions, trained.image, cameras)
+    return QueryPanel(name, model, pictures, captions, trained.image, cameras)

@@ -1,4 +1,4 @@
-"""How well people are found the more of them is hidden; the rendered benchmark knows it exactly."""
+"""mAP by the occluded fraction of the person, which the rendered benchmark knows exactly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.files import atomic_file, checked_folder, read_json
 BINS = 5
 
 
-def read_hidden(truth: Path) -> pd.Series:
+def read_occlusion(truth: Path) -> pd.Series:
     """The share of the person, in percent, that something hides in each query, by key.
 
     `truth` is the file that `pipeline.synthetic.benchmark` writes beside its archive.
@@ -32,13 +32,13 @@ def read_hidden(truth: Path) -> pd.Series:
     return shares.set_axis(shares.index.str.removeprefix("query/").str.removesuffix(".jpg"))
 
 
-def hidden_bins(hidden: pd.Series) -> pd.DataFrame:
+def occlusion_bins(occlusion: pd.Series) -> pd.DataFrame:
     """The bin of each query, by key: equally many queries each, by rising share that is hidden.
 
     Columns: bin (from 1), and of its queries the least, mean and largest share (percent) and the
     count. Ties go by key.
     """
-    order = hidden.sort_index().sort_values(kind="stable")
+    order = occlusion.sort_index().sort_values(kind="stable")
     parts = np.array_split(np.arange(len(order)), min(BINS, len(order)))
     number = np.concatenate([np.full(len(part), i) for i, part in enumerate(parts, start=1)])
     frame = pd.DataFrame({"bin": number, "share": order}, order.index)
@@ -48,30 +48,30 @@ def hidden_bins(hidden: pd.Series) -> pd.DataFrame:
     return frame.assign(queries=shares.transform("size")).drop(columns="share")
 
 
-def binned_map(runs: list[Path], hidden: pd.Series) -> pd.DataFrame:
-    """mAP (percent) by the test feature of each run, one row a run and bin of `hidden_bins`.
+def binned_map(runs: list[Path], occlusion: pd.Series) -> pd.DataFrame:
+    """mAP (percent) by the test feature of each run, one row a run and bin of `occlusion_bins`.
 
     `runs` are folders of scored runs; queries without a match are left out. Raises InputError when
-    a file is missing or a run's queries are not those of `hidden`.
+    a file is missing or a run's queries are not those of `occlusion`.
     """
     frames = []
     for run in runs:
         checked_folder(run, "run.json")
         record = read_json(run / "run.json")
         feature, queries = read_queries(run / "queries.csv")
-        if set(queries.index) != set(hidden.index):
+        if set(queries.index) != set(occlusion.index):
             raise InputError(
-                f"{run / 'queries.csv'}: expected the {len(hidden)} queries of the rendered "
+                f"{run / 'queries.csv'}: expected the {len(occlusion)} queries of the rendered "
                 f"benchmark, found {len(queries)} others: render, train and score again"
             )
-        bins = hidden_bins(hidden[queries["ap"].notna()[hidden.index]])
+        bins = occlusion_bins(occlusion[queries["ap"].notna()[occlusion.index]])
         found = bins.assign(map=100 * queries["ap"]).groupby("bin", as_index=False).mean()
         facts = {"variant": record["variant"], "feature": feature, "seed": record["seed"]}
         frames.append(found.assign(**facts)[[*facts, *found.columns]])
     return pd.concat(frames, ignore_index=True).astype({"queries": int})
 
 
-def hidden_figure(rows: pd.DataFrame) -> Figure:
+def map_by_occlusion_figure(rows: pd.DataFrame) -> Figure:
     """A line for each variant of `binned_map`: the mean over its seeds, in a band."""
     figure = Figure(figsize=(8, 4.4), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
     axes = figure.add_subplot()
@@ -104,17 +104,17 @@ def hidden_figure(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_hidden(runs: list[Path], truth: Path, figure: Path, table: Path) -> None:
+def draw_map_by_occlusion(runs: list[Path], truth: Path, figure: Path, table: Path) -> None:
     """Draw mAP against the hidden share of the person to a PNG and write its numbers as CSV.
 
     `runs` are folders of scored runs, `truth` the rendered benchmark's; `table` has the rows of
     `binned_map`. Raises InputError when a file is missing or the runs are of another benchmark.
     """
-    rows = binned_map(runs, read_hidden(truth))
+    rows = binned_map(runs, read_occlusion(truth))
     with atomic_file(table) as partial:
         rows.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
-    save_figure(hidden_figure(rows), figure)
+    save_figure(map_by_occlusion_figure(rows), figure)
 
 
 if __name__ == "__main__":
-    run_stage(draw_hidden)
+    run_stage(draw_map_by_occlusion)

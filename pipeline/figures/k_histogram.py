@@ -21,7 +21,7 @@ BINS = 32
 QUANTILES = (10, 50, 90)
 
 
-class KeptRun(NamedTuple):
+class SelectingRun(NamedTuple):
     """What an embedded run keeps of the patches of its images."""
 
     name: str
@@ -32,7 +32,7 @@ class KeptRun(NamedTuple):
     """(G,) int64: k of each gallery image."""
 
 
-def read_kept(run: Path) -> KeptRun:
+def read_k(run: Path) -> SelectingRun:
     """The k of all images of a run (a folder); InputError where it has none or lacks a file."""
     checked_folder(run, "run.json", "features.npz")
     record, arrays = read_json(run / "run.json"), read_features(run / "features.npz", "global")
@@ -43,7 +43,7 @@ def read_kept(run: Path) -> KeptRun:
         )
     name = f"{record['variant']}, seed {record['seed']}"
     k_min = record["options"]["model"]["k_min"]
-    return KeptRun(name, k_min, arrays["query_k"], arrays["gallery_k"])
+    return SelectingRun(name, k_min, arrays["query_k"], arrays["gallery_k"])
 
 
 def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return 100 * np.histogram(k, edges)[0] / len(k)
 
 
-def bin_edges(runs: list[KeptRun]) -> np.ndarray:
+def bin_edges(runs: list[SelectingRun]) -> np.ndarray:
     """Bins of the same whole width, from 0 to the largest k of all runs or more.
 
     Edges lie half below the multiples of the width, so that a bar begins at its least k.
@@ -61,7 +61,7 @@ def bin_edges(runs: list[KeptRun]) -> np.ndarray:
     return np.arange(0, largest + width + 1, width) - 0.5
 
 
-def _draw_panel(axes: Axes, run: KeptRun, edges: np.ndarray) -> None:
+def _draw_panel(axes: Axes, run: SelectingRun, edges: np.ndarray) -> None:
     width = edges[1] - edges[0]
     axes.bar(edges[:-1], histogram(run.query, edges), width, align="edge", color=BLUE, alpha=0.75)
     axes.stairs(histogram(run.gallery, edges), edges, color=ORANGE, lw=1.2)
@@ -78,7 +78,7 @@ def _draw_panel(axes: Axes, run: KeptRun, edges: np.ndarray) -> None:
     tidy_axes(axes)
 
 
-def kept_figure(runs: list[KeptRun]) -> Figure:
+def k_histogram_figure(runs: list[SelectingRun]) -> Figure:
     """A histogram for each run, all with the same bins."""
     size = (8, 0.8 + 1.15 * len(runs))
     figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1))
@@ -93,14 +93,14 @@ def kept_figure(runs: list[KeptRun]) -> Figure:
     return figure
 
 
-def draw_kept(runs: list[Path], figure: Path) -> None:
+def draw_k_histogram(runs: list[Path], figure: Path) -> None:
     """Draw histograms of k over the queries and the gallery to a PNG, one for each of `runs`.
 
     `runs` are folders of embedded runs. Raises InputError when a file is missing or a run's variant
     selects no patches.
     """
-    save_figure(kept_figure([read_kept(run) for run in runs]), figure)
+    save_figure(k_histogram_figure([read_k(run) for run in runs]), figure)
 
 
 if __name__ == "__main__":
-    run_stage(draw_kept)
+    run_stage(draw_k_histogram)
