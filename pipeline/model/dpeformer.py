@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.model.backbone import Backbone, encode
 from pipeline.model.cameras import CameraEmbedding
-from pipeline.model.dpsm import (
-    Order,
-    Proxy,
-    Selection,
-    Similarity,
-    SparseStripe,
-    Threshold,
-    pool_parts,
-    select_tokens,
-)
+from pipeline.model.dpsm import Order, Selection, SparseStripe, pool_parts, select_tokens
 from pipeline.model.fbm import FeatureBlending
 
 CLASSIFIER_STD = 0.001
@@ -101,22 +92,19 @@ class DPEFormer(nn.Module):
         parts: int = 4,
         selection: Literal["none", "all", "dpsm"] = "dpsm",
         fusion: Literal["none", "fbm", "addition", "concatenation"] = "fbm",
-        k_min: int = 48,
-        similarity: Similarity = "dot",
-        proxy: Proxy = "patch",
-        threshold: Threshold = "drop",
         order: Order = "score",
         sparse_stripe: SparseStripe = "stripe",
         class_neck: bool = False,
         batch_norm: Literal["view", "joint"] = "view",
         precision: str = "float32",
         camera_embedding: CameraEmbedding | None = None,
+        **selecting: Any,
     ) -> None:
         """Put the branches on a `backbone` of `create_backbone`.
 
-        `parts` to `batch_norm` are explained in `pipeline.options.run.ModelOptions`. `precision`
-        (float32 or bfloat16) is the backbone's; all after it is float32. With a `camera_embedding`
-        the network must be told the camera of each image.
+        `parts` to `batch_norm` are explained in `pipeline.options.run.ModelOptions`; `selecting`
+        are options of `select_tokens`. `precision` (float32 or bfloat16) is the backbone's; all
+        after it is float32. With a `camera_embedding` the network must be told each image's camera.
         Raises InputError where the width of the backbone does not suit the fusion.
         """
         super().__init__()
@@ -125,9 +113,7 @@ class DPEFormer(nn.Module):
         self.batch_norm = batch_norm
         self.precision = precision
         self.camera_embedding = camera_embedding
-        self._select = partial(
-            select_tokens, k_min=k_min, similarity=similarity, proxy=proxy, threshold=threshold
-        )
+        self._select = partial(select_tokens, **selecting)
         rows, width = backbone.patch_embed.grid_size[0], backbone.num_features
         self._pool = partial(
             pool_parts, rows=rows, parts=parts, order=order, sparse_stripe=sparse_stripe
