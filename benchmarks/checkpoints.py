@@ -24,7 +24,7 @@ from pipeline import origin
 from pipeline.config import load_config
 from pipeline.data import shards
 from pipeline.files import read_json
-from pipeline.model import backbone
+from pipeline.model import weights
 from pipeline.training import train as stage
 from pipeline.training.checkpoint import Checkpoint
 
@@ -34,7 +34,7 @@ MEASURED = {
     "states, saved and hashed": (Checkpoint, "save"),
     "states, looked for": (Checkpoint, "restore"),
     "hashes of shards and bank": (shards, "verify"),
-    "hash of the pretrained weights": (backbone, "sha256"),
+    "hash of the pretrained weights": (weights, "sha256"),
     "hashes of code and inputs": (stage, "run_facts"),
     "hash of the weights": (stage, "sha256"),
     "origin: hashes of all that is read or made": (origin, "contents"),

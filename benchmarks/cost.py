@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
-from pipeline.model.build import build_backbone
+from pipeline.model.build_backbone import build_backbone
 from pipeline.options.data import DataOptions, SplitCounts
 from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
 from pipeline.training.sampling import epoch_batches

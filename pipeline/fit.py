@@ -54,7 +54,7 @@ def cut_off_pixels(options: RunOptions) -> Iterator[str]:
 def network_width(backbone: BackboneOptions, image: ImageOptions) -> int:
     """Width of the tokens; InputError for a backbone that cannot be built."""
     if backbone.name not in SIZES:
-        from pipeline.model.build import measure_width  # imports torch and timm
+        from pipeline.model.build_backbone import measure_width  # imports torch and timm
 
         return measure_width(backbone, image)
     width, heads = SIZES[backbone.name]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.cli import run_stage
 from pipeline.files import sha256
 from pipeline.model.backbone import encode
-from pipeline.model.build import build_backbone
+from pipeline.model.build_backbone import build_backbone
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
 from pipeline.pretraining.schedule import warm_cosine

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pipeline.cli import run_stage
 from pipeline.files import sha256, write_json
 from pipeline.model.backbone import encode
-from pipeline.model.build import build_backbone
+from pipeline.model.build_backbone import build_backbone
 from pipeline.pretraining.small_vit import BACKBONE, IMAGE, normalised
 from pipeline.pretraining.vit_people import NONE, PATCH, People, person_shares, read_people
 from pipeline.world.people import ATTRIBUTES

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.model.backbone import encode
-from pipeline.model.build import build_backbone
+from pipeline.model.build_backbone import build_backbone
 from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=64, width=32)

@@ -11,7 +11,7 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.model.build import build_backbone
+from pipeline.model.build_backbone import build_backbone
 from pipeline.options.run import BackboneOptions, ImageOptions
 
 IMAGE = ImageOptions(height=256, width=128)

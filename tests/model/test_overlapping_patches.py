@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.model.build import build_backbone, build_model
+from pipeline.model.build import build_model
+from pipeline.model.build_backbone import build_backbone
 from pipeline.model.tokens import token_grid
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from tests.tiny import tiny_backbone

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.files import sha256
-from pipeline.model.build import build_backbone
+from pipeline.model.build_backbone import build_backbone
 from pipeline.pretraining.small_vit import BACKBONE, IMAGE, Trainer, sample_batch, train_small_vit
 from pipeline.pretraining.teacher import Lessons, read_lessons
 from pipeline.pretraining.vit_people import People, read_people
