@@ -28,11 +28,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pipeline.data.names import TEST_SPLITS
+from pipeline.data.names import JUNK, TEST_SPLITS
 from pipeline.errors import InputError
 from pipeline.evaluation.embed import ImageBatch, embed_split, load_trained, read_batches
 from pipeline.evaluation.features import feature_names
-from pipeline.evaluation.metrics import JUNK, Ranking
+from pipeline.evaluation.metrics import Ranking
 from pipeline.evaluation.score import rank_features
 from pipeline.files import checked_folder
 from pipeline.model.dpeformer import DPEFormer
