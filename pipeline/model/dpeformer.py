@@ -113,7 +113,7 @@ class DPEFormer(nn.Module):
         self.batch_norm = batch_norm
         self.precision = precision
         self.camera_embedding = camera_embedding
-        self._select = partial(select_tokens, **selecting)
+        self._selecting = selecting
         rows, width = backbone.patch_embed.grid_size[0], backbone.num_features
         self._pool = partial(
             pool_parts, rows=rows, parts=parts, order=order, sparse_stripe=sparse_stripe
@@ -149,7 +149,7 @@ class DPEFormer(nn.Module):
             return Features(global_, coarse, None, None, None)
         selection, parts = None, stripes
         if self.selection == "dpsm":
-            selection = self._select(class_token, patch_tokens)
+            selection = select_tokens(class_token, patch_tokens, **self._selecting)
             parts = self._pool(patch_tokens, selection)
         fused = self._fuse(parts, class_token)
         blended = self.blended_neck(fused.flatten(1), views)
