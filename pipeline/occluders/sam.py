@@ -23,17 +23,17 @@ from pipeline.model.weights import check_hash, fill, read_weights
 from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.occluders import SamOptions
 
-SMALL_SIDE = 128
+SMALL_SIDE = 192
 """Width and height in pixels of the small SAM's input."""
 _PATCH = 16
 _WIDTH = 64  # channels of the image embedding and of the decoder
 
 
 def small_sam() -> Sam:
-    """An untrained SAM of 0.66 M parameters for scenes of a few large objects.
+    """An untrained SAM of 0.67 M parameters for scenes of a few large objects.
 
-    Same parts and interface as segment-anything's models: input of 128 px, an image embedding of
-    (64, 8, 8) and low-resolution masks of (32, 32).
+    Same parts and interface as segment-anything's models: input of 192 px, an image embedding of
+    (64, 12, 12) and low-resolution masks of (48, 48).
     """
     grid = SMALL_SIDE // _PATCH
     encoder = ImageEncoderViT(

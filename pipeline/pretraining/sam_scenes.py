@@ -25,7 +25,7 @@ TRAINING, HELD_OUT = 71_001, 71_002
 RENDERED_SIDE = 256
 """Scenes are rendered as large as the bank's and reduced as SAM reduces them."""
 _MAX_OBJECTS = 20  # more are background
-_MIN_AREA = 80  # pixels at SMALL_SIDE: a smaller object is no target
+_MIN_AREA = 180  # pixels at SMALL_SIDE: a smaller object is no target
 _BACKGROUND_POINTS = 0.2  # share of the prompts, which teach the quality head to reject
 
 

@@ -26,15 +26,15 @@ def small(path: Path, digest: str | None = None) -> SamOptions:
 
 def test_the_small_sam_has_the_parts_and_shapes_of_segment_anything(checkpoint: Path) -> None:
     sam = build_sam(small(checkpoint))
-    image = {"image": torch.zeros(3, 128, 96), "original_size": (200, 150)}
+    image = {"image": torch.zeros(3, 192, 144), "original_size": (200, 150)}
     points = {"point_coords": torch.ones(5, 1, 2), "point_labels": torch.ones(5, 1)}
     [out] = sam([image | points], multimask_output=True)
     assert out["masks"].shape == (5, 3, 200, 150)
-    assert out["low_res_logits"].shape == (5, 3, 32, 32)
+    assert out["low_res_logits"].shape == (5, 3, 48, 48)
     assert out["iou_predictions"].shape == (5, 3)
     assert not sam.training
     assert sum(parameter.numel() for parameter in sam.parameters()) == pytest.approx(
-        660e3, rel=0.01
+        668e3, rel=0.01
     )
 
 
@@ -81,7 +81,7 @@ def test_every_key_that_does_not_fit_is_listed(checkpoint: Path, tmp_path: Path)
     message = str(error.value)
     assert "mask_decoder.iou_token.weight is missing" in message
     assert "extra.weight is unexpected" in message
-    assert "image_encoder.pos_embed has shape (1, 4, 4, 96), expected (1, 8, 8, 96)" in message
+    assert "image_encoder.pos_embed has shape (1, 4, 4, 96), expected (1, 12, 12, 96)" in message
 
 
 class Trap:

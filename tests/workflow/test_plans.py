@@ -26,7 +26,7 @@ def test_every_job_says_how_long_it_takes_and_how_much_memory(project: Project) 
     }
     assert silent <= collected
     threads = {name for name, said in jobs if "threads: 2" in said}
-    rendering = {"render_benchmark", "render_people", "render_sam_scenes"}
+    rendering = {"render_benchmark", "render_scenes", "render_people", "render_sam_scenes"}
     assert threads == {"train", *rendering}  # in training, one for the loader process
 
 

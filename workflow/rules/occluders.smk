@@ -6,21 +6,24 @@ SCENES, MASKS, BANK = (
 )
 
 
-rule draw_scenes:
+rule render_scenes:
+    input:
+        body=BODY,
     output:
         images=directory(SCENES),
     log:
         f"results/logs/occluders/{Path(SCENES).name}.log",
     conda:
         "../../envs/pipeline.yaml"
+    threads: 2
     resources:
         **LIGHT,
     params:
         options=CONFIG.occluders.scenes.model_dump_json(),
         code=code_hash("pipeline.synthetic.scenes"),
     shell:
-        "python -m pipeline.synthetic.scenes --images {output.images:q}"
-        " --options {params.options:q}"
+        "python -m pipeline.synthetic.scenes --body {input.body:q} --images {output.images:q}"
+        " --options {params.options:q} --processes {threads}"
         " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
 
 
