@@ -38,7 +38,7 @@ class FilterOptions(Section):
     """Longer side over shorter side of the mask's box."""
     max_border: Share = 0.2
     """Share of the mask's outline that lies on the image border: cut-off objects."""
-    predicted_iou: Share = 0.8
+    predicted_iou: Share = 0.6
     stability: Share = 0.7
     duplicate_iou: Share = 0.7
     """Of two masks of one image that overlap more than this, the better one is kept."""
