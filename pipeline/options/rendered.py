@@ -71,7 +71,7 @@ class BenchmarkOptions(Section):
 class SceneOptions(Section):
     """The synthetic scenes that SAM cuts occluders out of."""
 
-    count: Positive = 240
+    count: Positive = 300
     size: Positive = 256
     """Width and height in pixels."""
     seed: Seed = 1

@@ -45,7 +45,7 @@ CASES: dict[str, dict[str, Any]] = {
     "max_area": annotate(rectangle(1, 1, 70, 50)),
     "max_aspect": annotate(rectangle(2, 50, 70, 3)),
     "max_border": annotate(rectangle(50, 0, 20, 20)),
-    "predicted_iou": annotate(rectangle(40, 30, 20, 20), predicted_iou=0.7),
+    "predicted_iou": annotate(rectangle(40, 30, 20, 20), predicted_iou=0.5),
     "stability": annotate(rectangle(40, 30, 20, 20), stability=0.6),
     "duplicate_iou": annotate(rectangle(11, 10, 20, 20), predicted_iou=0.85),
 }

@@ -31,7 +31,7 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(
     }
     assert names == figures | tables | {"report.html"}
     captions = ROOT / "workflow/report/captions"
-    for kind in (*(name.split("_")[1].removesuffix(".png") for name in figures), "paired"):
+    for kind in (*(name.partition("_")[2].removesuffix(".png") for name in figures), "paired"):
         words = (captions / f"{kind}.rst").read_text().split()[:5]
         assert re.search(r"\s+".join(map(re.escape, words)), page), kind
 
