@@ -20,7 +20,7 @@ test: .venv/installed
 		--cov=pipeline --cov-report=term:skip-covered --cov-fail-under=95
 
 ui: .venv/installed
-	python -m pipeline.tracking.relocate --database results/mlflow.db
+	dpeformer relocate --database results/mlflow.db
 	mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 
 lint: .venv/installed

@@ -15,10 +15,6 @@ configfile: f"{workflow.current_basedir}/config.yaml"
 # which still says what that one leaves out
 values = yaml.safe_load(Path(workflow.current_basedir, "config.yaml").read_text(encoding="utf-8"))
 update_config(values, config)
-# no part of the experiment: a row of the table, or any file, that `snakemake provenance` is asked about,
-# and a table of another machine for `snakemake agreement`
-CELL, FILE, REFERENCE = (str(values.pop(name, "")) for name in ("cell", "file", "other"))
-
 try:
     CONFIG = load_config(values)
 except InputError as error:
@@ -50,7 +46,6 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/collect.smk"
-include: "workflow/rules/checks.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/body.smk"
 

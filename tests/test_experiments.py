@@ -12,7 +12,8 @@ from snakemake.utils import update_config
 from benchmarks.cost import main as print_cost
 from pipeline.config import Config, load_config
 from pipeline.data.datasets import DATASETS
-from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.run import Benchmark
+from pipeline.tables.published import PUBLISHED
 from pipeline.tables.verdicts import PAPER
 
 ROOT = Path(__file__).resolve().parent.parent

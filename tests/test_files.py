@@ -47,8 +47,9 @@ def test_a_full_disk_leaves_no_half_written_file(tmp_path):
     """A real fault: the process may not write more than 1 KiB to a file."""
     script = """
 import resource
+import sys
 from pathlib import Path
-from pipeline.cli import run_stage
+from pipeline.launcher import run_stage
 from pipeline.files import atomic_file
 
 def fill(output: Path):
@@ -56,7 +57,7 @@ def fill(output: Path):
     with atomic_file(output) as partial:
         partial.write_bytes(bytes(10_000))
 
-run_stage(fill)
+run_stage(fill, {"output": Path(sys.argv[2])})
 """
     output = tmp_path / "out.bin"
     done = subprocess.run(

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import run_stage
 from pipeline.environment import commit, versions
 from pipeline.errors import InputError
 from pipeline.evaluation.link_run import link_run
 from pipeline.files import sha256
+from pipeline.launcher import main, run_stage
 from pipeline.options.run import ModelOptions
 from pipeline.origin import origin_path, read_origin
-from pipeline.provenance import ROOT, code_hash
+from pipeline.provenance import code_hash
 from tests.lineage.making import make, write
 
 
@@ -54,7 +54,7 @@ def test_options_are_recorded_whole_and_facts_as_returned(tmp_path: Path) -> Non
         return {"device": "cpu"}
 
     stage.__module__ = link_run.__module__
-    run_stage(stage, ["--options", '{"k_min": 7}', "--makes", str(output)])
+    run_stage(stage, {"options": ModelOptions(k_min=7)}, outputs=[output])
     origin = read_origin(output)
     assert origin["arguments"]["options"] == ModelOptions(k_min=7).model_dump(mode="json")
     assert origin["facts"] == {"device": "cpu"}
@@ -69,7 +69,7 @@ def test_of_a_folder_that_is_not_read_whole_the_stage_says_what_it_has_read(tmp_
         return {"sources": {str(photos): {"one.jpg": "its hash"}}}
 
     stage.__module__ = link_run.__module__
-    run_stage(stage, ["--made-of", str(photos), "--makes", str(tmp_path / "x")])
+    run_stage(stage, {}, [photos], [tmp_path / "x"])
     origin = read_origin(tmp_path / "x")
     assert origin["sources"] == {str(photos): {"one.jpg": "its hash"}}
     assert origin["facts"] == {}
@@ -87,7 +87,7 @@ def test_a_source_is_recorded_as_it_was_when_the_job_began(
         source.unlink() if later is None else write(source, later)
 
     stage.__module__ = link_run.__module__
-    run_stage(stage, ["--made-of", str(source), "--makes", str(tmp_path / "x")])
+    run_stage(stage, {}, [source], [tmp_path / "x"])
     assert read_origin(tmp_path / "x")["sources"] == {str(source): began}
 
 
@@ -100,17 +100,16 @@ def test_records_lie_beside_the_results_and_are_not_among_their_inputs(tmp_path:
 
 
 def test_a_job_that_fails_leaves_no_record(tmp_path: Path) -> None:
+    values = {"files": [tmp_path / "no-such-file"], "folder": tmp_path}
     with pytest.raises(SystemExit, match="no-such-file"):
-        run_stage(
-            link_run,
-            ["--files", f"{tmp_path}/no-such-file", "--folder", f"{tmp_path}", "--makes", "x"],
-        )
+        run_stage(link_run, values, outputs=[Path("x")])
     assert list(tmp_path.rglob("*.json")) == []
 
 
-def test_by_hand_without_makes_there_is_no_record(tmp_path: Path) -> None:
+def test_without_a_rule_there_is_no_record(tmp_path: Path) -> None:
     source = write(tmp_path / "a.txt", "a")
-    run_stage(link_run, ["--files", str(source), "--folder", str(tmp_path / "made")])
+    words = ["--files", str(source), "--folder", str(tmp_path / "made")]
+    main(["pipeline.evaluation.link_run:link_run", *words])
     assert (tmp_path / "made" / "a.txt").exists()
     assert list(tmp_path.rglob("*.json")) == []
 
@@ -128,7 +127,7 @@ def test_in_a_folder_the_changed_file_is_named(tmp_path: Path, text: str | None)
     folder = tmp_path / "shards"
     for name in ("a.tar", "b.tar"):
         write(folder / name, name)
-    run_stage(link_run, ["--files", "--folder", str(tmp_path / "empty"), "--makes", str(folder)])
+    run_stage(link_run, {"files": [], "folder": tmp_path / "empty"}, outputs=[folder])
     make(write(tmp_path / "c", "c"), tmp_path / "made", folder)
     (folder / "b.tar").unlink() if text is None else write(folder / "b.tar", text)
     with pytest.raises(SystemExit, match=rf"error: {folder}/b\.tar: not as it was made.*delete "):
@@ -171,10 +170,3 @@ def test_the_record_of_another_file_is_none(tmp_path: Path) -> None:
     origin_path(first).write_bytes(origin_path(second).read_bytes())
     with pytest.raises(InputError, match=r"a\.json: is the record of how b was made, not a"):
         read_origin(first)
-
-
-def test_every_rule_that_makes_something_has_its_origin_recorded() -> None:
-    for rules in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
-        text = rules.read_text()
-        stages = 0 if rules.name == "checks.smk" else text.count('"python -m pipeline.')
-        assert text.count('" --made-of {input:q} --makes {output:q} ') == stages, rules

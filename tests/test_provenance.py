@@ -184,7 +184,7 @@ def test_the_hash_is_the_same_in_every_python_version():
 
 def test_a_module_of_the_model_decides_training_and_what_runs_the_network():
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    stages = set(re.findall(r'code_hash\("([\w.]+)"\)', rules))
+    stages = set(re.findall(r'stage\("([\w.]+):\w+"\)', rules))
     running = {stage for stage in stages if "pipeline.model.dpsm" in deciding_modules(stage)}
     figures = {"pipeline.figures.attention", "pipeline.figures.patches"}
     assert running == {"pipeline.training.train", "pipeline.evaluation.embed"} | figures

@@ -37,6 +37,7 @@ server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 socket.send_fds(server, [b"0"], [0, 1, 2])
 job = {{"words": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+job["python"] = __file__
 server.sendall(json.dumps(job).encode() + b"\\n")
 answers = server.makefile()
 group = int(answers.readline())
@@ -57,7 +58,7 @@ class Running(NamedTuple):
 
 @contextmanager
 def warm_python() -> Iterator[Path]:
-    """A folder with an executable `python` that takes `-m module` or `-c code`, and arguments."""
+    """A folder with an executable `python`: `-m module`, `-c code` or a script, and arguments."""
     with tempfile.TemporaryDirectory() as name:
         folder, address = Path(name), f"{name}/server"
         (folder / "python").write_text(CLIENT.format(python=sys.executable, address=address))
@@ -143,18 +144,20 @@ def _kill(running: Running, waiting: selectors.BaseSelector) -> None:
 
 def run(job: dict[str, Any]) -> None:
     """Be the interpreter that was asked for, up to its end."""
-    option, code, *arguments = job["words"]
+    option, *arguments = job["words"]
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
     given = os.environ.get("PYTHONPATH")
     sys.path[:1] = [job["folder"], *(given.split(os.pathsep) if given else [])]
-    sys.argv = [option, *arguments]
+    sys.argv = [option, *arguments[option.startswith("-") :]]
+    sys.executable = job["python"]  # Snakemake starts scripts by it
     if option == "-m":
-        runpy.run_module(code, run_name="__main__", alter_sys=True)
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    elif option == "-c":
+        exec(arguments[0], {"__name__": "__main__"})
     else:
-        assert option == "-c", job["words"]
-        exec(code, {"__name__": "__main__"})
+        runpy.run_path(option, run_name="__main__")
 
 
 def exit_at_once(code: str | int | None) -> NoReturn:

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.data.archive import unpack
 from pipeline.data.checks import check_copies, check_dataset, warn_of_sizes
 from pipeline.data.datasets import DATASETS
@@ -168,7 +167,3 @@ def _summary(table: pd.DataFrame) -> str:
         for split, part in zip(SPLITS, parts, strict=True)
         if len(part)
     )
-
-
-if __name__ == "__main__":
-    run_stage(ingest)

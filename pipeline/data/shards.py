@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.cli import run_stage
 from pipeline.data.images import decode_image
 from pipeline.data.manifest import read_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
@@ -292,7 +291,3 @@ def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
         suffix = path.suffix.lower().lstrip(".")
         # a stock reader decodes by the suffix, and knows no .jfif
         yield Sample(key, "jpg" if suffix == "jfif" else suffix, data, meta)
-
-
-if __name__ == "__main__":
-    run_stage(shard)

@@ -6,7 +6,6 @@ import hashlib
 import os
 from pathlib import Path
 
-from pipeline.cli import run_stage
 from pipeline.downloads.transfer import download, forget
 from pipeline.errors import InputError, warn
 from pipeline.options.downloads import FetchOptions
@@ -50,7 +49,3 @@ def _check(partial: Path, name: str, options: FetchOptions) -> None:
         f"{name}: no hash is known, found {algorithm} {found}; going on: set "
         f"downloads.{name}.sha256 to have it checked"
     )
-
-
-if __name__ == "__main__":
-    run_stage(fetch)

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.data.images import resize
 from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.data.shards import HASHES, split_names, stream
@@ -147,7 +146,12 @@ def _made_of(weights: Path, shards: Path, device: torch.device) -> dict[str, str
 
 @torch.inference_mode()
 def embed(
-    weights: Path, record: Path, shards: Path, features: Path, compute: ComputeOptions
+    weights: Path,
+    record: Path,
+    shards: Path,
+    features: Path,
+    compute: ComputeOptions,
+    state: Path | None = None,
 ) -> dict[str, Any]:
     """Embed the query and gallery images of `shards` with the weights of a run.
 
@@ -155,8 +159,8 @@ def embed(
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
     patches, `<split>_k` (M,) int64. The same of whole_query, where `shards` have it. `made_of` ()
-    text is JSON: hashes of weights, shards and code, the device and torch's version. Returns the
-    device.
+    text is JSON: hashes of weights, shards and code, the device and torch's version. Deletes
+    `state`, what the run would have resumed from. Returns the device.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """
@@ -173,8 +177,6 @@ def embed(
     arrays["made_of"] = np.array(json.dumps(_made_of(weights, shards, device), sort_keys=True))
     with atomic_file(features) as partial, open(partial, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+    if state is not None:
+        state.unlink(missing_ok=True)
     return {"device": device.type}
-
-
-if __name__ == "__main__":
-    run_stage(embed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from pipeline.cli import run_stage
 from pipeline.files import atomic_file
 
 
@@ -19,7 +18,3 @@ def link_run(files: list[Path], folder: Path) -> None:
     for file in files:
         with atomic_file(folder / file.name) as partial:
             shutil.copyfile(file, partial)
-
-
-if __name__ == "__main__":
-    run_stage(link_run)

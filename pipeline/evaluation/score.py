@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cli import run_stage
 from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.evaluation.features import (
@@ -124,7 +123,3 @@ def score(
     hashes = {"features": sha256(features), "queries": sha256(queries)}
     code = code_hash("pipeline.evaluation.score")
     write_json(metrics, summary | results | {"hashes": hashes, "embedding": made_of, "code": code})
-
-
-if __name__ == "__main__":
-    run_stage(score)

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
-from pipeline.cli import run_stage
 from pipeline.evaluation.features import RERANKED
 from pipeline.figures.sheets import (
     BLACK,
@@ -27,8 +26,8 @@ from pipeline.figures.sheets import (
     VERMILION,
     save_figure,
 )
-from pipeline.files import checked_folder, read_json
-from pipeline.tables.runs import Run, collect_runs
+from pipeline.run import Run
+from pipeline.tables.runs import collect_runs
 from pipeline.tables.tabulate import TableRow, summarise_runs
 
 CURVE_POINTS = 3
@@ -54,15 +53,15 @@ class Axis(NamedTuple):
 
 
 def read_options(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """The options of each variant, `section.key` to value, from the run.json beside its metrics."""
-    options = {}
-    for run in runs:
-        checked_folder(run.path.parent, "run.json")
-        sections = read_json(run.path.parent / "run.json")["options"].items()
-        options[run.variant] = {
-            f"{section}.{key}": value for section, keys in sections for key, value in keys.items()
+    """The options of each variant, `section.key` to value."""
+    return {
+        run.variant: {
+            f"{section}.{key}": value
+            for section, keys in run.record["options"].items()
+            for key, value in keys.items()
         }
-    return options
+        for run in runs
+    }
 
 
 def find_axis(options: Mapping[str, Mapping[str, Any]]) -> Axis | None:
@@ -105,7 +104,7 @@ def _tested(rows: Sequence[TableRow]) -> dict[str, TableRow]:
 
 
 def _seed_values(runs: Sequence[Run], row: TableRow) -> list[float]:
-    return [run.features[row.feature]["map"] for run in runs if run.variant == row.variant]
+    return [run.metrics[row.feature]["map"] for run in runs if run.variant == row.variant]
 
 
 def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[TableRow]) -> None:
@@ -202,14 +201,9 @@ def ablation_figure(runs: Sequence[Run]) -> Figure:
     return figure
 
 
-def draw_ablation(metrics: list[Path], figure: Path, variants: list[str]) -> None:
+def draw_ablation(runs: list[Run], figure: Path, variants: list[str]) -> None:
     """Draw the mAP of `variants`, in the order of the table, to a PNG.
 
-    `metrics` are the metrics.json of all runs, each beside its run.json. Raises InputError as
-    `collect_runs` and `summarise_runs` do, and when a run.json is missing.
+    Raises InputError as `collect_runs` and `summarise_runs` do.
     """
-    save_figure(ablation_figure(collect_runs(metrics, variants)), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_ablation)
+    save_figure(ablation_figure(collect_runs(runs, variants)), figure)

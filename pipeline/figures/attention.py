@@ -12,12 +12,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.queries import how_chosen
 from pipeline.figures.query_panel import QueryPanel, load_panel
 from pipeline.figures.sheets import GREY, MARGIN, Layout, SheetRow, Tile, draw_sheet, save_figure
 from pipeline.options.figures import FigureOptions
+from pipeline.run import Run
 
 CELL = 150
 LAYOUT = Layout(height=CELL, width=CELL, label=0, bottom=86)
@@ -68,19 +68,18 @@ def _draw_scale(figure: Figure, largest: float, slices: int) -> None:
     )
 
 
-def draw_attention(shards: Path, run: Path, figure: Path, options: FigureOptions) -> None:
+def draw_attention(shards: Path, run: Run, figure: Path, options: FigureOptions) -> None:
     """Draw queries, each beside a heat map for each part of the trained FBM of `run`, to a PNG.
 
-    `run` is the folder of a scored run; `options` say which queries, or how many of the highest and
-    the lowest AP. Raises InputError when a file is missing, a key is no query or the variant
-    blends nothing.
+    `options` say which queries, or how many of the highest and the lowest AP. Raises InputError
+    when a key is no query or the variant blends nothing.
     """
     panel = load_panel(shards, run, options)
     model = panel.model
     if model.selection == "none" or model.fusion != "fbm":
         raise InputError(
-            f"{run / 'run.json'}: expected model.fusion fbm on a patch-aware branch, found fusion "
-            f"{model.fusion} and selection {model.selection}: draw another variant"
+            f"{run.path('run.json')}: expected model.fusion fbm on a patch-aware branch, found "
+            f"fusion {model.fusion} and selection {model.selection}: draw another variant"
         )
     attention = blending_attention(panel)
     title = f"What FBM takes up of the global feature ({panel.run})"
@@ -91,7 +90,3 @@ def draw_attention(shards: Path, run: Path, figure: Path, options: FigureOptions
     sheet = draw_sheet(_rows(panel, attention), title, subtitle, LAYOUT)
     _draw_scale(sheet, attention.max(), attention.shape[-1])
     save_figure(sheet, figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_attention)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.sheets import (
     BLUE,
@@ -90,7 +89,3 @@ def draw_bank_sheet(bank: Path, figure: Path) -> None:
     sheet = draw_sheet(rows, title, _subtitle(bank, len(tiles)), LAYOUT)
     _draw_verdicts(sheet, _verdicts(table))
     save_figure(sheet, figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_bank_sheet)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.cli import run_stage
 from pipeline.data.names import DISTRACTOR
 from pipeline.data.shards import ShardReader
 from pipeline.figures.sheets import (
@@ -93,7 +92,3 @@ def draw_benchmark_sheet(trained: Path, tested: Path, figure: Path) -> None:
     )
     rows = benchmark_rows(train, query, gallery)
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_benchmark_sheet)

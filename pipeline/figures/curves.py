@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,36 +11,35 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.lines import draw_band, tidy_axes
 from pipeline.figures.sheets import DPI, GREY, save_figure
-from pipeline.files import checked_folder, read_json
+from pipeline.run import Run
 
 PANELS = {"loss": "Training loss", "lr": "Learning rate"}
 KEPT = "k_q50"
 """Only runs of variants that select patches have values in this column."""
 
 
-def read_histories(histories: list[Path]) -> pd.DataFrame:
-    """The history of every run in one frame, with the columns `variant` and `seed` of its run.json.
+def read_histories(runs: Sequence[Run]) -> pd.DataFrame:
+    """The history of every run in one frame, with the columns `variant` and `seed`.
 
     Variants stay in the order in which they are first given. Raises InputError when there is no
-    history, when one is empty, lacks a column that is drawn, or has no run.json beside it.
+    run, or when a history is empty or lacks a column that is drawn.
     """
-    if not histories:
-        raise InputError("histories: expected the history.csv of at least one run, found none")
+    if not runs:
+        raise InputError("runs: expected at least one run, found none")
     frames = []
-    for path in histories:
-        checked_folder(path.parent, path.name, "run.json")
-        record, frame = read_json(path.parent / "run.json"), pd.read_csv(path)
+    for run in runs:
+        frame = run.history
         missing = [name for name in ("epoch", *PANELS) if name not in frame]
         if missing or frame.empty:
             raise InputError(
-                f"{path}: expected a line an epoch with the columns epoch, {', '.join(PANELS)}; "
-                f"found {len(frame)} lines, without {', '.join(missing) or 'any gap'}: train again"
+                f"{run.path('history.csv')}: expected a line an epoch with the columns epoch, "
+                f"{', '.join(PANELS)}; found {len(frame)} lines, without "
+                f"{', '.join(missing) or 'any gap'}: train again"
             )
-        frames.append(frame.assign(variant=record["variant"], seed=record["seed"]))
+        frames.append(frame.assign(variant=run.variant, seed=run.seed))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -90,13 +90,9 @@ def curves_figure(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_curves(histories: list[Path], figure: Path) -> None:
+def draw_curves(runs: list[Run], figure: Path) -> None:
     """Draw the loss, the learning rate and k per epoch of all variants to a PNG.
 
-    `histories` are history.csv files beside their run.json. Raises InputError when one is not.
+    Raises InputError as `read_histories` does.
     """
-    save_figure(curves_figure(read_histories(histories)), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_curves)
+    save_figure(curves_figure(read_histories(runs)), figure)

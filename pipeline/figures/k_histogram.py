@@ -10,12 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.evaluation.features import read_features
 from pipeline.figures.lines import tidy_axes
 from pipeline.figures.sheets import BLUE, DPI, GREY, ORANGE, save_figure
-from pipeline.files import checked_folder, read_json
+from pipeline.run import Run
 
 BINS = 32
 QUANTILES = (10, 50, 90)
@@ -32,18 +30,16 @@ class SelectingRun(NamedTuple):
     """(G,) int64: k of each gallery image."""
 
 
-def read_k(run: Path) -> SelectingRun:
-    """The k of all images of a run (a folder); InputError where it has none or lacks a file."""
-    checked_folder(run, "run.json", "features.npz")
-    record, arrays = read_json(run / "run.json"), read_features(run / "features.npz", "global")
+def read_k(run: Run) -> SelectingRun:
+    """The k of all images of a run; InputError where it has none."""
+    arrays = run.features("global")
     if "query_k" not in arrays:
         raise InputError(
-            f"{run / 'features.npz'}: expected query_k, how many patches are kept, found none: "
+            f"{run.path('features.npz')}: expected query_k, how many patches are kept, found none: "
             "take a variant that selects patches, and embed it again if it does"
         )
-    name = f"{record['variant']}, seed {record['seed']}"
-    k_min = record["options"]["model"]["k_min"]
-    return SelectingRun(name, k_min, arrays["query_k"], arrays["gallery_k"])
+    k_min = run.options.model.k_min
+    return SelectingRun(run.name, k_min, arrays["query_k"], arrays["gallery_k"])
 
 
 def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -93,14 +89,9 @@ def k_histogram_figure(runs: list[SelectingRun]) -> Figure:
     return figure
 
 
-def draw_k_histogram(runs: list[Path], figure: Path) -> None:
+def draw_k_histogram(runs: list[Run], figure: Path) -> None:
     """Draw histograms of k over the queries and the gallery to a PNG, one for each of `runs`.
 
-    `runs` are folders of embedded runs. Raises InputError when a file is missing or a run's variant
-    selects no patches.
+    Raises InputError when a run's variant selects no patches.
     """
     save_figure(k_histogram_figure([read_k(run) for run in runs]), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_k_histogram)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.evaluation.queries import read_queries
 from pipeline.figures.lines import draw_band, tidy_axes
 from pipeline.figures.sheets import DPI, save_figure
-from pipeline.files import atomic_file, checked_folder, read_json
+from pipeline.files import atomic_file, checked_folder
+from pipeline.run import Run
 
 BINS = 5
 
@@ -48,25 +48,23 @@ def occlusion_bins(occlusion: pd.Series) -> pd.DataFrame:
     return frame.assign(queries=shares.transform("size")).drop(columns="share")
 
 
-def binned_map(runs: list[Path], occlusion: pd.Series) -> pd.DataFrame:
+def binned_map(runs: Sequence[Run], occlusion: pd.Series) -> pd.DataFrame:
     """mAP (percent) by the test feature of each run, one row a run and bin of `occlusion_bins`.
 
-    `runs` are folders of scored runs; queries without a match are left out. Raises InputError when
-    a file is missing or a run's queries are not those of `occlusion`.
+    Queries without a match are left out. Raises InputError when a run's queries are not those of
+    `occlusion`.
     """
     frames = []
     for run in runs:
-        checked_folder(run, "run.json")
-        record = read_json(run / "run.json")
-        feature, queries = read_queries(run / "queries.csv")
+        queries = run.queries
         if set(queries.index) != set(occlusion.index):
             raise InputError(
-                f"{run / 'queries.csv'}: expected the {len(occlusion)} queries of the rendered "
+                f"{run.path('queries.csv')}: expected the {len(occlusion)} queries of the rendered "
                 f"benchmark, found {len(queries)} others: render, train and score again"
             )
         bins = occlusion_bins(occlusion[queries["ap"].notna()[occlusion.index]])
         found = bins.assign(map=100 * queries["ap"]).groupby("bin", as_index=False).mean()
-        facts = {"variant": record["variant"], "feature": feature, "seed": record["seed"]}
+        facts = {"variant": run.variant, "feature": run.test_feature, "seed": run.seed}
         frames.append(found.assign(**facts)[[*facts, *found.columns]])
     return pd.concat(frames, ignore_index=True).astype({"queries": int})
 
@@ -104,17 +102,13 @@ def map_by_occlusion_figure(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_map_by_occlusion(runs: list[Path], truth: Path, figure: Path, table: Path) -> None:
+def draw_map_by_occlusion(runs: list[Run], truth: Path, figure: Path, table: Path) -> None:
     """Draw mAP against the hidden share of the person to a PNG and write its numbers as CSV.
 
-    `runs` are folders of scored runs, `truth` the rendered benchmark's; `table` has the rows of
-    `binned_map`. Raises InputError when a file is missing or the runs are of another benchmark.
+    `truth` is the rendered benchmark's; `table` has the rows of `binned_map`. Raises InputError
+    when the runs are of another benchmark.
     """
     rows = binned_map(runs, read_occlusion(truth))
     with atomic_file(table) as partial:
         rows.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
     save_figure(map_by_occlusion_figure(rows), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_map_by_occlusion)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.figures.queries import how_chosen
 from pipeline.figures.query_panel import QueryPanel, load_panel
 from pipeline.figures.sheets import ORANGE, Layout, SheetRow, Tile, draw_sheet, rgb, save_figure
 from pipeline.options.figures import FigureOptions
+from pipeline.run import Run
 
 COLUMNS = 6
 DIMMED = 0.25
@@ -38,13 +38,13 @@ def dim_dropped(image: np.ndarray, kept: np.ndarray, proxy: int) -> np.ndarray:
     return shown
 
 
-def kept_pairs(panel: QueryPanel, run: Path) -> list[Tile]:
+def kept_pairs(panel: QueryPanel, run: Run) -> list[Tile]:
     """Each picture, followed by what is kept of it."""
     selection = panel.features().selection
     if selection is None:
         raise InputError(
-            f"{run / 'run.json'}: expected a variant that selects patches, found model.selection "
-            f"{panel.model.selection}, which drops none: draw another one"
+            f"{run.path('run.json')}: expected a variant that selects patches, found "
+            f"model.selection {panel.model.selection}, which drops none: draw another one"
         )
     grid = panel.model.backbone.patch_embed.grid_size
     tiles = []
@@ -56,12 +56,11 @@ def kept_pairs(panel: QueryPanel, run: Path) -> list[Tile]:
     return tiles
 
 
-def draw_patches(shards: Path, run: Path, figure: Path, options: FigureOptions) -> None:
+def draw_patches(shards: Path, run: Run, figure: Path, options: FigureOptions) -> None:
     """Draw queries, each beside the patches that the trained DPSM of `run` keeps, to a PNG.
 
-    `run` is the folder of a scored run; `options` say which queries, or how many of the highest and
-    the lowest AP. Raises InputError when a file is missing, a key is no query or the variant
-    selects no patches.
+    `options` say which queries, or how many of the highest and the lowest AP. Raises InputError
+    when a key is no query or the variant selects no patches.
     """
     panel = load_panel(shards, run, options)
     tiles = kept_pairs(panel, run)
@@ -70,7 +69,3 @@ def draw_patches(shards: Path, run: Path, figure: Path, options: FigureOptions) 
     subtitle = f"{chosen} Right: what is kept of each; orange: the proxy."
     lines = [SheetRow("", tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     save_figure(draw_sheet(lines, title, subtitle, LAYOUT), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_patches)

@@ -12,13 +12,12 @@ import torch
 from pipeline.data.images import resize
 from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import camera_rows, load_trained
-from pipeline.evaluation.queries import read_queries
 from pipeline.figures.queries import average_precision, choose_queries
-from pipeline.files import checked_folder, read_json
 from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer, Features
 from pipeline.options.figures import FigureOptions
 from pipeline.options.run import ImageOptions
+from pipeline.run import Run
 
 
 class QueryPanel(NamedTuple):
@@ -43,23 +42,20 @@ class QueryPanel(NamedTuple):
             return self.model(images, self.cameras)
 
 
-def load_panel(shards: Path, run: Path, options: FigureOptions) -> QueryPanel:
-    """The network of `run` (a folder) and the queries that `choose_queries` takes by their AP.
+def load_panel(shards: Path, run: Run, options: FigureOptions) -> QueryPanel:
+    """The network of `run` and the queries that `choose_queries` takes by their AP.
 
-    Raises InputError when a file is missing or does not fit, or an asked-for query is not there.
+    Raises InputError when an asked-for query is not there.
     """
-    checked_folder(run, "weights.safetensors", "run.json")
-    model, trained = load_trained(run / "weights.safetensors", run / "run.json")
-    _, queries = read_queries(run / "queries.csv")
+    model, trained = load_trained(run.path("weights.safetensors"), run.path("run.json"))
+    image, queries = trained.image, run.queries
     chosen = queries.loc[choose_queries(queries["ap"], options)]
     reader = ShardReader(shards, "query")
     positions = pd.Index(reader.index["key"]).get_indexer(chosen.index)
-    size = (trained.image.width, trained.image.height)
+    size = (image.width, image.height)
     pictures = np.stack([resize(reader.image(i), size) for i in positions])
     captions = [
         f"{row.identity}, c{row.camera}: {average_precision(row.ap)}" for row in chosen.itertuples()
     ]
-    record = read_json(run / "run.json")
-    name = f"{record['variant']}, seed {record['seed']}"
     cameras = camera_rows(model, chosen["camera"].tolist(), chosen.index.tolist())
-    return QueryPanel(name, model, pictures, captions, trained.image, cameras)
+    return QueryPanel(run.name, model, pictures, captions, image, cameras)

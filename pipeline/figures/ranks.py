@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.features import read_features, select_feature
+from pipeline.evaluation.features import select_feature
 from pipeline.evaluation.metrics import l2_normalise
-from pipeline.evaluation.queries import read_queries
 from pipeline.figures.queries import average_precision, choose_queries, how_chosen
 from pipeline.figures.sheets import (
     BLUE,
@@ -26,50 +23,30 @@ from pipeline.figures.sheets import (
     draw_sheet,
     save_figure,
 )
-from pipeline.files import checked_folder, read_json
 from pipeline.options.figures import FigureOptions
+from pipeline.run import Run
 
 LAYOUT = Layout(height=132, width=66, label=152, group=2)
 
 
-class RankedRun(NamedTuple):
-    """A scored run: its variant, its test feature and that feature's queries."""
-
-    folder: Path
-    name: str
-    seed: int
-    feature: str
-    queries: pd.DataFrame
-    """Indexed by query: identity, camera, ap in 0..1, top10 (list of gallery keys)."""
-
-
-def read_run(folder: Path) -> RankedRun:
-    """The ranking of a run by its test feature."""
-    checked_folder(folder, "run.json")
-    feature, queries = read_queries(folder / "queries.csv")
-    record = read_json(folder / "run.json")
-    return RankedRun(folder, record["variant"], record["seed"], feature, queries)
-
-
-def read_distances(run: RankedRun, queries: Sequence[str]) -> dict[str, np.ndarray]:
+def read_distances(run: Run, queries: Sequence[str]) -> dict[str, np.ndarray]:
     """Euclidean distances (T,), 0..2, of each query to its top10, by query; features of length 1.
 
     Raises InputError when the run's features lack one of these images.
     """
-    path = run.folder / "features.npz"
-    arrays = read_features(path, run.feature)
+    arrays = run.features(run.test_feature)
     places = {
         split: pd.Index(arrays[f"{split}_keys"].astype(object)) for split in ("query", "gallery")
     }
-    query, gallery = (select_feature(arrays, split, run.feature) for split in places)
+    query, gallery = (select_feature(arrays, split, run.test_feature) for split in places)
     distances = {}
     for key in queries:
         rows = places["query"].get_indexer([key])
         columns = places["gallery"].get_indexer(run.queries.loc[key, "top10"])
         if (rows < 0).any() or (columns < 0).any():
             raise InputError(
-                f"{path}: lacks query {key!r} or one of its top10 in queries.csv: embed and score "
-                "the run again"
+                f"{run.path('features.npz')}: lacks query {key!r} or one of its top10 in "
+                "queries.csv: embed and score the run again"
             )
         difference = l2_normalise(query[rows]) - l2_normalise(gallery[columns])
         distances[key] = np.linalg.norm(difference, axis=1)
@@ -100,7 +77,7 @@ def _by_key(reader: ShardReader) -> pd.DataFrame:
 
 
 def ranked_row(
-    run: RankedRun,
+    run: Run,
     query: str,
     distances: np.ndarray,
     readers: tuple[ShardReader, ShardReader],
@@ -120,20 +97,20 @@ def ranked_row(
         mark = "✓" if colour == GREEN else "✗"
         caption = f"{mark} c{found['camera']} {distance:.2f}"
         tiles.append(Tile(readers[1].image(int(found["position"])), caption, colour))
-    label = f"{run.name}\nseed {run.seed}, {run.feature}\n{average_precision(row['ap'])}"
+    label = f"{run.variant}\nseed {run.seed}, {run.test_feature}\n{average_precision(row['ap'])}"
     return SheetRow(label, tiles)
 
 
 def draw_ranks(
-    shards: Path, baseline: Path, variant: Path, figure: Path, options: FigureOptions
+    shards: Path, baseline: Run, variant: Run, figure: Path, options: FigureOptions
 ) -> None:
     """Draw the ten best of the gallery by two runs, one below the other, for the same queries.
 
-    `baseline` and `variant` are folders of scored runs. `options` say which queries, or how many:
+    `options` say which queries, or how many:
     half gain most average precision from the one run to the other, half lose most. Raises
-    InputError when a file is missing, a key is no query or the runs answered different queries.
+    InputError when a key is no query or the runs answered different queries.
     """
-    runs = read_run(baseline), read_run(variant)
+    runs = baseline, variant
     chosen = choose_queries(gains(*(run.queries["ap"] for run in runs)), options)
     readers = ShardReader(shards, "query"), ShardReader(shards, "gallery")
     distances = [read_distances(run, chosen) for run in runs]
@@ -142,13 +119,9 @@ def draw_ranks(
         for query in chosen
         for run, found in zip(runs, distances, strict=True)
     ]
-    title = f"The ten nearest gallery images: {runs[0].name} above, {runs[1].name} below"
+    title = f"The ten nearest gallery images: {baseline.variant} above, {variant.variant} below"
     subtitle = (
         f"{how_chosen(options, 'gain in AP', len(chosen))} ✓ green: same identity, ✗ orange: "
         "another; below: camera, Euclidean distance."
     )
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)
-
-
-if __name__ == "__main__":
-    run_stage(draw_ranks)

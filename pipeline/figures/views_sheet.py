@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.data.training_images import TrainingImages
 from pipeline.figures.sheets import Layout, SheetRow, Tile, draw_sheet, evenly, save_figure
@@ -57,7 +56,3 @@ def draw_views_sheet(
 def _named(options: RunOptions) -> str:
     names = {"roa": "realistic occlusion augmentation (ROA)", "none": "nothing"}
     return names.get(options.augment.occlusion, options.augment.occlusion.replace("_", " "))
-
-
-if __name__ == "__main__":
-    run_stage(draw_views_sheet)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.cli import run_stage
 from pipeline.config import Config
 from pipeline.files import write_json
 
@@ -15,7 +14,3 @@ def keep_configuration(configuration: Config, output: Path) -> None:
     `snakemake --configfile` takes the file: it asks for the same experiment again.
     """
     write_json(output, configuration.model_dump(mode="json"))
-
-
-if __name__ == "__main__":
-    run_stage(keep_configuration)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError, some
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import BAD, GONE, Link, bad_files, tree_lines, walk
-from pipeline.tables.runs import HEADLINES
+from pipeline.run import HEADLINES
 from pipeline.tables.tabulate import read_table
 
 
@@ -72,7 +71,3 @@ def _verdict(links: tuple[Link, ...], file: Path) -> str:
         f"{file}: all {len(states)} files and folders that it was made of are as recorded; sources "
         f"that are gone: {states.count(GONE)}"
     )
-
-
-if __name__ == "__main__":
-    run_stage(trace)

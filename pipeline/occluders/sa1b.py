@@ -16,7 +16,6 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256, write_json
 from pipeline.occluders.images import read_stored, sample, stop_or_list
@@ -150,7 +149,3 @@ def _check_size(what: str, found: tuple[int, int], image: tuple[int, int]) -> No
             f"expected {what} to have the {image[1]} x {image[0]} pixels of the file, found "
             f"{found[1]} x {found[0]}"
         )
-
-
-if __name__ == "__main__":
-    run_stage(read_sa1b)

@@ -9,7 +9,6 @@ import torch
 from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.device import choose_device
 from pipeline.files import exclusive, sha256, shipped, write_json
 from pipeline.occluders.generator import find_masks, make_generator
@@ -85,7 +84,3 @@ def _images_and_code(images: Path, names: list[str]) -> dict[str, Any]:
         "code": code_hash("pipeline.occluders.segment"),
         "torch": torch.__version__,
     }
-
-
-if __name__ == "__main__":
-    run_stage(segment)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from pipeline.cli import run_stage
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError, some
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
@@ -222,7 +221,3 @@ def _too_few(masks: Path, summary: dict[str, Any], minimum: int) -> str:
         f"{masks}: expected at least {minimum} occluders (occluders.minimum), found "
         f"{summary['kept']} among {summary['masks']} masks; {_losses(summary)}: {cure}"
     )
-
-
-if __name__ == "__main__":
-    run_stage(select)

@@ -11,7 +11,6 @@ import torch
 from segment_anything import SamPredictor
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import sha256, write_json
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.masks import mask_iou, measure
@@ -109,7 +108,3 @@ def summarise(found: Iterable[dict[str, list[float]]]) -> dict[str, float | int]
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
-
-
-if __name__ == "__main__":
-    run_stage(report_sam)

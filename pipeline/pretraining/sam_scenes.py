@@ -14,7 +14,6 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import atomic_file
 from pipeline.occluders.sam import SMALL_SIDE
 from pipeline.world.scenes import SceneMaker
@@ -144,7 +143,3 @@ def _vary_light(images: Tensor, rng: np.random.Generator) -> Tensor:
     gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(images), 3, 1, 1)).astype(np.float32))
     offset = torch.from_numpy(rng.uniform(-12, 12, (len(images), 1, 1, 1)).astype(np.float32))
     return (images * gain + offset).clamp(0, 255)
-
-
-if __name__ == "__main__":
-    run_stage(render_scenes)

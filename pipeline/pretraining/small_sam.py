@@ -10,7 +10,6 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from pipeline.cli import run_stage
 from pipeline.files import sha256
 from pipeline.model.weights import save_weights
 from pipeline.occluders.sam import small_sam
@@ -117,7 +116,3 @@ def train_small_sam(
     run_steps("small SAM", steps, update, state, run, trainer.parts)
     save_weights(trainer.average, weights)
     print(f"{weights}: small SAM after {steps} steps")
-
-
-if __name__ == "__main__":
-    run_stage(train_small_sam)

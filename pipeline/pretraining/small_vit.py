@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from timm.layers import build_sincos2d_pos_embed, set_fused_attn
 from torch import Tensor, nn
 
-from pipeline.cli import run_stage
 from pipeline.files import sha256
 from pipeline.model.backbone import encode
 from pipeline.model.build_backbone import build_backbone
@@ -170,7 +169,3 @@ def train_small_vit(
     run_steps("small ViT", steps, update, state, run, trainer.parts)
     save_weights(trainer.backbone, weights)
     print(f"{weights}: small ViT after {steps} steps")
-
-
-if __name__ == "__main__":
-    run_stage(train_small_vit)

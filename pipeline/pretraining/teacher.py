@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256
 from pipeline.pretraining.vit_people import HEIGHT, WIDTH, read_people
@@ -104,7 +103,3 @@ def _whitened(features: Tensor, fit: Tensor, width: int) -> Tensor:
     variance, axes = torch.linalg.eigh(covariance)  # rising
     axes = axes[:, -width:].flip(1) / variance[-width:].flip(0).sqrt()
     return torch.cat([((part.double() - mean) @ axes).half() for part in features.split(100_000)])
-
-
-if __name__ == "__main__":
-    run_stage(teach)

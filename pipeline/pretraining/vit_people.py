@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import atomic_file
 from pipeline.world.body import Body
 from pipeline.world.cameras import Camera, draw_camera, draw_obstacles
@@ -202,7 +201,3 @@ def seen_attributes(
 def person_shares(shares: Tensor) -> Tensor:
     """Fraction of the person in each patch: (..., P) fractions of parts -> (...)."""
     return shares[..., 1 : PART["obstacle"]].sum(-1)
-
-
-if __name__ == "__main__":
-    run_stage(render_people)

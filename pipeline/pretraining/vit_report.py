@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import sha256, write_json
 from pipeline.model.backbone import encode
 from pipeline.model.build_backbone import build_backbone
@@ -176,7 +175,3 @@ def mean_average_precision(scores: Tensor, matches: Tensor) -> float:
         if len(ranks):
             precisions.append((torch.arange(1, len(ranks) + 1) / ranks).mean().item())
     return float(np.mean(precisions))
-
-
-if __name__ == "__main__":
-    run_stage(report_vit)

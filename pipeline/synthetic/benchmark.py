@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import atomic_file
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.provenance import code_hash
@@ -99,7 +98,3 @@ def _jpeg(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
     return buffer.getvalue()
-
-
-if __name__ == "__main__":
-    run_stage(render_benchmark)

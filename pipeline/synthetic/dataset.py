@@ -14,7 +14,6 @@ import webdataset as wds
 from PIL import Image
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import atomic_folder, sha256
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.plan import OCCLUSIONS
@@ -100,7 +99,3 @@ def _folder_rows(names: list[str]) -> Iterator[str]:
     for folder, numbers in people.items():
         identities = len({number for number in numbers if number > 0})
         yield f"| `{folder}/` | {identities} | {len(numbers)} |"
-
-
-if __name__ == "__main__":
-    run_stage(publish_dataset)

@@ -8,7 +8,6 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.files import atomic_folder
 from pipeline.options.rendered import SceneOptions
 from pipeline.world.scenes import SceneMaker
@@ -30,7 +29,3 @@ def render_scenes(body: Path, images: Path, options: SceneOptions, processes: in
         for index, scene in enumerate(tqdm(scenes, "scenes", options.count, mininterval=5)):
             Image.fromarray(scene.image).save(partial_folder / f"scene_{index:05d}.png")
     print(f"{images}: {options.count} scenes")
-
-
-if __name__ == "__main__":
-    run_stage(render_scenes)

@@ -11,9 +11,8 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError, some
-from pipeline.tables.runs import HEADLINES
+from pipeline.run import HEADLINES
 from pipeline.tables.tabulate import read_table
 
 
@@ -84,7 +83,3 @@ def agree(table: Path, reference: Path) -> None:
             f"than the deviation over seeds:\n  {some(apart, chr(10) + '  ')}"
         )
     print(f"{table}: all {len(found)} means are those of {reference} within the deviation")
-
-
-if __name__ == "__main__":
-    run_stage(agree)

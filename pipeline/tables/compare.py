@@ -23,12 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
-from pipeline.evaluation.queries import read_queries
-from pipeline.files import atomic_file, checked_folder, read_json, sha256
-from pipeline.tables.published import Benchmark
-from pipeline.tables.runs import Run, read_run
+from pipeline.files import atomic_file
+from pipeline.run import Benchmark, Run
 
 DRAWS, SEED = 10_000, 0
 """Resamplings, and the seed of all their random numbers."""
@@ -76,61 +73,53 @@ class Difference(NamedTuple):
     """Seeds whose own difference in mAP has the sign of the mean."""
 
 
-def _read_answer(path: Path) -> tuple[Run, str, pd.DataFrame]:
-    """The run of a queries.csv, its test feature, and that feature's rows by query."""
-    checked_folder(path.parent, path.name, "metrics.json")
-    feature, rows = read_queries(path)
-    metrics = path.parent / "metrics.json"
-    expected, digest = read_json(metrics).get("hashes", {}).get("queries"), sha256(path)
-    if digest != expected:
-        raise InputError(
-            f"{path}: expected SHA-256 {expected}, as {metrics} says, found {digest}: score the "
-            "run again"
-        )
-    return read_run(metrics), feature, rows[rows["ap"].notna()].sort_index()
+def _matched(run: Run) -> pd.DataFrame:
+    """The rows of the queries that have a match, sorted."""
+    rows = run.queries
+    return rows[rows["ap"].notna()].sort_index()
 
 
-def read_answers(paths: Sequence[Path]) -> dict[str, Answers]:
-    """The answers of each variant: the queries.csv of its runs, each beside its metrics.json.
+def read_answers(runs: Sequence[Run]) -> dict[str, Answers]:
+    """The answers of each variant over its scored `runs`.
 
-    Raises InputError for a file that is not one, and for runs that cannot be paired: of other
-    queries than the first one's, or of other seeds.
+    Raises InputError for runs that cannot be paired: of other queries than the first one's, or of
+    other seeds.
     """
-    if not paths:
-        raise InputError("queries: expected the queries.csv of at least one run, found none")
-    runs = [(path, *_read_answer(path)) for path in paths]
-    first_path, *_, first = runs[0]
-    for path, *_, rows in runs:
+    if not runs:
+        raise InputError("runs: expected at least one run, found none")
+    first = _matched(runs[0])
+    for run in runs:
+        rows = _matched(run)
         if rows["identity"].to_dict() != first["identity"].to_dict():
             raise InputError(
-                f"{path}: its queries are not those of {first_path} ({len(rows)} and {len(first)} "
-                "with a match): score both runs on the same shards"
+                f"{run.folder}: its queries are not those of {runs[0].folder} ({len(rows)} and "
+                f"{len(first)} with a match): score both runs on the same shards"
             )
-    runs.sort(key=lambda run: run[1].seed)
-    names = dict.fromkeys(run.variant for _, run, *_ in runs)
-    answers = {name: _stack([run for run in runs if run[1].variant == name]) for name in names}
+    by_seed = sorted(runs, key=lambda run: run.seed)
+    names = dict.fromkeys(run.variant for run in by_seed)
+    answers = {name: _stack([run for run in by_seed if run.variant == name]) for name in names}
     _check_seeds(answers)
     return answers
 
 
-def _stack(runs: Sequence[tuple[Path, Run, str, pd.DataFrame]]) -> Answers:
+def _stack(runs: Sequence[Run]) -> Answers:
     """The runs of one variant, by rising seed."""
-    _, first, feature, rows = runs[0]
-    for path, _, other, _ in runs:
-        if other != feature:
+    first, tables = runs[0], [_matched(run) for run in runs]
+    for run in runs:
+        if run.test_feature != first.test_feature:
             raise InputError(
-                f"{path}: its test feature is {other}, but {runs[0][0]} of the same variant has "
-                f"{feature}: score both again"
+                f"{run.folder}: its test feature is {run.test_feature}, but {first.folder} of the "
+                f"same variant has {first.test_feature}: score both again"
             )
     return Answers(
         first.benchmark,
         first.variant,
-        feature,
-        tuple(run[1].seed for run in runs),
-        tuple(rows.index),
-        rows["identity"].to_numpy(),
-        np.stack([100 * run[3]["ap"].to_numpy() for run in runs]),
-        np.stack([100.0 * (run[3]["first_match"] == 1).to_numpy() for run in runs]),
+        first.test_feature,
+        tuple(run.seed for run in runs),
+        tuple(tables[0].index),
+        tables[0]["identity"].to_numpy(),
+        np.stack([100 * rows["ap"].to_numpy() for rows in tables]),
+        np.stack([100.0 * (rows["first_match"] == 1).to_numpy() for rows in tables]),
     )
 
 
@@ -139,7 +128,7 @@ def _check_seeds(answers: dict[str, Answers]) -> None:
     for other in answers.values():
         if other.seeds != first.seeds:
             raise InputError(
-                f"queries: {other.variant} has the seeds {other.seeds}, but {first.variant} has "
+                f"runs: {other.variant} has the seeds {other.seeds}, but {first.variant} has "
                 f"{first.seeds}: runs are paired by seed, give the same ones of each variant"
             )
 
@@ -232,19 +221,18 @@ def _csv_row(variant: Answers, reference: Answers, found: Difference) -> dict[st
 
 
 def compare(
-    queries: list[Path], csv: Path, markdown: Path, variants: list[str], reference: str
+    runs: list[Run], csv: Path, markdown: Path, variants: list[str], reference: str
 ) -> None:
     """Compare each of `variants`, in the order of the table, with `reference`.
 
-    `queries` are the queries.csv of all runs, each beside its metrics.json. Both tables have a row
-    for each variant but the reference. Raises InputError as `read_answers` does, and when a variant
-    has no runs.
+    Both tables have a row for each variant but the reference. Raises InputError as `read_answers`
+    does, and when a variant has no runs.
     """
-    answers = read_answers(queries)
+    answers = read_answers(runs)
     missing = [name for name in (*variants, reference) if name not in answers]
     if missing:
         raise InputError(
-            f"queries: expected runs of {', '.join(variants)}, found none of {', '.join(missing)}: "
+            f"runs: expected runs of {', '.join(variants)}, found none of {', '.join(missing)}: "
             "train and score them"
         )
     base = answers[reference]
@@ -268,7 +256,3 @@ def compare(
     table = pd.DataFrame([_csv_row(other, base, result) for other, result in found])
     with atomic_file(csv) as partial:
         table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
-
-
-if __name__ == "__main__":
-    run_stage(compare)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.cli import run_stage
 from pipeline.tables.tabulate import write_text
 
 PAGE = """<!DOCTYPE html>
@@ -43,7 +42,3 @@ def _number_columns(cells: pd.DataFrame) -> str:
     values = cells.apply(pd.to_numeric, errors="coerce")
     places = [i for i, name in enumerate(cells, start=1) if values[name].notna().all()]
     return ", ".join(f"tr > :nth-child({place})" for place in places)
-
-
-if __name__ == "__main__":
-    run_stage(show_tables)

@@ -4,24 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
-class Benchmark(NamedTuple):
-    """What a number is of; a protocol with numbers of its own has a name of its own."""
-
-    dataset: str
-    """Whose query and gallery are tested on."""
-    trained_on: str
-
-    @property
-    def protocol(self) -> Benchmark:
-        """The datasets as the configuration calls them: market1501 for market1501:my_name."""
-        return Benchmark(*(label.partition(":")[0] for label in self))
-
-    def __str__(self) -> str:
-        if self.dataset == self.trained_on:
-            return self.dataset
-        return f"{self.dataset} (trained on {self.trained_on})"
-
+from pipeline.run import Benchmark
 
 DPEFORMER_PAPER = "arXiv 2402.10435"
 TRANSREID_README = "TransReID's README"  # github.com/damo-cv/TransReID

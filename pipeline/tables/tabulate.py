@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.evaluation.features import RERANKED
 from pipeline.files import atomic_file, sha256
 from pipeline.options.evaluation import RerankOptions
-from pipeline.tables.published import Benchmark, published_rows
-from pipeline.tables.runs import HEADLINES, TITLES, Run, collect_runs, titles_of
+from pipeline.run import HEADLINES, Benchmark, Run
+from pipeline.tables.published import published_rows
+from pipeline.tables.runs import TITLES, collect_runs, titles_of
 
 
 def table_columns(names: Iterable[str]) -> tuple[str, ...]:
@@ -46,8 +46,8 @@ class TableRow(NamedTuple):
 
 
 def _row(variant: str, feature: str, runs: Sequence[Run]) -> TableRow:
-    names = runs[0].features[feature]
-    values = {name: np.array([run.features[feature][name] for run in runs]) for name in names}
+    names = runs[0].metrics[feature]
+    values = {name: np.array([run.metrics[feature][name] for run in runs]) for name in names}
     several = len(runs) > 1
     return TableRow(
         variant,
@@ -67,12 +67,12 @@ def summarise_runs(runs: Sequence[Run]) -> list[TableRow]:
     for variant in dict.fromkeys(run.variant for run in runs):
         own = [run for run in runs if run.variant == variant]
         for run in own[1:]:
-            if run.features.keys() != own[0].features.keys():
+            if run.metrics.keys() != own[0].metrics.keys():
                 raise InputError(
-                    f"{run.path}: has the features {', '.join(run.features)}, but {own[0].path} "
-                    f"of the same variant has {', '.join(own[0].features)}: score both again"
+                    f"{run.folder}: has the features {', '.join(run.metrics)}, but {own[0].folder} "
+                    f"of the same variant has {', '.join(own[0].metrics)}: score both again"
                 )
-        rows += [_row(variant, feature, own) for feature in own[0].features]
+        rows += [_row(variant, feature, own) for feature in own[0].metrics]
     return rows
 
 
@@ -195,7 +195,8 @@ def latex_table(
 
 def _run_rows(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Sequence[Any]]:
     for run in runs:
-        for feature, values in run.features.items():
+        path = run.path("metrics.json")
+        for feature, values in run.metrics.items():
             numbers = (f"{values[name]:.4f}" if name in values else "" for name in names)
             yield (
                 *run.benchmark,
@@ -203,9 +204,9 @@ def _run_rows(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Sequence[An
                 run.seed,
                 feature,
                 *numbers,
-                run.path.as_posix(),
-                sha256(run.path),
-                run.record,
+                path.as_posix(),
+                sha256(path),
+                run.scores["run"],
             )
 
 
@@ -217,23 +218,19 @@ def _table_rows(
 
 
 def tabulate(
-    metrics: list[Path], csv: Path, markdown: Path, latex: Path, runs: Path, variants: list[str]
+    runs: list[Run], csv: Path, markdown: Path, latex: Path, each: Path, variants: list[str]
 ) -> None:
     """Write the table of `variants`, in their order.
 
-    `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `runs` holds
+    `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `each` holds
     one row per run and feature with the metrics file, its hash and that of the run's record. Where
     the dataset has whole-body queries, each row has their metrics too.
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
-    found = collect_runs(metrics, variants)
+    found = collect_runs(runs, variants)
     rows, benchmark, rerank = summarise_runs(found), found[0].benchmark, found[0].rerank
     titles = list(titles_of(row.mean for row in rows))
-    write_csv(runs, run_columns(titles), _run_rows(found, titles))
+    write_csv(each, run_columns(titles), _run_rows(found, titles))
     write_text(markdown, markdown_table(benchmark, rows, rerank))
     write_text(latex, latex_table(benchmark, rows, rerank))
     write_csv(csv, table_columns(titles), _table_rows(benchmark, rows, titles))
-
-
-if __name__ == "__main__":
-    run_stage(tabulate)

@@ -21,15 +21,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.cli import run_stage
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
-from pipeline.files import checked_folder, read_json
 from pipeline.options.base import flatten
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import AugmentOptions, ModelOptions, RunOptions
-from pipeline.tables.published import PUBLISHED, Benchmark, Published, published_rows
-from pipeline.tables.runs import HEADLINES, Run, collect_runs
+from pipeline.run import HEADLINES, Benchmark, Run
+from pipeline.tables.published import PUBLISHED, Published, published_rows
+from pipeline.tables.runs import collect_runs
 from pipeline.tables.tabulate import TableRow, summarise_runs, write_csv, write_text
 
 LEAST, MOST = 1.0, 2.0
@@ -107,10 +106,8 @@ def _flat(options: RunOptions) -> dict[str, Any]:
 
 
 def deviations(run: Run, occluders: OccluderOptions) -> list[str]:
-    """In what a run of a variant in `PAPER`, with its run.json beside it, is not the paper's."""
-    checked_folder(run.path.parent, "run.json")
-    record = read_json(run.path.parent / "run.json")
-    options = RunOptions.model_validate(record["options"])
+    """In what a run of a variant in `PAPER` is not the paper's."""
+    record, options = run.record, run.options
     found, wanted = _flat(options), _flat(PAPER[run.variant])
     other = [
         f"{key} {found[key]} instead of {wanted[key]}"
@@ -123,7 +120,7 @@ def deviations(run: Run, occluders: OccluderOptions) -> list[str]:
         other.append("other pretrained weights")
     if options.augment.occlusion == "roa":
         other += _other_bank(occluders)
-    return other + _other_images(run, record)
+    return other + _other_images(run)
 
 
 def _other_bank(occluders: OccluderOptions) -> list[str]:
@@ -140,10 +137,10 @@ def _other_bank(occluders: OccluderOptions) -> list[str]:
     return other
 
 
-def _other_images(run: Run, record: Mapping[str, Any]) -> list[str]:
+def _other_images(run: Run) -> list[str]:
     """Ingest lets other counts than the published ones pass with `checks: warn`."""
     protocol = run.benchmark.protocol
-    metrics, tested = read_json(run.path), DATASETS[protocol.dataset].counts
+    record, metrics, tested = run.record, run.scores, DATASETS[protocol.dataset].counts
     train = DATASETS[protocol.trained_on].counts["train"]
     counted = (
         ("training identities", record["identities"], train.identities),
@@ -258,20 +255,19 @@ def markdown_table(benchmark: Benchmark, seeds: int, verdicts: Sequence[Verdict]
 
 
 def give_verdicts(
-    metrics: list[Path], csv: Path, markdown: Path, variants: list[str], occluders: OccluderOptions
+    runs: list[Run], csv: Path, markdown: Path, variants: list[str], occluders: OccluderOptions
 ) -> None:
     """Write a verdict on each published row that a variant of ours stands for.
 
-    `metrics` are the metrics.json of the runs of `variants`, each beside its run.json; `occluders`
-    says what the bank was cut out of. Raises InputError as `collect_runs` and `summarise_runs` do,
-    and when nothing is published for their benchmark.
+    `occluders` says what the bank of the `runs` was cut out of. Raises InputError as `collect_runs`
+    and `summarise_runs` do, and when nothing is published for their benchmark.
     """
-    runs = collect_runs(metrics, variants)
+    runs = collect_runs(runs, variants)
     rows, benchmark = summarise_runs(runs), runs[0].benchmark
     published = published_rows(benchmark)
     if not published:
         raise InputError(
-            f"metrics: nothing is published for {benchmark}, only for "
+            f"runs: nothing is published for {benchmark}, only for "
             f"{', '.join(map(str, PUBLISHED))}: there is nothing to hold the runs against"
         )
     other = _deviations_of_all(runs, occluders)
@@ -280,7 +276,3 @@ def give_verdicts(
     ]
     write_csv(csv, COLUMNS, _csv_rows(benchmark, verdicts))
     write_text(markdown, markdown_table(benchmark, rows[0].seeds, verdicts))
-
-
-if __name__ == "__main__":
-    run_stage(give_verdicts)

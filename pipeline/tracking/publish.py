@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline.cli import run_stage
 from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
-from pipeline.files import checked_folder, read_json, sha256, write_json
+from pipeline.files import checked_folder, sha256, write_json
 from pipeline.options.base import flatten
+from pipeline.run import Run
 from pipeline.tracking.datasets import dataset_inputs
 from pipeline.tracking.experiment import Experiment, open_experiment
 
@@ -104,23 +104,22 @@ def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 
-def _publish_run(experiment: Experiment, folder: Path) -> dict[str, str]:
-    record, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
-    name = f"{record['variant']}-seed{record['seed']}"
-    hashes = sha256(folder / "run.json") + sha256(folder / "metrics.json")
+def _publish_run(experiment: Experiment, found: Run) -> dict[str, str]:
+    record, metrics = found.record, found.scores
+    name = f"{found.variant}-seed{found.seed}"
+    hashes = sha256(found.path("run.json")) + sha256(found.path("metrics.json"))
     key = hashlib.sha256((LAYOUT + hashes).encode()).hexdigest()
     run = experiment.published(name, key)
     if run is None:
         start, end = _span(record)
-        history = pd.read_csv(folder / "history.csv")
         inputs = dataset_inputs(record, metrics)
         with experiment.replacing(name, key, start, end) as run:
             experiment.client.log_inputs(run, inputs)
-            model = experiment.add_model(run, name, [folder / file for file in MODEL_FILES])
+            model = experiment.add_model(run, name, [found.path(file) for file in MODEL_FILES])
             final = _final_metrics(metrics, end, run, model, inputs[-1].dataset)
-            values = [*_epoch_metrics(history, start, end), *final]
+            values = [*_epoch_metrics(found.history, start, end), *final]
             experiment.log(run, values, _params(record, metrics), _tags(record, metrics))
-            experiment.copy(run, [folder / file for file in RUN_FILES])
+            experiment.copy(run, [found.path(file) for file in RUN_FILES])
     return {"name": name, "run_id": run, "key": key}
 
 
@@ -147,20 +146,19 @@ def _publish_table(
     return {"name": name, "run_id": run, "key": key}
 
 
-def _check(runs: list[Path], groups: dict[str, list[Path]]) -> list[dict[str, Any]]:
-    """Raise InputError unless everything is there; return the records of the runs."""
-    for folder in runs:
-        checked_folder(folder, *RUN_FILES, *MODEL_FILES)
+def _check(runs: list[Run], groups: dict[str, list[Path]]) -> None:
+    """Raise InputError unless everything is there."""
+    for run in runs:
+        for name in {*RUN_FILES, *MODEL_FILES}:
+            run.path(name)
     for path in [path for paths in groups.values() for path in paths]:
         checked_folder(path.parent, path.name)
-    records = [read_json(folder / "run.json") for folder in runs]
-    datasets = sorted({read_json(folder / "metrics.json")["dataset"] for folder in runs})
+    datasets = sorted({run.benchmark.dataset for run in runs})
     if len(datasets) != 1:
         raise InputError(
             f"runs: expected runs of one dataset, found {', '.join(datasets) or 'no run'}: publish "
             "each dataset by itself"
         )
-    return records
 
 
 def publish(
@@ -168,12 +166,12 @@ def publish(
     receipt: Path,
     experiment: str,
     table: str,
-    runs: list[Path],
+    runs: list[Run],
     tables: list[Path],
     figures: list[Path],
     bank: Path | None = None,
 ) -> None:
-    """Publish the folders of scored runs, and the tables and figures made of them, to MLflow.
+    """Publish scored runs, and the tables and figures made of them, to MLflow.
 
     `database` is MLflow's sqlite file, made if need be; artifacts lie in `mlflow_artifacts` beside
     it. In the experiment, runs are `<variant>-seed<n>` and `table-<table>`. Each shows its
@@ -184,14 +182,10 @@ def publish(
     groups = {"tables": sorted(tables), "figures": sorted(figures)}
     if bank is not None:
         groups["bank"] = [bank / "table.csv", bank / "summary.json"]
-    records = _check(runs, groups)
-    end = max(_span(record)[1] for record in records)
+    _check(runs, groups)
+    end = max(_span(run.record)[1] for run in runs)
     with open_experiment(database, experiment) as opened:
         entries = [_publish_run(opened, run) for run in tqdm(runs, "publish", mininterval=5)]
-        inputs = dataset_inputs(records[0], read_json(runs[0] / "metrics.json"))
+        inputs = dataset_inputs(runs[0].record, runs[0].scores)
         entries.append(_publish_table(opened, f"table-{table}", end, groups, inputs))
     write_json(receipt, entries)
-
-
-if __name__ == "__main__":
-    run_stage(publish)

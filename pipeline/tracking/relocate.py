@@ -10,7 +10,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.cli import run_stage
 from pipeline.files import exclusive
 from pipeline.tracking.database import explaining, probe
 
@@ -55,7 +54,3 @@ def relocate(database: Path) -> None:
         with exclusive(database), explaining(database):
             probe(database)
             correct_locations(database)
-
-
-if __name__ == "__main__":
-    run_stage(relocate)

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import torch
 
-from pipeline.cli import run_stage
 from pipeline.data.shards import ShardReader
 from pipeline.data.trainable import check_trainable
 from pipeline.data.training_images import TrainingImages
@@ -195,7 +194,3 @@ def _make_occluder(
 ) -> Occluder | None:
     cut_outs = [] if bank is None else load_bank(bank)
     return make_occluder(options.augment, options.image, cut_outs, images)
-
-
-if __name__ == "__main__":
-    run_stage(train)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256
 from pipeline.world.body import STEP
@@ -215,7 +214,3 @@ def _seen(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     touched = np.zeros(len(vertices), bool)
     touched[triangles[seen]] = True
     return touched[triangles].all(1)
-
-
-if __name__ == "__main__":
-    run_stage(distill_body)

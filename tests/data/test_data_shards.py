@@ -11,15 +11,12 @@ import numpy as np
 import pytest
 import webdataset
 
-from pipeline.cli import Stage, run_stage
 from pipeline.data.images import decode_image
-from pipeline.data.ingest import ingest
 from pipeline.data.manifest import read_manifest, write_manifest
 from pipeline.data.shards import (
     Sample,
     ShardReader,
     image_keys,
-    shard,
     split_names,
     stream,
     verify,
@@ -27,6 +24,7 @@ from pipeline.data.shards import (
     write_shards,
 )
 from pipeline.errors import InputError
+from pipeline.launcher import main
 from pipeline.options.data import IngestOptions
 from tests.data.stages import run_ingest, run_shard
 from tests.faults import file_limit
@@ -255,24 +253,40 @@ def test_manifest_of_another_form(ingested: Path) -> None:
             read_manifest(manifest)
 
 
-SHARD = ["--images", "images", "--manifest", "manifest.csv", "--shards", "made"]
+SHARD = [
+    "pipeline.data.shards:shard",
+    "--images",
+    "images",
+    "--manifest",
+    "manifest.csv",
+    "--shards",
+    "made",
+]
 SHARD += ["--record", "ingest.json"]
-INGEST = ["--archive", "archive.zip", "--images", "made", "--manifest", "made.csv"]
+INGEST = [
+    "pipeline.data.ingest:ingest",
+    "--archive",
+    "archive.zip",
+    "--images",
+    "made",
+    "--manifest",
+    "made.csv",
+]
 INGEST += ["--record", "made.json", "--options", '{"dataset": "synthetic"}']
 
 
 @pytest.mark.parametrize(
-    ("stage", "words", "limit"),  # bytes that a file may grow to
-    [(shard, SHARD, 8192), (ingest, INGEST, 256)],
+    ("words", "limit"),  # bytes that a file may grow to
+    [(SHARD, 8192), (INGEST, 256)],
 )
 def test_full_disk_leaves_nothing(
-    ingested: Path, monkeypatch: pytest.MonkeyPatch, stage: Stage, words: list[str], limit: int
+    ingested: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], limit: int
 ) -> None:
     before = sorted(ingested.iterdir())
     monkeypatch.chdir(ingested)
     said = "^error: .*File too large.*partial output removed"
     with file_limit(limit), pytest.raises(SystemExit, match=said):
-        run_stage(stage, words)
+        main(words)
     assert sorted(ingested.iterdir()) == before
 
 

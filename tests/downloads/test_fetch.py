@@ -68,7 +68,8 @@ def test_what_is_cut_off_goes_on_where_it_stopped(
 def test_a_killed_download_goes_on_where_it_stopped(server, file: Path) -> None:
     server.faults = ["stall"]
     given = options(server).model_dump_json()
-    command = [sys.executable, "-m", "pipeline.downloads.fetch", "--file", str(file)]
+    command = [sys.executable, "-m", "pipeline.launcher", "pipeline.downloads.fetch:fetch"]
+    command += ["--file", str(file)]
     process = subprocess.Popen([*command, "--options", given], stderr=subprocess.DEVNULL)
     partial = file.with_name(".partial-file.zip")
     deadline = time.monotonic() + 60

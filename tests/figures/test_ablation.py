@@ -23,6 +23,7 @@ from pipeline.figures.ablation import (
     fitting_scale,
 )
 from pipeline.options.run import ModelOptions, RunOptions
+from pipeline.run import Run
 from pipeline.tables.runs import collect_runs
 
 K_MIN = {"k_min_1": 1, "k_min_24": 24, "dpeformer": 48, "k_min_128": 128}
@@ -46,9 +47,11 @@ def write_run(
         "seed": seed,
         "run": "hash",
     }
-    path.write_text(json.dumps(head | {"features": values}))
+    path.write_text(json.dumps(head | {"features": values, "evaluation": {}}))
     options = RunOptions(model=ModelOptions(**model)).model_dump(mode="json")
-    (path.parent / "run.json").write_text(json.dumps({"options": options}))
+    (path.parent / "run.json").write_text(
+        json.dumps({"variant": variant, "seed": seed, "options": options})
+    )
     return path
 
 
@@ -65,7 +68,7 @@ def write_k_min(folder: Path, seeds: int = 3) -> list[Path]:
 
 def axes_of(paths: list[Path]) -> Axes:
     variants = list(dict.fromkeys(path.parent.parent.name for path in paths))
-    return ablation_figure(collect_runs(paths, variants)).axes[0]
+    return ablation_figure(collect_runs([Run(path.parent) for path in paths], variants)).axes[0]
 
 
 def bars(axes: Axes) -> list[np.ndarray]:
@@ -159,7 +162,7 @@ def test_variants_of_several_options_are_rows(tmp_path: Path) -> None:
 def test_the_picture_is_whole_and_the_same_every_time(tmp_path: Path, seeds: int) -> None:
     paths = write_k_min(tmp_path, seeds)
     for name in ("a.png", "b.png"):
-        draw_ablation(paths, tmp_path / name, ["baseline", *K_MIN])
+        draw_ablation([Run(path.parent) for path in paths], tmp_path / name, ["baseline", *K_MIN])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as image:
         pixels = np.array(image.convert("RGB"))
@@ -173,4 +176,6 @@ def test_a_run_without_a_record_is_named(tmp_path: Path) -> None:
     paths = write_k_min(tmp_path, seeds=1)
     (paths[0].parent / "run.json").unlink()
     with pytest.raises(InputError, match=r"baseline/seed0/run\.json: no such file"):
-        draw_ablation(paths, tmp_path / "a.png", ["baseline", *K_MIN])
+        draw_ablation(
+            [Run(path.parent) for path in paths], tmp_path / "a.png", ["baseline", *K_MIN]
+        )

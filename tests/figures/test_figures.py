@@ -17,6 +17,7 @@ from pipeline.figures import bank_sheet, benchmark_sheet, curves, ranks, views_s
 from pipeline.figures.queries import choose_queries
 from pipeline.figures.sheets import BLUE, GREEN, VERMILION, rgb
 from pipeline.options.figures import FigureOptions
+from pipeline.run import Run
 from tests.figures.figure_checks import OPTIONS, cell, centre, edge, make_scored_run, read
 
 Colour = Callable[[str, int, int], tuple[int, int, int]]
@@ -101,10 +102,10 @@ def test_ranks_are_framed_green_exactly_where_the_identity_is_the_querys(
     shards: Path, runs: tuple[Path, Path], tmp_path: Path, colour_of: Colour
 ) -> None:
     options = FigureOptions(count=3)
-    ranks.draw_ranks(shards, *runs, tmp_path / "ranks.png", options)
+    ranks.draw_ranks(shards, *map(Run, runs), tmp_path / "ranks.png", options)
     sheet = read(tmp_path / "ranks.png")
-    read_runs = [ranks.read_run(run) for run in runs]
-    assert [run.feature for run in read_runs] == ["coarse", "blended"]
+    read_runs = [Run(run) for run in runs]
+    assert [run.test_feature for run in read_runs] == ["coarse", "blended"]
     chosen = choose_queries(ranks.gains(*(run.queries["ap"] for run in read_runs)), options)
     frames = set()
     for number, query in enumerate(chosen):
@@ -124,7 +125,7 @@ def test_ranks_are_framed_green_exactly_where_the_identity_is_the_querys(
 def test_a_ranked_list_says_the_camera_and_the_euclidean_distance(
     shards: Path, runs: tuple[Path, Path]
 ) -> None:
-    run, arrays = ranks.read_run(runs[1]), read_features(runs[1] / "features.npz")
+    run, arrays = Run(runs[1]), read_features(runs[1] / "features.npz")
     place = {key: i for i, key in enumerate(arrays["gallery_keys"])}
     unit = {
         split: [v / np.linalg.norm(v) for v in arrays[f"{split}_blended"]]
@@ -148,7 +149,7 @@ def test_a_feature_is_at_no_distance_from_itself(runs: tuple[Path, Path], tmp_pa
     arrays = read_features(runs[1] / "features.npz")
     for name in ("run.json", "queries.csv"):
         (tmp_path / name).write_bytes((runs[1] / name).read_bytes())
-    run = ranks.read_run(tmp_path)
+    run = Run(tmp_path)
     for query, keys in zip(run.queries.index, run.queries["top10"], strict=True):
         (row,) = np.flatnonzero(arrays["query_keys"] == query)
         (column,) = np.flatnonzero(arrays["gallery_keys"] == keys[2])
@@ -162,7 +163,7 @@ def test_features_of_other_images_are_refused(runs: tuple[Path, Path], tmp_path:
     arrays = read_features(runs[1] / "features.npz")
     for name in ("run.json", "queries.csv"):
         (tmp_path / name).write_bytes((runs[1] / name).read_bytes())
-    run = ranks.read_run(tmp_path)
+    run = Run(tmp_path)
     arrays["gallery_keys"] = np.array([f"other{key}" for key in arrays["gallery_keys"]])
     np.savez(tmp_path / "features.npz", **arrays)
     with pytest.raises(InputError, match=r"features\.npz: lacks query 'query_11_1'"):
@@ -192,7 +193,7 @@ def test_a_curve_is_the_mean_over_the_seeds_of_its_variant(tmp_path: Path) -> No
         make_history(tmp_path / "z2", "zero", 2),
         make_history(tmp_path / "a0", "another", 0, lr=0.2),
     ]
-    figure = curves.curves_figure(curves.read_histories(histories))
+    figure = curves.curves_figure(curves.read_histories([Run(path.parent) for path in histories]))
     loss, rate = figure.axes
     assert [line.get_label() for line in loss.lines] == ["zero", "another"]
     np.testing.assert_allclose(loss.lines[0].get_xydata(), [(e, 10 / e + 1) for e in (1, 2, 3)])
@@ -205,12 +206,12 @@ def test_a_curve_is_the_mean_over_the_seeds_of_its_variant(tmp_path: Path) -> No
 
 def test_one_schedule_of_all_runs_is_said_to_be_one(tmp_path: Path) -> None:
     histories = [make_history(tmp_path / f"{i}", f"variant{i}", 0) for i in range(9)]
-    figure = curves.curves_figure(curves.read_histories(histories))
+    figure = curves.curves_figure(curves.read_histories([Run(path.parent) for path in histories]))
     assert figure.axes[1].get_title(loc="left") == "Learning rate, the same for all"
     looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
     assert len(looks) == 9
     for name in ("a.png", "b.png"):
-        curves.draw_curves(histories, tmp_path / name)
+        curves.draw_curves([Run(path.parent) for path in histories], tmp_path / name)
     read(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
@@ -218,10 +219,12 @@ def test_one_schedule_of_all_runs_is_said_to_be_one(tmp_path: Path) -> None:
 def test_only_variants_that_select_have_a_curve_of_k(tmp_path: Path) -> None:
     plain = make_history(tmp_path / "plain", "plain", 0)
     selecting = make_history(tmp_path / "selecting", "selecting", 0)
-    assert len(curves.curves_figure(curves.read_histories([plain])).axes) == 2
+    assert len(curves.curves_figure(curves.read_histories([Run(plain.parent)])).axes) == 2
     pd.read_csv(plain).assign(k_q50="").to_csv(plain, index=False)
     pd.read_csv(selecting).assign(k_q50=[9, 8, 7]).to_csv(selecting, index=False)
-    kept = curves.curves_figure(curves.read_histories([plain, selecting])).axes[2]
+    kept = curves.curves_figure(
+        curves.read_histories([Run(plain.parent), Run(selecting.parent)])
+    ).axes[2]
     (line,) = kept.lines
     assert line.get_label() == "selecting"
     np.testing.assert_allclose(line.get_xydata(), [(1, 9), (2, 8), (3, 7)])
@@ -233,7 +236,4 @@ def test_histories_that_cannot_be_drawn_are_named(tmp_path: Path) -> None:
     history = make_history(tmp_path / "run", "some", 0)
     history.write_text("epoch,loss\n1,2\n")
     with pytest.raises(InputError, match=r"history\.csv.*without lr"):
-        curves.draw_curves([history], tmp_path / "a.png")
-    (tmp_path / "run" / "run.json").unlink()
-    with pytest.raises(InputError, match=r"run\.json"):
-        curves.draw_curves([history], tmp_path / "a.png")
+        curves.draw_curves([Run(history.parent)], tmp_path / "a.png")

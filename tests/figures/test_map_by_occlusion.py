@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.queries import COLUMNS
 from pipeline.figures import map_by_occlusion
+from pipeline.run import Run
 from tests.figures.figure_checks import read
 
 QUERIES = 23
@@ -67,7 +68,7 @@ def test_the_share_is_of_each_query_and_of_nothing_else(truth: Path) -> None:
 def test_map_of_a_bin_is_the_mean_over_its_queries(truth: Path, tmp_path: Path) -> None:
     shares = map_by_occlusion.read_occlusion(truth)
     run = make_run(tmp_path / "run", "some", 3)
-    rows = map_by_occlusion.binned_map([run], shares)
+    rows = map_by_occlusion.binned_map([Run(run)], shares)
     table = pd.read_csv(run / "queries.csv")
     found = {r.query: r.ap for r in table.itertuples() if r.feature == "coarse" and r.ap == r.ap}
     bins = plain_bins({key: shares[key] for key in found})
@@ -89,7 +90,9 @@ def test_a_line_is_the_mean_over_the_seeds_of_its_variant(truth: Path, tmp_path:
         make_run(tmp_path / "z1", "zero", 1),
         make_run(tmp_path / "a0", "another", 0, "blended"),
     ]
-    rows = map_by_occlusion.binned_map(runs, map_by_occlusion.read_occlusion(truth))
+    rows = map_by_occlusion.binned_map(
+        [Run(run) for run in runs], map_by_occlusion.read_occlusion(truth)
+    )
     (axes,) = map_by_occlusion.map_by_occlusion_figure(rows).axes
     assert [line.get_label() for line in axes.lines] == ["zero (coarse)", "another (blended)"]
     one, other = (rows[(rows["variant"] == "zero") & (rows["seed"] == s)] for s in (0, 1))
@@ -106,12 +109,14 @@ def test_the_picture_and_its_numbers_are_written(truth: Path, tmp_path: Path) ->
     runs = [make_run(tmp_path / str(seed), "some", seed) for seed in range(2)]
     for name in ("a", "b"):
         figure, table = tmp_path / f"{name}.png", tmp_path / f"{name}.csv"
-        map_by_occlusion.draw_map_by_occlusion(runs, truth, figure, table)
+        map_by_occlusion.draw_map_by_occlusion([Run(run) for run in runs], truth, figure, table)
     read(tmp_path / "a.png")
     for suffix in (".png", ".csv"):
         a, b = (tmp_path / f"{name}{suffix}" for name in ("a", "b"))
         assert a.read_bytes() == b.read_bytes()
-    expected = map_by_occlusion.binned_map(runs, map_by_occlusion.read_occlusion(truth))
+    expected = map_by_occlusion.binned_map(
+        [Run(run) for run in runs], map_by_occlusion.read_occlusion(truth)
+    )
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), expected, atol=1e-4)
 
 
@@ -119,4 +124,4 @@ def test_runs_of_another_benchmark_are_refused(truth: Path, tmp_path: Path) -> N
     shares = map_by_occlusion.read_occlusion(truth)
     run = make_run(tmp_path / "run", "some", 0)
     with pytest.raises(InputError, match=r"queries\.csv: expected the 22 queries .* found 23"):
-        map_by_occlusion.binned_map([run], shares.iloc[1:])
+        map_by_occlusion.binned_map([Run(run)], shares.iloc[1:])

@@ -21,6 +21,7 @@ from pipeline.model.dpsm import pool_parts, select_tokens
 from pipeline.model.tokens import token_grid
 from pipeline.options.figures import FigureOptions
 from pipeline.options.run import ModelOptions, RunOptions
+from pipeline.run import Run
 from tests.figures.figure_checks import OPTIONS, cell, centre, make_trained_run, read
 
 Colour = Callable[[str, int, int], tuple[int, int, int]]
@@ -83,12 +84,12 @@ def test_patches_of_a_network_with_all_side_information_are_drawn(
     run = make_trained_run(
         tmp_path / "all", shards, OPTIONS.model_copy(update={"backbone": backbone})
     )
-    patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
+    patches.draw_patches(shards, Run(run), tmp_path / "a.png", ASKED)
     assert (cell(patches, read(tmp_path / "a.png"), 0, 1) == rgb(ORANGE)).all(-1).any()
 
 
 def test_the_dark_patches_are_those_that_the_network_drops(shards: Path, run: Path) -> None:
-    panel = load_panel(shards, run, ASKED)
+    panel = load_panel(shards, Run(run), ASKED)
     selection = select_tokens(*tokens(panel), k_min=OPTIONS.model.k_min)
     tiles = patches.kept_pairs(panel, run)
     assert len(tiles) == 4
@@ -106,14 +107,14 @@ def test_the_dark_patches_are_those_that_the_network_drops(shards: Path, run: Pa
 def test_the_patches_of_the_asked_for_queries_are_drawn(
     shards: Path, run: Path, tmp_path: Path, colour_of: Colour
 ) -> None:
-    patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
+    patches.draw_patches(shards, Run(run), tmp_path / "a.png", ASKED)
     sheet = read(tmp_path / "a.png")
     for number, identity in enumerate((13, 11)):
         assert centre(patches, sheet, 0, 2 * number) == colour_of("query", identity, 1)
         shown = cell(patches, sheet, 0, 2 * number + 1)
         assert (shown != colour_of("query", identity, 1)).any(-1).mean() > 0.1
     assert (cell(patches, sheet, 0, 4) == 255).all()
-    patches.draw_patches(shards, run, tmp_path / "b.png", ASKED)
+    patches.draw_patches(shards, Run(run), tmp_path / "b.png", ASKED)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -125,7 +126,7 @@ def test_captions_say_identity_camera_and_ap(shards: Path, run: Path) -> None:
         f"{key.split('_')[1]}, c1: AP {100 * found[key]:.1f} %"
         for key in ("query_13_1", "query_11_1")
     ]
-    assert load_panel(shards, run, ASKED).captions == expected
+    assert load_panel(shards, Run(run), ASKED).captions == expected
 
 
 def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
@@ -133,11 +134,11 @@ def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
 ) -> None:
     run = make_trained_run(tmp_path / "all", shards, without(selection="all"))
     with pytest.raises(InputError, match=r"selects patches, found model\.selection all"):
-        patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
+        patches.draw_patches(shards, Run(run), tmp_path / "a.png", ASKED)
     with pytest.raises(InputError, match="expected query_k"):
-        k_histogram.draw_k_histogram([run], tmp_path / "a.png")
+        k_histogram.draw_k_histogram([Run(run)], tmp_path / "a.png")
     with pytest.raises(InputError, match="no such file"):
-        patches.draw_patches(shards, tmp_path, tmp_path / "a.png", ASKED)
+        patches.draw_patches(shards, Run(tmp_path), tmp_path / "a.png", ASKED)
 
 
 def test_a_histogram_counts_each_image_once() -> None:
@@ -160,9 +161,9 @@ def test_bins_have_one_width_and_hold_every_k(largest: int, width: int, last: in
 
 
 def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_path: Path) -> None:
-    found = k_histogram.read_k(run)
+    found = k_histogram.read_k(Run(run))
     everything = FigureOptions(queries=["query_11_1", "query_12_1", "query_13_1"])
-    expected = load_panel(shards, run, everything).features().selection.k
+    expected = load_panel(shards, Run(run), everything).features().selection.k
     assert found.query.tolist() == expected.tolist()
     assert len(found.gallery) == 8
     (axes,) = k_histogram.k_histogram_figure([found]).axes
@@ -172,7 +173,7 @@ def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_pat
         assert bar.get_height() == pytest.approx(100 * np.mean(inside))
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
     for name in ("a.png", "b.png"):
-        k_histogram.draw_k_histogram([run, run], tmp_path / name)
+        k_histogram.draw_k_histogram([Run(run), Run(run)], tmp_path / name)
     read(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
@@ -186,7 +187,7 @@ def blending_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path) -> None:
-    panel = load_panel(shards, blending_run, ASKED)
+    panel = load_panel(shards, Run(blending_run), ASKED)
     found = attention.blending_attention(panel)
     assert found.shape == (2, 4, 3, 3)
     np.testing.assert_allclose(found.sum(3), 1, rtol=1e-6)
@@ -202,15 +203,15 @@ def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path)
 def test_the_heat_maps_stand_beside_their_query(
     shards: Path, blending_run: Path, tmp_path: Path, colour_of: Colour
 ) -> None:
-    attention.draw_attention(shards, blending_run, tmp_path / "a.png", ASKED)
+    attention.draw_attention(shards, Run(blending_run), tmp_path / "a.png", ASKED)
     sheet = read(tmp_path / "a.png")
-    shares = attention.blending_attention(load_panel(shards, blending_run, ASKED))
+    shares = attention.blending_attention(load_panel(shards, Run(blending_run), ASKED))
     for row, identity in enumerate((13, 11)):
         assert centre(attention, sheet, row, 0) == colour_of("query", identity, 1)
         for part in range(4):
             expected = attention.heat(shares[row, part], shares.max())
             np.testing.assert_array_equal(cell(attention, sheet, row, part + 1), expected)
-    attention.draw_attention(shards, blending_run, tmp_path / "b.png", ASKED)
+    attention.draw_attention(shards, Run(blending_run), tmp_path / "b.png", ASKED)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -228,4 +229,4 @@ def test_the_brightest_square_is_the_largest_share() -> None:
 def test_a_variant_without_fbm_has_no_attention_to_draw(shards: Path, tmp_path: Path) -> None:
     run = make_trained_run(tmp_path / "none", shards, without(fusion="none"))
     with pytest.raises(InputError, match="found fusion none and selection dpsm"):
-        attention.draw_attention(shards, run, tmp_path / "a.png", ASKED)
+        attention.draw_attention(shards, Run(run), tmp_path / "a.png", ASKED)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.cli import run_stage
 from pipeline.evaluation.link_run import link_run
+from pipeline.launcher import run_stage
 
 
 def make(source: Path, folder: Path, *others: Path) -> Path:
     """Link `source` into `folder`, and say that it was made of `others` too."""
     made = folder / source.name
-    arguments = ["--files", source, "--folder", folder, "--made-of", source, *others]
-    run_stage(link_run, [str(part) for part in [*arguments, "--makes", made]])
+    run_stage(link_run, {"files": [source], "folder": folder}, [source, *others], [made])
     return made
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import run_stage
 from pipeline.evaluation.link_run import link_run
+from pipeline.launcher import run_stage
 from pipeline.lineage.chain import Chain
 from pipeline.lineage.links import Link, bad_files, tree_lines, walk
 from pipeline.origin import origin_path
@@ -67,7 +67,7 @@ def test_each_file_of_a_folder_is_named_however_many(tmp_path: Path) -> None:
 
 def test_a_folder_that_was_made_holds_no_more_than_was_made(tmp_path: Path) -> None:
     made = write(tmp_path / "made" / "shards" / "a.tar", "a").parent
-    run_stage(link_run, ["--files", "--folder", str(tmp_path), "--makes", str(made)])
+    run_stage(link_run, {"files": [], "folder": tmp_path}, outputs=[made])
     write(made / "new.tar", "new")
     assert bad(made) == ["CHANGED made/shards/new.tar"]
 

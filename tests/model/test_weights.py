@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.launcher import run_stage
 from pipeline.model.weights import read_weights, save_weights
 from tests.faults import file_limit
 
@@ -36,7 +36,7 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
     output = tmp_path / "weights.safetensors"
     said = rf"^error: {output}: cannot be written \(File too large\); partial output removed"
     with file_limit(1024), pytest.raises(SystemExit, match=said):
-        run_stage(save, ["--output", str(output)])
+        run_stage(save, {"output": output})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -63,7 +63,8 @@ def start_until_lines(
 ) -> subprocess.Popen[bytes]:
     """Run the stage in a process of its own, which has kept so many lines when this returns."""
     options = {"sam": sam, "generator": LOOSE, "compute": CPU, "source": LIST}
-    words = [str(warm / "python"), "-m", "pipeline.occluders.segment", "--images", str(images)]
+    words = [str(warm / "python"), "-m", "pipeline.launcher", "pipeline.occluders.segment:segment"]
+    words += ["--images", str(images)]
     words += ["--masks", str(folder / "masks.jsonl"), "--state", str(folder / "state")]
     words += ["--record", str(folder / "masks.json")]
     for name, section in options.items():

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.run import HEADLINES
 from pipeline.tables.agree import agree, compare_tables
-from pipeline.tables.runs import HEADLINES
 from pipeline.tables.tabulate import COLUMNS, read_table
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,8 @@ from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
 from pipeline.files import read_json, sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
-from pipeline.tables.published import PUBLISHED, Benchmark, published_rows
+from pipeline.run import Benchmark, Run
+from pipeline.tables.published import PUBLISHED, published_rows
 from pipeline.tables.tabulate import tabulate
 
 RENDERED = Benchmark("synthetic", "synthetic")
@@ -64,9 +65,9 @@ def run_tabulate(
         "csv": folder / "components.csv",
         "markdown": folder / "components.md",
         "latex": folder / "components.tex",
-        "runs": folder / "components_runs.csv",
+        "each": folder / "components_runs.csv",
     }
-    tabulate(metrics=paths, variants=list(variants), **outputs)
+    tabulate(runs=[Run(path.parent) for path in paths], variants=list(variants), **outputs)
     return outputs
 
 
@@ -77,7 +78,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_means_and_deviations_are_those_of_the_runs(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path))
-    rows, runs = rows_of(outputs["csv"]), rows_of(outputs["runs"])
+    rows, runs = rows_of(outputs["csv"]), rows_of(outputs["each"])
     assert list(rows[0])[:9] == [
         *("dataset", "trained_on", "variant", "feature", "seeds"),
         *("rank1_mean", "rank1_std", "map_mean", "map_std"),
@@ -99,7 +100,7 @@ def test_means_and_deviations_are_those_of_the_runs(tmp_path: Path) -> None:
 
 def test_each_run_is_traceable(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
-    runs = rows_of(run_tabulate(tmp_path, paths)["runs"])
+    runs = rows_of(run_tabulate(tmp_path, paths)["each"])
     assert len(runs) == 3 * (len(BASELINE) + len(FULL))
     for run in runs:
         assert Path(run["metrics"]) in paths
@@ -174,7 +175,7 @@ def test_same_bytes_in_any_order_of_the_inputs(tmp_path: Path) -> None:
 def test_every_row_says_what_was_trained_on_and_tested_on(tmp_path: Path) -> None:
     across = Benchmark("occluded_reid", trained_on="market1501")
     outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=across))
-    for row in (*rows_of(outputs["csv"]), *rows_of(outputs["runs"])):
+    for row in (*rows_of(outputs["csv"]), *rows_of(outputs["each"])):
         assert (row["dataset"], row["trained_on"]) == across
     caption = outputs["markdown"].read_text().splitlines()[0]
     assert caption.startswith("occluded_reid (trained on market1501), in percent")
@@ -195,10 +196,9 @@ def test_datasets_are_not_mixed(tmp_path: Path) -> None:
 
 def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
-    copy = tmp_path / "copy.json"
-    shutil.copy(paths[0], copy)
-    with pytest.raises(InputError, match=r"copy\.json: variant dpsm_fbm with seed 0"):
-        run_tabulate(tmp_path, [*paths, copy])
+    copy = shutil.copytree(paths[0].parent, tmp_path / "copy")
+    with pytest.raises(InputError, match=r"copy: variant dpsm_fbm with seed 0"):
+        run_tabulate(tmp_path, [*paths, copy / "metrics.json"])
 
 
 def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
@@ -215,15 +215,15 @@ def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
 def test_seeds_of_a_variant_must_have_the_same_features(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     write_metrics(tmp_path, "baseline", 1, FULL)
-    with pytest.raises(InputError, match=r"baseline/seed1/metrics\.json: has the features blended"):
+    with pytest.raises(InputError, match=r"baseline/seed1: has the features blended"):
         run_tabulate(tmp_path, paths)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"dataset": "synthetic"}'])
 def test_a_file_that_holds_no_metrics_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "broken.json").write_text(text)
-    with pytest.raises(InputError, match=r"broken\.json: expected the metrics"):
-        run_tabulate(tmp_path, [tmp_path / "broken.json"])
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(InputError, match=r"metrics\.json: expected what the stage score writes"):
+        run_tabulate(tmp_path, [tmp_path / "metrics.json"])
 
 
 def test_reranked_rows_stand_below_the_test_feature_and_say_so(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_row_has_whole_body_queries_too(tmp_path: Path, whole: list[Path]) -> 
         else:
             doubled = [2 * float(row[name.removeprefix("whole_")]) for name in names]
             assert [float(value) for value in found] == pytest.approx(doubled, abs=1e-3)
-    for run in rows_of(outputs["runs"]):
+    for run in rows_of(outputs["each"]):
         reranked = run["feature"] == "blended_reranked"
         assert run["whole_map"] == ("" if reranked else str(2 * float(run["map"])))
 

@@ -17,7 +17,8 @@ from pipeline.files import read_json, write_json
 from pipeline.options.base import flatten
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions
-from pipeline.tables.published import PUBLISHED, UNTRACED, Benchmark
+from pipeline.run import Benchmark, Run
+from pipeline.tables.published import PUBLISHED, UNTRACED
 from pipeline.tables.verdicts import (
     BANK,
     FEWEST,
@@ -58,6 +59,7 @@ def write_run(
     numbers = dict.fromkeys(METRICS, 50.0) | {"rank1": rank1, "map": map}
     features = {feature: numbers, "global": dict.fromkeys(METRICS, 1.0)}
     head = {"variant": variant, "seed": seed, "run": "hash", "features": features}
+    head |= {"evaluation": {}}
     test, train = DATASETS[benchmark.dataset].counts, DATASETS[benchmark.trained_on].counts["train"]
     head |= {"queries": test["query"].images - missing}
     head |= {"gallery": test["gallery"].images - missing}
@@ -65,7 +67,8 @@ def write_run(
     options = PAPER[variant].model_dump(mode="json")
     for section, patch in changes.items():
         options[section] |= patch
-    record = {"options": options, "precision": precision, "hashes": {"pretrained": pretrained}}
+    record = {"variant": variant, "seed": seed, "options": options, "precision": precision}
+    record |= {"hashes": {"pretrained": pretrained}}
     record |= {"identities": train.identities, "train_images": train.images - missing}
     write_json(run / "run.json", record)
     return run / "metrics.json"
@@ -74,7 +77,8 @@ def write_run(
 def verdicts_of(
     folder: Path, paths: list[Path], variants: str = "dpeformer", occluders: OccluderOptions = SA1B
 ) -> dict[str, dict[str, str]]:
-    give_verdicts(paths, folder / "v.csv", folder / "v.md", [variants], occluders)
+    runs = [Run(path.parent) for path in paths]
+    give_verdicts(runs, folder / "v.csv", folder / "v.md", [variants], occluders)
     with open(folder / "v.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["variant"] for row in rows if row["method"] == "DPEFormer"] == [*READINGS]
@@ -274,7 +278,8 @@ def test_both_readings_of_k_min_stand_beside_the_published_row(tmp_path: Path) -
         write_run(tmp_path, 0, 69.9, 58.9),
         write_run(tmp_path, 0, 60.0, 50.0, "dpeformer_k24"),
     ]
-    give_verdicts(paths, tmp_path / "v.csv", tmp_path / "v.md", list(READINGS), SA1B)
+    runs = [Run(path.parent) for path in paths]
+    give_verdicts(runs, tmp_path / "v.csv", tmp_path / "v.md", list(READINGS), SA1B)
     with open(tmp_path / "v.csv", newline="") as file:
         found = {row["variant"]: row for row in csv.DictReader(file)}
     assert found["dpeformer"]["verdict"] == "reproduced"

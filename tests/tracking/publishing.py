@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files import read_json, sha256
+from pipeline.run import Run
 from pipeline.tracking.publish import publish
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def set_map(folder: Path, value: float) -> None:
     values = {
         **{name: record[name] for name in ("dataset", "variant", "seed")},
         "trained_on": "elsewhere",
+        "run": "hash",
         "evaluation": {"rerank": {"k1": 20, "k2": 6, "lambda_value": 0.3}},
         "queries": 20,
         "gallery": 30,
@@ -100,7 +102,7 @@ class Project:
 
     def command(self) -> list[str]:
         """The command line by which the workflow publishes."""
-        words = [sys.executable, "-m", "pipeline.tracking.publish"]
+        words = [sys.executable, "-m", "pipeline.launcher", "pipeline.tracking.publish:publish"]
         words += ["--experiment", "drawn", "--table", "components"]
         words += ["--database", self.folder / "mlflow.db"]
         words += ["--receipt", self.folder / "receipt.json"]
@@ -109,7 +111,7 @@ class Project:
 
     def publish(self, runs: list[Path] | None = None) -> list[dict[str, str]]:
         receipt = self.folder / "receipt.json"
-        chosen = self.runs if runs is None else runs
+        chosen = [Run(folder) for folder in (self.runs if runs is None else runs)]
         files = ([self.table], [self.figure], self.bank)
         publish(self.folder / "mlflow.db", receipt, "drawn", "components", chosen, *files)
         return read_json(receipt)

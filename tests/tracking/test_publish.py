@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.files import read_json
+from pipeline.run import Run
 from pipeline.tracking.datasets import dataset_inputs
 from pipeline.tracking.publish import MODEL_FILES, RUN_FILES, publish
 from pipeline.tracking.relocate import relocate
@@ -187,7 +188,7 @@ def test_a_moved_project_shows_all_its_tables_again(project: Project, tmp_path: 
     project.publish()
     other = make_run(project.folder / "more", "baseline", 0, dataset="other")
     receipt = project.folder / "other.json"
-    publish(project.folder / "mlflow.db", receipt, "other", "x", [other], [], [])
+    publish(project.folder / "mlflow.db", receipt, "other", "x", [Run(other)], [], [])
     ids = [*project.active().values(), read_json(receipt)[0]["run_id"]]
     moved = Project(shutil.copytree(project.folder, tmp_path / "moved, ü 1"))
     relocate(moved.folder / "mlflow.db")
@@ -218,7 +219,9 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
     record = read_json(run / "run.json") | {"options": {f"key{i}": i for i in range(250)}}
     (run / "run.json").write_text(json.dumps(record))
-    publish(project.folder / "mlflow.db", tmp_path / "receipt.json", "long", "x", [run], [], [])
+    publish(
+        project.folder / "mlflow.db", tmp_path / "receipt.json", "long", "x", [Run(run)], [], []
+    )
     run_id = read_json(tmp_path / "receipt.json")[0]["run_id"]
     loss = project.client().get_metric_history(run_id, "loss")
     assert [(metric.step, metric.value) for metric in loss] == [(e, 2 * e) for e in range(700)]
@@ -238,7 +241,7 @@ def test_scores_of_whole_body_queries_have_names_of_their_own(
     rows = "baseline,coarse,60.0,50.0,80.0,70.0\nbaseline,coarse_reranked,60.0,50.0,,\n"
     table.write_text(f"variant,feature,{names}\n{rows}")
     receipt = tmp_path / "receipt.json"
-    publish(project.folder / "mlflow.db", receipt, "whole", "x", [run], [table], [])
+    publish(project.folder / "mlflow.db", receipt, "whole", "x", [Run(run)], [table], [])
     published, shown = (project.client().get_run(e["run_id"]) for e in read_json(receipt))
     assert published.data.metrics["coarse_map"] == 50.0
     assert published.data.metrics["coarse_whole_map"] == 70.0

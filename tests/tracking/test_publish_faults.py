@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import read_json
+from pipeline.launcher import main
 from pipeline.tracking import database as database_module
-from pipeline.tracking.publish import publish
 from tests.faults import FULL, READ_ONLY, file_limit, on_disk
 from tests.tracking.publishing import STARTED_MS, Project
 
@@ -242,7 +241,7 @@ def test_a_disk_that_fills_up_on_the_way_loses_nothing(project: Project, limit: 
     before = project.active()
     size = (project.folder / "mlflow.db").stat().st_size if limit == "database" else 3_000_000
     with file_limit(size), pytest.raises(SystemExit, match=r"^error: "):
-        run_stage(publish, project.command()[3:])
+        main(project.command()[3:])
     assert set(project.active()) == set(before)
     project.publish()
     check_whole(project)

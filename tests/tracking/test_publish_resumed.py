@@ -18,6 +18,7 @@ from pipeline.options.run import (
     RunOptions,
     TrainingOptions,
 )
+from pipeline.run import Run
 from pipeline.tracking.publish import milliseconds, publish
 from pipeline.training.train import train
 from tests.training.runs import files, stopped
@@ -57,7 +58,9 @@ def test_an_interrupted_training_is_one_run_with_one_curve(
     train_in_two_parts(run, shards, bank)
     set_map(run, 50.0)
     (run / "queries.csv").write_text("feature,query\n")
-    publish(tmp_path / "mlflow.db", tmp_path / "receipt.json", "drawn", "one", [run], [], [], bank)
+    publish(
+        tmp_path / "mlflow.db", tmp_path / "receipt.json", "drawn", "one", [Run(run)], [], [], bank
+    )
     client = client_of(tmp_path)
     experiment = client.get_experiment_by_name("drawn").experiment_id
     [shown] = client.search_runs([experiment], "attributes.run_name = 'dpeformer-seed0'")

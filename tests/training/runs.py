@@ -97,7 +97,7 @@ def command(
         "seed": 0,
         "bank": bank,
     }
-    words = ["python", "-m", "pipeline.training.train"]
+    words = ["python", "-m", "pipeline.launcher", "pipeline.training.train:train"]
     for name, value in arguments.items():
         words += [f"--{name}", str(value)]
     return words

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lin
 # the stage itself, and a mark in a file for each step that it has done
 WITNESSED = """
 import os
-from pipeline.cli import run_stage
+from pipeline.launcher import main
 from pipeline.training.loop import Learner
 from pipeline.training.train import train
 
@@ -44,7 +44,7 @@ def marked(*arguments):
     return done
 
 Learner.step = marked
-run_stage(train)
+main()
 """
 
 

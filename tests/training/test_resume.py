@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.cli import run_stage
 from pipeline.data.training_images import TrainingImages
 from pipeline.environment import current_environment
 from pipeline.files import read_json
+from pipeline.launcher import main
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_state
-from pipeline.training.train import train
 from tests.cases import long_but
 from tests.faults import file_limit
 from tests.training.runs import (
@@ -200,7 +199,7 @@ def test_a_full_disk_leaves_the_states_as_they_were(
     words = command(folder, shards, bank, longer)[3:]
     said = rf"^error: {folder}/state\.pt: cannot be written \(File too large\)"
     with file_limit(20_000), pytest.raises(SystemExit, match=said):
-        run_stage(train, words)
+        main(words)
     assert {path.name: path.read_bytes() for path in folder.glob("state*")} == before
     assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
+from pipeline.launcher import main
 from pipeline.options.run import RunOptions, TrainingNeeds
-from pipeline.training.train import train
 from tests.training.runs import (
     CPU,
     LEFT,
@@ -152,7 +151,7 @@ def test_a_loader_process_that_dies_costs_no_work(
     # torch may raise a second time while the bar is closed: then it is in the same line
     said = rf"error: config: compute\.workers: expected 2 loader processes.*({message})"
     with pytest.raises(SystemExit, match=said):
-        run_stage(train, command(folder, shards, bank, longer, computed(workers=2))[3:])
+        main(command(folder, shards, bank, longer, computed(workers=2))[3:])
     harming.join()
     assert "pipeline/training" not in capfd.readouterr().err  # a traceback of ours
     assert step_of(folder / "state.pt") >= CPU.checkpoint_steps

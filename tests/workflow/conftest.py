@@ -56,6 +56,8 @@ TINY = {
     "training": {"epochs": 2, "identities": 3, "images": 2},
 }
 
+DIRECT = "import sys; sys.executable = {!r}; from snakemake.cli import main; main()"
+"""Snakemake whose jobs alone run in forks."""
 OCCLUDERS = OccluderOptions.model_validate(TINY["occluders"])
 """They say where the tiny bank lies."""
 ONE_RUN = {"table": "one", "compare": ["dpeformer"], "seeds": [0]}
@@ -92,7 +94,9 @@ class Project:
         cold = self.warm is None or environment or umask != -1
         folders = [] if cold else [str(self.warm)]
         folders += [str(Path(sys.executable).parent), os.environ["PATH"]]
-        command = [sys.executable if cold or direct else f"{self.warm}/python", "-m", "snakemake"]
+        command = [sys.executable if cold else f"{self.warm}/python", "-m", "snakemake"]
+        if direct and not cold:
+            command = [sys.executable, "-c", DIRECT.format(f"{self.warm}/python")]
         command += ["--configfile", *(files or (self.configuration,)), "--cores", "2"]
         own = {"PYTHONPATH": str(self.folder), "PATH": os.pathsep.join(folders)}
         return subprocess.Popen(

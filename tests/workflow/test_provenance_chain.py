@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pipeline.config import load_config
 from pipeline.data.names import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
+from pipeline.launcher import main
 from pipeline.lineage.trace import trace
 from pipeline.origin import origin_path, read_origin
 from tests.cases import long_but
@@ -213,34 +213,10 @@ def test_the_configuration_is_there_as_a_whole_and_asks_for_the_same_again(finis
     assert "train" in finished.planned("--configfile", "changed.json")
 
 
-def test_snakemake_prints_the_chain_and_makes_nothing_anew(finished, here: Path) -> None:
-    project = replace(finished, folder=here)
-    asked = ("provenance", "--config", "cell=dpeformer/blended")
-    done = project.snakemake(*asked)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert sha256(here / "results/synthetic/archive.zip") in done.stdout
-    assert "files and folders that it was made of are as recorded" in done.stdout
-    features = here / RUN / "features.npz"
-    with flipped(features, 0.5):
-        done = project.snakemake(*asked)
-    assert done.returncode != 0
-    assert f"CHANGED {RUN}/features.npz" in done.stdout
-    assert {line for line in done.stdout.splitlines() if "rule " in line and ":" in line} <= {
-        "localrule provenance:",
-        "Error in rule provenance:",
-    }
-
-
-@pytest.mark.parametrize(
-    ("asked", "of"),
-    [([], str(RECEIPT)), (["--config", f"file={BANK}"], BANK)],
-)
-def test_snakemake_asks_of_everything_or_of_any_file(
-    finished, here: Path, asked: list[str], of: str
-) -> None:
-    done = replace(finished, folder=here).snakemake("provenance", *asked)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert f"\n{of}: all " in done.stdout
+@pytest.mark.parametrize("of", [str(RECEIPT), BANK])
+def test_the_command_traces_any_result(here: Path, capsys, of: str) -> None:
+    main(["trace", "--file", of])
+    assert f"\n{of}: all " in capsys.readouterr().out
 
 
 def test_a_cell_that_is_none_is_refused_with_those_that_are(here: Path) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.tables.published import PUBLISHED, Benchmark
+from pipeline.run import Benchmark
+from pipeline.tables.published import PUBLISHED
 from pipeline.tables.verdicts import OTHER
 from tests.cases import long_but
 from tests.miniatures import (

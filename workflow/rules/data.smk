@@ -1,6 +1,6 @@
 rule fetch:
     output:
-        "results/downloads/{file}",
+        file="results/downloads/{file}",
     log:
         "results/logs/downloads/{file}.log",
     wildcard_constraints:
@@ -12,17 +12,15 @@ rule fetch:
     resources:
         **HEAVY,
     params:
-        # no hash of the code: it decides how a file comes, not what is in it
+        lambda wildcards: CONFIG.fetch_options(wildcards.file).model_dump_json(exclude={"terms"}),
+        # without a hash of the code: it decides how a file comes, not what is in it
+        stage="pipeline.downloads.fetch:fetch",
         # not tracked, as in compute_options: another wording of the terms fetches nothing again
         options=lambda wildcards, input: CONFIG.fetch_options(wildcards.file).model_dump_json(),
-        tracked=lambda wildcards: (
-            CONFIG.fetch_options(wildcards.file).model_dump_json(exclude={"terms"})
-        ),
     message:
         "Fetch {output}: {params.options}"
-    shell:
-        "python -m pipeline.downloads.fetch --file {output:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule render_benchmark:
@@ -39,12 +37,10 @@ rule render_benchmark:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.synthetic.benchmark:render_benchmark"),
         options=CONFIG.benchmark.model_dump_json(),
-        code=code_hash("pipeline.synthetic.benchmark"),
-    shell:
-        "python -m pipeline.synthetic.benchmark --body {input.body:q} --archive {output.archive:q}"
-        " --truth {output.truth:q} --options {params.options:q} --processes {threads}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule publish_dataset:
@@ -61,12 +57,10 @@ rule publish_dataset:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.synthetic.dataset:publish_dataset"),
         options=CONFIG.benchmark.model_dump_json(),
-        code=code_hash("pipeline.synthetic.dataset"),
-    shell:
-        "python -m pipeline.synthetic.dataset --archive {input.archive:q} --truth {input.truth:q}"
-        " --datasheet {input.datasheet:q} --dataset {output.dataset:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 # the rendered benchmark for others, who do not have this workflow. Not a part of `rule all`
@@ -77,8 +71,8 @@ rule synthetic_dataset:
 
 rule ingest:
     input:
+        lists,
         archive=archive,
-        lists=lists,
     output:
         images=directory("results/{dataset}/images"),
         manifest="results/{dataset}/manifest.csv",
@@ -91,17 +85,12 @@ rule ingest:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.data.ingest:ingest"),
         options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
-        lists=lambda wildcards, input: (
-            ["--lists", str(Path(input.lists[0]).parent)] if input.lists else []
-        ),
+        lists=lambda wildcards: CONFIG.source(wildcards.dataset).lists or "",
         needed=needed_splits,
-        code=code_hash("pipeline.data.ingest"),
-    shell:
-        "python -m pipeline.data.ingest --archive {input.archive:q} --images {output.images:q}"
-        " --manifest {output.manifest:q} --record {output.record:q} --options {params.options:q}"
-        " {params.lists:q} --needed {params.needed:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule shard:
@@ -118,8 +107,6 @@ rule shard:
     resources:
         **HEAVY,
     params:
-        code=code_hash("pipeline.data.shards"),
-    shell:
-        "python -m pipeline.data.shards --images {input.images:q} --manifest {input.manifest:q}"
-        " --record {input.record:q} --shards {output.shards:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.data.shards:shard"),
+    script:
+        "../scripts/stage.py"

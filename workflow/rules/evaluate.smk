@@ -2,7 +2,7 @@ if TRAINED != TESTED:
 
     rule link_run:
         input:
-            expand(
+            files=expand(
                 f"{TRAINED_RUN}/{{file}}", dataset=TRAINED, file=TRAINED_FILES, allow_missing=True
             ),
         output:
@@ -12,14 +12,11 @@ if TRAINED != TESTED:
         localrule: True
         conda:
             "../../envs/pipeline.yaml"
-        resources:
-            **LIGHT,
         params:
+            stage=stage("pipeline.evaluation.link_run:link_run"),
             folder=lambda wildcards, output: Path(output[0]).parent,
-            code=code_hash("pipeline.evaluation.link_run"),
-        shell:
-            "python -m pipeline.evaluation.link_run --files {input:q} --folder {params.folder:q}"
-            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        script:
+            "../scripts/stage.py"
 
 
 rule embed:
@@ -38,15 +35,13 @@ rule embed:
         mem_mb=8000,  # MSMT17 with the concatenated feature takes 7 GB
         gpu=1,
     params:
+        CONFIG.compute.device,
+        stage=stage("pipeline.evaluation.embed:embed"),
         compute=compute_options,
-        device=CONFIG.compute.device,
         # what a training leaves: only when Snakemake has noted its end is it of no more use
         state=f"results/{TRAINED}/{{variant}}/seed{{seed}}/state.pt",
-        code=code_hash("pipeline.evaluation.embed"),
-    shell:
-        "python -m pipeline.evaluation.embed --weights {input.weights:q} --record {input.record:q}"
-        " --shards {input.shards:q} --features {output.features:q} --compute {params.compute:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}; rm -f {params.state:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule score:
@@ -64,11 +59,8 @@ rule score:
         runtime=480,
         mem_mb=12000,  # the features of MSMT17 and two copies of one
     params:
-        tested=CONFIG.label(CONFIG.tested()),
+        stage=stage("pipeline.evaluation.score:score"),
+        dataset=CONFIG.label(CONFIG.tested()),
         options=CONFIG.evaluation.model_dump_json(),
-        code=code_hash("pipeline.evaluation.score"),
-    shell:
-        "python -m pipeline.evaluation.score --features {input.features:q} --record {input.record:q}"
-        " --dataset {params.tested:q} --options {params.options:q}"
-        " --metrics {output.metrics:q} --queries {output.queries:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"

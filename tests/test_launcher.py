@@ -1,4 +1,4 @@
-"""A stage's signature is its command line."""
+"""A stage is run by its signature: from the command line, and by a rule's names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.cli import run_stage
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
+from pipeline.launcher import run_stage, stage_parser
 from pipeline.options.run import ModelOptions
 
 
@@ -30,9 +30,8 @@ def test_arguments_arrive_with_their_types():
         """A stage."""
         seen.update(parts=parts, options=options, seed=seed, bank=bank, name=name)
 
-    run_stage(
-        stage, ["--parts", "a", "b", "--options", '{"k_min": 7}', "--seed", "3", "--bank", "c"]
-    )
+    words = ["--parts", "a", "b", "--options", '{"k_min": 7}', "--seed", "3", "--bank", "c"]
+    stage(**vars(stage_parser(stage).parse_args(words)))
     assert seen == {
         "parts": [Path("a"), Path("b")],
         "options": ModelOptions(k_min=7),
@@ -47,7 +46,7 @@ def test_bad_input_ends_in_one_line():
         raise InputError("photo.jpg: truncated")
 
     with pytest.raises(SystemExit, match=r"^error: photo.jpg: truncated$"):
-        run_stage(stage, [])
+        run_stage(stage, {})
 
 
 def test_a_section_that_does_not_validate_names_the_key(capsys):
@@ -55,7 +54,7 @@ def test_a_section_that_does_not_validate_names_the_key(capsys):
         raise AssertionError("not reached")
 
     with pytest.raises(SystemExit):
-        run_stage(stage, ["--options", '{"k_mim": 7}'])
+        stage_parser(stage).parse_args(["--options", '{"k_mim": 7}'])
     message = capsys.readouterr().err
     assert "--options" in message
     assert "k_mim" in message
@@ -66,7 +65,7 @@ def test_an_operating_system_error_names_the_file(tmp_path):
         (tmp_path / "missing" / "x").read_bytes()
 
     with pytest.raises(SystemExit, match=r"^error: .*missing/x: No such file or directory: check"):
-        run_stage(stage, [])
+        run_stage(stage, {})
 
 
 def test_a_full_disk_is_said_of_the_file_that_was_written(tmp_path):
@@ -75,7 +74,7 @@ def test_a_full_disk_is_said_of_the_file_that_was_written(tmp_path):
             device.write("more\n")
 
     with pytest.raises(SystemExit, match=r"^error: .*/x: cannot be written \(No space left"):
-        run_stage(stage, [])
+        run_stage(stage, {})
 
 
 def test_an_error_of_a_library_is_not_taken_for_a_full_disk(tmp_path):
@@ -86,15 +85,16 @@ def test_an_error_of_a_library_is_not_taken_for_a_full_disk(tmp_path):
             Image.open(io.BytesIO(b"no image"))
 
     with pytest.raises(UnidentifiedImageError, match="cannot identify image file"):
-        run_stage(stage, [])
+        run_stage(stage, {})
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_stage_without_a_traceback_or_half_a_file(tmp_path, number):
     script = """
+import sys
 import time
 from pathlib import Path
-from pipeline.cli import run_stage
+from pipeline.launcher import run_stage
 from pipeline.files import atomic_folder
 
 def slow(output: Path):
@@ -103,7 +103,7 @@ def slow(output: Path):
         print("writing", flush=True)
         time.sleep(60)
 
-run_stage(slow)
+run_stage(slow, {"output": Path(sys.argv[2])})
 """
     command = [sys.executable, "-c", script, "--output", str(tmp_path / "shards")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
