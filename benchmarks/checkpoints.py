@@ -20,11 +20,11 @@ from unittest.mock import patch
 
 import yaml
 
-from pipeline import origin
 from pipeline.config import load_config
 from pipeline.data import shards
 from pipeline.files import read_json
 from pipeline.model import weights
+from pipeline.provenance import record as provenance
 from pipeline.training import train as stage
 from pipeline.training.checkpoint import Checkpoint
 
@@ -37,9 +37,9 @@ MEASURED = {
     "hash of the pretrained weights": (weights, "sha256"),
     "hashes of code and inputs": (stage, "run_facts"),
     "hash of the weights": (stage, "sha256"),
-    "origin: hashes of all that is read or made": (origin, "contents"),
-    "origin: versions, commit": (origin, "current_environment"),
-    "origin: records written": (origin, "write_json"),
+    "provenance: hashes of all that is read or made": (provenance, "contents"),
+    "provenance: versions, commit": (provenance, "current_environment"),
+    "provenance: records written": (provenance, "write_json"),
 }
 
 
@@ -70,11 +70,11 @@ def measure(given: argparse.Namespace, folder: Path) -> tuple[dict[str, list[flo
     config = load_config(yaml.safe_load(given.config.read_text(encoding="utf-8")))
     with stopwatch(MEASURED) as taken:
         started = time.perf_counter()
-        made_of = {
+        inputs = {
             "shards": given.results / "synthetic/shards",
             "bank": given.results / "occluders/bank",
         }
-        makes = {
+        outputs = {
             "weights": folder / "weights.safetensors",
             "history": folder / "history.csv",
             "record": folder / "run.json",
@@ -87,8 +87,8 @@ def measure(given: argparse.Namespace, folder: Path) -> tuple[dict[str, list[flo
             "variant": given.variant,
             "seed": 0,
         }
-        arguments = made_of | makes | rest
-        with origin.recorded(stage.train, arguments, [*made_of.values()], [*makes.values()]):
+        arguments = inputs | outputs | rest
+        with provenance.recorded(stage.train, arguments, [*inputs.values()], [*outputs.values()]):
             stage.train(**arguments)
         return taken, time.perf_counter() - started
 

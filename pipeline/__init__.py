@@ -1,1 +1,6 @@
 """DPEFormer, from raw data to tables: one module per stage of the workflow."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository: what it ships lies below."""

@@ -11,13 +11,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline import ROOT
 from pipeline.errors import InputError
-from pipeline.provenance import ROOT
 
 SYSTEM_FILES = frozenset(
     {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "@eadir"}
@@ -37,19 +38,15 @@ def shipped(path: str) -> str:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal; a process reads an unchanged file once."""
+    now = os.stat(path)
+    return _sha256(path.absolute(), now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+
+@cache
+def _sha256(path: Path, *state: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def archive_hash(archive: Path) -> str:
-    """SHA-256 of an archive; of a folder, that of the names and hashes of its files, sorted."""
-    if archive.is_file():
-        return sha256(archive)
-    digest = hashlib.sha256()
-    for name, found in folder_hashes(archive).items():
-        digest.update(f"{name}\0{found}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:

@@ -19,13 +19,13 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
 from pipeline.files import WRITE_ERRORS
-from pipeline.origin import recorded
+from pipeline.provenance.record import recorded
 
 Stage = Callable[..., dict[str, Any] | None]
 """It may return facts for the record of its job, such as the device (see `recorded`)."""
 
 COMMANDS = {
-    "trace": "pipeline.lineage.trace:trace",
+    "trace": "pipeline.provenance.trace:trace",
     "agree": "pipeline.tables.agree:agree",
     "relocate": "pipeline.tracking.relocate:relocate",
 }

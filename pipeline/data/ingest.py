@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -22,9 +21,8 @@ from pipeline.data.manifest import COLUMNS, write_manifest
 from pipeline.data.names import JUNK, SPLITS, SUFFIXES
 from pipeline.data.numbering import number_labels
 from pipeline.errors import InputError, some, warn
-from pipeline.files import archive_hash, atomic_folder, sha256, write_json
+from pipeline.files import atomic_folder, write_json
 from pipeline.options.data import IngestOptions
-from pipeline.provenance import code_hash
 
 
 def ingest(
@@ -38,12 +36,11 @@ def ingest(
 ) -> None:
     """Unpack a dataset (zip, tar, tar.gz or a folder) and list its images in a manifest.
 
-    `record` (JSON) says what the manifest was made of: hashes of the archive, the lists and the
-    code, and the number of each person and camera that has a name. `lists` is a folder with the
-    lists of names that some datasets are made by. `needed` are the splits that the experiment uses:
-    a user's own images may lack the others. Junk (identity -1) is unpacked but not listed;
-    distractors (identity 0) stay in the gallery. Paths begin where the dataset's layout does,
-    however it is packed. Raises InputError, and leaves neither images nor manifest, for whatever
+    `record` (JSON) has `numbers`: the number of each person and camera that has a name. `lists` is
+    a folder with the lists of names that some datasets are made by. `needed` are the splits that
+    the experiment uses: a user's own images may lack the others. Junk (identity -1) is unpacked but
+    not listed; distractors (identity 0) stay in the gallery. Paths begin where the dataset's layout
+    does, however it is packed. Raises InputError, and leaves neither images nor manifest, for what
     `unpack` refuses, names that do not parse, images that do not decode (all of them are named at
     once) and what the checks find.
     """
@@ -70,8 +67,7 @@ def ingest(
         check_copies(table, "warn" if dataset.counts else options.checks)
         unused = _unused(folder, {*layout.names, *(file.path for file in files)})
         write_manifest(manifest, table)
-        facts = {"manifest": sha256(manifest)} | ({"numbers": numbers} if numbers else {})
-        write_json(record, _made_of(archive, lists, options) | facts)
+        write_json(record, {"numbers": numbers})
     print(f"{manifest}: {_summary(table)}; {len(files) - len(kept)} junk images (-1) dropped")
     for kind, names in numbers.items():
         print(f"{record}: the {len(names)} names of {kind} are numbered: see numbers.{kind}")
@@ -87,17 +83,6 @@ def _naming(archive: Path) -> Iterator[None]:
     except InputError as error:
         known = str(error).startswith(str(archive))
         raise InputError(str(error) if known else f"{archive}: {error}") from None
-
-
-def _made_of(archive: Path, lists: Path | None, options: IngestOptions) -> dict[str, Any]:
-    """By hash, and the archive's name: not its path, for the same data give the same record."""
-    named = sorted(lists.glob("*.list")) if lists else []
-    return {
-        "archive": {"name": archive.name, "sha256": archive_hash(archive)},
-        "lists": {path.name: sha256(path) for path in named},
-        "options": options.model_dump(mode="json"),
-        "code": code_hash("pipeline.data.ingest"),
-    }
 
 
 def _compare_hashes(archive: Path, dataset: Dataset) -> None:

@@ -2,7 +2,7 @@
 
 A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs.
 Beside the tars, index.csv gives the place of every image in its tar, and shards.json the hashes of
-all that is in the folder and of what it was made of.
+all that is in the folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from pipeline.data.manifest import read_manifest
 from pipeline.data.names import SPLITS, SUFFIXES
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
-from pipeline.provenance import code_hash
 
 INDEX = "index.csv"
 HASHES = "shards.json"
@@ -91,13 +90,11 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
     return tar.offset - padded
 
 
-def write_index(
-    folder: Path, rows: list[dict[str, Any]], made_of: Mapping[str, Any] | None = None
-) -> None:
-    """Write index.csv (one line per image) and shards.json: {files, made_of}.
+def write_index(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write index.csv (one line per image) and shards.json.
 
-    `files` has {sha256, bytes} of each file that is in the folder by now, of a tar its samples too;
-    `made_of` says what they were made of, and is kept as it is.
+    shards.json has {sha256, bytes} of each file that is in the folder by now, of a tar its samples
+    too.
     """
     table = pd.DataFrame(rows)
     with atomic_file(folder / INDEX) as partial:
@@ -106,19 +103,19 @@ def write_index(
     files = {path.name: _facts(path) for path in folder.iterdir() if path.is_file()}
     for tar, samples in counts.items():
         files[tar]["samples"] = int(samples)
-    write_json(folder / HASHES, {"files": files, "made_of": dict(made_of or {})})
+    write_json(folder / HASHES, files)
 
 
 def _facts(path: Path) -> dict[str, Any]:
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 
-def read_hashes(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """`files` and `made_of` of a folder's shards.json; InputError where there is none."""
+def read_hashes(folder: Path) -> dict[str, dict[str, Any]]:
+    """shards.json: {sha256, bytes} of each file; InputError where there is none."""
     try:
-        record = read_json(folder / HASHES)
-        return record["files"], record["made_of"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        files = read_json(folder / HASHES)
+        return {name: facts | {"sha256": str(facts["sha256"])} for name, facts in files.items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"{folder}: expected {HASHES} with hashes of its files: make the shards again"
         ) from None
@@ -126,7 +123,7 @@ def read_hashes(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]
 
 def split_names(folder: Path) -> set[str]:
     """The splits that have images in a folder of shards; InputError as `read_hashes`."""
-    return {name.rpartition("-")[0] for name in read_hashes(folder)[0] if name.endswith(".tar")}
+    return {name.rpartition("-")[0] for name in read_hashes(folder) if name.endswith(".tar")}
 
 
 def verify(folder: Path) -> None:
@@ -134,7 +131,7 @@ def verify(folder: Path) -> None:
 
     Raises InputError that names the first file that is not as it was written.
     """
-    for name, facts in sorted(read_hashes(folder)[0].items()):
+    for name, facts in sorted(read_hashes(folder).items()):
         file = folder / name
         if not file.is_file():
             raise InputError(f"{file}: listed in {HASHES} but missing: make the shards again")
@@ -224,39 +221,22 @@ def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
     return key, decode_image(data, f"{where}.{suffix}"), meta
 
 
-def shard(images: Path, manifest: Path, record: Path, shards: Path) -> None:
+def shard(images: Path, manifest: Path, shards: Path) -> None:
     """Pack the images of a manifest into shards named after their splits.
 
-    `record` is what ingest says of the manifest, and of the archive that it was made of. The images
-    of an identity lie side by side; meta is identity and camera; keys are those of `image_keys`. A
-    split without images has no shards. Raises InputError
-    when the manifest or an image is no longer the one that was ingested, or missing.
+    The images of an identity lie side by side; meta is identity and camera; keys are those of
+    `image_keys`. A split without images has no shards. Raises InputError when an image is missing
+    or no longer the one that was ingested.
     """
-    table, made_of = read_manifest(manifest), _made_of(manifest, record)
+    table = read_manifest(manifest)
     rows: list[dict[str, Any]] = []
     with atomic_folder(shards) as folder:
         for split in SPLITS:
             part = table[table["split"] == split].sort_values(["identity", "path"])
             rows += write_shards(folder, split, _samples(images, part))
-        write_index(folder, rows, made_of)
+        write_index(folder, rows)
     tars = len({row["shard"] for row in rows})
     print(f"{shards}: {len(rows)} images in {tars} shards")
-
-
-def _made_of(manifest: Path, record: Path) -> dict[str, str]:
-    """Hashes of what the shards come from, down to the archive."""
-    ingested, found = read_json(record), sha256(manifest)
-    if found != ingested["manifest"]:
-        raise InputError(
-            f"{manifest}: expected SHA-256 {ingested['manifest']}, as {record} says, found "
-            f"{found}: run ingest again"
-        )
-    return {
-        "archive": ingested["archive"]["sha256"],
-        "ingest": sha256(record),
-        "manifest": found,
-        "code": code_hash("pipeline.data.shards"),
-    }
 
 
 def image_keys(paths: Sequence[str]) -> list[str]:

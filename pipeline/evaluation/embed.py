@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,6 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.weights import fill
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, RunOptions
-from pipeline.provenance import code_hash
 
 BATCH = 128
 
@@ -134,16 +132,6 @@ def embed_split(
     return {f"{split}_{name}": array for name, array in arrays.items()}
 
 
-def _made_of(weights: Path, shards: Path, device: torch.device) -> dict[str, str]:
-    return {
-        "weights": sha256(weights),
-        "shards": sha256(shards / HASHES),
-        "code": code_hash("pipeline.evaluation.embed"),
-        "device": str(device),
-        "torch": torch.__version__,
-    }
-
-
 @torch.inference_mode()
 def embed(
     weights: Path,
@@ -158,9 +146,9 @@ def embed(
     Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
-    patches, `<split>_k` (M,) int64. The same of whole_query, where `shards` have it. `made_of` ()
-    text is JSON: hashes of weights, shards and code, the device and torch's version. Deletes
-    `state`, what the run would have resumed from. Returns the device.
+    patches, `<split>_k` (M,) int64. The same of whole_query, where `shards` have it. `shards` ()
+    text is the hash of their shards.json. Deletes `state`, what the run would have resumed from.
+    Returns the device.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """
@@ -174,7 +162,7 @@ def embed(
     for split in (*TEST_SPLITS, *whole):
         batches = read_batches(shards, split, options.image)
         arrays |= embed_split(model, batches, split, options.image)
-    arrays["made_of"] = np.array(json.dumps(_made_of(weights, shards, device), sort_keys=True))
+    arrays["shards"] = np.array(sha256(shards / HASHES))
     with atomic_file(features) as partial, open(partial, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     if state is not None:

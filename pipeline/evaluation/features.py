@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 
@@ -48,17 +47,6 @@ def read_features(path: Path, feature: str | None = None) -> dict[str, np.ndarra
             "embed the run again"
         )
     return arrays
-
-
-def features_origin(arrays: dict[str, np.ndarray], weights: str) -> dict[str, str]:
-    """What a features file says it was made of; InputError unless that is the run's `weights`."""
-    made_of = json.loads(str(arrays.get("made_of", "{}")))
-    if made_of.get("weights") != weights:
-        raise InputError(
-            f"expected features of the weights {weights}, as the run's record says, found those of "
-            f"{made_of.get('weights')}: embed the run again"
-        )
-    return made_of
 
 
 def feature_names(arrays: dict[str, np.ndarray]) -> list[str]:

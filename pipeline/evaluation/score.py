@@ -13,7 +13,6 @@ from pipeline.errors import InputError
 from pipeline.evaluation.features import (
     RERANKED,
     feature_names,
-    features_origin,
     has_whole_queries,
     labels_of,
     read_features,
@@ -30,7 +29,6 @@ from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.rerank import reranked_similarity
 from pipeline.files import read_json, sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions
-from pipeline.provenance import code_hash
 
 
 def rank_features(
@@ -101,11 +99,10 @@ def score(
     in percent, and the queries without a match, which count in none of them) and `queries` (CSV:
     one row per feature and query). Whole-body queries have the same metrics below `whole_query`;
     they are not re-ranked, and not in `queries`. Raises InputError when no query has a match or a
-    feature is not finite, and for features of other weights than the run's.
+    feature is not finite.
     """
     arrays, run = read_features(features), read_json(record)
     try:
-        made_of = features_origin(arrays, run["hashes"]["weights"])
         rankings = rank_features(arrays, options)
         results = _results(arrays, "query", rankings) | _whole_results(arrays)
     except InputError as error:
@@ -118,8 +115,7 @@ def score(
         "run": sha256(record),
         "evaluation": options.model_dump(mode="json"),
         "gallery": len(arrays["gallery_keys"]),
+        "shards": str(arrays["shards"]),
     }
     write_queries(queries, arrays, rankings)
-    hashes = {"features": sha256(features), "queries": sha256(queries)}
-    code = code_hash("pipeline.evaluation.score")
-    write_json(metrics, summary | results | {"hashes": hashes, "embedding": made_of, "code": code})
+    write_json(metrics, summary | results)

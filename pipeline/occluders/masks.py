@@ -1,10 +1,10 @@
 """Masks of images: the file that holds them, and what they are judged by.
 
 masks.jsonl has a line for each image, in the form of SA-1B (arXiv 2304.02643): image {image_id,
-width, height, file_name} and annotations [{segmentation, bbox, area, predicted_iou,
+width, height, file_name, sha256} and annotations [{segmentation, bbox, area, predicted_iou,
 stability_score, crop_box, point_coords}], with file_name relative to the folder of images and run
 lengths that are not compressed. The line of an image that could not be read has image {image_id,
-file_name}, no annotations, and says why: unreadable.
+file_name, sha256 if it is there}, no annotations, and says why: unreadable.
 """
 
 from __future__ import annotations

@@ -17,12 +17,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tqdm import tqdm
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_file, sha256, write_json
+from pipeline.files import atomic_file, sha256
 from pipeline.occluders.images import read_stored, sample, stop_or_list
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.rle import decode_rle, encode_rle, uncompress_rle
 from pipeline.options.occluders import SourceOptions
-from pipeline.provenance import code_hash
 
 _SIDEWAYS = (
     *(Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
@@ -57,12 +56,11 @@ class _File(_Part):
     annotations: list[_Annotation]
 
 
-def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) -> dict[str, Any]:
+def read_sa1b(images: Path, masks: Path, source: SourceOptions) -> dict[str, Any]:
     """Write SA-1B's own masks below `images` to a file (see pipeline.occluders.masks).
 
-    `record` (JSON) gets the hashes of the images and their annotations, and of the code. One image
-    is in memory at a time. Returns what was read. Raises InputError for a folder without SA-1B's
-    files, and for images or annotations that cannot be read, are missing, or do not belong
+    One image is in memory at a time. Returns what was read. Raises InputError for a folder without
+    SA-1B's files, and for images or annotations that cannot be read, are missing, or do not belong
     together: all are named, unless `source` says to list them.
     """
     names = sample(_list_names(images), source.limit, source.seed)
@@ -75,18 +73,18 @@ def read_sa1b(images: Path, masks: Path, record: Path, source: SourceOptions) ->
                 problems[name] = str(error)
                 reason = problems[name].removeprefix(f"{images}/")
                 line = unreadable_record(number, name, reason)
+            if (images / name).is_file():
+                line["image"]["sha256"] = sha256(images / name)
             file.write(record_line(line))
         stop_or_list(problems, source)
-    made_of = _made_of(images, names)
-    write_json(record, {"checkpoint": None, **made_of})
     print(f"{masks}: masks of {len(names) - len(problems)} images")
-    return {"sources": {str(images): made_of["images"]}}
+    return {"sources": {str(images): _hashes(images, names)}}
 
 
-def _made_of(images: Path, names: list[str]) -> dict[str, Any]:
+def _hashes(images: Path, names: list[str]) -> dict[str, str]:
+    """SHA-256 of each image and its annotations, by name."""
     paths = [(images / name).with_suffix(end) for name in names for end in (".jpg", ".json")]
-    found = {p.relative_to(images).as_posix(): sha256(p) for p in paths if p.is_file()}
-    return {"images": found, "code": code_hash("pipeline.occluders.sa1b")}
+    return {p.relative_to(images).as_posix(): sha256(p) for p in paths if p.is_file()}
 
 
 def _list_names(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.device import choose_device
-from pipeline.files import exclusive, sha256, shipped, write_json
+from pipeline.files import exclusive, sha256, shipped
 from pipeline.occluders.generator import find_masks, make_generator
 from pipeline.occluders.images import check_images, list_images, read_image, sample, stop_or_list
 from pipeline.occluders.journal import Journal
@@ -18,13 +18,12 @@ from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.sam import build_sam
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
-from pipeline.provenance import code_hash, fingerprint
+from pipeline.provenance.code import code_hash, fingerprint
 
 
 def segment(
     images: Path,
     masks: Path,
-    record: Path,
     state: Path,
     sam: SamOptions,
     generator: GeneratorOptions,
@@ -33,8 +32,7 @@ def segment(
 ) -> dict[str, Any]:
     """Write the masks of all images below `images` to a file (see pipeline.occluders.masks).
 
-    `record` (JSON) gets what decided them: hashes of the images, of SAM's checkpoint and of the
-    code, and the generator's options. One image is in memory at a time. Each line is kept in
+    One image is in memory at a time. Each line is kept in
     `state` as soon as it is made; a job that was killed resumes after it and ends with the same
     bytes as one that was not. Returns the device and what was read. Raises InputError for a folder
     without images, images that do not decode (all are named, before any work is done, unless
@@ -46,17 +44,19 @@ def segment(
     torch.set_flush_denormal(True)
     device = choose_device(compute)
     find = make_generator(build_sam(sam).to(device), generator)
+    hashes = {name: sha256(images / name) for name in names}
     facts = {
         "sam": sam.model,
         "checkpoint": sha256(Path(shipped(sam.checkpoint))),
         "generator": generator.model_dump(),
         "device": device.type,
-        **_images_and_code(images, names),
+        "images": hashes,
+        "code": code_hash("pipeline.occluders.segment"),
+        "torch": torch.__version__,
     }
     with exclusive(masks):  # a job that outlived a killed Snakemake may be at work on the state
         journal = Journal(state, fingerprint(facts))
         todo = enumerate(names[journal.done :], start=journal.done)
-        write_json(record, facts)
         for number, name in tqdm(
             todo, "segment", len(names), initial=journal.done, mininterval=5, dynamic_ncols=True
         ):
@@ -64,10 +64,11 @@ def segment(
                 line = unreadable_record(number, name, problems[name].removeprefix(f"{images}/"))
             else:
                 line = _segment_image(find, images, number, name)
+            line["image"]["sha256"] = hashes[name]
             journal.add(record_line(line))
         journal.finish(masks)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
-    return {"device": device.type, "sources": {str(images): facts["images"]}}
+    return {"device": device.type, "sources": {str(images): hashes}}
 
 
 def _segment_image(find: SamAutomaticMaskGenerator, images: Path, number: int, name: str) -> Record:
@@ -75,12 +76,3 @@ def _segment_image(find: SamAutomaticMaskGenerator, images: Path, number: int, n
     height, width = image.shape[:2]
     facts = {"image_id": number, "width": width, "height": height, "file_name": name}
     return {"image": facts, "annotations": find_masks(find, image)}
-
-
-def _images_and_code(images: Path, names: list[str]) -> dict[str, Any]:
-    """What else decides the masks."""
-    return {
-        "images": {name: sha256(images / name) for name in names},
-        "code": code_hash("pipeline.occluders.segment"),
-        "torch": torch.__version__,
-    }

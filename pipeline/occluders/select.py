@@ -14,11 +14,10 @@ from PIL import Image
 
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError, some
-from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_json
+from pipeline.files import atomic_file, atomic_folder, sha256, write_json
 from pipeline.occluders.images import read_image, sample
 from pipeline.occluders.masks import Mask, Record, measure, measured_records, read_records
 from pipeline.options.occluders import BankOptions, FilterOptions
-from pipeline.provenance import code_hash
 
 BANK = "bank"
 """Name of the shards."""
@@ -72,19 +71,17 @@ def shrink(cutout: np.ndarray, longest: int | None) -> np.ndarray:
     return np.asarray(Image.fromarray(cutout).resize(size, Image.Resampling.BILINEAR))
 
 
-def select(
-    images: Path, masks: Path, record: Path, bank: Path, options: BankOptions
-) -> dict[str, Any]:
+def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> dict[str, Any]:
     """Cut the masks that pass all filters out of their images into a bank.
 
-    `record` says what the masks were made of. The bank holds shards of PNG cut-outs, their index,
+    The bank holds shards of PNG cut-outs, their index,
     table.csv with every mask (its image, box and area in pixels, shape, quality and verdict) and
     summary.json: {images, unreadable: {image: why}, masks, kept, dropped: {option: masks}}. The
     masks are judged before any image is opened, and then cut out of one image at a time. Returns
     what was read. Raises InputError for a bank that is too small, with what each filter dropped,
     for masks that do not belong to the images and for images that were changed since.
     """
-    hashes = read_json(record)["images"]
+    hashes = _image_hashes(masks)
     _check_unchanged(images, hashes)
     table, summary = _judge_all(masks, options)
     if summary["kept"] < options.minimum:
@@ -96,9 +93,15 @@ def select(
         with atomic_file(folder / TABLE) as partial:
             pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
         write_json(folder / SUMMARY, summary)
-        write_index(folder, rows, _made_of(masks, record, options))
+        write_index(folder, rows)
     print(f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_losses(summary)}")
     return {"sources": {str(images): hashes}}
+
+
+def _image_hashes(masks: Path) -> dict[str, str]:
+    """SHA-256 of each image that was there when its masks were made, by name."""
+    images = (record["image"] for record in read_records(masks))
+    return {image["file_name"]: image["sha256"] for image in images if "sha256" in image}
 
 
 def _check_unchanged(images: Path, hashes: dict[str, str]) -> None:
@@ -128,17 +131,6 @@ def _judge_all(masks: Path, options: BankOptions) -> tuple[list[dict[str, Any]],
     kept = counts.pop(KEPT, 0)
     summary = {"images": images, "unreadable": unreadable, "masks": len(table), "kept": kept}
     return table, summary | {"dropped": dict(counts.most_common())}
-
-
-def _made_of(masks: Path, record: Path, options: BankOptions) -> dict[str, Any]:
-    """Hashes of what the bank comes from, and the options that decided what is in it."""
-    return {
-        "checkpoint": read_json(record)["checkpoint"],
-        "masks": sha256(masks),
-        "segmentation": sha256(record),
-        "options": options.model_dump(mode="json"),
-        "code": code_hash("pipeline.occluders.select"),
-    }
 
 
 def _sample_kept(table: list[dict[str, Any]], options: BankOptions) -> None:

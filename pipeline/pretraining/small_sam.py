@@ -17,7 +17,7 @@ from pipeline.pretraining.sam_losses import Losses, batch_losses
 from pipeline.pretraining.sam_scenes import SceneBatch, read_scenes, sample_batch
 from pipeline.pretraining.schedule import warm_cosine
 from pipeline.pretraining.steps import run_steps
-from pipeline.provenance import code_hash, fingerprint
+from pipeline.provenance.code import code_hash, fingerprint
 
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 2e-3, 0.02, 1.0
 _WARMUP = 0.03  # share of the steps with a rising learning rate

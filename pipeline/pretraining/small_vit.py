@@ -19,7 +19,7 @@ from pipeline.pretraining.steps import run_steps
 from pipeline.pretraining.teacher import Lessons, read_lessons
 from pipeline.pretraining.vit_losses import Heads, Losses, PeopleBatch, batch_losses
 from pipeline.pretraining.vit_people import PATCH, People, read_people
-from pipeline.provenance import code_hash, fingerprint
+from pipeline.provenance.code import code_hash, fingerprint
 
 _WIDTH = 96
 IMAGE = ImageOptions(height=128, width=64)

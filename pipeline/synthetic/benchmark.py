@@ -7,7 +7,6 @@ cameras, the same objects stand in front of different people.
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,6 @@ from tqdm import tqdm
 
 from pipeline.files import atomic_file
 from pipeline.options.rendered import BenchmarkOptions
-from pipeline.provenance import code_hash
 from pipeline.synthetic.plan import JUNK, OCCLUSIONS, Shot, plan_shots
 from pipeline.synthetic.studio import Studio
 from pipeline.world.crops import Crop
@@ -36,7 +34,7 @@ def render_benchmark(
     """Write the benchmark's zip `archive` and the masks `truth` of its images, for analysis.
 
     The archive holds `Synthetic-Occluded/<folder>/<name>.jpg` of `options.height` pixels, half as
-    wide, and, as its comment, the JSON of {options, code}: its hash says how it was rendered.
+    wide.
     `truth` is a .npz of `name` (M,) "<folder>/<name>.jpg", `labels` and `instances` (M, H, W) uint8
     (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS`, `visible` (M,) float32 and
     `obstacle` (M,) the kind of the standing obstacle in front, or "". Both have the same bytes on
@@ -56,7 +54,6 @@ def render_benchmark(
             visible[frame], obstacle[frame] = crop.visible, crop.obstacle or ""
             # A ZipInfo made from a name alone has a fixed date, and JPEGs do not compress.
             file.writestr(zipfile.ZipInfo(f"{ROOT}/{names[frame]}"), _jpeg(crop.image))
-        file.comment = _rendered_by(options)
     occlusion = np.array([OCCLUSIONS.index(shot.occlusion) for _, shot in jobs], np.uint8)
     with atomic_file(truth) as partial_file, open(partial_file, "wb") as file:
         np.savez_compressed(
@@ -86,12 +83,6 @@ def _file_name(shot: Shot, frame: int) -> str:
     """A name of Market-1501: identity, camera and sequence, frame, detection."""
     person = "-1" if shot.person == JUNK else f"{shot.person:04d}"
     return f"{person}_c{shot.camera + 1}s1_{frame:06d}_01.jpg"
-
-
-def _rendered_by(options: BenchmarkOptions) -> bytes:
-    code = code_hash("pipeline.synthetic.benchmark")
-    rendered_by = {"options": options.model_dump(mode="json"), "code": code}
-    return json.dumps(rendered_by, sort_keys=True).encode()
 
 
 def _jpeg(image: np.ndarray) -> bytes:

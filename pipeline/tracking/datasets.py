@@ -27,23 +27,20 @@ def dataset_inputs(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> lis
     if whole := metrics.get(WHOLE_QUERY):
         test[f"{WHOLE_QUERY}_images"] = whole["queries"]
     trained, tested = metrics["trained_on"], metrics["dataset"]
-    archive = {name: hashes[name] for name in ("archive", "manifest") if hashes.get(name)}
     if trained == tested:
-        return [_input(trained, "training, testing", hashes["shards"], train | test, archive)]
+        return [_input(trained, "training, testing", hashes["shards"], train | test)]
     return [
-        _input(trained, "training", hashes["shards"], train, archive),
-        _input(tested, "testing", metrics["embedding"]["shards"], test, {}),
+        _input(trained, "training", hashes["shards"], train),
+        _input(tested, "testing", metrics["shards"], test),
     ]
 
 
-def _input(
-    name: str, context: str, shards: str, counts: dict[str, int], hashes: dict[str, str]
-) -> DatasetInput:
+def _input(name: str, context: str, shards: str, counts: dict[str, int]) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     images = sum(count for split, count in counts.items() if split.endswith("_images"))
     folder = name.rpartition(":")[2]  # a dataset with a folder of its own is dataset:folder
-    source = {"uri": f"results/{folder}/shards", "sha256": {"shards": shards, **hashes}}
+    source = {"uri": f"results/{folder}/shards", "sha256": {"shards": shards}}
     profile = {"num_rows": images, **counts}
     dataset = Dataset(
         name=name,

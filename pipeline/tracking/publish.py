@@ -99,7 +99,7 @@ def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
     """What a run is found by in MLflow, and the hashes of all that it was made of."""
     tags = {name: metrics[name] for name in ("dataset", "trained_on", "variant", "seed")}
     tags |= {name: record[name] for name in ("code", "commit", "dirty")}
-    hashes = record["hashes"] | metrics["hashes"] | {"tested": metrics["embedding"]["shards"]}
+    hashes = record["hashes"] | {"tested": metrics["shards"]}
     tags |= {f"hash.{name}": value for name, value in hashes.items()}
     return {name: str(value) for name, value in tags.items() if value is not None}
 

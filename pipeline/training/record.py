@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.shards import HASHES, read_hashes
-from pipeline.environment import warn_of_drift
+from pipeline.data.shards import HASHES
 from pipeline.files import sha256, shipped
 from pipeline.options.run import RunOptions
-from pipeline.provenance import code_hash
+from pipeline.provenance.code import code_hash
+from pipeline.provenance.environment import warn_of_drift
 
 
 def run_facts(
@@ -20,9 +20,8 @@ def run_facts(
     """All that decides a run's result: options, seed, code, and the hashes of what it reads.
 
     The hashes of the bank, of the pretrained weights and of the masks `truth` that the history's
-    token_auc comes from (no weights do) are None where there are none. Those of
-    what the shards and the bank were made of (archive, manifest; SAM's checkpoint, masks) are there
-    as their own records have them. Warns where other packages are installed than are pinned.
+    token_auc comes from (no weights do) are None where there are none. Warns where
+    other packages are installed than are pinned.
     """
     warn_of_drift()
     pretrained = options.backbone.weights
@@ -35,16 +34,8 @@ def run_facts(
             "bank": sha256(bank / HASHES) if bank else None,
             "pretrained": sha256(Path(shipped(pretrained))) if pretrained else None,
             "truth": sha256(truth) if truth else None,
-            **_origin(shards),
-            **(_origin(bank) if bank else {}),
         },
     }
-
-
-def _origin(folder: Path) -> dict[str, str | None]:
-    _, made_of = read_hashes(folder)
-    names = ("archive", "manifest", "checkpoint", "masks")
-    return {name: made_of[name] for name in names if name in made_of}
 
 
 def peak_memory_mib() -> float:

@@ -21,7 +21,6 @@ from pipeline.device import (
     make_deterministic,
     unrepeatable,
 )
-from pipeline.environment import current_environment
 from pipeline.evaluation.token_quality import TokenQuality
 from pipeline.files import sha256, write_json
 from pipeline.model.build import build_model
@@ -29,7 +28,8 @@ from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
-from pipeline.provenance import fingerprint
+from pipeline.provenance.code import fingerprint
+from pipeline.provenance.environment import current_environment
 from pipeline.training.checkpoint import Checkpoint, Progress
 from pipeline.training.interruption import StopRequest
 from pipeline.training.loader import load_batches, worker_faults

@@ -24,4 +24,4 @@ def run_ingest(
 
 def run_shard(folder: Path) -> None:
     """Shards of what was ingested in the same folder."""
-    shard(*(folder / name for name in ("images", "manifest.csv", "ingest.json", "shards")))
+    shard(*(folder / name for name in ("images", "manifest.csv", "shards")))

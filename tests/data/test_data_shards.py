@@ -262,7 +262,6 @@ SHARD = [
     "--shards",
     "made",
 ]
-SHARD += ["--record", "ingest.json"]
 INGEST = [
     "pipeline.data.ingest:ingest",
     "--archive",
@@ -311,3 +310,10 @@ def test_twins_of_two_formats_and_jfif_become_shards(
     assert list(index["suffix"]) == ["jpg", "jpg", "png", "jpg"]
     assert list(index["key"])[1:3] == ["query-0001_c2s1_jfif", "query-0001_c2s1_png"]
     assert len(list(stream(tmp_path / "shards", "query"))) == 4
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"train-000000.tar": {"samples": 9}}'])
+def test_hashes_of_another_form_are_refused(shards: Path, text: str) -> None:
+    (shards / "shards.json").write_text(text)
+    with pytest.raises(InputError, match=r"shards\.json with hashes .* make the shards again"):
+        verify(shards)

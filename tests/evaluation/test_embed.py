@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 from itertools import chain
 from pathlib import Path
@@ -25,7 +24,6 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
-from pipeline.provenance import code_hash
 from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
@@ -121,7 +119,7 @@ def test_whole_body_queries_are_embedded_where_there_are_some(tmp_path: Path, sh
     assert arrays["whole_query_cameras"].tolist() == [3, 4]
     new = arrays.keys() - without.keys()
     assert new == {name.replace("gallery", "whole_query") for name in arrays if "gallery" in name}
-    for name in without.keys() - {"made_of"}:
+    for name in without.keys() - {"shards"}:
         np.testing.assert_array_equal(arrays[name], without[name])
 
 
@@ -140,17 +138,6 @@ def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> N
         assert arrays["gallery_k"][i] == features.selection.k[0]
 
 
-def test_features_say_what_they_were_made_of(tmp_path: Path, shards: Path) -> None:
-    made_of = json.loads(str(run_embed(tmp_path, shards)["made_of"]))
-    assert made_of == {
-        "weights": sha256(tmp_path / "weights.safetensors"),
-        "shards": sha256(shards / "shards.json"),
-        "code": code_hash("pipeline.evaluation.embed"),
-        "device": "cpu",
-        "torch": torch.__version__,
-    }
-
-
 def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
     run_embed(tmp_path, shards)
     before = (tmp_path / "features.npz").read_bytes()
@@ -160,7 +147,7 @@ def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
 
 def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards, "none")
-    assert {name.split("_", 1)[1] for name in arrays.keys() - {"made_of"}} == {
+    assert {name.split("_", 1)[1] for name in arrays.keys() - {"shards"}} == {
         *("keys", "identities", "cameras"),
         *("global", "coarse"),
     }

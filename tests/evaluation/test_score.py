@@ -15,9 +15,7 @@ from pipeline.evaluation.queries import read_queries
 from pipeline.evaluation.score import score
 from pipeline.files import sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
-from pipeline.provenance import code_hash
 
-MADE_OF = {"weights": "w" * 64, "shards": "s" * 64, "code": "c" * 64, "device": "cpu"}
 PLAIN = EvaluationOptions()
 HIGH = np.float32([[1, 0], [0, 1], [1, 1]])
 
@@ -38,11 +36,11 @@ def write_run(folder: Path, **changes: np.ndarray) -> tuple[Path, Path]:
         "gallery_cameras": np.array([2, 2, 2, 1]),
         "gallery_coarse": np.float32([[1, 0], [1, 0.2], [0, 1], [-1, 0]]),
         "gallery_global": np.float32([[0, -1], [1, 0.5], [0, 1], [1, 0]]),
-        "made_of": np.array(json.dumps(MADE_OF)),
+        "shards": np.array("hash of the shards"),
     } | changes
     np.savez(folder / "features.npz", **arrays)
     head = {"dataset": "synthetic", "variant": "baseline", "seed": 3}
-    write_json(folder / "run.json", head | {"hashes": {"weights": MADE_OF["weights"]}})
+    write_json(folder / "run.json", head)
     return folder / "features.npz", folder / "run.json"
 
 
@@ -66,21 +64,6 @@ def test_metrics_of_each_feature(tmp_path: Path) -> None:
     coarse, global_ = metrics["features"]["coarse"], metrics["features"]["global"]
     assert (coarse["rank1"], coarse["map"]) == (50, round(100 * (1 + 1 / 3) / 2, 4))
     assert (global_["rank1"], global_["map"]) == (50, round(100 * (1 / 4 + 1) / 2, 4))
-
-
-def test_metrics_say_what_they_were_made_of(tmp_path: Path) -> None:
-    metrics, _ = run_score(tmp_path)
-    names = {"features": "features.npz", "queries": "queries.csv"}
-    assert metrics["hashes"] == {name: sha256(tmp_path / file) for name, file in names.items()}
-    assert metrics["embedding"] == MADE_OF
-    assert metrics["code"] == code_hash("pipeline.evaluation.score")
-
-
-@pytest.mark.parametrize("made_of", [{}, MADE_OF | {"weights": "other"}])
-def test_features_of_other_weights_are_refused(tmp_path: Path, made_of: dict[str, str]) -> None:
-    with pytest.raises(InputError, match=r"features\.npz: expected features of .* embed the run"):
-        run_score(tmp_path, made_of=np.array(json.dumps(made_of)))
-    assert not (tmp_path / "metrics.json").exists()
 
 
 def test_joined_feature_weighs_both_parts_alike(tmp_path: Path) -> None:

@@ -60,12 +60,12 @@ def check(images: Path) -> None:
 
 
 def read(images: Path) -> None:
-    read_sa1b(images, images.with_suffix(".jsonl"), images.with_suffix(".json"), SourceOptions())
+    read_sa1b(images, images.with_suffix(".jsonl"), SourceOptions())
 
 
 def cut(images: Path) -> None:
     options = BankOptions(minimum=1, longest_side=8, filters=FilterOptions(max_aspect=100.0))
-    select(images, *map(images.with_suffix, (".jsonl", ".json", ".bank")), options)
+    select(images, *map(images.with_suffix, (".jsonl", ".bank")), options)
 
 
 @pytest.mark.parametrize("stage", [check, read, cut])

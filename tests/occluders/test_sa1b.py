@@ -31,7 +31,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 
 def make_bank(sa1b: Path, folder: Path, minimum: int) -> None:
-    paths = (folder / name for name in ("masks", "record", "bank"))
+    paths = (folder / name for name in ("masks", "bank"))
     select(sa1b, *paths, BankOptions(minimum=minimum, filters=ALL))
 
 
@@ -39,7 +39,7 @@ def test_the_masks_are_those_of_the_files(
     sa1b: Path, shapes: dict[int, list[np.ndarray]], tmp_path: Path
 ) -> None:
     (sa1b / "readme.txt").write_text("not a part of it")
-    read_sa1b(sa1b, tmp_path / "masks", tmp_path / "record", SourceOptions())
+    read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
     found = records(tmp_path / "masks")
     assert [record["image"]["file_name"] for record in found] == [f"sa_{n}.jpg" for n in ORDER]
     for record, number in zip(found, ORDER, strict=True):
@@ -54,7 +54,7 @@ def test_the_masks_are_those_of_the_files(
 def test_they_become_a_bank_without_sam(
     sa1b: Path, shapes: dict[int, list[np.ndarray]], tmp_path: Path
 ) -> None:
-    read_sa1b(sa1b, tmp_path / "masks", tmp_path / "record", SourceOptions())
+    read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
     make_bank(sa1b, tmp_path, minimum=8)
     bank = load_bank(tmp_path / "bank")
     masks = [mask for number in ORDER for mask in shapes[number]]
@@ -114,9 +114,9 @@ def test_a_bad_file_stops_or_is_listed_with_what_is_wrong(
     damage, said = DAMAGE[name]
     damage(sa1b)
     with pytest.raises(InputError, match=said):
-        read_sa1b(sa1b, tmp_path / "masks", tmp_path / "record", SourceOptions())
+        read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
     assert not list(tmp_path.glob("*masks*"))
-    read_sa1b(sa1b, tmp_path / "masks", tmp_path / "record", LIST)
+    read_sa1b(sa1b, tmp_path / "masks", LIST)
     make_bank(sa1b, tmp_path, minimum=6)
     summary = read_json(tmp_path / "bank" / "summary.json")
     assert (summary["images"], summary["kept"]) == (4, 6)
@@ -128,13 +128,13 @@ def test_all_bad_files_are_named_at_once(sa1b: Path, tmp_path: Path) -> None:
     (sa1b / "sa_1.json").unlink()
     (sa1b / "sa_560.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"(?s)sa_1\.json.*sa_560\.jpg.*on_corrupt: list"):
-        read_sa1b(sa1b, tmp_path / "masks", tmp_path / "record", SourceOptions())
+        read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
 
 
 def test_the_limit_draws_some_of_the_images(sa1b: Path, tmp_path: Path) -> None:
     names = {}
     for limit in (2, 3, 100):
-        read_sa1b(sa1b, tmp_path / "masks", tmp_path / "record", SourceOptions(limit=limit, seed=1))
+        read_sa1b(sa1b, tmp_path / "masks", SourceOptions(limit=limit, seed=1))
         names[limit] = [r["image"]["file_name"] for r in records(tmp_path / "masks")]
     assert [len(found) for found in names.values()] == [2, 3, 4]
     assert set(names[2]) < set(names[3]) < set(names[100])
@@ -143,7 +143,7 @@ def test_the_limit_draws_some_of_the_images(sa1b: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_sa1b_is_an_error(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "sa_000000.tar"):
         with pytest.raises(InputError, match="expected a folder with SA-1B's"):
-            read_sa1b(folder, tmp_path / "masks", tmp_path / "record", SourceOptions())
+            read_sa1b(folder, tmp_path / "masks", SourceOptions())
 
 
 @pytest.mark.parametrize(("orientation", "frame"), [(3, "stored"), (6, "stored"), (6, "upright")])
@@ -157,7 +157,7 @@ def test_masks_are_turned_with_their_image(tmp_path: Path, orientation: int, fra
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(pixels).save(tmp_path / "sa_1.jpg", exif=exif, quality=100)
-    read_sa1b(tmp_path, tmp_path / "masks", tmp_path / "record", SourceOptions())
+    read_sa1b(tmp_path, tmp_path / "masks", SourceOptions())
     [record] = records(tmp_path / "masks")
     assert (record["image"]["height"], record["image"]["width"]) == upright.shape
     np.testing.assert_array_equal(decode_rle(record["annotations"][0]["segmentation"]), upright)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +10,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.errors import InputError
-from pipeline.files import read_json, sha256
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions, SourceOptions
-from pipeline.provenance import code_hash
 
 LOOSE = GeneratorOptions(points_per_side=3, predicted_iou=0.0, stability=0.0, box_nms=0.9)
 CPU = ComputeOptions(device="cpu")
@@ -43,13 +40,8 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def run(
-    images: Path, masks: Path, sam: SamOptions, generator: GeneratorOptions = LOOSE
-) -> dict[str, Any]:
-    """The record of the segmentation; the masks are in their file."""
-    record, state = masks.with_suffix(".made_of"), masks.with_suffix(".state")
-    segment(images, masks, record, state, sam, generator, CPU, SourceOptions())
-    return read_json(record)
+def run(images: Path, masks: Path, sam: SamOptions, generator: GeneratorOptions = LOOSE) -> None:
+    segment(images, masks, masks.with_suffix(".state"), sam, generator, CPU, SourceOptions())
 
 
 def records(path: Path) -> list[dict]:
@@ -77,17 +69,6 @@ def test_the_same_images_give_the_same_bytes(images: Path, sam: SamOptions, tmp_
     for name in ("one", "two"):
         run(images, tmp_path / name, sam)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
-def test_the_record_says_what_the_masks_were_made_of(
-    images: Path, sam: SamOptions, tmp_path: Path
-) -> None:
-    record = run(images, tmp_path / "masks.jsonl", sam)
-    assert record["images"] == {name: sha256(images / name) for name in ("a/z.jpg", "b.png")}
-    assert record["checkpoint"] == sha256(Path(sam.checkpoint))
-    assert record["generator"] == LOOSE.model_dump()
-    assert record["code"] == code_hash("pipeline.occluders.segment")
-    assert (record["sam"], record["device"]) == ("small", "cpu")
 
 
 def test_an_image_without_masks_keeps_its_line(

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.errors import InputError
+from pipeline.files import sha256
 from pipeline.occluders import segment as stage
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
@@ -52,7 +53,7 @@ LIST = SourceOptions(on_corrupt="list")
 
 
 def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions = QUICK) -> bytes:
-    paths = (folder / name for name in ("masks.jsonl", "masks.json", "state"))
+    paths = (folder / name for name in ("masks.jsonl", "state"))
     segment(images, *paths, sam, generator, CPU, LIST)
     assert not (folder / "state").exists()
     return (folder / "masks.jsonl").read_bytes()
@@ -66,7 +67,6 @@ def start_until_lines(
     words = [str(warm / "python"), "-m", "pipeline.launcher", "pipeline.occluders.segment:segment"]
     words += ["--images", str(images)]
     words += ["--masks", str(folder / "masks.jsonl"), "--state", str(folder / "state")]
-    words += ["--record", str(folder / "masks.json")]
     for name, section in options.items():
         words += [f"--{name}", section.model_dump_json()]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -181,11 +181,12 @@ def test_a_broken_image_is_listed_on_its_line_or_stops(
 ) -> None:
     records = [json.loads(line) for line in run(tmp_path, images, sam).splitlines()]
     assert [number for number, record in enumerate(records) if "unreadable" in record] == [4]
-    assert records[4]["image"] == {"image_id": 4, "file_name": "3broken.png"}
+    digest = sha256(images / "3broken.png")
+    assert records[4]["image"] == {"image_id": 4, "file_name": "3broken.png", "sha256": digest}
     assert records[4]["annotations"] == []
     assert records[4]["unreadable"].startswith("3broken.png: expected a whole")
     assert str(images / "3broken.png") in capsys.readouterr().out
-    paths = (tmp_path / name for name in ("m", "r", "s"))
+    paths = (tmp_path / name for name in ("m", "s"))
     with pytest.raises(InputError, match=r"(?s)3broken\.png.*on_corrupt: list"):
         segment(images, *paths, sam, QUICK, CPU, SourceOptions())
 
@@ -194,7 +195,7 @@ def test_the_limit_draws_some_of_the_images(images: Path, sam: SamOptions, tmp_p
     names = {}
     for limit, seed in ((3, 0), (5, 0), (3, 1)):
         source = SourceOptions(limit=limit, seed=seed, on_corrupt="list")
-        paths = (tmp_path / name for name in ("m", "r", "s"))
+        paths = (tmp_path / name for name in ("m", "s"))
         segment(images, *paths, sam, QUICK, CPU, source)
         records = [json.loads(line) for line in (tmp_path / "m").read_text().splitlines()]
         names[limit, seed] = [record["image"]["file_name"] for record in records]

@@ -12,12 +12,11 @@ from PIL import Image
 
 from pipeline.data.shards import write_index
 from pipeline.errors import InputError
-from pipeline.files import read_json, sha256, write_json
+from pipeline.files import read_json, sha256
 from pipeline.occluders.bank import load_bank
 from pipeline.occluders.masks import mask_iou, measure
 from pipeline.occluders.rle import decode_rle
-from pipeline.occluders.select import judge, shrink
-from pipeline.occluders.select import select as run_select
+from pipeline.occluders.select import judge, select, shrink
 from pipeline.options.occluders import BankOptions, FilterOptions
 
 FILTERS = FilterOptions()
@@ -70,15 +69,10 @@ def images(tmp_path: Path) -> Path:
 
 def write_masks(path: Path, annotations: list[dict], width: int = WIDTH) -> Path:
     facts = {"image_id": 0, "width": width, "height": HEIGHT, "file_name": "scene.png"}
+    picture = path.parent / "images" / "scene.png"
+    facts |= {"sha256": sha256(picture)} if picture.is_file() else {}
     path.write_text(json.dumps({"image": facts, "annotations": annotations}) + "\n")
     return path
-
-
-def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> None:
-    record = masks.with_suffix(".record")
-    hashes = {path.name: sha256(path) for path in images.iterdir()}
-    write_json(record, {"checkpoint": "c" * 64, "images": hashes})
-    run_select(images, masks, record, bank, options)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -293,13 +287,11 @@ def test_an_image_that_changed_since_its_masks_were_made_is_named(
     images: Path, tmp_path: Path
 ) -> None:
     masks, bank = write_masks(tmp_path / "masks.jsonl", [annotate(GOOD)]), tmp_path / "bank"
-    record = tmp_path / "masks.json"
-    write_json(record, {"checkpoint": None, "images": {"scene.png": sha256(images / "scene.png")}})
     options = BankOptions(filters=FILTERS, minimum=1)
-    assert run_select(images, masks, record, bank, options) == {
-        "sources": {str(images): read_json(record)["images"]}
+    assert select(images, masks, bank, options) == {
+        "sources": {str(images): {"scene.png": sha256(images / "scene.png")}}
     }
     Image.new("RGB", (WIDTH, HEIGHT)).save(images / "scene.png")
     with pytest.raises(InputError, match=r"images/scene\.png: changed since its masks were made"):
-        run_select(images, masks, record, tmp_path / "other", options)
+        select(images, masks, tmp_path / "other", options)
     assert not (tmp_path / "other").exists()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,6 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.options.rendered import BenchmarkOptions
-from pipeline.provenance import code_hash
 from pipeline.synthetic.benchmark import render_benchmark
 from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, WHOLE_BODY, plan_shots
 from pipeline.world.crops import HIDDEN
@@ -23,13 +20,6 @@ def test_two_processes_write_the_same_bytes(rendered: Rendered, tmp_path: Path) 
     render_benchmark(BODY, tmp_path / "a.zip", tmp_path / "t.npz", OPTIONS, processes=2)
     assert (tmp_path / "a.zip").read_bytes() == rendered.archive.read_bytes()
     assert (tmp_path / "t.npz").read_bytes() == rendered.truth.read_bytes()
-
-
-def test_the_archive_says_how_it_was_rendered(rendered: Rendered) -> None:
-    with zipfile.ZipFile(rendered.archive) as file:
-        said = json.loads(file.comment)
-    assert BenchmarkOptions.model_validate(said["options"]) == OPTIONS
-    assert said["code"] == code_hash("pipeline.synthetic.benchmark")
 
 
 def test_the_images_are_those_of_the_plan(rendered: Rendered) -> None:

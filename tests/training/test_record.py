@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import environment
 from pipeline.data.shards import HASHES, write_index
-from pipeline.environment import commit
 from pipeline.files import read_json, sha256
 from pipeline.options.run import RunOptions
+from pipeline.provenance import environment
+from pipeline.provenance.environment import commit
 from pipeline.training.record import run_facts
 from tests.training.runs import Runner, computed
 
@@ -39,22 +39,15 @@ def test_commit_and_changes(tmp_path: Path) -> None:
     assert commit(tmp_path) == (head, True)
 
 
-def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> None:
+def test_the_record_has_the_hashes_of_what_decides_a_run(tmp_path: Path) -> None:
     shards, bank = tmp_path / "shards", tmp_path / "bank"
-    for folder, made_of in (
-        (shards, {"archive": "a", "ingest": "i", "manifest": "m", "code": "c"}),
-        (bank, {"checkpoint": None, "masks": "k", "segmentation": "s", "options": {}}),
-    ):
+    for folder in (shards, bank):
         folder.mkdir()
-        write_index(folder, [], made_of)
+        write_index(folder, [])
     hashes = run_facts(shards, bank, RunOptions(), seed=0)["hashes"]
     assert hashes == {
         "shards": sha256(shards / HASHES),
-        "archive": "a",
-        "manifest": "m",
         "bank": sha256(bank / HASHES),
-        "checkpoint": None,
-        "masks": "k",
         "pretrained": None,
         "truth": None,
     }
@@ -62,7 +55,6 @@ def test_the_hashes_reach_down_to_the_archive_and_the_masks(tmp_path: Path) -> N
     truth.write_bytes(b"masks")
     facts = run_facts(shards, bank, RunOptions(), seed=0, truth=truth)
     assert facts["hashes"] == hashes | {"truth": sha256(truth)}
-    assert "masks" not in run_facts(shards, None, RunOptions(), seed=0)["hashes"]
 
 
 def test_the_commit_is_that_of_the_start(

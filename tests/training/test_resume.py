@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from pipeline.data.training_images import TrainingImages
-from pipeline.environment import current_environment
 from pipeline.files import read_json
 from pipeline.launcher import main
 from pipeline.options.run import RunOptions
+from pipeline.provenance.environment import current_environment
 from pipeline.training.checkpoint import read_state
 from tests.cases import long_but
 from tests.faults import file_limit

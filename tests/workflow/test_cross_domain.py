@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline.files import read_json, sha256
-from pipeline.lineage.trace import trace
-from pipeline.origin import read_origin
+from pipeline.provenance.record import read_record
+from pipeline.provenance.trace import trace
 from tests.miniatures import MINIATURES, own_folders, write_zip
 
 
@@ -27,7 +27,7 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(
     assert sha256(run / "weights.safetensors") == sha256(trained)
     # Snakemake touches what a job has made: the original must not become newer by it
     assert not (run / "weights.safetensors").samefile(trained)
-    assert read_origin(trained)["arguments"]["needs"] == {
+    assert read_record(trained)["arguments"]["needs"] == {
         "camera_embedding": False,
         "identities": 3,
         "tested": False,

@@ -74,7 +74,7 @@ def results(project: Project) -> dict[str, str]:
 def features_hash(path: Path) -> str:
     digest = hashlib.sha256()
     with np.load(path) as arrays:
-        for name in sorted(set(arrays) - {"made_of"}):
+        for name in sorted(set(arrays)):
             digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
             digest.update(arrays[name].tobytes())
     return digest.hexdigest()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pipeline.lineage.trace import trace
+from pipeline.provenance.trace import trace
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.outcome import outcome
 

@@ -132,8 +132,8 @@ def test_a_message_reruns_nothing_and_an_operator_its_stage_and_what_follows(fin
     finally:
         shutil.rmtree(folder)
         (finished.folder / "before").rename(folder)
-    figures = {"ablation", "attention", "map_by_occlusion", "k_histogram", "patches", "ranks"}
-    assert planned == {"score", "tabulate", "compare", "pages", "publish", "all"} | figures
+    figures = {"ablation", "attention", "curves", "k_histogram", "map_by_occlusion", "patches"}
+    assert planned == {"score", "ranks", "tabulate", "compare", "pages", "publish", "all"} | figures
 
 
 def test_changing_one_variant_reruns_that_variant_only(finished):

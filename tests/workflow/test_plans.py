@@ -38,11 +38,10 @@ def test_any_variant_that_is_defined_and_any_seed_can_be_asked_for(project: Proj
 def test_a_data_set_of_any_size_is_rendered_and_published(project: Project) -> None:
     large = {"train_identities": 1000, "height": 256}
     project.configure(data={"dataset": "synthetic"}, benchmark=large)
-    plan = project.snakemake("--dry-run", "--printshellcmds", "synthetic_dataset").stdout
+    plan = project.snakemake("--dry-run", "synthetic_dataset").stdout
     archive, dataset = sorted(path for path in outputs(plan) if not path.endswith("truth.npz"))
     assert re.fullmatch(r"results/synthetic-[0-9a-f]{8}/archive\.zip", archive)
     assert dataset == archive.replace("archive.zip", "dataset")
-    assert plan.count('"height":256') == 2  # to render, and in the datasheet
     assert "rule ingest" not in plan
 
 

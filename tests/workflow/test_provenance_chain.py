@@ -16,8 +16,8 @@ from pipeline.data.names import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.launcher import main
-from pipeline.lineage.trace import trace
-from pipeline.origin import origin_path, read_origin
+from pipeline.provenance.record import read_record, record_path
+from pipeline.provenance.trace import trace
 from tests.cases import long_but
 from tests.workflow.conftest import OCCLUDERS
 from tests.workflow.outcome import is_result
@@ -125,7 +125,7 @@ def test_a_flipped_bit_is_noticed_and_named(here: Path, name: str, place: float)
     "name", long_but([name for name in FILES if not name.startswith(FOLDERS)], FILES[0])
 )
 def test_a_flipped_bit_of_a_record_is_noticed_and_named(here: Path, name: str) -> None:
-    record = origin_path(Path(name))
+    record = record_path(Path(name))
     with flipped(record, 0.5):
         assert f"BROKEN {record}" in refused()
 
@@ -165,7 +165,7 @@ def test_every_file_of_the_results_can_say_where_it_came_from(here: Path, capsys
     for path in [*named, RECEIPT]:
         assert path.name.startswith("one") or {path, *path.parents} & set(made), path
     for result in made:
-        origin = read_origin(result)
+        origin = read_record(result)
         assert {"stage", "arguments", "code", "commit", "dirty", "versions"} <= set(origin)
         assert origin["started"] <= origin["finished"]
     trace(RECEIPT)

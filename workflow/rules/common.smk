@@ -7,7 +7,7 @@ from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.files import shipped
 from pipeline.options.run import TrainingNeeds
-from pipeline.provenance import code_hash
+from pipeline.provenance.code import code_hash
 from pipeline.run import Benchmark
 from pipeline.tables.published import published_rows
 

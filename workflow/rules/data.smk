@@ -97,7 +97,6 @@ rule shard:
     input:
         images="results/{dataset}/images",
         manifest="results/{dataset}/manifest.csv",
-        record="results/{dataset}/ingest.json",
     output:
         shards=directory("results/{dataset}/shards"),
     log:

@@ -31,7 +31,6 @@ if CONFIG.occluders.masks == "sam":
             images=occluder_images,
         output:
             masks=f"{MASKS}.jsonl",
-            record=f"{MASKS}.json",
         log:
             f"results/logs/occluders/{Path(MASKS).name}.log",
         conda:
@@ -59,7 +58,6 @@ else:
             images=occluder_images,
         output:
             masks=f"{MASKS}.jsonl",
-            record=f"{MASKS}.json",
         log:
             f"results/logs/occluders/{Path(MASKS).name}.log",
         conda:
@@ -77,7 +75,6 @@ rule select:
     input:
         images=occluder_images,
         masks=f"{MASKS}.jsonl",
-        record=f"{MASKS}.json",
     output:
         bank=directory(BANK),
     log:

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-# the package is beside the workflow, wherever the working directory is
-sys.path.insert(0, str(Path(snakemake.scriptdir).parents[1]))  # noqa: F821
-
 if __name__ == "__main__":  # not in a process that the stage starts
+    # the package is beside the workflow, wherever the working directory is
+    sys.path.insert(0, str(Path(snakemake.scriptdir).parents[1]))  # noqa: F821
+
     from pipeline.launcher import launch
 
     launch(snakemake)  # noqa: F821

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from pipeline.environment import commit, versions
 from pipeline.errors import InputError
 from pipeline.evaluation.link_run import link_run
 from pipeline.files import sha256
 from pipeline.launcher import main, run_stage
 from pipeline.options.run import ModelOptions
-from pipeline.origin import origin_path, read_origin
-from pipeline.provenance import code_hash
-from tests.lineage.making import make, write
+from pipeline.provenance.code import code_hash
+from pipeline.provenance.environment import commit, versions
+from pipeline.provenance.record import read_record, record_path
+from tests.provenance.making import make, write
 
 
 def test_a_record_says_by_what_of_what_where_and_when(tmp_path: Path) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    origin = read_origin(made)
+    origin = read_record(made)
     assert origin["stage"] == "pipeline.evaluation.link_run"
     assert origin["code"] == code_hash("pipeline.evaluation.link_run")
     assert origin["arguments"] == {
@@ -41,7 +41,7 @@ def test_a_record_says_by_what_of_what_where_and_when(tmp_path: Path) -> None:
 def test_what_was_made_is_an_input_and_what_was_not_is_a_source(tmp_path: Path) -> None:
     first = make(write(tmp_path / "a.txt", "a"), tmp_path / "first")
     photos = write(tmp_path / "photos" / "one.jpg", "1").parent
-    origin = read_origin(make(first, tmp_path / "second", photos))
+    origin = read_record(make(first, tmp_path / "second", photos))
     assert origin["inputs"] == {str(first): sha256(first)}
     assert origin["sources"] == {str(photos): {"one.jpg": sha256(photos / "one.jpg")}}
 
@@ -55,7 +55,7 @@ def test_options_are_recorded_whole_and_facts_as_returned(tmp_path: Path) -> Non
 
     stage.__module__ = link_run.__module__
     run_stage(stage, {"options": ModelOptions(k_min=7)}, outputs=[output])
-    origin = read_origin(output)
+    origin = read_record(output)
     assert origin["arguments"]["options"] == ModelOptions(k_min=7).model_dump(mode="json")
     assert origin["facts"] == {"device": "cpu"}
 
@@ -70,7 +70,7 @@ def test_of_a_folder_that_is_not_read_whole_the_stage_says_what_it_has_read(tmp_
 
     stage.__module__ = link_run.__module__
     run_stage(stage, {}, [photos], [tmp_path / "x"])
-    origin = read_origin(tmp_path / "x")
+    origin = read_record(tmp_path / "x")
     assert origin["sources"] == {str(photos): {"one.jpg": "its hash"}}
     assert origin["facts"] == {}
 
@@ -88,15 +88,15 @@ def test_a_source_is_recorded_as_it_was_when_the_job_began(
 
     stage.__module__ = link_run.__module__
     run_stage(stage, {}, [source], [tmp_path / "x"])
-    assert read_origin(tmp_path / "x")["sources"] == {str(source): began}
+    assert read_record(tmp_path / "x")["sources"] == {str(source): began}
 
 
 def test_records_lie_beside_the_results_and_are_not_among_their_inputs(tmp_path: Path) -> None:
     """Times are in records, so that no result may have one among its inputs."""
     first = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    assert list(tmp_path.rglob(".provenance/*")) == [origin_path(first)]
+    assert list(tmp_path.rglob(".provenance/*")) == [record_path(first)]
     again = make(tmp_path / "a.txt", tmp_path / "again")
-    assert read_origin(first)["contents"] == read_origin(again)["contents"]
+    assert read_record(first)["contents"] == read_record(again)["contents"]
 
 
 def test_a_job_that_fails_leaves_no_record(tmp_path: Path) -> None:
@@ -138,35 +138,35 @@ def test_marks_of_the_system_in_a_folder_are_none_of_its_contents(tmp_path: Path
     folder = write(tmp_path / "photos" / "one.jpg", "1").parent
     for name in (".DS_Store", ".snakemake_timestamp"):
         write(folder / name, "")
-    origin = read_origin(make(write(tmp_path / "c", "c"), tmp_path / "made", folder))
+    origin = read_record(make(write(tmp_path / "c", "c"), tmp_path / "made", folder))
     assert list(origin["sources"][str(folder)]) == ["one.jpg"]
 
 
 def test_no_bit_of_a_record_changes_unnoticed(tmp_path: Path) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    record = origin_path(made)
+    record = record_path(made)
     whole = record.read_bytes()
     for place in range(len(whole) - 1):  # but for the last newline, which says nothing
         changed = bytearray(whole)
         changed[place] ^= 1 << place % 8
         record.write_bytes(changed)
         with pytest.raises(InputError, match=r"\.provenance/a\.txt\.json: "):
-            read_origin(made)
+            read_record(made)
     record.write_bytes(whole)
-    assert read_origin(made)
+    assert read_record(made)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"seal": 1}'])
 def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    origin_path(made).write_text(text)
+    record_path(made).write_text(text)
     with pytest.raises(InputError, match=r"a\.txt\.json: "):
-        read_origin(made)
+        read_record(made)
 
 
 def test_the_record_of_another_file_is_none(tmp_path: Path) -> None:
     """They may have the same bytes, or be made of each other."""
     first, second = (make(write(tmp_path / name, "x"), tmp_path / "made") for name in "ab")
-    origin_path(first).write_bytes(origin_path(second).read_bytes())
+    record_path(first).write_bytes(record_path(second).read_bytes())
     with pytest.raises(InputError, match=r"a\.json: is the record of how b was made, not a"):
-        read_origin(first)
+        read_record(first)

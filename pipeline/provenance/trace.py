@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import InputError, some
-from pipeline.lineage.chain import Chain
-from pipeline.lineage.links import BAD, GONE, Link, bad_files, tree_lines, walk
+from pipeline.provenance.chain import Chain
+from pipeline.provenance.links import BAD, GONE, Link, bad_files, tree_lines, walk
 from pipeline.run import HEADLINES
 from pipeline.tables.tabulate import read_table
 
@@ -45,8 +45,8 @@ def _choose(table: Path, cell: str) -> dict[str, str]:
 
 def _of_variant(table: Link, variant: str) -> Link:
     """The table, made of the runs of one variant: results/<experiment>/<variant>/seed<n>."""
-    runs = (run for run in table.made_of if f"/{variant}/seed" in run.name)
-    return table._replace(made_of=tuple(runs))
+    runs = (run for run in table.inputs if f"/{variant}/seed" in run.name)
+    return table._replace(inputs=tuple(runs))
 
 
 def _headline(row: dict[str, str]) -> str:

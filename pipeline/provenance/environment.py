@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipeline import ROOT
 from pipeline.errors import warn
-from pipeline.provenance import ROOT
 
 PACKAGES = (
     *("filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic", "requests"),

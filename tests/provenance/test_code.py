@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from pipeline import provenance
-from pipeline.meaning import meaning
-from pipeline.provenance import ROOT, code_hash, deciding_modules, is_plumbing
+from pipeline import ROOT, provenance
+from pipeline.provenance.code import code_hash, deciding_modules, is_plumbing
+from pipeline.provenance.meaning import meaning
 
 STAGE = '''
 """A stage."""

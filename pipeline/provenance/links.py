@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.origin import Contents, differing, digest
+from pipeline.provenance.record import Contents, differing, digest
 
 OK = "ok"
 CHANGED = "CHANGED"
@@ -27,7 +27,7 @@ class Link(NamedTuple):
     sha256: str | None = None
     """As recorded."""
     note: str = ""
-    made_of: tuple[Link, ...] = ()
+    inputs: tuple[Link, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -52,7 +52,7 @@ def _state(name: str, found: Contents, expected: Contents) -> str:
 
 
 def walk(links: tuple[Link, ...]) -> Iterator[Link]:
-    """All links of the trees, each once, before what it is made of."""
+    """All links of the trees, each once, before its inputs."""
     seen = set[Key]()
     todo = [*reversed(links)]
     while todo:
@@ -60,13 +60,13 @@ def walk(links: tuple[Link, ...]) -> Iterator[Link]:
         if link.key not in seen:
             seen.add(link.key)
             yield link
-            todo += reversed(link.made_of)
+            todo += reversed(link.inputs)
 
 
 def bad_files(links: tuple[Link, ...]) -> list[Link]:
     """The links that are not as recorded; of a folder, its files."""
     bad = [link for link in walk(links) if link.state in BAD]
-    return [link for link in bad if not any(f"{link.name}/" in part.name for part in link.made_of)]
+    return [link for link in bad if not any(f"{link.name}/" in part.name for part in link.inputs)]
 
 
 def tree_lines(
@@ -84,4 +84,4 @@ def tree_lines(
         yield f"{link.state:8}{link.sha256 or '-':65}{'  ' * depth}{link.name}{note}"
         if not known:
             printed.add(link.key)
-            yield from tree_lines(link.made_of, depth + 1, printed)
+            yield from tree_lines(link.inputs, depth + 1, printed)

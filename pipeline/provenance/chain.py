@@ -6,13 +6,20 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.lineage.links import BROKEN, CHANGED, GONE, MISSING, OK, Link, compare
-from pipeline.origin import Contents, Origin, contents, digest, origin_path, read_origin
-from pipeline.provenance import code_hash
+from pipeline.provenance.code import code_hash
+from pipeline.provenance.links import BROKEN, CHANGED, GONE, MISSING, OK, Link, compare
+from pipeline.provenance.record import (
+    Contents,
+    JobRecord,
+    contents,
+    digest,
+    read_record,
+    record_path,
+)
 
 
 class Chain:
-    """Follows the origins of files and folders; each is read and hashed once."""
+    """Follows the records of files and folders; each is read and hashed once."""
 
     def __init__(self) -> None:
         self._links: dict[Path, Link] = {}
@@ -24,26 +31,26 @@ class Chain:
         Without a record to trust, nothing is known of it: the record is the link that is bad.
         """
         if path not in self._links:
-            # found by a record that leads back to its own result, and so is that of another one
-            self._links[path] = Link(BROKEN, str(origin_path(path)), note="made of itself")
+            # sentinel: found only if records form a cycle
+            self._links[path] = Link(BROKEN, str(record_path(path)), note="made of itself")
             self._links[path] = self._follow(path)
         return self._links[path]
 
     def _follow(self, path: Path) -> Link:
         try:
-            origin = read_origin(path)
+            record = read_record(path)
         except FileNotFoundError:
-            return Link(MISSING, str(origin_path(path)), note=f"how {path} was made")
+            return Link(MISSING, str(record_path(path)), note=f"how {path} was made")
         except InputError as error:
-            return Link(BROKEN, str(origin_path(path)), note=str(error))
-        made = [self._input(Path(name), used) for name, used in origin["inputs"].items()]
-        found = [self._source(Path(name), used) for name, used in origin["sources"].items()]
-        note = _note(origin)
+            return Link(BROKEN, str(record_path(path)), note=str(error))
+        made = [self._input(Path(name), used) for name, used in record["inputs"].items()]
+        found = [self._source(Path(name), used) for name, used in record["sources"].items()]
+        note = _note(record)
         if not path.exists():
-            return Link(MISSING, str(path), digest(origin["contents"]), note, (*made, *found))
-        link = compare(path, contents(path), origin["contents"])
+            return Link(MISSING, str(path), digest(record["contents"]), note, (*made, *found))
+        link = compare(path, contents(path), record["contents"])
         note = f"{link.note}; {note}" if link.note else note
-        return link._replace(note=note, made_of=(*link.made_of, *made, *found))
+        return link._replace(note=note, inputs=(*link.inputs, *made, *found))
 
     def _input(self, path: Path, used: str) -> Link:
         """What was made, as it was when it was used."""
@@ -76,12 +83,12 @@ def _code(stage: str) -> str | None:
         return None
 
 
-def _note(origin: Origin) -> str:
+def _note(record: JobRecord) -> str:
     """By what, where and when something was made."""
-    stage = origin["stage"]
-    same = "this code" if origin["code"] == _code(stage) else f"other code, {origin['code']}"
-    commit = origin["commit"] or "outside of git"
-    changes = " with changes" if origin["dirty"] else ""
-    facts = [f"{name} {value}" for name, value in origin["facts"].items()]
-    times = f"{origin['started']} to {origin['finished']}, {origin['seconds']} s"
+    stage = record["stage"]
+    same = "this code" if record["code"] == _code(stage) else f"other code, {record['code']}"
+    commit = record["commit"] or "outside of git"
+    changes = " with changes" if record["dirty"] else ""
+    facts = [f"{name} {value}" for name, value in record["facts"].items()]
+    times = f"{record['started']} to {record['finished']}, {record['seconds']} s"
     return ", ".join([stage, *facts, times, f"{commit}{changes}", f"by {same}"])

@@ -1,14 +1,13 @@
-"""A record beside each result: by what job it was made, of what, from which options, and when.
+"""A record beside each result: which job made it, of which inputs, with which options, and when.
 
-The origin of `figures/bank.png` lies in `figures/.provenance/bank.png.json`. Times are in it, and
-so nothing that is made has it among its inputs: results are the same to the byte, origins are not.
+The record of `figures/bank.png` is `figures/.provenance/bank.png.json`. It holds times, so that no
+result may have it among its inputs: results are the same to the byte, records are not.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,16 +17,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.environment import current_environment
 from pipeline.errors import InputError, some
 from pipeline.files import folder_hashes, read_json, sha256, write_json
-from pipeline.provenance import code_hash
+from pipeline.provenance.code import code_hash
+from pipeline.provenance.environment import current_environment
 
 FOLDER = ".provenance"
 SEAL = "seal"
 """The key of a record's own hash."""
 
-Origin = dict[str, Any]
+JobRecord = dict[str, Any]
 Contents = str | dict[str, str]
 """SHA-256 of a file, or of each file in a folder by its name there."""
 
@@ -46,12 +45,12 @@ def _json_hash(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def origin_path(path: Path) -> Path:
-    """Where the origin of a file or folder is recorded."""
+def record_path(path: Path) -> Path:
+    """Where the record of a file or folder is."""
     return path.parent / FOLDER / f"{path.name}.json"
 
 
-def read_origin(path: Path) -> Origin:
+def read_record(path: Path) -> JobRecord:
     """How `path` was made; InputError for a record that is not as it was written.
 
     `name` (of the file or folder), `stage`, `code` (its hash), `arguments` (all options, resolved),
@@ -60,42 +59,40 @@ def read_origin(path: Path) -> Origin:
     `started` and `finished` (ISO 8601, UTC), `seconds`, and the environment (versions, platform,
     GPU, commit, dirty).
     """
-    record = origin_path(path)
+    file = record_path(path)
     try:
-        origin = read_json(record)
-        seal, name = origin.pop(SEAL), origin["name"]
+        record = read_json(file)
+        seal, name = record.pop(SEAL), record["name"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{record}: expected the record of how {path} was made: {error!r}"
-        ) from None
-    if _json_hash(origin) != seal:
-        raise InputError(f"{record}: was changed after it was written")
+        raise InputError(f"{file}: expected the record of how {path} was made: {error!r}") from None
+    if _json_hash(record) != seal:
+        raise InputError(f"{file}: was changed after it was written")
     if name != path.name:
-        raise InputError(f"{record}: is the record of how {name} was made, not {path.name}")
-    return origin
+        raise InputError(f"{file}: is the record of how {name} was made, not {path.name}")
+    return dict(record)
 
 
 @contextmanager
 def recorded(
     stage: Callable[..., Any],
     arguments: Mapping[str, Any],
-    made_of: Sequence[Path],
-    makes: Sequence[Path],
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
 ) -> Iterator[dict[str, Any]]:
-    """Record the origin of each file or folder of `makes` when the block ends well.
+    """Write the record of each file or folder of `outputs` when the block ends well.
 
     What the block puts into the mapping is recorded as facts; `sources` there are contents of
     folders of which it has not read all, by path. Raises InputError, before the block, for a path
-    of `made_of` that is no longer what its own origin says.
+    of `inputs` that is no longer what its own record says.
     """
     facts: dict[str, Any] = {}
-    if not makes:
+    if not outputs:
         yield facts
         return
-    module = _module(stage)
-    made = [path for path in made_of if origin_path(path).is_file()]
-    others = [path for path in made_of if path not in made]
-    job: Origin = {
+    module = stage.__module__
+    made = [path for path in inputs if record_path(path).is_file()]
+    others = [path for path in inputs if path not in made]
+    job: JobRecord = {
         "stage": module,
         "code": code_hash(module),
         "arguments": {name: _plain(value) for name, value in arguments.items()},
@@ -111,15 +108,9 @@ def recorded(
     read = files | facts.pop("sources", {})
     job |= {"sources": {str(path): read.get(str(path)) or contents(path) for path in others}}
     job |= {"facts": facts}
-    for path in makes:
-        origin = job | {"name": path.name, "contents": contents(path)}
-        write_json(origin_path(path), origin | {SEAL: _json_hash(origin)})
-
-
-def _module(stage: Callable[..., Any]) -> str:
-    """The name of the stage's module, which is __main__ where it is run from the command line."""
-    spec = sys.modules[stage.__module__].__spec__
-    return spec.name if spec else stage.__module__
+    for path in outputs:
+        record = job | {"name": path.name, "contents": contents(path)}
+        write_json(record_path(path), record | {SEAL: _json_hash(record)})
 
 
 def _plain(value: Any) -> Any:
@@ -133,12 +124,12 @@ def _plain(value: Any) -> Any:
 
 def _checked(path: Path) -> Contents:
     """What is there, if it is what was made."""
-    found, expected = contents(path), read_origin(path)["contents"]
+    found, expected = contents(path), read_record(path)["contents"]
     if found == expected:
         return found
     changed = [str(path / name) for name in differing(found, expected)] or [str(path)]
     raise InputError(
-        f"{some(changed)}: not as it was made, by the hash in {origin_path(path)}: put it back, or "
+        f"{some(changed)}: not as it was made, by the hash in {record_path(path)}: put it back, or "
         f"delete {path} and let the workflow make it again"
     )
 

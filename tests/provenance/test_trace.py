@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage.trace import trace
-from pipeline.provenance import ROOT
-from tests.lineage.making import make, write
+from pipeline import ROOT
+from pipeline.provenance.trace import trace
+from tests.provenance.making import make, write
 
 REFERENCE = ROOT / "workflow" / "report" / "components.csv"
 

@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from pipeline import environment
-from pipeline.environment import PACKAGES, find_drift, normal_name, read_pins, versions
+from pipeline.provenance.environment import PACKAGES, find_drift, normal_name, read_pins, versions
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

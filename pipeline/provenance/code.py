@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.meaning import meaning
+from pipeline import ROOT
+from pipeline.provenance.meaning import meaning
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "pipeline"
 PLUMBING = (
-    *("cli", "environment", "errors", "lineage", "meaning", "origin", "provenance"),
+    *("errors", "launcher", "provenance"),
     *("data.checks", "data.trainable", "training.interruption"),
 )
 """Modules and folders that decide no result: command line, messages, records, signals, checks."""

@@ -8,11 +8,11 @@ import pytest
 
 from pipeline.evaluation.link_run import link_run
 from pipeline.launcher import run_stage
-from pipeline.lineage.chain import Chain
-from pipeline.lineage.links import Link, bad_files, tree_lines, walk
-from pipeline.origin import origin_path
-from pipeline.provenance import code_hash
-from tests.lineage.making import make, write
+from pipeline.provenance.chain import Chain
+from pipeline.provenance.code import code_hash
+from pipeline.provenance.links import Link, bad_files, tree_lines, walk
+from pipeline.provenance.record import record_path
+from tests.provenance.making import make, write
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_an_input_that_was_made_anew_since_is_not_what_was_used(last: Path) -> N
 
 
 def test_without_a_record_nothing_is_believed(last: Path) -> None:
-    record = origin_path(last.parent.parent / "middle" / "a.txt")
+    record = record_path(last.parent.parent / "middle" / "a.txt")
     text = record.read_text()
     record.write_text(text.replace("link_run", "link_ran"))
     assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
@@ -99,7 +99,7 @@ def test_without_a_record_nothing_is_believed(last: Path) -> None:
 
 def test_a_record_that_leads_back_to_its_own_result_is_no_endless_chain(last: Path) -> None:
     middle = last.parent.parent / "middle" / "a.txt"
-    origin_path(middle).write_bytes(origin_path(last).read_bytes())
+    record_path(middle).write_bytes(record_path(last).read_bytes())
     assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
 
 
@@ -118,7 +118,7 @@ def test_a_line_says_by_what_and_when(last: Path) -> None:
 
 
 def test_other_code_is_said_but_no_error(last: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.lineage.chain.code_hash", lambda stage: "other")
+    monkeypatch.setattr("pipeline.provenance.chain.code_hash", lambda stage: "other")
     first, *_ = tree_lines((Chain().follow(last),))
     assert "by other code, " in first
     assert bad(last) == []
@@ -128,7 +128,7 @@ def test_a_stage_that_is_no_longer_there_is_other_code(
     last: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "pipeline.no_such_stage"
-    monkeypatch.setattr("pipeline.lineage.chain.code_hash", lambda stage: code_hash(name))
+    monkeypatch.setattr("pipeline.provenance.chain.code_hash", lambda stage: code_hash(name))
     first, *_ = tree_lines((Chain().follow(last),))
     assert "by other code, " in first
     assert bad(last) == []
@@ -136,7 +136,7 @@ def test_a_stage_that_is_no_longer_there_is_other_code(
 
 def test_a_bad_file_is_named_though_a_folder_elsewhere_ends_like_it() -> None:
     inside = Link("CHANGED", "results/photos/one.jpg")
-    links = (Link("CHANGED", "photos"), Link("CHANGED", "results/photos", made_of=(inside,)))
+    links = (Link("CHANGED", "photos"), Link("CHANGED", "results/photos", inputs=(inside,)))
     assert [link.name for link in bad_files(links)] == ["photos", "results/photos/one.jpg"]
 
 
