@@ -15,7 +15,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from pipeline import environment
+from pipeline.provenance import environment
 from pipeline.provenance.environment import PACKAGES, find_drift, normal_name, read_pins, versions
 
 ROOT = Path(__file__).resolve().parent.parent
