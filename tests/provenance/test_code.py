@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from pipeline import ROOT, provenance
+from pipeline import ROOT
+from pipeline.provenance import code
 from pipeline.provenance.code import code_hash, deciding_modules, is_plumbing
 from pipeline.provenance.meaning import meaning
 
@@ -113,7 +114,7 @@ def package(tmp_path, monkeypatch):
     for name, text in sources.items():
         (folder / f"{name}.py").write_text(text)
     (folder / "__init__.py").touch()
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(code, "ROOT", tmp_path)
     forget()
     yield folder
     forget()
@@ -121,7 +122,7 @@ def package(tmp_path, monkeypatch):
 
 def forget():
     """Another process knows nothing of the sources that were read here."""
-    for function in (code_hash, provenance._module_hash, provenance._imports, provenance._parse):
+    for function in (code_hash, code._module_hash, code._imports, code._parse):
         function.cache_clear()
 
 

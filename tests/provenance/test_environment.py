@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from pipeline.provenance import environment
 from pipeline.provenance.environment import PACKAGES, find_drift, normal_name, read_pins, versions
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
