@@ -84,8 +84,8 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("variants.dpsm.backbone", {"name": "vit_b"}, ["variants.dpsm.backbone.name: timm"]),
         (
             "training.identities",
-            151,
-            ["training.identities: found 151 in a batch", "synthetic has 150 to train on"],
+            101,
+            ["training.identities: found 101 in a batch", "synthetic has 100 to train on"],
         ),
         ("model.order", "height", ["model.order", "'score', 'raster' or 'stripe'", "'height'"]),
         ("data.dataset", "duke", ["data.dataset", "'market1501'", "'duke'"]),
@@ -285,7 +285,7 @@ def test_cameras_that_are_learned_cannot_be_tested_elsewhere(values):
 
 def test_ingest_expects_what_the_benchmark_draws(values):
     counts = load_config(values).ingest_options("synthetic").expected
-    assert (counts["train"].identities, counts["train"].images) == (150, 1500)
+    assert (counts["train"].identities, counts["train"].images) == (100, 1000)
     assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
     assert (counts["whole_query"].identities, counts["whole_query"].images) == (200, 200)
     values["benchmark"]["whole_queries_per_identity"] = 0

@@ -6,15 +6,18 @@ import io
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
-from pipeline.launcher import run_stage, stage_parser
+from pipeline.launcher import bind, run_stage, stage_parser
 from pipeline.options.run import ModelOptions
+from pipeline.run import Run
 
 
 def test_arguments_arrive_with_their_types():
@@ -117,3 +120,60 @@ run_stage(slow, {"output": Path(sys.argv[2])})
         assert process.stderr.read() == ""
     assert process.returncode == 128 + number
     assert list(tmp_path.iterdir()) == []
+
+
+@dataclass
+class Job:
+    """What a rule's script knows, as Snakemake hands it over."""
+
+    params: dict[str, Any]
+    input: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] = field(default_factory=dict)
+    wildcards: dict[str, str] = field(default_factory=dict)
+    threads: int = 1
+    rule: str = "some_rule"
+
+
+def test_a_rules_names_are_bound_to_the_stages_parameters():
+    def stage(
+        runs: list[Run],
+        baseline: Run,
+        bank: Path | None,
+        csv: Path,
+        options: ModelOptions,
+        seed: int,
+        processes: int = 1,
+    ) -> None:
+        """A stage."""
+
+    files = [f"r/{seed}/{name}" for seed in "ab" for name in ("run.json", "history.csv")]
+    job = Job(
+        params={"stage": "module:stage@hash", "options": '{"k_min": 7}'},
+        input={"runs": files, "baseline": ["r/a/run.json"], "bank": []},
+        output={"csv": "t.csv"},
+        wildcards={"seed": "3", "variant": "x"},
+        threads=2,
+    )
+    given = bind(stage, job)
+    assert [str(run) for run in given.pop("runs")] == ["r/a", "r/b"]
+    baseline = given.pop("baseline")
+    assert (str(baseline), baseline.files) == ("r/a", ["run.json"])
+    assert given == {
+        "bank": None,
+        "csv": Path("t.csv"),
+        "options": ModelOptions(k_min=7),
+        "seed": 3,
+        "processes": 2,
+    }
+    job.input["table"] = "other.csv"
+    with pytest.raises(TypeError, match="rule some_rule: stage has no parameter table"):
+        bind(stage, job)
+
+
+def test_a_run_reads_no_file_that_its_rule_does_not_declare(tmp_path):
+    for name in ("run.json", "history.csv"):
+        (tmp_path / name).write_text("{}")
+    (run,) = Run.from_files([tmp_path / "run.json"])
+    assert run.path("run.json") == tmp_path / "run.json"
+    with pytest.raises(LookupError, match=r"history\.csv: not an input of this stage"):
+        _ = run.history

@@ -21,7 +21,7 @@ class BenchmarkOptions(Section):
     obstacles: Positive = 8
     """Standing objects in all; most of them stand in several cameras."""
     obstacles_per_camera: Positive = 3
-    train_identities: Positive = 150
+    train_identities: Positive = 100
     train_images: Positive = 10
     """Images of each training identity."""
     train_occluded: Share = 0.07
