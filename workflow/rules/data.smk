@@ -31,6 +31,8 @@ rule render_benchmark:
         truth=f"results/{RENDERED}/truth.npz",
     log:
         f"results/logs/{RENDERED}/render_benchmark.log",
+    benchmark:
+        f"results/logs/{RENDERED}/render_benchmark.tsv"
     conda:
         "../../envs/pipeline.yaml"
     threads: 2

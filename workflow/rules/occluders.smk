@@ -33,6 +33,8 @@ if CONFIG.occluders.masks == "sam":
             masks=f"{MASKS}.jsonl",
         log:
             f"results/logs/occluders/{Path(MASKS).name}.log",
+        benchmark:
+            f"results/logs/occluders/{Path(MASKS).name}.tsv"
         conda:
             "../../envs/pipeline.yaml"
         resources:

@@ -10,6 +10,8 @@ rule train:
         record=f"{TRAINED_RUN}/run.json",
     log:
         f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.log",
+    benchmark:
+        f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.tsv"
     conda:
         "../../envs/pipeline.yaml"
     # one for each loader process; torch itself has one thread, whatever the number
