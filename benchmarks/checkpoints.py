@@ -1,10 +1,11 @@
-"""What states, hashes and records cost in a training run of the embedded benchmark.
+"""What checkpoints, hashes and records cost in a training run of the embedded benchmark.
 
     snakemake --cores all results/synthetic/shards results/occluders/bank
     python -m benchmarks.checkpoints                # variant dpeformer of config.yaml, one run
 
-Within one run, the seconds that states, hashes and records take are measured and divided by all of
-its seconds: whatever else the machine does slows both. It trains into a folder that it deletes.
+Within one run, the seconds that checkpoints, hashes and records take are measured and divided by
+all of its seconds: whatever else the machine does slows both. It trains into a folder that it
+deletes.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from pipeline.training.checkpoint import Checkpoint
 LIMIT = 3.0
 """Percent of the training time."""
 MEASURED = {
-    "states, saved and hashed": (Checkpoint, "save"),
-    "states, looked for": (Checkpoint, "restore"),
+    "checkpoints, saved and hashed": (Checkpoint, "save"),
+    "checkpoints, looked for": (Checkpoint, "restore"),
     "hashes of shards and bank": (shards, "verify"),
     "hash of the pretrained weights": (weights, "sha256"),
     "hashes of code and inputs": (stage, "run_facts"),
@@ -80,7 +81,7 @@ def measure(given: argparse.Namespace, folder: Path) -> tuple[dict[str, list[flo
             "record": folder / "run.json",
         }
         rest = {
-            "state": folder / "state.pt",
+            "checkpoint": folder / "checkpoint.pt",
             "options": config.run_options(given.variant),
             "compute": config.compute,
             "dataset": "synthetic",
@@ -108,7 +109,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print; the last line has the share of both in the whole."""
     given = parse(arguments)
-    # beside the results, so that states go to the disk that they go to in earnest
+    # beside the results, so that checkpoints go to the disk that they go to in earnest
     with tempfile.TemporaryDirectory(dir=given.results) as folder:
         taken, whole = measure(given, Path(folder))
         record = read_json(Path(folder) / "run.json")
@@ -119,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"weights {record['hashes']['weights']}, {record['precision']}, {record['device']}")
     share = 100 * cost / whole
     print(
-        f"states, hashes and records / the whole run: {share:.2f} % (at most {LIMIT} % is the aim)"
+        f"checkpoints, hashes and records / the whole run: {share:.2f} % (aim: at most {LIMIT} %)"
     )
 
 

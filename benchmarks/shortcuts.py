@@ -3,8 +3,8 @@
     snakemake --cores all results/synthetic/baseline/seed{0,1,2}/metrics.json
     python -m benchmarks.shortcuts results/synthetic results/synthetic/baseline/seed{0,1,2}
 
-Takes the folder of the benchmark (archive.zip, truth.npz, shards) and runs of one variant, whose
-test feature ranks the gallery for the occluded queries as in `pipeline.evaluation`.
+Takes the folder of the benchmark (archive.zip, ground_truth.npz, shards) and runs of one variant,
+whose test feature ranks the gallery for the occluded queries as in `pipeline.evaluation`.
 
 1. mAP of the images as they are, and with pixels of all query and gallery images painted in the
    network's mean colour, which hides what the exact masks say. "Background" is all that is neither
@@ -73,13 +73,15 @@ class Truth:
         try:
             return np.array([known[str(key)] for key in keys])
         except KeyError as error:
-            raise InputError(f"truth.npz: no masks of {error}; render, ingest and shard") from None
+            raise InputError(
+                f"ground_truth.npz: no masks of {error}; render, ingest and shard"
+            ) from None
 
 
 def read_truth(benchmark: Path) -> Truth:
     """The masks of a rendered benchmark."""
-    checked_folder(benchmark, "truth.npz")
-    with np.load(benchmark / "truth.npz", allow_pickle=False) as arrays:
+    checked_folder(benchmark, "ground_truth.npz")
+    with np.load(benchmark / "ground_truth.npz", allow_pickle=False) as arrays:
         return Truth(
             [Path(name).stem for name in arrays["name"]],
             *(arrays[name] for name in ("labels", "occlusion", "obstacle")),
@@ -102,13 +104,13 @@ def paint(
 
 @torch.inference_mode()
 def embed_painted(
-    model: DPEFormer, image: ImageOptions, shards: Path, truth: Truth, parts: Sequence[str]
+    model: DPEFormer, image: ImageOptions, shards: Path, ground_truth: Truth, parts: Sequence[str]
 ) -> Arrays:
     """Features of query and gallery with `parts` hidden, as in a features file."""
     arrays: Arrays = {}
     for split in TEST_SPLITS:
         painted = (
-            paint(batch, truth.labels[truth.rows(batch.keys)], parts, image)
+            paint(batch, ground_truth.labels[ground_truth.rows(batch.keys)], parts, image)
             for batch in read_batches(shards, split, image)
         )
         arrays |= embed_split(model, painted, split, image)
@@ -151,16 +153,18 @@ def print_painted(found: Sequence[Answers]) -> None:
         print(f"{answer.variant:<{_NAME}} {answer.map.mean():5.1f}{more}")
 
 
-def shared(arrays: Arrays, truth: Truth) -> dict[str, np.ndarray]:
+def shared(arrays: Arrays, ground_truth: Truth) -> dict[str, np.ndarray]:
     """What gallery images share with queries, by name: (Q, G) bool each.
 
     A query that another person hides has no obstacle, and shares it with no image.
     """
-    query, gallery = (truth.rows(arrays[f"{split}_keys"].tolist()) for split in TEST_SPLITS)
-    occluded = np.broadcast_to(truth.occlusion[gallery] > 0, (len(query), len(gallery)))
+    query, gallery = (ground_truth.rows(arrays[f"{split}_keys"].tolist()) for split in TEST_SPLITS)
+    occluded = np.broadcast_to(ground_truth.occlusion[gallery] > 0, (len(query), len(gallery)))
     same_camera = arrays["query_cameras"][:, None] == arrays["gallery_cameras"]
-    hidden = truth.occlusion[query] == OCCLUSIONS.index("obstacle")
-    obstacle = (truth.obstacle[query][:, None] == truth.obstacle[gallery]) & hidden[:, None]
+    hidden = ground_truth.occlusion[query] == OCCLUSIONS.index("obstacle")
+    obstacle = (ground_truth.obstacle[query][:, None] == ground_truth.obstacle[gallery]) & hidden[
+        :, None
+    ]
     return {
         "is occluded": occluded,
         "is of the query's camera": same_camera,
@@ -213,13 +217,13 @@ def print_shared(
 
 def measure(benchmark: Path, runs: Sequence[Path]) -> None:
     """Embed, rank and print."""
-    truth = read_truth(benchmark)
+    ground_truth = read_truth(benchmark)
     for run in runs:
         checked_folder(run, "weights.safetensors", "run.json")
     networks = [load_trained(run / "weights.safetensors", run / "run.json") for run in runs]
     embedded = {
         condition: [
-            embed_painted(model, options.image, benchmark / "shards", truth, parts)
+            embed_painted(model, options.image, benchmark / "shards", ground_truth, parts)
             for model, options in networks
         ]
         for condition, parts in HIDDEN.items()
@@ -229,7 +233,7 @@ def measure(benchmark: Path, runs: Sequence[Path]) -> None:
     }
     print_painted([answers(name, embedded[name][0], rankings[name]) for name in HIDDEN])
     plain, arrays = rankings[AS_THEY_ARE], embedded[AS_THEY_ARE][0]
-    print_shared(plain, arrays, shared(arrays, truth))
+    print_shared(plain, arrays, shared(arrays, ground_truth))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -139,7 +139,7 @@ def embed(
     shards: Path,
     features: Path,
     compute: ComputeOptions,
-    state: Path | None = None,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Embed the query and gallery images of `shards` with the weights of a run.
 
@@ -147,8 +147,7 @@ def embed(
     `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
     and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
     patches, `<split>_k` (M,) int64. The same of whole_query, where `shards` have it. `shards` ()
-    text is the hash of their shards.json. Deletes `state`, what the run would have resumed from.
-    Returns the device.
+    text is the hash of their shards.json. Deletes the training's `checkpoint`. Returns the device.
     Raises InputError for weights that are not those of `record`, for damaged shards and, where the
     network has a camera embedding, for an image of a camera that its training did not see.
     """
@@ -165,6 +164,6 @@ def embed(
     arrays["shards"] = np.array(sha256(shards / HASHES))
     with atomic_file(features) as partial, open(partial, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    if state is not None:
-        state.unlink(missing_ok=True)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     return {"device": device.type}

@@ -24,9 +24,9 @@ MOSTLY = 0.5
 
 
 def area_under_curve(scores: Tensor, person: Tensor) -> Tensor:
-    """(B,) float64: how often a token of the person scores higher than another one of its image.
+    """(B,) float64: per-image ROC AUC of the token scores.
 
-    `scores` (B, N), `person` (B, N) bool. Equal scores count half; NaN where all tokens are alike.
+    `scores` (B, N), `person` (B, N) bool. Ties count half; NaN where all tokens are alike.
     """
     pairs = person[:, :, None] & ~person[:, None]  # (B, N, N): the person's token, another one
     gap = scores[:, :, None] - scores[:, None]
@@ -40,13 +40,13 @@ class TokenQuality:
     Over all of them, where none has one.
     """
 
-    def __init__(self, images: TrainingImages, truth: Path, options: RunOptions) -> None:
-        """Find the masks of `images` in `truth`, which `render_benchmark` wrote.
+    def __init__(self, images: TrainingImages, ground_truth: Path, options: RunOptions) -> None:
+        """Find the masks of `images` in `ground_truth`, which `render_benchmark` wrote.
 
         Raises InputError when those of an image are not there.
         """
         self._options = options
-        labels, occluded = _read(truth, images.keys)
+        labels, occluded = _read(ground_truth, images.keys)
         chosen = np.flatnonzero(occluded | ~occluded.any()).tolist()
         self._pixels = torch.from_numpy(np.stack([images[i] for i in chosen]))
         self._cameras = torch.from_numpy(images.cameras[chosen])
@@ -68,15 +68,15 @@ class TokenQuality:
         return float(torch.cat(found).nanmean())
 
 
-def _read(truth: Path, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _read(ground_truth: Path, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Part labels (M, h, w) uint8 of the images `keys`, and which are occluded (M,) bool."""
-    with np.load(truth, allow_pickle=False) as arrays:
+    with np.load(ground_truth, allow_pickle=False) as arrays:
         rows = {Path(name).stem: row for row, name in enumerate(arrays["name"].tolist())}
         missing = [key for key in keys if key not in rows]
         if missing:
             raise InputError(
-                f"{truth}: expected the masks of all training images, found none of {missing[0]} "
-                f"and {len(missing) - 1} more: render the benchmark again"
+                f"{ground_truth}: expected the masks of all training images, found none of "
+                f"{missing[0]} and {len(missing) - 1} more: render the benchmark again"
             )
         chosen = [rows[key] for key in keys]
         return arrays["labels"][chosen], arrays["occlusion"][chosen] > 0

@@ -19,13 +19,13 @@ from pipeline.run import Run
 BINS = 5
 
 
-def read_occlusion(truth: Path) -> pd.Series:
-    """The share of the person, in percent, that something hides in each query, by key.
+def read_occlusion(ground_truth: Path) -> pd.Series:
+    """The occluded fraction of the person in each query, in percent, by key.
 
-    `truth` is the file that `pipeline.synthetic.benchmark` writes beside its archive.
+    `ground_truth` is the file that `pipeline.synthetic.benchmark` writes beside its archive.
     """
-    checked_folder(truth.parent, truth.name)
-    with np.load(truth, allow_pickle=False) as arrays:
+    checked_folder(ground_truth.parent, ground_truth.name)
+    with np.load(ground_truth, allow_pickle=False) as arrays:
         names, visible = arrays["name"], arrays["visible"].astype(np.float64)
     shares = pd.Series(100 * (1 - visible), names)
     shares = shares[shares.index.str.startswith("query/")]
@@ -33,9 +33,9 @@ def read_occlusion(truth: Path) -> pd.Series:
 
 
 def occlusion_bins(occlusion: pd.Series) -> pd.DataFrame:
-    """The bin of each query, by key: equally many queries each, by rising share that is hidden.
+    """The bin of each query, by key: equally many queries each, by rising occluded fraction.
 
-    Columns: bin (from 1), and of its queries the least, mean and largest share (percent) and the
+    Columns: bin (from 1), and of its queries the least, mean and largest fraction (percent) and the
     count. Ties go by key.
     """
     order = occlusion.sort_index().sort_values(kind="stable")
@@ -83,10 +83,10 @@ def map_by_occlusion_figure(rows: pd.DataFrame) -> Figure:
         for row in bins.itertuples()
     ]
     axes.set_xticks(bins["hidden_mean"], labels)
-    axes.set_xlabel("share of the person that is hidden", size=8)
+    axes.set_xlabel("occluded fraction of the person", size=8)
     axes.set_ylabel("mAP, %", size=8)
     axes.set_title(
-        "mAP against the share of the person that is hidden", size=9, loc="left", weight="bold"
+        "mAP against the occluded fraction of the person", size=9, loc="left", weight="bold"
     )
     tidy_axes(axes)
     figure.legend(
@@ -102,13 +102,13 @@ def map_by_occlusion_figure(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_map_by_occlusion(runs: list[Run], truth: Path, figure: Path, table: Path) -> None:
-    """Draw mAP against the hidden share of the person to a PNG and write its numbers as CSV.
+def draw_map_by_occlusion(runs: list[Run], ground_truth: Path, figure: Path, table: Path) -> None:
+    """Draw mAP against the occluded fraction of the person to a PNG and write its numbers as CSV.
 
-    `truth` is the rendered benchmark's; `table` has the rows of `binned_map`. Raises InputError
-    when the runs are of another benchmark.
+    `ground_truth` is the rendered benchmark's; `table` has the rows of `binned_map`. Raises
+    InputError when the runs are of another benchmark.
     """
-    rows = binned_map(runs, read_occlusion(truth))
+    rows = binned_map(runs, read_occlusion(ground_truth))
     with atomic_file(table) as partial:
         rows.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
     save_figure(map_by_occlusion_figure(rows), figure)

@@ -24,7 +24,7 @@ from pipeline.provenance.code import code_hash, fingerprint
 def segment(
     images: Path,
     masks: Path,
-    state: Path,
+    checkpoint: Path,
     sam: SamOptions,
     generator: GeneratorOptions,
     compute: ComputeOptions,
@@ -32,11 +32,11 @@ def segment(
 ) -> dict[str, Any]:
     """Write the masks of all images below `images` to a file (see pipeline.occluders.masks).
 
-    One image is in memory at a time. Each line is kept in
-    `state` as soon as it is made; a job that was killed resumes after it and ends with the same
-    bytes as one that was not. Returns the device and what was read. Raises InputError for a folder
-    without images, images that do not decode (all are named, before any work is done, unless
-    `source` says to list them) and weights that are missing or wrong.
+    One image is in memory at a time. Each line is kept in `checkpoint` as soon as it is made; a job
+    that was killed resumes after it and ends with the same bytes as one that was not. Returns the
+    device and what was read. Raises InputError for a folder without images, images that do not
+    decode (all are named, before any work is done, unless `source` says to list them) and weights
+    that are missing or wrong.
     """
     names = sample(list_images(images), source.limit, source.seed)
     problems = check_images(images, names)
@@ -54,8 +54,8 @@ def segment(
         "code": code_hash("pipeline.occluders.segment"),
         "torch": torch.__version__,
     }
-    with exclusive(masks):  # a job that outlived a killed Snakemake may be at work on the state
-        journal = Journal(state, fingerprint(facts))
+    with exclusive(masks):  # a job that outlived a killed Snakemake may hold the checkpoint
+        journal = Journal(checkpoint, fingerprint(facts))
         todo = enumerate(names[journal.done :], start=journal.done)
         for number, name in tqdm(
             todo, "segment", len(names), initial=journal.done, mininterval=5, dynamic_ncols=True

@@ -18,5 +18,5 @@ class ComputeOptions(Section):
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that decode and augment; 0: the training process itself."""
     checkpoint_steps: Positive = 2000
-    """A training saves its state after so many steps, and loses no more of them when it is killed.
-    ViT-B's state is over 1 GB: more often, and saving costs more than a hundredth of the time."""
+    """Steps between two checkpoints: a training that is killed loses at most so many. ViT-B's
+    checkpoint is over 1 GB: more often, and saving costs more than a hundredth of the time."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.options.base import Positive, Section, Share
+from pipeline.options.base import Fraction, Positive, Section
 
 
 class RerankOptions(Section):
@@ -19,7 +19,7 @@ class RerankOptions(Section):
     """Nearest neighbours among which k-reciprocal ones are looked for."""
     k2: Positive = 6
     """Nearest neighbours over which the encoding of an image is averaged; 1: it is not."""
-    lambda_value: Share = 0.3
+    lambda_value: Fraction = 0.3
     """Weight of the original distance; the Jaccard distance has the rest."""
 
 

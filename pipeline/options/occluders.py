@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import LocalPath, Positive, Section, Seed, Sha256, Share, with_suffix
+from pipeline.options.base import Fraction, LocalPath, Positive, Section, Seed, Sha256, with_suffix
 from pipeline.options.rendered import SceneOptions
 
 
@@ -23,24 +23,24 @@ class GeneratorOptions(Section):
     """The automatic mask generator of segment-anything; loose, the filters below decide."""
 
     points_per_side: Positive = 10
-    predicted_iou: Share = 0.6
-    stability: Share = 0.5
+    predicted_iou: Fraction = 0.6
+    stability: Fraction = 0.5
     stability_offset: Annotated[float, Field(gt=0)] = 0.5
-    box_nms: Share = 0.7
+    box_nms: Fraction = 0.7
 
 
 class FilterOptions(Section):
     """Which masks become occluders. Areas are shares of the source image."""
 
-    min_area: Share = 0.01
-    max_area: Share = 0.4
+    min_area: Fraction = 0.01
+    max_area: Fraction = 0.4
     max_aspect: Annotated[float, Field(ge=1)] = 6.0
     """Longer side over shorter side of the mask's box."""
-    max_border: Share = 0.2
-    """Share of the mask's outline that lies on the image border: cut-off objects."""
-    predicted_iou: Share = 0.6
-    stability: Share = 0.7
-    duplicate_iou: Share = 0.7
+    max_border: Fraction = 0.2
+    """Fraction of the mask's outline that lies on the image border: cut-off objects."""
+    predicted_iou: Fraction = 0.6
+    stability: Fraction = 0.7
+    duplicate_iou: Fraction = 0.7
     """Of two masks of one image that overlap more than this, the better one is kept."""
 
 

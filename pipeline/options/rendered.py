@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.options.base import Positive, Section, Seed, Share, with_suffix
+from pipeline.options.base import Fraction, Positive, Section, Seed, with_suffix
 from pipeline.options.data import SplitCounts
 
 
@@ -24,17 +24,17 @@ class BenchmarkOptions(Section):
     train_identities: Positive = 100
     train_images: Positive = 10
     """Images of each training identity."""
-    train_occluded: Share = 0.07
+    train_occluded: Fraction = 0.07
     test_identities: Positive = 200
     gallery_only_identities: Annotated[int, Field(ge=0)] = 50
     gallery_images: Positive = 4
     """Images of each gallery identity, each of another camera."""
-    gallery_occluded: Share = 0.13
+    gallery_occluded: Fraction = 0.13
     queries_per_identity: Positive = 2
     whole_queries_per_identity: Annotated[int, Field(ge=0)] = 1
     """Queries without an occlusion, scored apart."""
-    person_occluders: Share = 0.35
-    """Share of the occlusions that are another person; the rest are the camera's obstacles."""
+    person_occluders: Fraction = 0.35
+    """Fraction of the occlusions that are another person; the rest are the camera's obstacles."""
     junk_images: Annotated[int, Field(ge=0)] = 40
     distractor_images: Annotated[int, Field(ge=0)] = 60
 

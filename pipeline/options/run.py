@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.options.base import LocalPath, Positive, Section, Sha256, Share
+from pipeline.options.base import Fraction, LocalPath, Positive, Section, Sha256
 
 Scale = Annotated[float, Field(gt=0)]
 
@@ -31,7 +31,7 @@ class BackboneOptions(Section):
     depth: Positive | None = None
     num_heads: Positive | None = None
     mlp_ratio: float | None = None
-    drop_path: Share = 0.1
+    drop_path: Fraction = 0.1
     camera_embedding: Annotated[float, Field(ge=0)] = 0.0
     """Strength of what is learned of each camera and added to its images' tokens; 0: off.
 
@@ -74,8 +74,8 @@ class ModelOptions(Section):
 class ErasingOptions(Section):
     """Random erasing (Zhong et al., arXiv 1708.04896); the defaults are TransReID's."""
 
-    probability: Share = 0.5
-    min_area: Share = 0.02
+    probability: Fraction = 0.5
+    min_area: Fraction = 0.02
     """Smallest erased fraction of the image; the released code has 0.05."""
     max_area: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     """Largest erased fraction of the image; the released code has 0.4."""
@@ -95,8 +95,8 @@ class AugmentOptions(Section):
     """Of training views; features to test with always come from bilinear images."""
     jitter_before_resize: bool = True
     """Whether colours are jittered at the image's own size (released code), or after the resize."""
-    colour_jitter: Share = 0.1
-    flip: Share = 0.5
+    colour_jitter: Fraction = 0.1
+    flip: Fraction = 0.5
     pad: Annotated[int, Field(ge=0)] = 10
     """Pixels on each side before the random crop."""
     occlusion: Literal["none", "roa", "random_erasing", "cut_and_paste"] = "roa"
@@ -111,11 +111,11 @@ class LossOptions(Section):
     contrast: Literal["none", "coarse", "blended", "both"] = "coarse"
     """Features that the contrastive loss pulls to a memory bank of their own; coarse: paper."""
     temperature: Annotated[float, Field(gt=0)] = 0.05
-    memory_momentum: Share = 0.2
-    """Share of the old centre that an update of the memory bank keeps."""
+    memory_momentum: Fraction = 0.2
+    """Fraction of the old centre that an update of the memory bank keeps."""
     occluded_contrast: Annotated[float, Field(ge=0)] = 0.3
     global_weight: Annotated[float, Field(ge=0)] = 2.0
-    label_smoothing: Share = 0.0
+    label_smoothing: Fraction = 0.0
 
 
 class TrainingOptions(Section):
@@ -136,15 +136,15 @@ class TrainingOptions(Section):
     """Learning rate of everything but the backbone, as a multiple of `lr`."""
     bias_lr_factor: Annotated[float, Field(gt=0)] = 2.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0001
-    momentum: Share = 0.9
+    momentum: Fraction = 0.9
     schedule: Literal["epoch", "step"] = "epoch"
     """Linear warm-up and cosine. epoch (released code): set once an epoch by timm's
     CosineLRScheduler, whose cosine spans all epochs and is entered after the warm-up. step: set at
     each step; the cosine begins where the warm-up ends."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 5.0
-    warmup_start: Share = 0.01
+    warmup_start: Fraction = 0.01
     """First learning rate as a fraction of `lr`."""
-    final_lr: Share = 0.002
+    final_lr: Fraction = 0.002
     """Last learning rate as a fraction of `lr`."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -97,11 +97,11 @@ def _sincos(side: int, channels: int) -> Tensor:
 
 
 def train_small_sam(
-    scenes: Path, weights: Path, state: Path, seed: int = 0, steps: int = 12_000
+    scenes: Path, weights: Path, checkpoint: Path, seed: int = 0, steps: int = 12_000
 ) -> None:
     """Train the small SAM on rendered `scenes` and write its averaged weights (safetensors).
 
-    A training that was stopped resumes from its checkpoint `state`.
+    A training that was stopped resumes from `checkpoint`.
     """
     torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
     data, trainer = read_scenes(scenes), Trainer(steps, seed)
@@ -113,6 +113,6 @@ def train_small_sam(
 
     code = code_hash("pipeline.pretraining.small_sam")
     run = fingerprint({"seed": seed, "steps": steps, "files": [sha256(scenes)], "code": code})
-    run_steps("small SAM", steps, update, state, run, trainer.parts)
+    run_steps("small SAM", steps, update, checkpoint, run, trainer.parts)
     save_weights(trainer.average, weights)
     print(f"{weights}: small SAM after {steps} steps")

@@ -148,11 +148,11 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def train_small_vit(
-    people: Path, lessons: Path, weights: Path, state: Path, seed: int = 0, steps: int = 8_000
+    people: Path, lessons: Path, weights: Path, checkpoint: Path, seed: int = 0, steps: int = 8_000
 ) -> None:
     """Train the small ViT on rendered `people` and a teacher's `lessons`; write a timm state dict.
 
-    A training that was stopped resumes from its checkpoint `state`.
+    A training that was stopped resumes from `checkpoint`.
     """
     torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
     images, features = read_people(people), read_lessons(lessons)
@@ -166,6 +166,6 @@ def train_small_vit(
     files = [sha256(people), sha256(lessons)]
     code = code_hash("pipeline.pretraining.small_vit")
     run = fingerprint({"seed": seed, "steps": steps, "files": files, "code": code})
-    run_steps("small ViT", steps, update, state, run, trainer.parts)
+    run_steps("small ViT", steps, update, checkpoint, run, trainer.parts)
     save_weights(trainer.backbone, weights)
     print(f"{weights}: small ViT after {steps} steps")

@@ -20,18 +20,18 @@ def run_steps(
     title: str,
     steps: int,
     update: Callable[[int], Mapping[str, float]],
-    state: Path,
+    checkpoint: Path,
     run: str,
     parts: dict[str, Any],
 ) -> None:
     """Call `update(step)` for each step, which returns losses to show.
 
-    `parts` (name to module or optimiser) are saved in `state`, and the next call with the same
-    fingerprint `run` resumes from there. `state` is deleted at the end. What `update` draws must be
-    a function of the step.
+    `parts` (name to module or optimiser) are saved in `checkpoint`, and the next call with the same
+    fingerprint `run` resumes from there. `checkpoint` is deleted at the end. What `update` draws
+    must be a function of the step.
     """
-    checkpoint = Checkpoint(state, run, parts)
-    progress = checkpoint.restore(torch.device("cpu")) or Progress(datetime.now(UTC).isoformat())
+    saved = Checkpoint(checkpoint, run, parts)
+    progress = saved.restore(torch.device("cpu")) or Progress(datetime.now(UTC).isoformat())
     means: dict[str, float] = {}
     first = progress.step
     bar = tqdm(range(first, steps), title, steps, initial=first, mininterval=5)
@@ -42,6 +42,6 @@ def run_steps(
         bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items()}, refresh=False)
         progress.step = step + 1
         if progress.step % _SAVED == 0:
-            checkpoint.save(progress)
-    checkpoint.finish(progress)
-    state.unlink()
+            saved.save(progress)
+    saved.finish(progress)
+    checkpoint.unlink()

@@ -29,17 +29,16 @@ Job = tuple[int, Shot]
 
 
 def render_benchmark(
-    body: Path, archive: Path, truth: Path, options: BenchmarkOptions, processes: int = 1
+    body: Path, archive: Path, ground_truth: Path, options: BenchmarkOptions, processes: int = 1
 ) -> None:
-    """Write the benchmark's zip `archive` and the masks `truth` of its images, for analysis.
+    """Write the benchmark's zip `archive` and the masks of its images, for analysis.
 
     The archive holds `Synthetic-Occluded/<folder>/<name>.jpg` of `options.height` pixels, half as
-    wide.
-    `truth` is a .npz of `name` (M,) "<folder>/<name>.jpg", `labels` and `instances` (M, H, W) uint8
-    (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS`, `visible` (M,) float32 and
-    `obstacle` (M,) the kind of the standing obstacle in front, or "". Both have the same bytes on
-    every run, whatever the number of `processes`.
-    Raises InputError on options that no benchmark can meet.
+    wide. `ground_truth` is a .npz of `name` (M,) "<folder>/<name>.jpg", `labels` and `instances`
+    (M, H, W) uint8 (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS`, `visible` (M,)
+    float32 and `obstacle` (M,) the kind of the standing obstacle in front, or "". Both have the
+    same bytes on every run, whatever the number of `processes`. Raises InputError on options that
+    no benchmark can meet.
     """
     jobs = list(enumerate(plan_shots(options)))
     names = [f"{shot.folder}/{_file_name(shot, frame)}" for frame, shot in jobs]
@@ -55,7 +54,7 @@ def render_benchmark(
             # A ZipInfo made from a name alone has a fixed date, and JPEGs do not compress.
             file.writestr(zipfile.ZipInfo(f"{ROOT}/{names[frame]}"), _jpeg(crop.image))
     occlusion = np.array([OCCLUSIONS.index(shot.occlusion) for _, shot in jobs], np.uint8)
-    with atomic_file(truth) as partial_file, open(partial_file, "wb") as file:
+    with atomic_file(ground_truth) as partial_file, open(partial_file, "wb") as file:
         np.savez_compressed(
             file,
             name=np.array(names),

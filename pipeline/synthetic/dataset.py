@@ -24,18 +24,19 @@ _SHARD = 5_000  # samples
 
 
 def publish_dataset(
-    archive: Path, truth: Path, datasheet: Path, dataset: Path, options: BenchmarkOptions
+    archive: Path, ground_truth: Path, datasheet: Path, dataset: Path, options: BenchmarkOptions
 ) -> None:
     """Write the folder `dataset`: the images in the layout of Market-1501, masks, a datasheet.
 
-    `archive` and `truth` are those of `render_benchmark`, `datasheet` is a template. The masks are
-    WebDataset tars, `masks-00000.tar` onwards. A sample has the key of its image, `parts.png`
-    (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards the rest) and
-    `json` (visible fraction, occlusion, kind of the obstacle). The same inputs give the same bytes.
+    `archive` and `ground_truth` are those of `render_benchmark`, `datasheet` is a template. The
+    masks are WebDataset tars, `masks-00000.tar` onwards. A sample has the key of its image,
+    `parts.png` (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards the
+    rest) and `json` (visible fraction, occlusion, kind of the obstacle). The same inputs give the
+    same bytes.
     """
     with atomic_folder(dataset) as partial:
         shutil.copyfile(archive, partial / "images.zip")
-        names = _write_masks(truth, partial)
+        names = _write_masks(ground_truth, partial)
         text = Template(datasheet.read_text(encoding="utf-8")).substitute(
             _facts(options, names, sha256(archive))
         )
@@ -43,9 +44,9 @@ def publish_dataset(
     print(f"{dataset}: {len(names)} images with masks")
 
 
-def _write_masks(truth: Path, folder: Path) -> list[str]:
+def _write_masks(ground_truth: Path, folder: Path) -> list[str]:
     """Write the masks of all images and return the names of these."""
-    with np.load(truth, allow_pickle=False) as arrays:
+    with np.load(ground_truth, allow_pickle=False) as arrays:
         names, labels, instances = (arrays[key] for key in ("name", "labels", "instances"))
         visible, occlusion, obstacle = (arrays[key] for key in ("visible", "occlusion", "obstacle"))
     pattern = str(folder / "masks-%05d.tar")

@@ -1,4 +1,4 @@
-"""The resumable state of a run: whole or absent, checked when read, taken up only by that run."""
+"""Resumable checkpoints of a run: whole or absent, and checked when read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 @dataclass
 class Progress:
-    """How far a run has come, and what was noted on the way: plain values, a part of the state."""
+    """How far a run has come: plain values, a part of the checkpoint."""
 
     started: str
     """When it was started first, ISO 8601."""
@@ -40,7 +40,7 @@ class Progress:
     seconds: float = 0.0
     """Of the whole run, without what a kill has undone."""
     resumed: int = 0
-    """How often it went on from a state."""
+    """How often it was resumed."""
     environments: list[dict[str, Any]] = field(default_factory=list)
     """Those of its pieces, each once."""
     deterministic: bool = True
@@ -51,7 +51,8 @@ class Checkpoint:
     """Saves and restores the parts of a training (modules, optimiser) and its progress.
 
     Random generators need no saving: what a step draws is a function of (seed, epoch, step).
-    A state is its SHA-256 and torch's file. The last but one is kept beside it, as `*.previous.pt`.
+    A file is its SHA-256, then torch's bytes. The last but one is kept beside it, as
+    `*.previous.pt`.
     """
 
     def __init__(self, path: Path, run: str, parts: dict[str, Any]) -> None:
@@ -62,7 +63,7 @@ class Checkpoint:
         self._parts = parts
 
     def save(self, progress: Progress) -> None:
-        """Write the state; the one before it stays until this one is whole and on the disk."""
+        """Write a checkpoint; the one before it stays until this one is on the disk."""
         parts = {name: part.state_dict() for name, part in self._parts.items()}
         buffer = io.BytesIO()
         torch.save({"run": self._run, "progress": asdict(progress), **parts}, buffer)
@@ -76,20 +77,20 @@ class Checkpoint:
                 os.replace(self._path, self._previous)
 
     def restore(self, device: torch.device) -> Progress | None:
-        """Load the newest state that is whole and this run's; None where there is none."""
+        """Load the newest checkpoint that is whole and this run's; None where there is none."""
         for left in self._path.parent.glob(".partial-*"):
             left.unlink()  # a killed process was writing it: a run has its folder to itself
         paths = [path for path in (self._path, self._previous) if path.is_file()]
         for path in paths:
-            state = self._read(path, device)
-            if state is None:
+            checkpoint = self._read(path, device)
+            if checkpoint is None:
                 continue
             for name, part in self._parts.items():
-                part.load_state_dict(state[name])
+                part.load_state_dict(checkpoint[name])
             if path != self._path:
-                # else the next save would put what was passed over in its place
+                # else the next save would keep the ignored file as the previous one
                 os.replace(path, self._path)
-            progress = Progress(**state["progress"])
+            progress = Progress(**checkpoint["progress"])
             progress.resumed += 1
             _log.warning("%s: resuming after step %d", path, progress.step)
             return progress
@@ -98,28 +99,28 @@ class Checkpoint:
         return None
 
     def _read(self, path: Path, device: torch.device) -> dict[str, Any] | None:
-        """The state in a file; None, with a warning, where it is damaged or another run's."""
+        """The checkpoint in a file; None, with a warning, where it is damaged or another run's."""
         try:
-            state = read_state(path, device)
+            checkpoint = read_checkpoint(path, device)
         except (ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            _log.warning("%s: cannot be read as a state, it is passed over: %s", path, error)
+            _log.warning("%s: ignored: not a readable checkpoint (%s)", path, error)
             return None
-        if state.get("run") == self._run:
-            return state
+        if checkpoint.get("run") == self._run:
+            return checkpoint
         _log.warning(
-            "%s: is of a run with other options, seed, data, code or precision, it is passed over",
+            "%s: ignored: checkpoint of another run (other options, seed, data, code or precision)",
             path,
         )
         return None
 
     def finish(self, progress: Progress) -> None:
-        """Keep the last state alone: a run that is killed at its very end goes on from there."""
+        """Save, and keep this checkpoint alone."""
         self.save(progress)
         self._previous.unlink(missing_ok=True)
 
 
-def read_state(path: Path, device: torch.device) -> dict[str, Any]:
-    """The state in a file, its tensors on `device`; ValueError for bytes that have changed."""
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """The checkpoint in a file, its tensors on `device`; ValueError for bytes that have changed."""
     with open(path, "rb") as file:
         expected = file.read(_DIGEST)
         found = hashlib.file_digest(file, "sha256").digest()

@@ -75,5 +75,5 @@ def worker_faults(workers: int) -> Iterator[None]:
         raise InputError(
             f"config: compute.workers: expected {workers} loader processes to work to the end, "
             f"found: {found}: the memory may be full: lower it, which changes no result, and run "
-            "the same command again: training goes on from its last state"
+            "the same command again: training goes on from its last checkpoint"
         ) from None

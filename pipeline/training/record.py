@@ -15,11 +15,15 @@ from pipeline.provenance.environment import warn_of_drift
 
 
 def run_facts(
-    shards: Path, bank: Path | None, options: RunOptions, seed: int, truth: Path | None = None
+    shards: Path,
+    bank: Path | None,
+    options: RunOptions,
+    seed: int,
+    ground_truth: Path | None = None,
 ) -> dict[str, Any]:
     """All that decides a run's result: options, seed, code, and the hashes of what it reads.
 
-    The hashes of the bank, of the pretrained weights and of the masks `truth` that the history's
+    The hashes of the bank, of the pretrained weights and of the `ground_truth` that the history's
     token_auc comes from (no weights do) are None where there are none. Warns where
     other packages are installed than are pinned.
     """
@@ -33,7 +37,7 @@ def run_facts(
             "shards": sha256(shards / HASHES),
             "bank": sha256(bank / HASHES) if bank else None,
             "pretrained": sha256(Path(shipped(pretrained))) if pretrained else None,
-            "truth": sha256(truth) if truth else None,
+            "ground_truth": sha256(ground_truth) if ground_truth else None,
         },
     }
 

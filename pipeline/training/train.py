@@ -56,24 +56,24 @@ def train(
     weights: Path,
     history: Path,
     record: Path,
-    state: Path,
+    checkpoint: Path,
     options: RunOptions,
     compute: ComputeOptions,
     dataset: str,
     variant: str,
     seed: int,
     bank: Path | None = None,
-    truth: Path | None = None,
+    ground_truth: Path | None = None,
     needs: TrainingNeeds | None = None,
 ) -> dict[str, Any]:
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
 
     Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
-    record (JSON). `state` is written every `compute.checkpoint_steps`; a run that was stopped
+    record (JSON). `checkpoint` is written every `compute.checkpoint_steps`; a run that was stopped
     resumes from it and ends with the same weights as one that was not; the last one stays.
     SIGTERM and Ctrl-C let the step end, save and exit with status 128 + the signal's number.
     `bank` is read only where augment.occlusion is roa. The weights after the last epoch are the
-    result, or with `training.ema` their running average. With `truth`, the masks of a rendered
+    result, or with `training.ema` their running average. With the `ground_truth` of a rendered
     benchmark, the history says after each epoch how well the scores of DPSM tell the person from
     the rest (token_auc). `needs` are those of all compared variants: the first training stops where
     a later one would. Raises InputError for shards or a bank that are damaged, for fewer
@@ -88,15 +88,15 @@ def train(
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
-    truth = truth if options.model.selection == "dpsm" else None
+    ground_truth = ground_truth if options.model.selection == "dpsm" else None
     with StopRequest() as stop, worker_faults(compute.workers), unrepeatable() as warned:
         images = TrainingImages(ShardReader(shards, "train"), options.image)
         views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
         learner = _make_learner(images, options, seed, compute, device)
-        facts = run_facts(shards, bank, options, seed, truth)
+        facts = run_facts(shards, bank, options, seed, ground_truth)
         facts |= {"device": device.type, "precision": learner.model.precision}
-        checkpoint = Checkpoint(state, fingerprint(facts), _parts(learner))
-        progress = checkpoint.restore(device)
+        saved = Checkpoint(checkpoint, fingerprint(facts), _parts(learner))
+        progress = saved.restore(device)
         if progress is None:
             progress = Progress(started)
             start_memories(learner, images)
@@ -104,7 +104,7 @@ def train(
         progress.environments += [place] if place not in progress.environments else []
         sampler = PKBatchSampler(images.labels, options.training, seed, progress.step)
         batches = load_batches(views, sampler, compute.workers, pin=device.type == "cuda")
-        quality = TokenQuality(images, truth, options) if truth else None
+        quality = TokenQuality(images, ground_truth, options) if ground_truth else None
         with closing(run_steps(learner, batches, sampler, seed, progress)) as steps:
             for epoch_is_over in steps:
                 if epoch_is_over:
@@ -114,12 +114,12 @@ def train(
                 progress.seconds = time.perf_counter() - clock
                 progress.deterministic &= not warned
                 if stop.signal or progress.step % compute.checkpoint_steps == 0:
-                    checkpoint.save(progress)
+                    saved.save(progress)
                 if stop.signal:
                     break
         if stop.signal:
-            _leave(stop.signal, state, progress.step)
-        checkpoint.finish(progress)
+            _leave(stop.signal, checkpoint, progress.step)
+        saved.finish(progress)
         write_history(history, progress.history)  # Snakemake deletes what a failed job has written
         save_weights(learner.result, weights)
         facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
@@ -133,10 +133,10 @@ def train(
     return known | {"hours": round(progress.seconds / 3600, 4)}
 
 
-def _leave(number: signal.Signals, state: Path, step: int) -> NoReturn:
+def _leave(number: signal.Signals, checkpoint: Path, step: int) -> NoReturn:
     """End the process as a shell says that a signal has ended it: Snakemake keeps nothing of it."""
     print(
-        f"{state}: stopped by {number.name} after step {step}, the same command goes on from there",
+        f"{checkpoint}: stopped by {number.name} after step {step}; the same command resumes",
         file=sys.stderr,
     )
     sys.exit(128 + number)

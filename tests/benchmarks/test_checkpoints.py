@@ -1,4 +1,4 @@
-"""The benchmark of states and hashes adds up what it measures in one run."""
+"""The benchmark of checkpoints and hashes adds up what it measures in one run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_it_prints_the_share_of_states_and_hashes(
     lines = re.findall(r"^(\S.+?) +(\d*)(?: x)? +([\d.]+) s$", printed, re.MULTILINE)
     *parts, whole = [(label, count, float(seconds)) for label, count, seconds in lines]
     counts = {label: count for label, count, _ in parts}
-    assert counts["states, saved and hashed"] == "4"  # 6 steps, and the end
+    assert counts["checkpoints, saved and hashed"] == "4"  # 6 steps, and the end
     assert counts["hashes of shards and bank"] == "2"
     share = re.search(r"the whole run: ([\d.]+) %", printed)
     assert share is not None

@@ -86,13 +86,13 @@ def read_archive(path: Path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("synthetic")
-    render_benchmark(BODY, folder / "archive.zip", folder / "truth.npz", OPTIONS)
+    render_benchmark(BODY, folder / "archive.zip", folder / "ground_truth.npz", OPTIONS)
     write_test_shards(folder / "shards", read_archive(folder / "archive.zip"))
     return folder
 
 
 @pytest.fixture(scope="module")
-def truth(benchmark: Path) -> Truth:
+def ground_truth(benchmark: Path) -> Truth:
     return read_truth(benchmark)
 
 
@@ -126,45 +126,47 @@ def test_paint_covers_the_parts_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("condition", list(HIDDEN))
 def test_what_is_hidden_does_not_reach_the_features(
-    benchmark: Path, truth: Truth, run: Path, tmp_path: Path, condition: str
+    benchmark: Path, ground_truth: Truth, run: Path, tmp_path: Path, condition: str
 ) -> None:
     parts = [PART[part] for part in HIDDEN[condition]]
     scrambled = read_archive(benchmark / "archive.zip")
     for name, pixels in scrambled.items():
-        mask = np.isin(truth.labels[truth.keys.index(Path(name).stem)], parts)
+        mask = np.isin(ground_truth.labels[ground_truth.keys.index(Path(name).stem)], parts)
         scrambled[name] = np.where(mask[..., None], 255 - pixels, pixels)
     model, options = load_trained(run / "weights.safetensors", run / "run.json")
     plain, other = (
-        embed_painted(model, options.image, shards, truth, HIDDEN[condition])
+        embed_painted(model, options.image, shards, ground_truth, HIDDEN[condition])
         for shards in (benchmark / "shards", write_test_shards(tmp_path / "shards", scrambled))
     )
     for name in ("query_coarse", "gallery_global"):
         np.testing.assert_array_equal(plain[name], other[name])
 
 
-def test_the_obstacle_of_an_image_is_one_of_its_camera(truth: Truth) -> None:
-    cameras = np.array([int(key.split("_c")[1][0]) - 1 for key in truth.keys])
-    shown = [set(truth.obstacle[cameras % 2 == own]) - {""} for own in range(2)]
+def test_the_obstacle_of_an_image_is_one_of_its_camera(ground_truth: Truth) -> None:
+    cameras = np.array([int(key.split("_c")[1][0]) - 1 for key in ground_truth.keys])
+    shown = [set(ground_truth.obstacle[cameras % 2 == own]) - {""} for own in range(2)]
     assert [len(kinds) for kinds in shown] == [1, 1]
     assert shown[0] != shown[1]
 
 
-def test_an_image_without_masks_is_named(truth: Truth) -> None:
+def test_an_image_without_masks_is_named(ground_truth: Truth) -> None:
     with pytest.raises(InputError, match=r"no masks of '0099_c1'"):
-        truth.rows([truth.keys[0], "0099_c1"])
+        ground_truth.rows([ground_truth.keys[0], "0099_c1"])
 
 
 def test_what_gallery_images_share_with_a_query() -> None:
     obstacle, person = (OCCLUSIONS.index(kind) for kind in ("obstacle", "person"))
     occlusion = np.array([obstacle, person, 0, obstacle, person])
-    truth = Truth(list("qpabc"), np.empty(0), occlusion, np.array(["bin", "", "bin", "bin", "car"]))
+    ground_truth = Truth(
+        list("qpabc"), np.empty(0), occlusion, np.array(["bin", "", "bin", "bin", "car"])
+    )
     arrays = {
         "query_keys": np.array(["q", "p"]),
         "gallery_keys": np.array(["a", "b", "c"]),
         "query_cameras": np.array([1, 2]),
         "gallery_cameras": np.array([1, 2, 2]),
     }
-    found = {name: having.tolist() for name, having in shared(arrays, truth).items()}
+    found = {name: having.tolist() for name, having in shared(arrays, ground_truth).items()}
     assert found == {
         "is occluded": [[False, True, True], [False, True, True]],
         "is of the query's camera": [[True, False, False], [False, True, True]],

@@ -63,8 +63,8 @@ def test_average_precision_equals_scikit_learn() -> None:
     ranking = rank_similarities(similarity, query, gallery)
     for i in np.flatnonzero(ranking.matches):
         kept = kept_in_order(similarity, i, query, gallery)
-        truth = gallery.identities[kept] == query.identities[i]
-        expected = average_precision_score(truth, similarity[i, kept])
+        ground_truth = gallery.identities[kept] == query.identities[i]
+        expected = average_precision_score(ground_truth, similarity[i, kept])
         assert ranking.average_precision[i] == pytest.approx(expected)
 
 

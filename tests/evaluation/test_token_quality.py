@@ -64,10 +64,10 @@ def test_the_occluded_images_count_or_all_where_none_is(
 ) -> None:
     occluded = np.zeros(len(images), np.uint8)
     occluded[[1, 4, 5]] = some
-    person = write_truth(tmp_path / "truth.npz", images, occluded).reshape(len(images), -1)
+    person = write_truth(tmp_path / "ground_truth.npz", images, occluded).reshape(len(images), -1)
     torch.manual_seed(0)
     model = build_model(OPTIONS, images.identities, pretrained=False)
-    found = TokenQuality(images, tmp_path / "truth.npz", OPTIONS).measure(model)
+    found = TokenQuality(images, tmp_path / "ground_truth.npz", OPTIONS).measure(model)
     pixels = torch.stack([torch.from_numpy(images[i].copy()) for i in range(len(images))])
     with torch.no_grad():
         scores = model(pixels.permute(0, 3, 1, 2) / 127.5 - 1).selection.scores
@@ -80,7 +80,7 @@ def test_the_occluded_images_count_or_all_where_none_is(
 def test_an_image_without_masks_is_an_error(images: TrainingImages, tmp_path: Path) -> None:
     key = images.keys[7]
     images.keys[7] = "renamed"
-    write_truth(tmp_path / "truth.npz", images, np.zeros(len(images), np.uint8))
+    write_truth(tmp_path / "ground_truth.npz", images, np.zeros(len(images), np.uint8))
     images.keys[7] = key
     with pytest.raises(InputError, match=f"none of {key} and 0 more"):
-        TokenQuality(images, tmp_path / "truth.npz", OPTIONS)
+        TokenQuality(images, tmp_path / "ground_truth.npz", OPTIONS)

@@ -19,14 +19,14 @@ QUERIES = 23
 
 
 @pytest.fixture
-def truth(tmp_path: Path) -> Path:
+def ground_truth(tmp_path: Path) -> Path:
     """What is visible of training, query and gallery images: only queries may count."""
     rng = np.random.default_rng(0)
     names, visible = ["bounding_box_train/0001_c1.jpg"], [0.99]
     for i in range(QUERIES):
         names += [f"query/{i:04d}_c1.jpg", f"bounding_box_test/{i:04d}_c2.jpg"]
         visible += [round(rng.uniform(0.3, 0.7), 1), 0.95]  # rounded: there are ties
-    path = tmp_path / "truth.npz"
+    path = tmp_path / "ground_truth.npz"
     np.savez(path, name=np.array(names), visible=np.array(visible, np.float32))
     return path
 
@@ -54,19 +54,19 @@ def plain_bins(shares: dict[str, float]) -> list[list[str]]:
     return [[order.pop(0) for _ in range(size)] for size in sizes]
 
 
-def test_the_share_is_of_each_query_and_of_nothing_else(truth: Path) -> None:
-    shares = map_by_occlusion.read_occlusion(truth)
-    with np.load(truth) as arrays:
+def test_the_share_is_of_each_query_and_of_nothing_else(ground_truth: Path) -> None:
+    shares = map_by_occlusion.read_occlusion(ground_truth)
+    with np.load(ground_truth) as arrays:
         visible = dict(zip(arrays["name"].tolist(), arrays["visible"].tolist(), strict=True))
     assert shares.index.tolist() == [f"{i:04d}_c1" for i in range(QUERIES)]
     for key, share in shares.items():
         assert share == pytest.approx(100 * (1 - visible[f"query/{key}.jpg"]))
     with pytest.raises(InputError, match=r"none\.npz: no such file"):
-        map_by_occlusion.read_occlusion(truth.with_name("none.npz"))
+        map_by_occlusion.read_occlusion(ground_truth.with_name("none.npz"))
 
 
-def test_map_of_a_bin_is_the_mean_over_its_queries(truth: Path, tmp_path: Path) -> None:
-    shares = map_by_occlusion.read_occlusion(truth)
+def test_map_of_a_bin_is_the_mean_over_its_queries(ground_truth: Path, tmp_path: Path) -> None:
+    shares = map_by_occlusion.read_occlusion(ground_truth)
     run = make_run(tmp_path / "run", "some", 3)
     rows = map_by_occlusion.binned_map([Run(run)], shares)
     table = pd.read_csv(run / "queries.csv")
@@ -84,14 +84,16 @@ def test_map_of_a_bin_is_the_mean_over_its_queries(truth: Path, tmp_path: Path) 
         assert row.hidden_largest == pytest.approx(max(inside))
 
 
-def test_a_line_is_the_mean_over_the_seeds_of_its_variant(truth: Path, tmp_path: Path) -> None:
+def test_a_line_is_the_mean_over_the_seeds_of_its_variant(
+    ground_truth: Path, tmp_path: Path
+) -> None:
     runs = [
         make_run(tmp_path / "z0", "zero", 0),
         make_run(tmp_path / "z1", "zero", 1),
         make_run(tmp_path / "a0", "another", 0, "blended"),
     ]
     rows = map_by_occlusion.binned_map(
-        [Run(run) for run in runs], map_by_occlusion.read_occlusion(truth)
+        [Run(run) for run in runs], map_by_occlusion.read_occlusion(ground_truth)
     )
     (axes,) = map_by_occlusion.map_by_occlusion_figure(rows).axes
     assert [line.get_label() for line in axes.lines] == ["zero (coarse)", "another (blended)"]
@@ -105,23 +107,25 @@ def test_a_line_is_the_mean_over_the_seeds_of_its_variant(truth: Path, tmp_path:
     ]
 
 
-def test_the_picture_and_its_numbers_are_written(truth: Path, tmp_path: Path) -> None:
+def test_the_picture_and_its_numbers_are_written(ground_truth: Path, tmp_path: Path) -> None:
     runs = [make_run(tmp_path / str(seed), "some", seed) for seed in range(2)]
     for name in ("a", "b"):
         figure, table = tmp_path / f"{name}.png", tmp_path / f"{name}.csv"
-        map_by_occlusion.draw_map_by_occlusion([Run(run) for run in runs], truth, figure, table)
+        map_by_occlusion.draw_map_by_occlusion(
+            [Run(run) for run in runs], ground_truth, figure, table
+        )
     read(tmp_path / "a.png")
     for suffix in (".png", ".csv"):
         a, b = (tmp_path / f"{name}{suffix}" for name in ("a", "b"))
         assert a.read_bytes() == b.read_bytes()
     expected = map_by_occlusion.binned_map(
-        [Run(run) for run in runs], map_by_occlusion.read_occlusion(truth)
+        [Run(run) for run in runs], map_by_occlusion.read_occlusion(ground_truth)
     )
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), expected, atol=1e-4)
 
 
-def test_runs_of_another_benchmark_are_refused(truth: Path, tmp_path: Path) -> None:
-    shares = map_by_occlusion.read_occlusion(truth)
+def test_runs_of_another_benchmark_are_refused(ground_truth: Path, tmp_path: Path) -> None:
+    shares = map_by_occlusion.read_occlusion(ground_truth)
     run = make_run(tmp_path / "run", "some", 0)
     with pytest.raises(InputError, match=r"queries\.csv: expected the 22 queries .* found 23"):
         map_by_occlusion.binned_map([Run(run)], shares.iloc[1:])

@@ -41,7 +41,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def run(images: Path, masks: Path, sam: SamOptions, generator: GeneratorOptions = LOOSE) -> None:
-    segment(images, masks, masks.with_suffix(".state"), sam, generator, CPU, SourceOptions())
+    segment(images, masks, masks.with_suffix(".checkpoint"), sam, generator, CPU, SourceOptions())
 
 
 def records(path: Path) -> list[dict]:

@@ -53,9 +53,9 @@ LIST = SourceOptions(on_corrupt="list")
 
 
 def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions = QUICK) -> bytes:
-    paths = (folder / name for name in ("masks.jsonl", "state"))
+    paths = (folder / name for name in ("masks.jsonl", "checkpoint"))
     segment(images, *paths, sam, generator, CPU, LIST)
-    assert not (folder / "state").exists()
+    assert not (folder / "checkpoint").exists()
     return (folder / "masks.jsonl").read_bytes()
 
 
@@ -66,12 +66,12 @@ def start_until_lines(
     options = {"sam": sam, "generator": LOOSE, "compute": CPU, "source": LIST}
     words = [str(warm / "python"), "-m", "pipeline.launcher", "pipeline.occluders.segment:segment"]
     words += ["--images", str(images)]
-    words += ["--masks", str(folder / "masks.jsonl"), "--state", str(folder / "state")]
+    words += ["--masks", str(folder / "masks.jsonl"), "--checkpoint", str(folder / "checkpoint")]
     for name, section in options.items():
         words += [f"--{name}", section.model_dump_json()]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    state = folder / "state"
-    while not state.is_file() or state.read_bytes().count(b"\n") <= lines:
+    checkpoint = folder / "checkpoint"
+    while not checkpoint.is_file() or checkpoint.read_bytes().count(b"\n") <= lines:
         assert child.poll() is None, "the child ended before it was killed"
         time.sleep(0.001)
     return child
@@ -106,7 +106,7 @@ def test_a_killed_job_goes_on_to_the_same_bytes(
     assert seen == [0, 1, 2, 3, 5, 6, 7, 8]  # 4 is broken
     kill_after_lines(warm, killed, images, sam, lines=2)
     assert not (killed / "masks.jsonl").exists()
-    done = (killed / "state").read_bytes().count(b"\n") - 1
+    done = (killed / "checkpoint").read_bytes().count(b"\n") - 1
     assert 2 <= done <= COUNT
     seen.clear()
     assert run(killed, images, sam, LOOSE) == expected
@@ -116,7 +116,7 @@ def test_a_killed_job_goes_on_to_the_same_bytes(
 def test_a_job_that_outlived_its_workflow_is_waited_for(
     images: Path, sam: SamOptions, tmp_path: Path, capfd: pytest.CaptureFixture[str], warm: Path
 ) -> None:
-    """Two at once on the same state: neither sees the other's lines half-written."""
+    """Two at once on the same checkpoint: neither sees the other's lines half-written."""
     for number in range(3, COUNT):
         (images / f"{number}.png").unlink()
     expected = run(tmp_path / "whole", images, sam, LOOSE)
@@ -129,7 +129,7 @@ def test_a_job_that_outlived_its_workflow_is_waited_for(
 
 @pytest.fixture
 def stopped(images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]) -> Path:
-    """A folder with the state of a job that was stopped after three images."""
+    """A folder with the checkpoint of a job that was stopped after three images."""
     folder = tmp_path / "stopped"
     real = stage._segment_image
 
@@ -142,7 +142,7 @@ def stopped(images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]) -> P
         patch.setattr(stage, "_segment_image", fails)
         with pytest.raises(KeyboardInterrupt):
             run(folder, images, sam)
-    assert (folder / "state").read_bytes().count(b"\n") == 4
+    assert (folder / "checkpoint").read_bytes().count(b"\n") == 4
     seen.clear()
     return folder
 
@@ -151,7 +151,7 @@ def stopped(images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]) -> P
 def test_a_torn_last_line_is_made_again(
     stopped: Path, images: Path, sam: SamOptions, tmp_path: Path, seen: list[int], torn: bytes
 ) -> None:
-    with open(stopped / "state", "ab") as file:
+    with open(stopped / "checkpoint", "ab") as file:
         file.write(torn)
     found = run(stopped, images, sam)
     assert seen[0] == 3
@@ -171,7 +171,7 @@ def test_the_state_of_another_job_is_not_taken_up(
     if change == "image":
         Image.fromarray(np.zeros((64, 48, 3), np.uint8)).save(images / "0.png")
     if change == "header":
-        (stopped / "state").write_bytes(b"")
+        (stopped / "checkpoint").write_bytes(b"")
     run(stopped, images, sam, generator)
     assert seen[0] == 0
 

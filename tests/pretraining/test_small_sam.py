@@ -135,8 +135,8 @@ def test_the_rate_rises_and_ends_at_nothing() -> None:
 
 def test_the_stage_writes_the_same_weights_again(scenes_file: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        weights, state = tmp_path / f"{name}.safetensors", tmp_path / "state.pt"
-        train_small_sam(scenes_file, weights, state, seed=1, steps=3)
+        weights, checkpoint = tmp_path / f"{name}.safetensors", tmp_path / "checkpoint.pt"
+        train_small_sam(scenes_file, weights, checkpoint, seed=1, steps=3)
     one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert set(one) == set(small_sam().state_dict())

@@ -47,11 +47,11 @@ def saved_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stopped(tmp_path: Path) -> Path:
-    """The state of a training that was stopped after five steps, saved after four."""
-    state, training = tmp_path / "state.pt", Training()
+    """The checkpoint of a training that was stopped after five steps, saved after four."""
+    checkpoint, training = tmp_path / "checkpoint.pt", Training()
     with pytest.raises(KeyboardInterrupt):
-        run_steps("t", STEPS, training.stopped_before, state, "run", training.parts)
-    return state
+        run_steps("t", STEPS, training.stopped_before, checkpoint, "run", training.parts)
+    return checkpoint
 
 
 def test_a_stopped_training_resumes_to_the_same_weights(stopped: Path, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_stopped_training_resumes_to_the_same_weights(stopped: Path, tmp_path:
     run_steps("t", STEPS, resumed.update, stopped, "run", resumed.parts)
     assert resumed.done == [4, 5, 6]
     assert torch.equal(resumed.layer.weight, whole.layer.weight)
-    assert not list(tmp_path.iterdir())  # no state is left
+    assert not list(tmp_path.iterdir())  # no checkpoint is left
 
 
 def test_another_training_starts_anew(stopped: Path) -> None:

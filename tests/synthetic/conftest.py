@@ -45,7 +45,7 @@ class Rendered(NamedTuple):
     """The files of a benchmark, and what is in them."""
 
     archive: Path
-    truth: Path
+    ground_truth: Path
     names: list[str]
     arrays: dict[str, np.ndarray]
 
@@ -65,9 +65,9 @@ class Rendered(NamedTuple):
 @pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     folder = tmp_path_factory.mktemp("benchmark")
-    archive, truth = folder / "benchmark.zip", folder / "truth.npz"
-    render_benchmark(BODY, archive, truth, OPTIONS)
+    archive, ground_truth = folder / "benchmark.zip", folder / "ground_truth.npz"
+    render_benchmark(BODY, archive, ground_truth, OPTIONS)
     with zipfile.ZipFile(archive) as file:
         names = [name.removeprefix(f"{ROOT}/") for name in file.namelist()]
-    with np.load(truth, allow_pickle=False) as arrays:
-        return Rendered(archive, truth, names, dict(arrays))
+    with np.load(ground_truth, allow_pickle=False) as arrays:
+        return Rendered(archive, ground_truth, names, dict(arrays))

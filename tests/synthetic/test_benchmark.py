@@ -19,7 +19,7 @@ from tests.synthetic.conftest import BODY, OPTIONS, Rendered
 def test_two_processes_write_the_same_bytes(rendered: Rendered, tmp_path: Path) -> None:
     render_benchmark(BODY, tmp_path / "a.zip", tmp_path / "t.npz", OPTIONS, processes=2)
     assert (tmp_path / "a.zip").read_bytes() == rendered.archive.read_bytes()
-    assert (tmp_path / "t.npz").read_bytes() == rendered.truth.read_bytes()
+    assert (tmp_path / "t.npz").read_bytes() == rendered.ground_truth.read_bytes()
 
 
 def test_the_images_are_those_of_the_plan(rendered: Rendered) -> None:

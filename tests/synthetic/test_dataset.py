@@ -26,7 +26,7 @@ def published(rendered: Rendered, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("published") / "dataset"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "_SHARD", SHARD)
-        publish_dataset(rendered.archive, rendered.truth, DATASHEET, folder, OPTIONS)
+        publish_dataset(rendered.archive, rendered.ground_truth, DATASHEET, folder, OPTIONS)
     return folder
 
 
@@ -65,7 +65,9 @@ def test_the_datasheet_is_filled(rendered: Rendered, published: Path) -> None:
 
 def test_the_same_inputs_give_the_same_bytes(rendered: Rendered, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        publish_dataset(rendered.archive, rendered.truth, DATASHEET, tmp_path / name, OPTIONS)
+        publish_dataset(
+            rendered.archive, rendered.ground_truth, DATASHEET, tmp_path / name, OPTIONS
+        )
     one, two = (folder_hashes(tmp_path / name) for name in ("one", "two"))
     assert one == two
     assert set(one) == {"images.zip", "masks-00000.tar", "README.md"}

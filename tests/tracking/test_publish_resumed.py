@@ -38,7 +38,7 @@ COMPUTE = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 
 
 def train_in_two_parts(run: Path, shards: Path, bank: Path) -> None:
-    """Stop the training when it has saved two states, a second later go on to its end."""
+    """Stop the training when it has saved two checkpoints, a second later go on to its end."""
 
     def go_on(_: str) -> Path:
         inputs = {"shards": shards, "bank": bank, "options": OPTIONS, "compute": COMPUTE}

@@ -19,13 +19,13 @@ import torch
 from pipeline.files import sha256
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
-from pipeline.training.checkpoint import read_state
+from pipeline.training.checkpoint import read_checkpoint
 
 CPU = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 EPOCHS = 16  # enough for a run to be interrupted among them
 STEPS = 2 * EPOCHS
 OUTPUTS = ["history.csv", "run.json", "weights.safetensors"]
-LEFT = sorted([*OUTPUTS, "state.pt"])
+LEFT = sorted([*OUTPUTS, "checkpoint.pt"])
 """What is in the folder of a run that is over."""
 TIMES = ("seconds", "images_per_second")
 Runner = Callable[..., Path]
@@ -43,7 +43,7 @@ def computed(**values: Any) -> ComputeOptions:
 def files(folder: Path) -> dict[str, Path]:
     """What the stage writes in a folder of a run, by parameter."""
     names = dict(zip(("history", "record", "weights"), OUTPUTS, strict=True))
-    return {name: folder / file for name, file in (names | {"state": "state.pt"}).items()}
+    return {name: folder / file for name, file in (names | {"checkpoint": "checkpoint.pt"}).items()}
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -61,17 +61,17 @@ def weights(folder: Path) -> str:
     return sha256(folder / "weights.safetensors")
 
 
-def step_of(state: Path) -> int:
-    return read_state(state, torch.device("cpu"))["progress"]["step"]
+def step_of(checkpoint: Path) -> int:
+    return read_checkpoint(checkpoint, torch.device("cpu"))["progress"]["step"]
 
 
 def stopped(
     run: Runner, folder: Path, number: signal.Signals = signal.SIGTERM, **given: Any
 ) -> int:
-    """Train in this process until a signal stops it, with two states saved; returns the steps."""
+    """Train in this process until a signal stops it, with two checkpoints saved; returns steps."""
 
     def send() -> None:
-        while not (folder / "state.previous.pt").is_file():
+        while not (folder / "checkpoint.previous.pt").is_file():
             time.sleep(0.001)
         os.kill(os.getpid(), number)
 
@@ -81,7 +81,7 @@ def stopped(
         run(folder.name, **given)
     sender.join()
     assert left.value.code == 128 + number
-    return step_of(folder / "state.pt")
+    return step_of(folder / "checkpoint.pt")
 
 
 def command(

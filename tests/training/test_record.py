@@ -49,12 +49,12 @@ def test_the_record_has_the_hashes_of_what_decides_a_run(tmp_path: Path) -> None
         "shards": sha256(shards / HASHES),
         "bank": sha256(bank / HASHES),
         "pretrained": None,
-        "truth": None,
+        "ground_truth": None,
     }
-    truth = tmp_path / "truth.npz"
-    truth.write_bytes(b"masks")
-    facts = run_facts(shards, bank, RunOptions(), seed=0, truth=truth)
-    assert facts["hashes"] == hashes | {"truth": sha256(truth)}
+    ground_truth = tmp_path / "ground_truth.npz"
+    ground_truth.write_bytes(b"masks")
+    facts = run_facts(shards, bank, RunOptions(), seed=0, ground_truth=ground_truth)
+    assert facts["hashes"] == hashes | {"ground_truth": sha256(ground_truth)}
 
 
 def test_the_commit_is_that_of_the_start(
@@ -69,7 +69,7 @@ def test_the_commit_is_that_of_the_start(
     monkeypatch.setattr(environment, "commit", lambda: commit(project))
 
     def go_on_to_work() -> None:
-        while not (tmp_path / "run" / "state.pt").is_file():
+        while not (tmp_path / "run" / "checkpoint.pt").is_file():
             time.sleep(0.001)
         git(project, "commit", "-q", "--allow-empty", "-m", "two")
 

@@ -1,4 +1,4 @@
-"""A run that was interrupted, or whose state was damaged, ends as one that was not."""
+"""A run that was interrupted, or whose checkpoint was damaged, ends as one that was not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.files import read_json
 from pipeline.launcher import main
 from pipeline.options.run import RunOptions
 from pipeline.provenance.environment import current_environment
-from pipeline.training.checkpoint import read_state
+from pipeline.training.checkpoint import read_checkpoint
 from tests.cases import long_but
 from tests.faults import file_limit
 from tests.training.runs import (
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lin
 def test_a_stopped_run_goes_on_to_the_same_bits(
     run: Runner, longer: RunOptions, tmp_path: Path, recipe: dict[str, Any], steps: int
 ) -> None:
-    """Each epoch has two steps, so that states fall into epochs and between them."""
+    """Each epoch has two steps, so that checkpoints fall into epochs and between them."""
     given = {
         "options": with_(longer, "training", **recipe),
         "compute": computed(checkpoint_steps=steps),
@@ -94,7 +94,7 @@ def test_the_record_counts_all_pieces(
     """It is stopped late: its second piece alone is shorter than the first."""
     folder, compute = tmp_path / "stopped", computed(checkpoint_steps=STEPS // 3)
     stopped(run, folder, options=longer, compute=compute)
-    first = read_state(folder / "state.pt", torch.device("cpu"))["progress"]
+    first = read_checkpoint(folder / "checkpoint.pt", torch.device("cpu"))["progress"]
     time.sleep(1.1)  # times are noted in whole seconds
     record = read_json(run("stopped", options=longer, compute=compute) / "run.json")
     other = read_json(whole / "run.json")
@@ -132,17 +132,17 @@ def test_a_damaged_state_gives_way_to_the_one_before_it(
 ) -> None:
     folder, compute = tmp_path / "damaged", computed(checkpoint_steps=5)
     stopped(run, folder, options=longer, compute=compute)
-    before = step_of(folder / "state.previous.pt")
-    flip_a_byte(folder / "state.pt", place=0.7)
+    before = step_of(folder / "checkpoint.previous.pt")
+    flip_a_byte(folder / "checkpoint.pt", place=0.7)
     run("damaged", options=longer, compute=compute)
-    assert "state.pt: cannot be read as a state, it is passed over" in caplog.text
-    assert f"state.previous.pt: resuming after step {before}" in caplog.text
+    assert "checkpoint.pt: ignored: not a readable checkpoint" in caplog.text
+    assert f"checkpoint.previous.pt: resuming after step {before}" in caplog.text
     assert result(folder) == result(whole)
     assert sorted(path.name for path in folder.iterdir()) == LEFT
 
 
 @pytest.mark.parametrize(
-    "content", long_but([b"", b"not a state", b"PK\x03\x04 cut off", None], b"", None)
+    "content", long_but([b"", b"not a checkpoint", b"PK\x03\x04 cut off", None], b"", None)
 )
 def test_without_any_good_state_training_starts_anew(
     run: Runner,
@@ -154,19 +154,19 @@ def test_without_any_good_state_training_starts_anew(
 ) -> None:
     folder = tmp_path / "damaged"
     stopped(run, folder, options=longer)
-    for place, name in ((0.0, "state.pt"), (0.999, "state.previous.pt")):
+    for place, name in ((0.0, "checkpoint.pt"), (0.999, "checkpoint.previous.pt")):
         if content is None:
             flip_a_byte(folder / name, place)
         else:
             (folder / name).write_bytes(content)
     run("damaged", options=longer)
-    assert caplog.text.count("cannot be read as a state") == 2
+    assert caplog.text.count("ignored: not a readable checkpoint") == 2
     assert "training starts anew" in caplog.text
     assert result(folder) == result(whole)
     assert read_json(folder / "run.json")["resumed"] == 0
 
 
-def test_a_state_of_another_run_is_passed_over_with_a_message(
+def test_a_checkpoint_of_another_run_is_ignored_with_a_message(
     run: Runner,
     longer: RunOptions,
     options: RunOptions,
@@ -177,7 +177,7 @@ def test_a_state_of_another_run_is_passed_over_with_a_message(
     other = tmp_path / "other"
     stopped(run, other, options=longer)
     run("other", options=options)
-    assert "is of a run with other options" in caplog.text
+    assert "ignored: checkpoint of another run" in caplog.text
     assert "training starts anew" in caplog.text
     assert result(other) == result(run("fresh", options=options))
     caplog.clear()
@@ -193,18 +193,18 @@ def test_a_full_disk_leaves_the_states_as_they_were(
     """A real fault: the process may write no file of more than 20 kB."""
     folder = tmp_path / "full"
     stopped(run, folder, options=longer)
-    (folder / ".partial-1-state.pt").write_bytes(b"of a process that was killed")
-    before = {path.name: path.read_bytes() for path in folder.glob("state*")}
+    (folder / ".partial-1-checkpoint.pt").write_bytes(b"of a process that was killed")
+    before = {path.name: path.read_bytes() for path in folder.glob("checkpoint*")}
     assert len(before) == 2
     words = command(folder, shards, bank, longer)[3:]
-    said = rf"^error: {folder}/state\.pt: cannot be written \(File too large\)"
+    said = rf"^error: {folder}/checkpoint\.pt: cannot be written \(File too large\)"
     with file_limit(20_000), pytest.raises(SystemExit, match=said):
         main(words)
-    assert {path.name: path.read_bytes() for path in folder.glob("state*")} == before
+    assert {path.name: path.read_bytes() for path in folder.glob("checkpoint*")} == before
     assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}
 
 
-def test_a_state_that_was_passed_over_never_takes_the_place_of_the_good_one(
+def test_an_ignored_checkpoint_never_takes_the_place_of_the_good_one(
     run: Runner,
     shards: Path,
     bank: Path,
@@ -213,15 +213,15 @@ def test_a_state_that_was_passed_over_never_takes_the_place_of_the_good_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The disk says only when it is asked to keep the next state that it is full."""
+    """The disk says only when it is asked to keep the next checkpoint that it is full."""
     folder = tmp_path / "damaged"
     stopped(run, folder, options=longer)
-    before = step_of(folder / "state.previous.pt")
-    flip_a_byte(folder / "state.pt", place=0.5)
+    before = step_of(folder / "checkpoint.previous.pt")
+    flip_a_byte(folder / "checkpoint.pt", place=0.5)
     keep = os.fsync
 
     def full(file: int) -> None:
-        if "state.pt" in os.readlink(f"/proc/self/fd/{file}"):
+        if "checkpoint.pt" in os.readlink(f"/proc/self/fd/{file}"):
             raise OSError(errno.ENOSPC, "No space left on device")
         keep(file)
 
@@ -229,7 +229,7 @@ def test_a_state_that_was_passed_over_never_takes_the_place_of_the_good_one(
         disk.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             run("damaged", options=longer)
-    assert step_of(folder / "state.previous.pt") == before
+    assert step_of(folder / "checkpoint.previous.pt") == before
     run("damaged", options=longer)
     assert read_json(folder / "run.json")["resumed"] == 1
     assert result(folder) == result(whole)

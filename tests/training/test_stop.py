@@ -46,12 +46,12 @@ def test_a_signal_to_all_processes_saves_and_stops(
         line = f"set -euo pipefail; {shlex.join(words)} 2>&1 | tee -i {shlex.quote(str(log))}"
         words = ["bash", "-c", line]
     with started(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-        wait_for(folder / "state.pt", child)
+        wait_for(folder / "checkpoint.pt", child)
         os.killpg(child.pid, number)
         said, _ = child.communicate(timeout=60)
     assert child.returncode == 128 + number, said
     assert "Traceback" not in said
-    done = step_of(folder / "state.pt")
+    done = step_of(folder / "checkpoint.pt")
     assert 3 <= done < STEPS
     last = said.strip().splitlines()[-1]
     assert f"stopped by {number.name} after step {done}, the same command goes on" in last

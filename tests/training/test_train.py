@@ -131,7 +131,7 @@ def test_the_record_says_what_was_run(
         "shards": sha256(shards / "shards.json"),
         "bank": sha256(bank / "shards.json"),
         "pretrained": None,
-        "truth": None,
+        "ground_truth": None,
         "weights": weights(folder),
         "history": sha256(folder / "history.csv"),
     }

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lin
 def test_run_again_with_any_number_of_loader_processes(
     run: Runner, longer: RunOptions, whole: Path, workers: int
 ) -> None:
-    """And with states at other steps."""
+    """And with checkpoints at other steps."""
     compute = computed(workers=workers, checkpoint_steps=1000)
     assert result(run("again", options=longer, compute=compute)) == result(whole)
 

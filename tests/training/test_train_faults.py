@@ -142,7 +142,7 @@ def test_a_loader_process_that_dies_costs_no_work(
     folder = tmp_path / "harmed"
 
     def harm_one() -> None:
-        while not (folder / "state.pt").is_file():
+        while not (folder / "checkpoint.pt").is_file():
             time.sleep(0.001)
         harm(loader_processes()[0])
 
@@ -154,7 +154,7 @@ def test_a_loader_process_that_dies_costs_no_work(
         main(command(folder, shards, bank, longer, computed(workers=2))[3:])
     harming.join()
     assert "pipeline/training" not in capfd.readouterr().err  # a traceback of ours
-    assert step_of(folder / "state.pt") >= CPU.checkpoint_steps
+    assert step_of(folder / "checkpoint.pt") >= CPU.checkpoint_steps
     run("harmed", options=longer)
     assert result(folder) == result(whole)
     assert sorted(path.name for path in folder.iterdir()) == LEFT

@@ -1,7 +1,7 @@
 """Every stage on a disk that is full or read-only: a line that names the file, nothing half-made.
 
-Not here: shards, weights and the state of a training, which the tests of their modules fill up, and
-publishing, which has tests of its own.
+Not here: shards, weights and the checkpoint of a training, which the tests of their modules fill
+up, and publishing, which has tests of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tests.faults import FULL, READ_ONLY, on_disk, with_file_limit
 from tests.workflow.conftest import OCCLUDERS, Project
 
 OUTPUTS = {
-    "synthetic.benchmark": ("archive", "truth"),
+    "synthetic.benchmark": ("archive", "ground_truth"),
     "synthetic.scenes": ("images",),
-    "occluders.segment": ("masks", "record", "state"),
+    "occluders.segment": ("masks", "record", "checkpoint"),
     "occluders.select": ("bank",),
     "data.ingest": ("images", "manifest", "record"),
     "evaluation.embed": ("features",),
@@ -32,7 +32,7 @@ OUTPUTS = {
 LIMIT = 64
 """Bytes: less than any result, enough for what libraries try out as they are imported."""
 MASKS = Path(OCCLUDERS.masks_path()).name
-MAY_STAY = {f".{MASKS}.jsonl.lock", f"{MASKS}.state.jsonl"}
+MAY_STAY = {f".{MASKS}.jsonl.lock", f"{MASKS}.checkpoint.jsonl"}
 """What is no result: the handle of a lock, and the progress of a segmentation."""
 
 

@@ -60,7 +60,7 @@ def test_every_run_says_where_it_came_from(results):
         assert record["hashes"]["shards"] == sha256(results / "shards" / "shards.json")
         assert (record["hashes"]["bank"] is None) == (variant == "baseline")
         assert read_json(folder / "metrics.json")["run"] == sha256(folder / "run.json")
-        assert not (folder / "state.pt").exists()
+        assert not (folder / "checkpoint.pt").exists()
 
 
 def test_the_pictures_are_there(results):

@@ -39,7 +39,9 @@ def test_a_data_set_of_any_size_is_rendered_and_published(project: Project) -> N
     large = {"train_identities": 1000, "height": 256}
     project.configure(data={"dataset": "synthetic"}, benchmark=large)
     plan = project.snakemake("--dry-run", "synthetic_dataset").stdout
-    archive, dataset = sorted(path for path in outputs(plan) if not path.endswith("truth.npz"))
+    archive, dataset = sorted(
+        path for path in outputs(plan) if not path.endswith("ground_truth.npz")
+    )
     assert re.fullmatch(r"results/synthetic-[0-9a-f]{8}/archive\.zip", archive)
     assert dataset == archive.replace("archive.zip", "dataset")
     assert "rule ingest" not in plan

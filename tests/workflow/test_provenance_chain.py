@@ -37,7 +37,7 @@ FILES = (
     *(f"results/synthetic/shards/{split}-000000.tar" for split in SPLITS),
     "results/synthetic/manifest.csv",
     "results/synthetic/ingest.json",
-    "results/synthetic/truth.npz",
+    "results/synthetic/ground_truth.npz",
     "results/synthetic/archive.zip",
     f"{OCCLUDERS.masks_path()}.jsonl",
     f"{OCCLUDERS.masks_path()}.json",

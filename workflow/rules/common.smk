@@ -128,9 +128,9 @@ def bank(wildcards) -> list[str]:
     return [BANK] if occlusion == "roa" else []
 
 
-def truth(wildcards) -> list[str]:
+def ground_truth(wildcards) -> list[str]:
     """The exact masks, where the benchmark is rendered: training is watched with them, not taught."""
-    return [f"results/{RENDERED}/truth.npz"] if CONFIG.data.is_rendered else []
+    return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
 
 
 def pasting_variants() -> list[str]:

@@ -28,7 +28,7 @@ rule render_benchmark:
         body=BODY,
     output:
         archive=f"results/{RENDERED}/archive.zip",
-        truth=f"results/{RENDERED}/truth.npz",
+        ground_truth=f"results/{RENDERED}/ground_truth.npz",
     log:
         f"results/logs/{RENDERED}/render_benchmark.log",
     benchmark:
@@ -48,7 +48,7 @@ rule render_benchmark:
 rule publish_dataset:
     input:
         archive=f"results/{RENDERED}/archive.zip",
-        truth=f"results/{RENDERED}/truth.npz",
+        ground_truth=f"results/{RENDERED}/ground_truth.npz",
         datasheet=shipped("workflow/report/datasheet.md"),
     output:
         dataset=directory(f"results/{RENDERED}/dataset"),

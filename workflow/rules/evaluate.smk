@@ -41,7 +41,7 @@ rule embed:
         stage=stage("pipeline.evaluation.embed:embed"),
         compute=compute_options,
         # what a training leaves: only when Snakemake has noted its end is it of no more use
-        state=f"results/{TRAINED}/{{variant}}/seed{{seed}}/state.pt",
+        checkpoint=f"results/{TRAINED}/{{variant}}/seed{{seed}}/checkpoint.pt",
     script:
         "../scripts/stage.py"
 

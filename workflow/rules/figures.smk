@@ -156,7 +156,7 @@ rule k_histogram:
 
 rule map_by_occlusion:
     input:
-        truth=f"results/{RENDERED}/truth.npz",
+        ground_truth=f"results/{RENDERED}/ground_truth.npz",
         runs=runs("queries.csv", "run.json"),
     output:
         figure=shown_figure("map_by_occlusion", "Evaluation", "mAP by occlusion"),

@@ -49,7 +49,7 @@ if CONFIG.occluders.masks == "sam":
             compute=compute_options,
             source=CONFIG.occluders.source_options().model_dump_json(),
             # not an output: it outlives an interrupted job, which then goes on from it
-            state=f"{MASKS}.state.jsonl",
+            checkpoint=f"{MASKS}.checkpoint.jsonl",
         script:
             "../scripts/stage.py"
 

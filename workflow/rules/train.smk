@@ -3,7 +3,7 @@ rule train:
         pretrained,
         shards="results/{dataset}/shards",
         bank=bank,
-        truth=truth,
+        ground_truth=ground_truth,
     output:
         weights=f"{TRAINED_RUN}/weights.safetensors",
         history=f"{TRAINED_RUN}/history.csv",
@@ -17,7 +17,7 @@ rule train:
     # one for each loader process; torch itself has one thread, whatever the number
     threads: 1 + CONFIG.compute.workers
     resources:
-        runtime=2880,  # minutes; a job that is cut off goes on from its last state
+        runtime=2880,  # minutes; a job that is cut off goes on from its last checkpoint
         mem_mb=12000,  # 10,000 occluders, and 0.5 GB of decoded images in each process
         gpu=1,
     params:
@@ -29,6 +29,6 @@ rule train:
         needs=training_needs,
         dataset=lambda wildcards: CONFIG.label(CONFIG.source(wildcards.dataset)),
         # not an output: it outlives an interrupted job, which then goes on from it
-        state=f"{TRAINED_RUN}/state.pt",
+        checkpoint=f"{TRAINED_RUN}/checkpoint.pt",
     script:
         "../scripts/stage.py"

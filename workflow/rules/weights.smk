@@ -89,7 +89,7 @@ rule pretrain_vit:
     params:
         stage=stage("pipeline.pretraining.small_vit:train_small_vit"),
         # not an output: it outlives an interrupted job, which then resumes from it
-        state="results/demo_weights/small_vit.state.pt",
+        checkpoint="results/demo_weights/small_vit.checkpoint.pt",
     script:
         "../scripts/stage.py"
 
@@ -126,7 +126,7 @@ rule pretrain_sam:
     params:
         stage=stage("pipeline.pretraining.small_sam:train_small_sam"),
         # not an output: it outlives an interrupted job, which then resumes from it
-        state="results/demo_weights/small_sam.state.pt",
+        checkpoint="results/demo_weights/small_sam.checkpoint.pt",
     script:
         "../scripts/stage.py"
 
