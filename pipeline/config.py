@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
+from pipeline.files import write_json
 from pipeline.fit import check_run, cut_off_pixels
 from pipeline.options.base import FileName, Name, Seed
 from pipeline.options.compute import ComputeOptions
@@ -293,3 +295,11 @@ def json_schema() -> str:
 
 if __name__ == "__main__":
     print(json_schema(), end="")
+
+
+def keep_configuration(configuration: Config, output: Path) -> None:
+    """Write every key with the value that it had, those of config.yaml and the defaults too.
+
+    `snakemake --configfile` takes the file: it asks for the same experiment again.
+    """
+    write_json(output, configuration.model_dump(mode="json"))

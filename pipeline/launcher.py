@@ -80,7 +80,7 @@ def _convert(hint: Any, value: Any) -> Any:
         return _convert_list(typing.get_args(hint)[0], value)
     if issubclass(hint, BaseModel):
         return hint.model_validate_json(value)
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int | float | Path):
         return hint(value)
     (only,) = _convert_list(hint, value)
     return only

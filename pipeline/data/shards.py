@@ -114,7 +114,9 @@ def read_hashes(folder: Path) -> dict[str, dict[str, Any]]:
     """shards.json: {sha256, bytes} of each file; InputError where there is none."""
     try:
         files = read_json(folder / HASHES)
-        return {name: facts | {"sha256": str(facts["sha256"])} for name, facts in files.items()}
+        if INDEX not in files or not all("sha256" in facts for facts in files.values()):
+            raise KeyError(INDEX)
+        return dict(files)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
             f"{folder}: expected {HASHES} with hashes of its files: make the shards again"

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.errors import InputError
+from pipeline.files import sha256
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sam import small_sam
 from pipeline.occluders.segment import segment
@@ -51,8 +52,10 @@ def records(path: Path) -> list[dict]:
 def test_masks_follow_the_schema_of_sa1b(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     run(images, tmp_path / "masks.jsonl", sam)
     first, second = records(tmp_path / "masks.jsonl")
-    assert first["image"] == {"image_id": 0, "width": 40, "height": 64, "file_name": "a/z.jpg"}
-    assert second["image"] == {"image_id": 1, "width": 64, "height": 48, "file_name": "b.png"}
+    facts = {"image_id": 0, "width": 40, "height": 64, "file_name": "a/z.jpg"}
+    assert first["image"] == facts | {"sha256": sha256(images / "a/z.jpg")}
+    facts = {"image_id": 1, "width": 64, "height": 48, "file_name": "b.png"}
+    assert second["image"] == facts | {"sha256": sha256(images / "b.png")}
     assert first["annotations"]
     for record in (first, second):
         for annotation in record["annotations"]:

@@ -65,7 +65,7 @@ rule configuration:
         "../../envs/pipeline.yaml"
     params:
         configuration_text(exclude={"compute"}),
-        stage=stage("pipeline.provenance.configuration:keep_configuration"),
+        stage=stage("pipeline.config:keep_configuration"),
         # not tracked, as in compute_options: it is that with which the rest was made
         configuration=lambda wildcards, input: configuration_text(),
     script:
