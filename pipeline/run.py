@@ -52,22 +52,28 @@ _SCORED = ("dataset", "trained_on", "features", "evaluation", "run")
 
 
 class Run:
-    """The folder results/<trained>[_to_<tested>]/<variant>/seed<n>; files are read when asked for.
+    """A run, results/<dataset>/<variant>/seed<n>; its files are read when asked for.
 
     Every reader raises InputError for a file that is missing or damaged, and LookupError for one
     that is not in `files`: a stage reads no more of a run than its rule declares.
     """
 
-    def __init__(self, folder: Path, files: Sequence[str] = FILES) -> None:
-        self.folder, self.files = Path(folder), files
+    def __init__(self, folder: Path, files: Mapping[str, Path] | None = None) -> None:
+        """Of all `FILES` in a folder, or of some `files` by name, wherever they are."""
+        self.folder = Path(folder)
+        self.files = files or {name: self.folder / name for name in FILES}
 
     @classmethod
     def from_files(cls, paths: Sequence[Path]) -> list[Run]:
-        """The runs that the files are of, in the order of the first file of each."""
-        files: dict[Path, list[str]] = {}
+        """The runs that the files are of, in the order of the first file of each.
+
+        Where a run is tested on another dataset, what evaluation writes is in another folder, but
+        <variant>/seed<n> is the same.
+        """
+        runs: dict[tuple[str, ...], dict[str, Path]] = {}
         for path in paths:
-            files.setdefault(path.parent, []).append(path.name)
-        return [cls(folder, names) for folder, names in files.items()]
+            runs.setdefault(path.parent.parts[-2:], {})[path.name] = path
+        return [cls([*files.values()][-1].parent, files) for files in runs.values()]
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -76,8 +82,8 @@ class Run:
         """Where the file `name` is."""
         if name not in self.files:
             raise LookupError(f"{self.folder / name}: not an input of this stage")
-        checked_folder(self.folder, name)
-        return self.folder / name
+        checked_folder(self.files[name].parent, name)
+        return self.files[name]
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -162,8 +168,8 @@ class Run:
     @property
     def _facts(self) -> dict[str, Any]:
         """One of the two files that name variant and seed."""
-        scored = "metrics.json" in self.files and (self.folder / "metrics.json").is_file()
-        return self.scores if scored else self.record
+        metrics = self.files.get("metrics.json")
+        return self.scores if metrics and metrics.is_file() else self.record
 
     def _json(self, name: str, stage: str, *keys: str) -> Any:
         path = self.path(name)
@@ -178,7 +184,7 @@ class Run:
 
     def _damaged(self, name: str, error: Exception, stage: str) -> InputError:
         return InputError(
-            f"{self.folder / name}: expected what the stage {stage} writes of a run, found "
+            f"{self.files[name]}: expected what the stage {stage} writes of a run, found "
             f"{error!r}: {stage} the run again"
         )
 

@@ -157,7 +157,7 @@ def test_a_rules_names_are_bound_to_the_stages_parameters():
     given = bind(stage, job)
     assert [str(run) for run in given.pop("runs")] == ["r/a", "r/b"]
     baseline = given.pop("baseline")
-    assert (str(baseline), baseline.files) == ("r/a", ["run.json"])
+    assert (str(baseline), [*baseline.files]) == ("r/a", ["run.json"])
     assert given == {
         "bank": None,
         "csv": Path("t.csv"),

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from pipeline.evaluation.link_run import link_run
 from pipeline.launcher import run_stage
 
 
+def copy_files(files: list[Path], folder: Path) -> None:
+    """A stage: copy `files` into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        (folder / file.name).unlink(missing_ok=True)
+        shutil.copyfile(file, folder / file.name)
+
+
 def make(source: Path, folder: Path, *others: Path) -> Path:
-    """Link `source` into `folder`, and say that it was made of `others` too."""
+    """Copy `source` into `folder`, and say that it was made of `others` too."""
     made = folder / source.name
-    run_stage(link_run, {"files": [source], "folder": folder}, [source, *others], [made])
+    run_stage(copy_files, {"files": [source], "folder": folder}, [source, *others], [made])
     return made
 
 

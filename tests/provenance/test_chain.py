@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.link_run import link_run
 from pipeline.launcher import run_stage
 from pipeline.provenance.chain import Chain
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.links import Link, bad_files, tree_lines, walk
 from pipeline.provenance.record import record_path
-from tests.provenance.making import make, write
+from tests.provenance.making import copy_files, make, write
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_each_file_of_a_folder_is_named_however_many(tmp_path: Path) -> None:
 
 def test_a_folder_that_was_made_holds_no_more_than_was_made(tmp_path: Path) -> None:
     made = write(tmp_path / "made" / "shards" / "a.tar", "a").parent
-    run_stage(link_run, {"files": [], "folder": tmp_path}, outputs=[made])
+    run_stage(copy_files, {"files": [], "folder": tmp_path}, outputs=[made])
     write(made / "new.tar", "new")
     assert bad(made) == ["CHANGED made/shards/new.tar"]
 
@@ -91,7 +90,7 @@ def test_an_input_that_was_made_anew_since_is_not_what_was_used(last: Path) -> N
 def test_without_a_record_nothing_is_believed(last: Path) -> None:
     record = record_path(last.parent.parent / "middle" / "a.txt")
     text = record.read_text()
-    record.write_text(text.replace("link_run", "link_ran"))
+    record.write_text(text.replace("making", "mating"))
     assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
     record.unlink()
     assert bad(last) == ["MISSING middle/.provenance/a.txt.json"]
@@ -113,7 +112,7 @@ def test_a_folder_in_the_place_of_a_source_is_not_the_source(last: Path) -> None
 def test_a_line_says_by_what_and_when(last: Path) -> None:
     first, *_ = tree_lines((Chain().follow(last),))
     assert first.startswith("ok      ")
-    assert f"{last} (pipeline.evaluation.link_run, 20" in first
+    assert f"{last} (tests.provenance.making, 20" in first
     assert first.endswith("by this code)")
 
 

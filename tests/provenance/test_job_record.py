@@ -9,21 +9,20 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.evaluation.link_run import link_run
 from pipeline.files import sha256
 from pipeline.launcher import main, run_stage
 from pipeline.options.run import ModelOptions
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.environment import commit, versions
 from pipeline.provenance.record import read_record, record_path
-from tests.provenance.making import make, write
+from tests.provenance.making import copy_files, make, write
 
 
 def test_a_record_says_by_what_of_what_where_and_when(tmp_path: Path) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
     origin = read_record(made)
-    assert origin["stage"] == "pipeline.evaluation.link_run"
-    assert origin["code"] == code_hash("pipeline.evaluation.link_run")
+    assert origin["stage"] == "tests.provenance.making"
+    assert origin["code"] == code_hash("tests.provenance.making")
     assert origin["arguments"] == {
         "files": [str(tmp_path / "a.txt")],
         "folder": str(tmp_path / "made"),
@@ -53,7 +52,7 @@ def test_options_are_recorded_whole_and_facts_as_returned(tmp_path: Path) -> Non
         output.touch()
         return {"device": "cpu"}
 
-    stage.__module__ = link_run.__module__
+    stage.__module__ = copy_files.__module__
     run_stage(stage, {"options": ModelOptions(k_min=7)}, outputs=[output])
     origin = read_record(output)
     assert origin["arguments"]["options"] == ModelOptions(k_min=7).model_dump(mode="json")
@@ -68,7 +67,7 @@ def test_of_a_folder_that_is_not_read_whole_the_stage_says_what_it_has_read(tmp_
         write(tmp_path / "x", "x")
         return {"sources": {str(photos): {"one.jpg": "its hash"}}}
 
-    stage.__module__ = link_run.__module__
+    stage.__module__ = copy_files.__module__
     run_stage(stage, {}, [photos], [tmp_path / "x"])
     origin = read_record(tmp_path / "x")
     assert origin["sources"] == {str(photos): {"one.jpg": "its hash"}}
@@ -86,7 +85,7 @@ def test_a_source_is_recorded_as_it_was_when_the_job_began(
         write(tmp_path / "x", "x")
         source.unlink() if later is None else write(source, later)
 
-    stage.__module__ = link_run.__module__
+    stage.__module__ = copy_files.__module__
     run_stage(stage, {}, [source], [tmp_path / "x"])
     assert read_record(tmp_path / "x")["sources"] == {str(source): began}
 
@@ -102,14 +101,14 @@ def test_records_lie_beside_the_results_and_are_not_among_their_inputs(tmp_path:
 def test_a_job_that_fails_leaves_no_record(tmp_path: Path) -> None:
     values = {"files": [tmp_path / "no-such-file"], "folder": tmp_path}
     with pytest.raises(SystemExit, match="no-such-file"):
-        run_stage(link_run, values, outputs=[Path("x")])
+        run_stage(copy_files, values, outputs=[Path("x")])
     assert list(tmp_path.rglob("*.json")) == []
 
 
 def test_without_a_rule_there_is_no_record(tmp_path: Path) -> None:
     source = write(tmp_path / "a.txt", "a")
     words = ["--files", str(source), "--folder", str(tmp_path / "made")]
-    main(["pipeline.evaluation.link_run:link_run", *words])
+    main(["tests.provenance.making:copy_files", *words])
     assert (tmp_path / "made" / "a.txt").exists()
     assert list(tmp_path.rglob("*.json")) == []
 
@@ -127,7 +126,7 @@ def test_in_a_folder_the_changed_file_is_named(tmp_path: Path, text: str | None)
     folder = tmp_path / "shards"
     for name in ("a.tar", "b.tar"):
         write(folder / name, name)
-    run_stage(link_run, {"files": [], "folder": tmp_path / "empty"}, outputs=[folder])
+    run_stage(copy_files, {"files": [], "folder": tmp_path / "empty"}, outputs=[folder])
     make(write(tmp_path / "c", "c"), tmp_path / "made", folder)
     (folder / "b.tar").unlink() if text is None else write(folder / "b.tar", text)
     with pytest.raises(SystemExit, match=rf"error: {folder}/b\.tar: not as it was made.*delete "):

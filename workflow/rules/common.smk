@@ -19,7 +19,7 @@ HEAVY = {"runtime": 480, "mem_mb": 8000}
 BODY = shipped("workflow/body/body.npz")
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
-# the same folder, where a run is tested on the dataset that it was trained on
+# what evaluation writes: the same folder, where a run is tested on the dataset that it was trained on
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
 # the folder of the rendered dataset, even where none is trained or tested on
 RENDERED = next(
@@ -35,15 +35,18 @@ def stage(name: str) -> str:
     return f"{name}@{code_hash(name.partition(':')[0])}"
 
 
+def run_files(variant: str, seed: int, files: tuple[str, ...]) -> list[str]:
+    """Files of a run, where training or evaluation writes them."""
+    return [
+        f"results/{TRAINED if name in TRAINED_FILES else EXPERIMENT}/{variant}/seed{seed}/{name}"
+        for name in files
+    ]
+
+
 def runs(*files: str) -> list[str]:
     """The files of each run of the comparison, in the order of the table."""
-    return expand(
-        f"{TESTED_RUN}/{{file}}",
-        experiment=EXPERIMENT,
-        variant=CONFIG.compare,
-        seed=CONFIG.seeds,
-        file=files,
-    )
+    pairs = [(variant, seed) for variant in CONFIG.compare for seed in CONFIG.seeds]
+    return [path for pair in pairs for path in run_files(*pair, files)]
 
 
 def archive(wildcards) -> str:
@@ -167,14 +170,9 @@ def blending_variants() -> list[str]:
     ]
 
 
-def first_run(variant: str) -> str:
-    """The run of a variant that pictures show: the one with the first seed."""
-    return f"results/{EXPERIMENT}/{variant}/seed{CONFIG.seeds[0]}"
-
-
-def selecting_runs(*files: str) -> list[str]:
-    """The files of the first run of each variant that selects patches."""
-    return [f"{first_run(variant)}/{file}" for variant in selecting_variants() for file in files]
+def first_runs(variants: list[str], *files: str) -> list[str]:
+    """The files of the runs that pictures show: of each variant the one with the first seed."""
+    return [path for name in variants for path in run_files(name, CONFIG.seeds[0], files)]
 
 
 def figures() -> list[str]:

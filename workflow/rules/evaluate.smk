@@ -1,28 +1,11 @@
-if TRAINED != TESTED:
-
-    rule link_run:
-        input:
-            files=expand(
-                f"{TRAINED_RUN}/{{file}}", dataset=TRAINED, file=TRAINED_FILES, allow_missing=True
-            ),
-        output:
-            expand(f"{TESTED_RUN}/{{file}}", file=TRAINED_FILES, allow_missing=True),
-        log:
-            f"results/logs/{TESTED_RUN.removeprefix('results/')}/link_run.log",
-        localrule: True
-        conda:
-            "../../envs/pipeline.yaml"
-        params:
-            stage=stage("pipeline.evaluation.link_run:link_run"),
-            folder=lambda wildcards, output: Path(output[0]).parent,
-        script:
-            "../scripts/stage.py"
+# the folder of the training that is evaluated
+OWN_RUN = f"results/{TRAINED}/{{variant}}/seed{{seed}}"
 
 
 rule embed:
     input:
-        weights=f"{TESTED_RUN}/weights.safetensors",
-        record=f"{TESTED_RUN}/run.json",
+        weights=f"{OWN_RUN}/weights.safetensors",
+        record=f"{OWN_RUN}/run.json",
         shards=f"results/{TESTED}/shards",
     output:
         features=f"{TESTED_RUN}/features.npz",
@@ -41,7 +24,7 @@ rule embed:
         stage=stage("pipeline.evaluation.embed:embed"),
         compute=compute_options,
         # what a training leaves: only when Snakemake has noted its end is it of no more use
-        checkpoint=f"results/{TRAINED}/{{variant}}/seed{{seed}}/checkpoint.pt",
+        checkpoint=f"{OWN_RUN}/checkpoint.pt",
     script:
         "../scripts/stage.py"
 
@@ -49,7 +32,7 @@ rule embed:
 rule score:
     input:
         features=f"{TESTED_RUN}/features.npz",
-        record=f"{TESTED_RUN}/run.json",
+        record=f"{OWN_RUN}/run.json",
     output:
         metrics=f"{TESTED_RUN}/metrics.json",
         queries=f"{TESTED_RUN}/queries.csv",

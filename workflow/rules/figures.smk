@@ -1,8 +1,8 @@
 # runs that pictures of single images show: the first variant, the last that selects patches, the
 # last that blends; where there is none, no rule that shows it is asked for
-BASELINE = first_run(CONFIG.compare[0])
-SELECTING = first_run([*CONFIG.compare, *selecting_variants()][-1])
-BLENDING = first_run([*CONFIG.compare, *blending_variants()][-1])
+BASELINE = CONFIG.compare[:1]
+SELECTING = [*CONFIG.compare, *selecting_variants()][-1:]
+BLENDING = [*CONFIG.compare, *blending_variants()][-1:]
 
 
 rule ablation:
@@ -87,8 +87,8 @@ rule curves:
 rule ranks:
     input:
         shards=f"results/{TESTED}/shards",
-        baseline=multiext(f"{BASELINE}/", "queries.csv", "features.npz", "run.json"),
-        variant=multiext(f"{SELECTING}/", "queries.csv", "features.npz", "run.json"),
+        baseline=first_runs(BASELINE, "queries.csv", "features.npz", "run.json"),
+        variant=first_runs(SELECTING, "queries.csv", "features.npz", "run.json"),
     output:
         figure=shown_figure("ranks", "Queries", "Ranked lists"),
     log:
@@ -108,7 +108,7 @@ rule ranks:
 rule patches:
     input:
         shards=f"results/{TESTED}/shards",
-        run=multiext(f"{SELECTING}/", "weights.safetensors", "run.json", "queries.csv"),
+        run=first_runs(SELECTING, "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=shown_figure("patches", "Queries", "Kept patches"),
     log:
@@ -125,7 +125,7 @@ rule patches:
 rule attention:
     input:
         shards=f"results/{TESTED}/shards",
-        run=multiext(f"{BLENDING}/", "weights.safetensors", "run.json", "queries.csv"),
+        run=first_runs(BLENDING, "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=shown_figure("attention", "Queries", "FBM's attention"),
     log:
@@ -141,7 +141,7 @@ rule attention:
 
 rule k_histogram:
     input:
-        runs=selecting_runs("features.npz", "run.json"),
+        runs=first_runs(selecting_variants(), "features.npz", "run.json"),
     output:
         figure=shown_figure("k_histogram", "Evaluation", "Histograms of k"),
     log:
