@@ -60,7 +60,7 @@ class BankOptions(Section):
     """Which masks become occluders, and how many."""
 
     filters: FilterOptions = FilterOptions()
-    minimum: Positive = 300
+    minimum: Positive = 200
     """A bank with fewer objects is an error."""
     maximum: Positive | None = None
     """At most so many objects, drawn by `seed` from those that pass the filters; null: all."""
