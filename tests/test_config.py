@@ -127,7 +127,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("model.parts", 17, ["model.parts: found 17", "128 pixels has 16", "at most"]),
         ("figures.queries", [], ["figures.queries", "at least 1 item"]),
         ("occluders.masks", "sa1b", ["occluders.images", "folder of SA-1B"]),
-        ("occluders.maximum", 299, ["occluders.maximum: found 299", "occluders.minimum 300"]),
+        ("occluders.maximum", 199, ["occluders.maximum: found 199", "occluders.minimum 200"]),
         (
             "variants.baseline.loss",
             {"contrast": "both"},
