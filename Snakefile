@@ -2,10 +2,12 @@ import sys
 from pathlib import Path
 
 import yaml
-from snakemake.utils import update_config
+from snakemake.utils import min_version, update_config
 
 from pipeline.config import load_config
 from pipeline.errors import InputError, warn
+
+min_version("9.0")
 
 
 configfile: f"{workflow.current_basedir}/config.yaml"

@@ -1,0 +1,128 @@
+"""The pages for readers: links lead somewhere, commands are accepted, lists are complete."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.cli import parse_config
+from snakemake.utils import update_config
+
+from pipeline.config import Config, load_config
+from pipeline.data.datasets import DATASETS
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACES = ("*.md", "docs/*.md", "workflow/**/*.md", "tests/*.md", "results/*.md")
+PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
+OWN_FILE = "mine.yaml"
+"""A configuration that the reader writes."""
+OWN_KEYS = {"cell", "file", "other"}
+"""Keys that only some rules know."""
+CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub names the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(page: Path) -> list[str]:
+    """The relative links of a page that lead to no file or no heading."""
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", page.read_text())):
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        found = target.exists() and (not anchor or anchor in anchors(target))
+        if not found and not re.match(r"https?:", link):
+            broken.append(link)
+    return broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    assert broken_links(page) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "a.md"
+    page.write_text("# A `b`, c\n[1](a.md) [2](#a-b-c) [3](no.md) [4](a.md#no) [5](https://x.y)")
+    assert broken_links(page) == ["no.md", "a.md#no"]
+
+
+def test_every_page_of_docs_is_reached_from_the_readme() -> None:
+    linked = re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text())
+    assert {name(page) for page in (ROOT / "docs").iterdir()} <= set(linked)
+
+
+def commands() -> list[list[str]]:
+    """The words of every call of snakemake in a code block, without comments."""
+    blocks = [code for page in PAGES for kind, code in CODE.findall(page.read_text()) if kind]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    calls = [line for line in lines if line.startswith("snakemake ")]
+    return [shlex.split(line, comments=True) for line in calls]
+
+
+def arguments(words: list[str], option: str) -> list[str]:
+    """What follows `option`, up to the next one."""
+    rest = words[words.index(option) + 1 :] if option in words else []
+    return rest[: next((i for i, word in enumerate(rest) if word.startswith("-")), len(rest))]
+
+
+def load_command(words: list[str]) -> Config:
+    """The configuration of a command, as Snakemake merges it."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for file in arguments(words, "--configfile"):
+        if file != OWN_FILE:
+            update_config(values, yaml.safe_load((ROOT / file).read_text()))
+    given = parse_config(arguments(words, "--config"))
+    update_config(values, {key: value for key, value in given.items() if key not in OWN_KEYS})
+    return load_config(values)
+
+
+def is_made(target: str, config: Config) -> bool:
+    """Whether the workflow makes a figure or metrics file, or has a rule of this name."""
+    if match := re.fullmatch(rf"results/(\w+)/figures/{config.table}_(\w+)\.png", target):
+        caption = ROOT / f"workflow/report/captions/{match[2]}.rst"
+        return match[1] == config.experiment() and caption.exists()
+    if match := re.fullmatch(r"results/(\w+)/(\w+)/seed\d+/metrics\.json", target):
+        return match[1] == config.experiment() and match[2] in config.variants
+    rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    return re.search(rf"^rule {target}:", "\n".join(rules), re.MULTILINE) is not None
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_command_has_a_valid_configuration_and_targets(words: list[str]) -> None:
+    config = load_command(words)
+    targets = arguments(words, "--cores")[1:]
+    assert [target for target in targets if not is_made(target, config)] == []
+
+
+def test_every_dataset_is_documented() -> None:
+    text = (ROOT / "docs/data.md").read_text()
+    assert [key for key in DATASETS if f"`{key}`" not in text] == []
+
+
+def test_every_experiment_and_recipe_is_documented() -> None:
+    text = (ROOT / "docs/experiments.md").read_text()
+    experiments = {path.stem for path in (ROOT / "workflow/experiments").glob("*.yaml")}
+    recipes = {path.name for path in (ROOT / "workflow/recipes").glob("*.yaml")}
+    assert [key for key in experiments | recipes if f"`{key}`" not in text] == []
+
+
+def test_pre_commit_runs_the_checks_of_make_lint() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert recipe
+    checks = re.split(r" && |\n\t", recipe[1].strip())
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook["entry"] for repository in config["repos"] for hook in repository["hooks"]]
+    for hook, check in zip(hooks, checks, strict=True):
+        assert check.startswith(hook.removeprefix(".venv/bin/"))
