@@ -13,14 +13,13 @@ from snakemake.utils import update_config
 
 from pipeline.config import Config, load_config
 from pipeline.data.datasets import DATASETS
+from pipeline.launcher import COMMANDS, load_stage, stage_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACES = ("*.md", "docs/*.md", "workflow/**/*.md", "tests/*.md", "results/*.md")
 PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
 OWN_FILE = "mine.yaml"
 """A configuration that the reader writes."""
-OWN_KEYS = {"cell", "file", "other"}
-"""Keys that only some rules know."""
 CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -62,11 +61,11 @@ def test_every_page_of_docs_is_reached_from_the_readme() -> None:
     assert {name(page) for page in (ROOT / "docs").iterdir()} <= set(linked)
 
 
-def commands() -> list[list[str]]:
-    """The words of every call of snakemake in a code block, without comments."""
+def commands(program: str) -> list[list[str]]:
+    """The words of every call of `program` in a code block, without comments."""
     blocks = [code for page in PAGES for kind, code in CODE.findall(page.read_text()) if kind]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    calls = [line for line in lines if line.startswith("snakemake ")]
+    calls = [line for line in lines if line.startswith(f"{program} ")]
     return [shlex.split(line, comments=True) for line in calls]
 
 
@@ -82,8 +81,7 @@ def load_command(words: list[str]) -> Config:
     for file in arguments(words, "--configfile"):
         if file != OWN_FILE:
             update_config(values, yaml.safe_load((ROOT / file).read_text()))
-    given = parse_config(arguments(words, "--config"))
-    update_config(values, {key: value for key, value in given.items() if key not in OWN_KEYS})
+    update_config(values, parse_config(arguments(words, "--config")))
     return load_config(values)
 
 
@@ -98,11 +96,17 @@ def is_made(target: str, config: Config) -> bool:
     return re.search(rf"^rule {target}:", "\n".join(rules), re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@pytest.mark.parametrize("words", commands("snakemake"), ids=" ".join)
 def test_a_command_has_a_valid_configuration_and_targets(words: list[str]) -> None:
     config = load_command(words)
     targets = arguments(words, "--cores")[1:]
     assert [target for target in targets if not is_made(target, config)] == []
+
+
+@pytest.mark.parametrize("words", commands("dpeformer"), ids=" ".join)
+def test_a_command_of_the_package_has_the_options_of_its_stage(words: list[str]) -> None:
+    _, command, *options = words
+    stage_parser(load_stage(COMMANDS[command])).parse_args(options)
 
 
 def test_every_dataset_is_documented() -> None:

@@ -30,6 +30,10 @@ def test_every_job_says_how_long_it_takes_and_how_much_memory(project: Project) 
     assert threads == {"train", *rendering}  # in training, one for the loader process
 
 
+def test_the_snakefile_for_the_catalog_plans_what_the_main_one_does(project: Project) -> None:
+    assert project.planned("--snakefile", "workflow/Snakefile") == project.planned()
+
+
 def test_any_variant_that_is_defined_and_any_seed_can_be_asked_for(project: Project) -> None:
     wanted = "results/synthetic/dpsm/seed7/metrics.json"
     assert {"train", "embed", "score"} <= project.planned(wanted)
