@@ -54,7 +54,7 @@ def test_a_signal_to_all_processes_saves_and_stops(
     done = step_of(folder / "checkpoint.pt")
     assert 3 <= done < STEPS
     last = said.strip().splitlines()[-1]
-    assert f"stopped by {number.name} after step {done}, the same command goes on" in last
+    assert f"stopped by {number.name} after step {done}; the same command resumes" in last
     if number == signal.SIGINT:
         assert log.read_text() == said
     assert not (folder / "weights.safetensors").exists()
