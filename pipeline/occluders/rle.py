@@ -1,4 +1,8 @@
-"""COCO's run-length encoding of masks, both ways it is written."""
+"""COCO's run-length encoding of masks, compressed or not.
+
+pycocotools is not used: a malformed string makes it write beyond its memory, and runs that end
+early leave pixels unset. segment-anything's functions check nothing and need torch.
+"""
 
 from __future__ import annotations
 
