@@ -1,4 +1,8 @@
-"""Unpack archives that came from elsewhere, and are not trusted."""
+"""Unpack archives that came from elsewhere, and are not trusted.
+
+zipfile renames what leaves the folder, tarfile's data filter renames absolute paths and keeps
+links, and neither bounds the size.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +28,14 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip, tar or tar.gz into `folder`, or copy a folder; it is replaced whole or not.
 
     Files that systems leave behind (see `is_left_behind`) are skipped. Raises InputError, before
-    anything is written, for names that leave the folder, links and devices, names that are equal or
-    differ in case or Unicode form only, encrypted members, names that are not UTF-8 and totals
-    beyond `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`; for archives of another format; and for an
-    archive that is cut off or corrupt.
+    anything is written, for names that leave the folder, links and devices, names that differ in
+    case or Unicode form only, encrypted members, names that are not UTF-8 and totals beyond
+    `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`; for archives of another format; and for an archive
+    that holds a name twice, is cut off or corrupt.
     """
     with open_members(archive) as listed:
         members = _checked(archive, listed)
-        _check_collisions(archive, members)
+        _check_spelling(archive, members)
         progress = tqdm(members, desc=f"unpack {archive.name}", mininterval=5, dynamic_ncols=True)
         with atomic_folder(folder) as target:
             for member in progress:
@@ -78,40 +82,35 @@ def _name_problem(name: str) -> str | None:
     return None
 
 
-def _check_collisions(archive: Path, members: Sequence[Member]) -> None:
-    """No two members may become one file, on file systems that ignore case or Unicode forms too."""
+def _check_spelling(archive: Path, members: Sequence[Member]) -> None:
+    """No two members may become one file on systems that ignore case or Unicode forms."""
     spelling: dict[str, str] = {}
-    files: set[str] = set()
-    folders: set[str] = set()
     for member in members:
         path = PurePosixPath(member.name)
-        above = {str(parent) for parent in path.parents}
-        for name in {str(path)} | above:
+        for name in map(str, (path, *path.parents)):
             known = spelling.setdefault(same_name(name), name)
             if known != name:
                 raise InputError(
                     f"{archive}: refused: {known!a} and {name!a} differ only in case or "
                     "Unicode form, and are one file on some systems: rename one"
                 )
-        if not member.is_folder and str(path) in files:
-            raise InputError(f"{archive}: refused: it holds {str(path)!r} twice")
-        folders |= above | ({str(path)} if member.is_folder else set())
-        files |= set() if member.is_folder else {str(path)}
-    if both := sorted(files & folders):
-        raise InputError(f"{archive}: refused: {both[0]!r} is both a file and a folder")
 
 
 def _extract(archive: Path, member: Member, target: Path) -> None:
     path = target / member.name
-    if member.is_folder:
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if member.is_folder:
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
         source = member.open()
         assert source is not None  # tarfile has None for folders and links, which are not here
-        with source, open(path, "wb") as file:
+        with source, open(path, "xb") as file:
             shutil.copyfileobj(source, file)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(
+            f"{archive}: refused: it holds {member.name!r} twice, or as both a file and a folder"
+        ) from None
     except DAMAGE as error:
         raise InputError(
             f"{archive}: member {member.name!r} is cut off or corrupt ({error}): fetch the "
