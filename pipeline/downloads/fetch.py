@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from pipeline.downloads.transfer import download, forget
+from pipeline.downloads.transfer import download
 from pipeline.errors import InputError, warn
 from pipeline.options.downloads import FetchOptions
 
@@ -14,24 +14,22 @@ from pipeline.options.downloads import FetchOptions
 def fetch(file: Path, options: FetchOptions) -> None:
     """Bring the file at `options.url` to `file`.
 
-    Until it is whole and checked its bytes lie beside it, in `.partial-<name>`, from where the next
-    call goes on. A hash other than the known one is an InputError, and the bytes are deleted; for a
-    file of which none is known, a warning says what was found. Raises InputError too where
+    Until it is whole and checked its bytes lie beside it, in `.partial-<name>`. Where a hash is
+    known, the next call resumes from there; another hash is an InputError, and the bytes are
+    deleted. Where none is known, a warning says what was found. Raises InputError too where
     `download` does.
     """
     partial = file.with_name(f".partial-{file.name}")
     partial.parent.mkdir(parents=True, exist_ok=True)
     print(f"{file}: fetched from {options.url}" + (f" ({options.terms})" if options.terms else ""))
-    download(options.url, partial)
+    download(options.url, partial, resume=options.digest is not None)
     try:
         _check(partial, file.name, options)
     except InputError:
-        forget(partial)
+        partial.unlink()
         raise
-    size = partial.stat().st_size
     os.replace(partial, file)
-    forget(partial)
-    print(f"{file}: {size} bytes")
+    print(f"{file}: {file.stat().st_size} bytes")
 
 
 def _check(partial: Path, name: str, options: FetchOptions) -> None:
