@@ -8,40 +8,22 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pipeline.errors import InputError, warn
+from pipeline.errors import InputError
 from pipeline.files import atomic_file
 
 PATIENCE = 60.0
 """Seconds to wait for another program that holds the database."""
-_UNWRITABLE = "cannot be written: make the file and its folder writable, then run again"
-_DAMAGED = (
-    "is not a whole sqlite database: move it away and run again; all that the workflow put there "
-    "is published anew from results/"
+WORDS = ("sqlite3.", "database", "revision")
+"""MLflow's errors of its database have one of them."""
+CURE = (
+    "end what else has it open (`make ui`, a database browser), see that it can be written and the "
+    "disk has space, or move it away to have everything published anew from results/; run again"
 )
-_FULL = "cannot grow, the disk is full or the file too large: make space, then run again"
-_OTHER_VERSION = (
-    "was made by another version of MLflow: run `mlflow db upgrade sqlite:///<the file>`, or move "
-    "it away to have everything published anew, then run again"
-)
-CURES = {
-    "database is locked": (
-        "is locked by another program: end it (`make ui`, a database browser), then run again"
-    ),
-    "readonly database": _UNWRITABLE,
-    "unable to open database file": _UNWRITABLE,
-    "database or disk is full": _FULL,
-    "disk I/O error": _FULL,
-    "not a database": _DAMAGED,
-    "malformed": _DAMAGED,
-    "out-of-date database schema": _OTHER_VERSION,
-    "Can't locate revision": _OTHER_VERSION,
-}
-"""What sqlite and MLflow say, and what to tell the user."""
 
 
 @contextmanager
 def explaining(database: Path) -> Iterator[None]:
-    """Raise InputError in place of the errors of the database that a user can mend."""
+    """Raise InputError in place of errors of the database; others pass."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -51,10 +33,10 @@ def explaining(database: Path) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        cures = [cure for said, cure in CURES.items() if said in str(error)]
-        if not cures:
+        said = [line for line in str(error).splitlines() if any(word in line for word in WORDS)]
+        if isinstance(error, MlflowException) and not said:
             raise
-        raise InputError(f"{database}: {cures[0]}") from error
+        raise InputError(f"{database}: {said[0] if said else error}: {CURE}") from error
 
 
 def make_database(database: Path) -> None:
@@ -71,17 +53,7 @@ def probe(database: Path) -> None:
 
     MLflow would find out too, but try ten times and, of a lock, wait for 20 seconds only.
     """
-    try:
-        _write_nothing(database, 1)
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise
-        warn(f"{database}: locked by another program: waiting for up to {PATIENCE:.0f} s")
-        _write_nothing(database, PATIENCE)
-
-
-def _write_nothing(database: Path, patience: float) -> None:
-    with closing(sqlite3.connect(database, timeout=patience, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database, timeout=PATIENCE, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":

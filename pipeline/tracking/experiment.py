@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 KEY = "key"
 """Tag that holds the hash of the files that a run was published from."""
-UNFINISHED = "unfinished"
-"""The key of a run that is being published, or of one whose publishing was cut off."""
-METRICS, PARAMS = 1000, 100
-"""How many of them MLflow takes at once."""
 
 
 class Experiment:
@@ -47,72 +43,40 @@ class Experiment:
             self.client.restore_experiment(found.experiment_id)
         return found.experiment_id
 
-    def delete_unfinished(self) -> None:
-        """Delete what processes left that were killed while they published."""
-        for run in self.client.search_runs([self.id], f"tags.{KEY} = '{UNFINISHED}'"):
-            self._delete(run.info.run_id)
-
     def _named(self, name: str) -> list[Run]:
         return self.client.search_runs([self.id], f"attributes.run_name = '{name}'")
 
     def _delete(self, run: str) -> None:
-        """Delete a run and its model; artifacts are copies, so that nothing is lost with them.
-
-        They go first: whoever is killed in between leaves a run that is found and deleted again.
-        """
-        for model in self._models(run):
-            shutil.rmtree(self._model_folder(model), ignore_errors=True)
-            self.client.delete_logged_model(model)
+        """Delete a run and its models; artifacts are copies, so that nothing is lost with them."""
+        models = self.client.search_logged_models(
+            [self.id], filter_string=f"source_run_id = '{run}'"
+        )
+        for model in models:
+            shutil.rmtree(self.artifacts / "models" / model.model_id, ignore_errors=True)
+            self.client.delete_logged_model(model.model_id)
         shutil.rmtree(self.artifacts / run, ignore_errors=True)
         self.client.delete_run(run)
 
-    def _models(self, run: str) -> list[str]:
-        """Ids of the models of a run."""
-        found = self.client.search_logged_models(
-            [self.id], filter_string=f"source_run_id = '{run}'"
-        )
-        return [model.model_id for model in found]
-
-    def _model_folder(self, model: str) -> Path:
-        return self.artifacts / "models" / model
-
-    def _is_whole(self, run: Run, key: str) -> bool:
-        if run.data.tags.get(KEY) != key:
-            return False
-        folders = [self._model_folder(model) for model in self._models(run.info.run_id)]
-        return all(folder.is_dir() for folder in (self.artifacts / run.info.run_id, *folders))
-
     def published(self, name: str, key: str) -> str | None:
-        """The id of the run of this name, if it was published with this key; it is the only one."""
-        runs = self._named(name)
-        whole = [run.info.run_id for run in runs if self._is_whole(run, key)]
-        if not whole:
-            return None
-        for other in runs:
-            if other.info.run_id != whole[0]:
-                self._delete(other.info.run_id)
-        return whole[0]
+        """The id of the run of this name, if it was published with this key."""
+        for run in self._named(name):
+            if run.data.tags.get(KEY) == key:
+                return run.info.run_id
+        return None
 
     @contextmanager
     def replacing(self, name: str, key: str, start: int, end: int) -> Iterator[str]:
-        """The id of a new run that takes the place of those of its name when the block ends well.
+        """The id of a new run in the place of those of its name.
 
         `start` and `end` are Unix times in milliseconds. The key is set last: a run that was cut
-        off is known by that of its beginning.
+        off has none, and is replaced.
         """
-        old = self._named(name)
-        created = self.client.create_run(self.id, start, {KEY: UNFINISHED}, name)
-        run = created.info.run_id
-        try:
-            yield run
-            self.client.set_terminated(run, end_time=end)
-            self.client.set_tag(run, KEY, key)
-        except BaseException:
-            with suppress(Exception):  # the database may be what failed; the next time deletes it
-                self._delete(run)
-            raise
-        for stale in old:
-            self._delete(stale.info.run_id)
+        for old in self._named(name):
+            self._delete(old.info.run_id)
+        run = self.client.create_run(self.id, start, run_name=name).info.run_id
+        yield run
+        self.client.set_terminated(run, end_time=end)
+        self.client.set_tag(run, KEY, key)
 
     def log(
         self,
@@ -121,16 +85,12 @@ class Experiment:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log everything in as few transactions as MLflow allows."""
+        """Log everything at once."""
         from mlflow.entities import Param, RunTag
 
         labels = [RunTag(key, value) for key, value in (tags or {}).items()]
         entries = [Param(key, value) for key, value in (params or {}).items()]
-        self.client.log_batch(run, metrics[:METRICS], entries[:PARAMS], labels)
-        for start in range(METRICS, len(metrics), METRICS):
-            self.client.log_batch(run, metrics[start : start + METRICS])
-        for start in range(PARAMS, len(entries), PARAMS):
-            self.client.log_batch(run, params=entries[start : start + PARAMS])
+        self.client.log_batch(run, metrics, entries, labels)
 
     def add_model(self, run: str, name: str, files: Sequence[Path]) -> str:
         """Make `files` a model that the run made, and return its id: no code, no pickles."""
@@ -168,6 +128,4 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
         probe(database)
         client = MlflowClient(f"sqlite:///{database}")
         correct_locations(database)
-        experiment = Experiment(client, name, artifacts)
-        experiment.delete_unfinished()
-        yield experiment
+        yield Experiment(client, name, artifacts)

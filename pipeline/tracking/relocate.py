@@ -29,19 +29,16 @@ def artifact_folder(database: Path) -> Path:
 
 
 def correct_locations(database: Path) -> None:
-    """Replace what stands before `ARTIFACTS` in every location; the process has the database."""
+    """Replace the folder of artifacts in every location; the process has the database."""
     here = artifact_folder(database).as_uri()
     with closing(sqlite3.connect(database)) as connection, connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        for table, column in LOCATIONS.items():
-            if table not in tables:  # of an older MLflow
+        found = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (old,) in found:
+            if not old.endswith(f"/{ARTIFACTS}") or old == here:
                 continue
-            rows = connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall()
-            for (old,) in rows:
-                before, found, rest = str(old).rpartition(f"/{ARTIFACTS}")
-                if found and rest[:1] in ("", "/") and before + found != here:
-                    statement = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
-                    connection.execute(statement, (here + rest, old))
+            for table, column in LOCATIONS.items():
+                statement = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                connection.execute(statement, (old, here))
 
 
 def relocate(database: Path) -> None:
