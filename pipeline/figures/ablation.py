@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.transforms import ScaledTranslation
 
 from pipeline.evaluation.features import RERANKED
+from pipeline.figures.lines import STYLE
 from pipeline.figures.sheets import (
     BLACK,
     BLUE,
-    DPI,
     GREEN,
     GREY,
     ORANGE,
@@ -43,6 +41,8 @@ LOOKS |= {f"{name}{RERANKED}": (colour, "P") for name, (colour, _) in LOOKS.item
 """Colour and marker of each feature, re-ranked ones too."""
 OTHERS = (BLACK, VERMILION, GREY)
 """Colours of the variants that are not on a curve."""
+BESIDE = 0.1
+"""Distance of the seeds from their bar, which would hide them; two values are 1 apart."""
 
 
 class Axis(NamedTuple):
@@ -84,17 +84,6 @@ def find_axis(options: Mapping[str, Mapping[str, Any]]) -> Axis | None:
     return Axis(best[0], dict(by_value))
 
 
-def fitting_scale(values: Sequence[float]) -> str:
-    """`log` or `linear`, whichever keeps the two closest of the rising values further apart."""
-    if values[0] <= 0:
-        return "linear"
-    closest = {
-        scale: np.diff(places).min() / np.ptp(places)
-        for scale, places in (("linear", np.array(values)), ("log", np.log(values)))
-    }
-    return max(closest, key=closest.__getitem__)
-
-
 def _tested(rows: Sequence[TableRow]) -> dict[str, TableRow]:
     """The row of each variant's test feature, its first."""
     tested: dict[str, TableRow] = {}
@@ -122,32 +111,29 @@ def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[TableRow]) -> Non
         axes.errorbar(row.mean["map"], y, xerr=bar, fmt=marker, color=colour, ms=6, capsize=3)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(axis="x", color="#DDDDDD", lw=0.6)
+    axes.grid(axis="x")
+    axes.grid(False, axis="y")
 
 
 def _draw_curves(axes: Axes, runs: Sequence[Run], rows: Sequence[TableRow], axis: Axis) -> None:
     """A curve for each feature of the variants on the axis, the test feature's with its seeds."""
     on_axis = [row for row in rows if row.variant in axis.values]
-    tested, inch = _tested(on_axis), axes.figure.dpi_scale_trans
-    beside = axes.transData + ScaledTranslation(0.08, 0, inch)  # the bar would hide the seeds
+    tested, x = _tested(on_axis), range(len(axis.values))
     for feature in dict.fromkeys(row.feature for row in on_axis):
         own = {row.variant: row for row in on_axis if row.feature == feature}
         curve = [own[name] for name in axis.values]
-        x, y = list(axis.values.values()), [row.mean["map"] for row in curve]
+        y = [row.mean["map"] for row in curve]
         colour, marker = LOOKS[feature]
         if curve[0] is not tested[curve[0].variant]:
             axes.plot(x, y, marker=marker, color=colour, mfc="white", ms=4, lw=0.8, alpha=0.5)
             continue
         for place, row in zip(x, curve, strict=True):
             seeds = _seed_values(runs, row)
-            axes.plot([place] * len(seeds), seeds, ".", color=colour, ms=5, mew=0, transform=beside)
+            axes.plot([place + BESIDE] * len(seeds), seeds, ".", color=colour, ms=5, mew=0)
         bars = [row.std["map"] or 0 for row in curve]
         axes.errorbar(x, y, bars, fmt=f"{marker}-", color=colour, ms=5, lw=1.5, capsize=3, zorder=3)
-    axes.set_xscale(fitting_scale(x))
-    axes.set_xticks(x, [f"{value:g}" for value in x])
-    axes.minorticks_off()
-    axes.set_xlabel(axis.option, size=8)
-    axes.grid(axis="y", color="#DDDDDD", lw=0.6)
+    axes.set_xticks(x, [f"{value:g}" for value in axis.values.values()])
+    axes.set_xlabel(f"{axis.option} (evenly spaced)")
 
 
 def _draw_levels(axes: Axes, rows: Sequence[TableRow], axis: Axis) -> None:
@@ -174,10 +160,7 @@ def _add_legend(figure: Figure, axes: Axes, rows: Sequence[TableRow]) -> None:
         [*features, *names],
         loc="outside lower center",
         ncols=5,
-        fontsize=7,
-        frameon=False,
         title=f"{tested} Hollow: the other features.",
-        title_fontsize=7,
     )
 
 
@@ -185,8 +168,7 @@ def ablation_figure(runs: Sequence[Run]) -> Figure:
     """The picture of the runs of `collect_runs`."""
     rows, axis = summarise_runs(runs), find_axis(read_options(runs))
     height = 3.6 if axis else 1.3 + 0.36 * len(_tested(rows))
-    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1)
-    figure = Figure(figsize=(6.5, height), dpi=DPI, layout=layout)
+    figure = Figure(figsize=(6.5, height))
     axes = figure.subplots()
     if axis:
         _draw_curves(axes, runs, rows, axis)
@@ -194,13 +176,12 @@ def ablation_figure(runs: Sequence[Run]) -> Figure:
     else:
         _draw_rows(axes, runs, rows)
     label = axes.set_ylabel if axis else axes.set_xlabel
-    label(f"mAP on {runs[0].benchmark} (%)", size=8)
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
+    label(f"mAP on {runs[0].benchmark} (%)")
     _add_legend(figure, axes, rows)
     return figure
 
 
+@rc_context(STYLE)
 def draw_ablation(runs: list[Run], figure: Path, variants: list[str]) -> None:
     """Draw the mAP of `variants`, in the order of the table, to a PNG.
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.errors import InputError
-from pipeline.figures.lines import draw_band, tidy_axes
-from pipeline.figures.sheets import DPI, GREY, save_figure
+from pipeline.figures.lines import DASH_LENGTH, STYLE, draw_band
+from pipeline.figures.sheets import GREY, save_figure
 from pipeline.run import Run
 
 PANELS = {"loss": "Training loss", "lr": "Learning rate"}
@@ -48,9 +48,9 @@ def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str, title: str) -> None
     for number, (variant, run) in enumerate(runs.groupby("variant", sort=False)):
         if run[column].notna().any():
             draw_band(axes, number, str(variant), run.set_index("epoch")[column])
-    axes.set_title(title, size=9, loc="left", weight="bold", y=1.04)
-    axes.set_xlabel("epoch", size=8)
-    tidy_axes(axes)
+    axes.set_title(title, y=1.04)
+    axes.set_xlabel("epoch")
+    axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))
     axes.yaxis.get_offset_text().set_fontsize(7)
@@ -62,7 +62,7 @@ def _one_schedule(runs: pd.DataFrame) -> bool:
 
 def curves_figure(runs: pd.DataFrame) -> Figure:
     """Loss, learning rate and, where patches are selected, k per epoch of `read_histories`."""
-    figure = Figure(figsize=(9, 3.6), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    figure = Figure(figsize=(9, 3.6))
     titles = dict(PANELS)
     if KEPT in runs and runs[KEPT].notna().any():
         titles[KEPT] = "Kept patches k, median"
@@ -72,24 +72,20 @@ def curves_figure(runs: pd.DataFrame) -> Figure:
     if _one_schedule(runs):
         for line in panels[1].lines:
             line.set_color(GREY)
-        panels[1].set_title(
-            "Learning rate, the same for all", size=9, loc="left", weight="bold", y=1.04
-        )
+        panels[1].set_title("Learning rate, the same for all", y=1.04)
     seeds = runs["seed"].nunique()
     figure.legend(
         *panels[0].get_legend_handles_labels(),
         loc="outside lower center",
         ncols=min(6, runs["variant"].nunique()),
-        fontsize=7,
-        frameon=False,
-        handlelength=3.2,  # room for a whole period of the dashes
+        handlelength=DASH_LENGTH,
         title=f"Mean of {seeds} seeds, band from the least to the most. "
         "A variant's loss sums the terms of its own branches.",
-        title_fontsize=7,
     )
     return figure
 
 
+@rc_context(STYLE)
 def draw_curves(runs: list[Run], figure: Path) -> None:
     """Draw the loss, the learning rate and k per epoch of all variants to a PNG.
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pipeline.errors import InputError
-from pipeline.figures.lines import tidy_axes
-from pipeline.figures.sheets import BLUE, DPI, GREY, ORANGE, save_figure
+from pipeline.figures.lines import STYLE
+from pipeline.figures.sheets import BLUE, GREY, ORANGE, save_figure
 from pipeline.run import Run
 
 BINS = 32
@@ -42,11 +42,6 @@ def read_k(run: Run) -> SelectingRun:
     return SelectingRun(run.name, k_min, arrays["query_k"], arrays["gallery_k"])
 
 
-def histogram(k: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Percentage of images in each bin of k."""
-    return 100 * np.histogram(k, edges)[0] / len(k)
-
-
 def bin_edges(runs: list[SelectingRun]) -> np.ndarray:
     """Bins of the same whole width, from 0 to the largest k of all runs or more.
 
@@ -58,9 +53,10 @@ def bin_edges(runs: list[SelectingRun]) -> np.ndarray:
 
 
 def _draw_panel(axes: Axes, run: SelectingRun, edges: np.ndarray) -> None:
-    width = edges[1] - edges[0]
-    axes.bar(edges[:-1], histogram(run.query, edges), width, align="edge", color=BLUE, alpha=0.75)
-    axes.stairs(histogram(run.gallery, edges), edges, color=ORANGE, lw=1.2)
+    bins = edges.tolist()
+    query, gallery = (np.full(len(k), 100 / len(k)) for k in (run.query, run.gallery))
+    axes.hist(run.query, bins, weights=query, color=BLUE, alpha=0.75)
+    axes.hist(run.gallery, bins, weights=gallery, histtype="step", color=ORANGE, lw=1.2)
     axes.axvline(run.k_min, color=GREY, lw=1, ls=":")
     low, middle, high = np.percentile(run.query, QUANTILES, method="inverted_cdf")
     at_least = 100 * np.mean(run.query == run.k_min)
@@ -68,27 +64,26 @@ def _draw_panel(axes: Axes, run: SelectingRun, edges: np.ndarray) -> None:
         f"{run.name}: 10 % of the queries up to k = {low}, half up to {middle}, 90 % up to {high}; "
         f"{at_least:.0f} % at k_min = {run.k_min}",
         size=7,
-        loc="left",
+        weight="normal",
     )
     axes.set_xlim(edges[0], edges[-1])
-    tidy_axes(axes)
 
 
 def k_histogram_figure(runs: list[SelectingRun]) -> Figure:
     """A histogram for each run, all with the same bins."""
-    size = (8, 0.8 + 1.15 * len(runs))
-    figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1))
+    figure = Figure(figsize=(8, 0.8 + 1.15 * len(runs)))
     edges = bin_edges(runs)
     panels = figure.subplots(len(runs), 1, sharex=True, squeeze=False)[:, 0]
     for axes, run in zip(panels, runs, strict=True):
         _draw_panel(axes, run, edges)
-    panels[-1].set_xlabel("k, patches that are kept of an image", size=8)
-    figure.supylabel("% of the images", size=8)
+    panels[-1].set_xlabel("k, patches that are kept of an image")
+    figure.supylabel("% of the images")
     title = "How many patches DPSM keeps. Blue: queries, orange: gallery, dotted: k_min"
-    figure.suptitle(title, x=0.02, ha="left", size=9, weight="bold")
+    figure.suptitle(title, x=0.02, ha="left")
     return figure
 
 
+@rc_context(STYLE)
 def draw_k_histogram(runs: list[Run], figure: Path) -> None:
     """Draw histograms of k over the queries and the gallery to a PNG, one for each of `runs`.
 

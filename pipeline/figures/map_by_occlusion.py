@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pipeline.errors import InputError
-from pipeline.figures.lines import draw_band, tidy_axes
-from pipeline.figures.sheets import DPI, save_figure
+from pipeline.figures.lines import DASH_LENGTH, STYLE, draw_band
+from pipeline.figures.sheets import save_figure
 from pipeline.files import atomic_file, checked_folder
 from pipeline.run import Run
 
@@ -71,7 +71,7 @@ def binned_map(runs: Sequence[Run], occlusion: pd.Series) -> pd.DataFrame:
 
 def map_by_occlusion_figure(rows: pd.DataFrame) -> Figure:
     """A line for each variant of `binned_map`: the mean over its seeds, in a band."""
-    figure = Figure(figsize=(8, 4.4), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1))
+    figure = Figure(figsize=(8, 4.4))
     axes = figure.add_subplot()
     for number, ((variant, feature), run) in enumerate(
         rows.groupby(["variant", "feature"], sort=False)
@@ -83,25 +83,21 @@ def map_by_occlusion_figure(rows: pd.DataFrame) -> Figure:
         for row in bins.itertuples()
     ]
     axes.set_xticks(bins["hidden_mean"], labels)
-    axes.set_xlabel("occluded fraction of the person", size=8)
-    axes.set_ylabel("mAP, %", size=8)
-    axes.set_title(
-        "mAP against the occluded fraction of the person", size=9, loc="left", weight="bold"
-    )
-    tidy_axes(axes)
+    axes.set_xlabel("occluded fraction of the person")
+    axes.set_ylabel("mAP, %")
+    axes.set_ylim(bottom=0)
+    axes.set_title("mAP against the occluded fraction of the person")
     figure.legend(
         loc="outside lower center",
         ncols=min(4, rows["variant"].nunique()),
-        fontsize=7,
-        frameon=False,
-        handlelength=3.2,
+        handlelength=DASH_LENGTH,
         title=f"Mean of {rows['seed'].nunique()} seeds, band from the least to the most; "
         "in brackets the feature that is tested.",
-        title_fontsize=7,
     )
     return figure
 
 
+@rc_context(STYLE)
 def draw_map_by_occlusion(runs: list[Run], ground_truth: Path, figure: Path, table: Path) -> None:
     """Draw mAP against the occluded fraction of the person to a PNG and write its numbers as CSV.
 

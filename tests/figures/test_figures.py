@@ -201,13 +201,13 @@ def test_a_curve_is_the_mean_over_the_seeds_of_its_variant(tmp_path: Path) -> No
     np.testing.assert_allclose(rate.lines[1].get_ydata(), [0.2, 0.1, 0.2 / 3])
     band = loss.collections[0].get_paths()[0].vertices
     assert {tuple(point) for point in band} >= {(1, 10), (1, 12), (2, 5), (2, 7)}
-    assert rate.get_title(loc="left") == "Learning rate"
+    assert rate.get_title() == "Learning rate"
 
 
 def test_one_schedule_of_all_runs_is_said_to_be_one(tmp_path: Path) -> None:
     histories = [make_history(tmp_path / f"{i}", f"variant{i}", 0) for i in range(9)]
     figure = curves.curves_figure(curves.read_histories([Run(path.parent) for path in histories]))
-    assert figure.axes[1].get_title(loc="left") == "Learning rate, the same for all"
+    assert figure.axes[1].get_title() == "Learning rate, the same for all"
     looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
     assert len(looks) == 9
     for name in ("a.png", "b.png"):
