@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from pipeline.errors import InputError
 from pipeline.figures.lines import DASH_LENGTH, STYLE, draw_band
 from pipeline.figures.sheets import save_figure
-from pipeline.files import atomic_file, checked_folder
+from pipeline.files import checked_folder
 from pipeline.run import Run
+from pipeline.tables.tabulate import write_csv
 
 BINS = 5
 
@@ -105,6 +106,5 @@ def draw_map_by_occlusion(runs: list[Run], ground_truth: Path, figure: Path, tab
     InputError when the runs are of another benchmark.
     """
     rows = binned_map(runs, read_occlusion(ground_truth))
-    with atomic_file(table) as partial:
-        rows.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
+    write_csv(table, rows)
     save_figure(map_by_occlusion_figure(rows), figure)

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_file
 from pipeline.run import Benchmark, Run
+from pipeline.tables.tabulate import write_csv, write_markdown
 
 DRAWS, SEED = 10_000, 0
 """Resamplings, and the seed of all their random numbers."""
@@ -192,14 +192,13 @@ def _caption(reference: Answers) -> str:
     )
 
 
-def _markdown_row(variant: Answers, found: Difference) -> str:
+def _cells(variant: Answers, found: Difference) -> list[str]:
     p = "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
-    cells = (
+    return [
         *(variant.variant, variant.feature, f"{found.map:+.1f}"),
         *(f"{found.low:+.1f} to {found.high:+.1f}", p, f"{found.rank1:+.1f}"),
         f"{found.agreeing} of {len(variant.seeds)}",
-    )
-    return f"| {' | '.join(cells)} |"
+    ]
 
 
 def _csv_row(variant: Answers, reference: Answers, found: Difference) -> dict[str, Any]:
@@ -239,20 +238,6 @@ def compare(
     weights = sample_weights(len(base.seeds), len(np.unique(base.identities)))
     others = [answers[name] for name in variants if name != reference]
     found = [(other, compare_answers(other, base, weights)) for other in others]
-    header = (
-        "variant",
-        "feature",
-        "ΔmAP",
-        INTERVAL,
-        "p",
-        "ΔRank-1",
-        "seeds agree",
-    )
-    lines = [_caption(base), "", f"| {' | '.join(header)} |"]
-    lines += ["| --- | --- |" + " ---: |" * (len(header) - 2)]
-    lines += [_markdown_row(*row) for row in found]
-    with atomic_file(markdown) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    table = pd.DataFrame([_csv_row(other, base, result) for other, result in found])
-    with atomic_file(csv) as partial:
-        table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
+    header = ["variant", "feature", "ΔmAP", INTERVAL, "p", "ΔRank-1", "seeds agree"]
+    write_markdown(markdown, _caption(base), "llrrrrr", header, [_cells(*row) for row in found])
+    write_csv(csv, pd.DataFrame([_csv_row(other, base, result) for other, result in found]))

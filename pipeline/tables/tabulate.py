@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv as csv_format
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.evaluation.features import RERANKED
@@ -22,12 +23,6 @@ def table_columns(names: Iterable[str]) -> tuple[str, ...]:
     """The columns of a table in CSV, for the metrics `names`."""
     numbers = (f"{name}_{part}" for name in names for part in ("mean", "std"))
     return "dataset", "trained_on", "variant", "feature", "seeds", *numbers
-
-
-def run_columns(names: Iterable[str]) -> tuple[str, ...]:
-    """The columns of the table of runs, for the metrics `names`."""
-    head = ("dataset", "trained_on", "variant", "seed", "feature")
-    return *head, *names, "metrics", "metrics_sha256", "run"
 
 
 COLUMNS = table_columns(TITLES)
@@ -76,18 +71,25 @@ def summarise_runs(runs: Sequence[Run]) -> list[TableRow]:
     return rows
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table whole or not at all."""
-    with atomic_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv_format.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table whole or not at all, numbers with four decimals."""
+    with atomic_file(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text whole or not at all."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_markdown(
+    path: Path, caption: str, align: str, header: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Write a table in Markdown below its caption; `align` has l or r for each column."""
+    rule = ["---:" if side == "r" else "---" for side in align]
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
+    write_text(path, "\n".join([caption, "", *lines, ""]).replace("*", r"\*"))
 
 
 def read_table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
@@ -116,12 +118,6 @@ def _is_row(row: dict[str, Any]) -> bool:
     except (KeyError, TypeError, ValueError):
         return False
     return all(row.get(name) is not None for name in COLUMNS)
-
-
-def _numbers(row: TableRow, names: Iterable[str]) -> list[str]:
-    """Mean and standard deviation of each metric, for the CSV."""
-    pairs = [(row.mean.get(name), row.std.get(name)) for name in names]
-    return ["" if value is None else f"{value:.4f}" for pair in pairs for value in pair]
 
 
 def _cells(row: TableRow, names: Iterable[str]) -> list[str]:
@@ -161,60 +157,39 @@ def _caption(benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptio
     return caption
 
 
-def markdown_table(
-    benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None
-) -> str:
-    """The table in Markdown, its caption first."""
-    titles = titles_of(row.mean for row in rows)
-    lines = [["variant", "feature", *titles.values()], ["---"] * 2 + ["---:"] * len(titles)]
-    lines += [_cells(row, titles) for row in rows] + _published_cells(benchmark, len(titles))
-    body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return f"{_caption(benchmark, rows, rerank)}\n\n{body}".replace("*", r"\*")
-
-
 def _latex_text(text: str) -> str:
     return text.replace("_", r"\_").replace("±", r"$\pm$").replace("–", "--")
 
 
+def _latex_line(cells: Iterable[str]) -> str:
+    return " & ".join(map(_latex_text, cells)) + r" \\"
+
+
 def latex_table(
-    benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None
+    caption: str, align: str, header: Sequence[str], *blocks: Sequence[Sequence[str]]
 ) -> str:
-    """The table in LaTeX; it needs the package booktabs."""
-    titles = titles_of(row.mean for row in rows)
-    lines = [r"\begin{table}", r"\centering"]
-    lines.append(rf"\caption{{{_latex_text(_caption(benchmark, rows, rerank))}}}")
-    lines += [rf"\begin{{tabular}}{{ll{'r' * len(titles)}}}", r"\toprule"]
-    lines.append(" & ".join(["variant", "feature", *titles.values()]) + r" \\")
-    own = [_cells(row, titles) for row in rows]
-    for block in (own, _published_cells(benchmark, len(titles))):
-        lines += [r"\midrule"] * bool(block)
-        lines += [" & ".join(map(_latex_text, cells)) + r" \\" for cells in block]
+    """The table in LaTeX, a rule above each block of rows; it needs the package booktabs."""
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(caption)}}}"]
+    lines += [rf"\begin{{tabular}}{{{align}}}", r"\toprule", _latex_line(header)]
+    for block in filter(None, blocks):
+        lines += [r"\midrule", *map(_latex_line, block)]
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
-def _run_rows(runs: Sequence[Run], names: Sequence[str]) -> Iterator[Sequence[Any]]:
-    for run in runs:
-        path = run.path("metrics.json")
-        for feature, values in run.metrics.items():
-            numbers = (f"{values[name]:.4f}" if name in values else "" for name in names)
-            yield (
-                *run.benchmark,
-                run.variant,
-                run.seed,
-                feature,
-                *numbers,
-                path.as_posix(),
-                sha256(path),
-                run.scores["run"],
-            )
+def _run_row(run: Run, feature: str, names: Iterable[str]) -> dict[str, Any]:
+    path = run.path("metrics.json")
+    return {
+        **run.benchmark._asdict(),
+        **{"variant": run.variant, "seed": run.seed, "feature": feature},
+        **{name: run.metrics[feature].get(name) for name in names},
+        **{"metrics": path.as_posix(), "metrics_sha256": sha256(path), "run": run.scores["run"]},
+    }
 
 
-def _table_rows(
-    benchmark: Benchmark, rows: Sequence[TableRow], names: Sequence[str]
-) -> Iterator[Sequence[Any]]:
-    for row in rows:
-        yield *benchmark, row.variant, row.feature, row.seeds, *_numbers(row, names)
+def _table_row(benchmark: Benchmark, row: TableRow, names: Iterable[str]) -> list[Any]:
+    numbers = [part.get(name) for name in names for part in (row.mean, row.std)]
+    return [*benchmark, row.variant, row.feature, row.seeds, *numbers]
 
 
 def tabulate(
@@ -229,8 +204,14 @@ def tabulate(
     """
     found = collect_runs(runs, variants)
     rows, benchmark, rerank = summarise_runs(found), found[0].benchmark, found[0].rerank
-    titles = list(titles_of(row.mean for row in rows))
-    write_csv(each, run_columns(titles), _run_rows(found, titles))
-    write_text(markdown, markdown_table(benchmark, rows, rerank))
-    write_text(latex, latex_table(benchmark, rows, rerank))
-    write_csv(csv, table_columns(titles), _table_rows(benchmark, rows, titles))
+    titles = titles_of(row.mean for row in rows)
+    caption, align = _caption(benchmark, rows, rerank), "ll" + "r" * len(titles)
+    header = ["variant", "feature", *titles.values()]
+    own = [_cells(row, titles) for row in rows]
+    published = _published_cells(benchmark, len(titles))
+    each_row = [_run_row(run, feature, titles) for run in found for feature in run.metrics]
+    write_csv(each, pd.DataFrame(each_row))
+    write_markdown(markdown, caption, align, header, own + published)
+    write_text(latex, latex_table(caption, align, header, own, published))
+    table = [_table_row(benchmark, row, titles) for row in rows]
+    write_csv(csv, pd.DataFrame(table, columns=table_columns(titles)))

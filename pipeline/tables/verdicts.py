@@ -21,6 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
 from pipeline.options.base import flatten
@@ -29,7 +31,7 @@ from pipeline.options.run import AugmentOptions, ModelOptions, RunOptions
 from pipeline.run import HEADLINES, Benchmark, Run
 from pipeline.tables.published import PUBLISHED, Published, published_rows
 from pipeline.tables.runs import collect_runs
-from pipeline.tables.tabulate import TableRow, summarise_runs, write_csv, write_text
+from pipeline.tables.tabulate import TableRow, summarise_runs, write_csv, write_markdown
 
 LEAST, MOST = 1.0, 2.0
 """Bounds of the tolerance, in points of percent."""
@@ -189,7 +191,7 @@ def _csv_rows(benchmark: Benchmark, verdicts: Sequence[Verdict]) -> Iterator[Seq
     for published, variant, row, verdict, remark in verdicts:
         cells: list[Any] = [row.feature, row.seeds] if row else ["", ""]
         for name in HEADLINES:
-            cells += [getattr(published, name), *_numbers(published, row, name)]
+            cells += [str(getattr(published, name)), *_numbers(published, row, name)]
         head = (published.method, published.source, variant, READINGS.get(variant, ""))
         yield *benchmark, *head, *cells, verdict, remark
 
@@ -207,13 +209,13 @@ def _numbers(published: Published, row: TableRow | None, name: str) -> list[str]
     ]
 
 
-def _markdown_row(verdict: Verdict) -> str:
+def _markdown_cells(verdict: Verdict) -> list[str]:
     published, variant, row, said, remark = verdict
     reading = f" ({READINGS[variant]})" if variant in READINGS else ""
     cells = [f"{published.method}, {published.source}", f"`{variant}`{reading}"]
     for name in HEADLINES:
         cells += [f"{getattr(published, name):.1f}", *_cells(published, row, name)]
-    return f"| {' | '.join([*cells, said, remark])} |".replace("*", r"\*")
+    return [*cells, said, remark]
 
 
 def _cells(published: Published, row: TableRow | None, name: str) -> list[str]:
@@ -242,16 +244,13 @@ def _caption(benchmark: Benchmark, seeds: int) -> str:
     )
 
 
-def markdown_table(benchmark: Benchmark, seeds: int, verdicts: Sequence[Verdict]) -> str:
-    """The verdicts in Markdown, the caption first."""
-    header = ["published", "ours"]
-    for title in HEADLINES.values():
-        header += [f"{title} published", f"{title} ours", "difference"]
-    header += ["verdict", "remark"]
-    rule = ["---"] * 2 + ["---:"] * (3 * len(HEADLINES)) + ["---"] * 2
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, rule)]
-    lines += [_markdown_row(verdict) for verdict in verdicts]
-    return "\n".join([_caption(benchmark, seeds), "", *lines]) + "\n"
+def _header() -> list[str]:
+    numbers = [
+        cell
+        for title in HEADLINES.values()
+        for cell in (f"{title} published", f"{title} ours", "difference")
+    ]
+    return ["published", "ours", *numbers, "verdict", "remark"]
 
 
 def give_verdicts(
@@ -274,5 +273,6 @@ def give_verdicts(
     verdicts = [
         judge(item, variant, rows, other) for item in published for variant in item.variants
     ]
-    write_csv(csv, COLUMNS, _csv_rows(benchmark, verdicts))
-    write_text(markdown, markdown_table(benchmark, rows[0].seeds, verdicts))
+    write_csv(csv, pd.DataFrame(_csv_rows(benchmark, verdicts), columns=COLUMNS))
+    caption, align = _caption(benchmark, rows[0].seeds), "ll" + "rrr" * len(HEADLINES) + "ll"
+    write_markdown(markdown, caption, align, _header(), map(_markdown_cells, verdicts))
