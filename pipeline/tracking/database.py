@@ -1,18 +1,16 @@
-"""MLflow's sqlite file: made whole, looked at before it is used, and its errors explained."""
+"""MLflow's sqlite file: made whole, and its errors explained."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 
-PATIENCE = 60.0
-"""Seconds to wait for another program that holds the database."""
 WORDS = ("sqlite3.", "database", "revision")
 """MLflow's errors of its database have one of them."""
 CURE = (
@@ -46,17 +44,3 @@ def make_database(database: Path) -> None:
     # two processes at once, or one that is killed, would leave a half-migrated file
     with atomic_file(database) as partial:
         MlflowClient(f"sqlite:///{partial}").search_experiments()
-
-
-def probe(database: Path) -> None:
-    """Raise sqlite3.Error unless the database is whole and can be written.
-
-    MLflow would find out too, but try ten times and, of a lock, wait for 20 seconds only.
-    """
-    with closing(sqlite3.connect(database, timeout=PATIENCE, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {verdict}")
-        connection.execute("CREATE TABLE probe (x)")
-        connection.execute("ROLLBACK")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files import exclusive, naming
-from pipeline.tracking.database import explaining, make_database, probe
+from pipeline.tracking.database import explaining, make_database
 from pipeline.tracking.relocate import artifact_folder, correct_locations
 
 if TYPE_CHECKING:
@@ -125,7 +125,5 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
     with exclusive(database), explaining(database), naming(artifacts):
         if not database.exists():
             make_database(database)
-        probe(database)
-        client = MlflowClient(f"sqlite:///{database}")
         correct_locations(database)
-        yield Experiment(client, name, artifacts)
+        yield Experiment(MlflowClient(f"sqlite:///{database}"), name, artifacts)

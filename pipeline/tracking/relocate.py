@@ -11,10 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 from pipeline.files import exclusive
-from pipeline.tracking.database import explaining, probe
+from pipeline.tracking.database import explaining
 
 ARTIFACTS = "mlflow_artifacts"
 """The folder beside the database."""
+PATIENCE = 60.0
+"""Seconds to wait for another program that holds the database."""
 LOCATIONS = {
     "experiments": "artifact_location",
     "runs": "artifact_uri",
@@ -29,9 +31,17 @@ def artifact_folder(database: Path) -> Path:
 
 
 def correct_locations(database: Path) -> None:
-    """Replace the folder of artifacts in every location; the process has the database."""
+    """Replace the folder of artifacts in every location; the process has the database.
+
+    Raises sqlite3.Error at once for a file that is damaged or cannot be written: MLflow would try
+    ten times.
+    """
     here = artifact_folder(database).as_uri()
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with closing(sqlite3.connect(database, PATIENCE)) as connection, connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {verdict}")
         found = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
         for (old,) in found:
             if not old.endswith(f"/{ARTIFACTS}") or old == here:
@@ -49,5 +59,4 @@ def relocate(database: Path) -> None:
     """
     if database.exists():
         with exclusive(database), explaining(database):
-            probe(database)
             correct_locations(database)

@@ -18,7 +18,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.files import read_json
 from pipeline.launcher import main
-from pipeline.tracking import database as database_module
+from pipeline.tracking import relocate
 from tests.faults import FULL, READ_ONLY, file_limit, on_disk
 from tests.tracking.publishing import STARTED_MS, Project
 
@@ -150,7 +150,7 @@ def test_a_locked_database_is_waited_for(project: Project) -> None:
 def test_a_database_that_stays_locked_says_what_to_do(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(relocate, "PATIENCE", 0.5)
     before = project.active()
     project.change(2.0)
     holder = hold(project.folder / "mlflow.db", 4)
