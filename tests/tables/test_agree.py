@@ -22,7 +22,7 @@ def write_table(path: Path, rows: dict[str, dict[str, str]]) -> Path:
     """A table whose rows are the test features of variants; 50.0 ± 1.0 where nothing is given."""
     usual = {name: "1.0" if name.endswith("_std") else "50.0" for name in COLUMNS}
     with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         for variant, values in rows.items():
             writer.writerow(usual | {"variant": variant, "feature": "coarse"} | values)
@@ -114,7 +114,7 @@ def readme_table(path: Path) -> Path:
                 names = ("map_mean", "map_std", "rank1_mean")
                 rows.append(row | dict(zip(names, found.groups(), strict=True)))
     with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     return path
