@@ -22,7 +22,7 @@ def write_table(path: Path, rows: dict[str, dict[str, str]]) -> Path:
     """A table whose rows are the test features of variants; 50.0 ± 1.0 where nothing is given."""
     usual = {name: "1.0" if name.endswith("_std") else "50.0" for name in COLUMNS}
     with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for variant, values in rows.items():
             writer.writerow(usual | {"variant": variant, "feature": "coarse"} | values)
@@ -123,4 +123,5 @@ def readme_table(path: Path) -> Path:
 def test_the_table_of_the_readme_is_the_committed_one(tmp_path: Path) -> None:
     found = compare_tables(readme_table(tmp_path / "readme.csv"), REFERENCE)
     assert len(found) == 26 * len(HEADLINES)
-    assert [str(comparison) for comparison in found if not comparison.agrees] == []
+    printed = 0.05 + 1e-9  # to one digit
+    assert [str(one) for one in found if abs(one.here - one.there) > printed] == []
