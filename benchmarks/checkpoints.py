@@ -27,13 +27,13 @@ from pipeline.files import read_json
 from pipeline.model import weights
 from pipeline.provenance import record as provenance
 from pipeline.training import train as stage
-from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.checkpoint import Checkpointer
 
 LIMIT = 3.0
 """Percent of the training time."""
 MEASURED = {
-    "checkpoints, saved and hashed": (Checkpoint, "save"),
-    "checkpoints, looked for": (Checkpoint, "restore"),
+    "checkpoints, saved and hashed": (Checkpointer, "save"),
+    "checkpoints, looked for": (Checkpointer, "restore"),
     "hashes of shards and bank": (shards, "verify"),
     "hash of the pretrained weights": (weights, "sha256"),
     "hashes of code and inputs": (stage, "run_facts"),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from pipeline.training.checkpoint import Checkpoint, Progress
+from pipeline.training.checkpoint import Checkpointer, Progress
 
 _SAVED = 500  # steps between two checkpoints
 _REMEMBERED = 200  # steps that the progress bar averages over
@@ -30,8 +30,8 @@ def run_steps(
     fingerprint `run` resumes from there. `checkpoint` is deleted at the end. What `update` draws
     must be a function of the step.
     """
-    saved = Checkpoint(checkpoint, run, parts)
-    progress = saved.restore(torch.device("cpu")) or Progress(datetime.now(UTC).isoformat())
+    checkpointer = Checkpointer(checkpoint, run, parts)
+    progress = checkpointer.restore(torch.device("cpu")) or Progress(datetime.now(UTC).isoformat())
     means: dict[str, float] = {}
     first = progress.step
     bar = tqdm(range(first, steps), title, steps, initial=first, mininterval=5)
@@ -42,6 +42,6 @@ def run_steps(
         bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items()}, refresh=False)
         progress.step = step + 1
         if progress.step % _SAVED == 0:
-            saved.save(progress)
-    saved.finish(progress)
+            checkpointer.save(progress)
+    checkpointer.finish(progress)
     checkpoint.unlink()

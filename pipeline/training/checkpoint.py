@@ -1,4 +1,4 @@
-"""Resumable checkpoints of a run: whole or absent, and checked when read."""
+"""Resumable checkpoints of a run: written atomically, verified when read."""
 
 from __future__ import annotations
 
@@ -23,53 +23,53 @@ _DIGEST = hashlib.sha256().digest_size
 
 @dataclass
 class Progress:
-    """How far a run has come: plain values, a part of the checkpoint."""
+    """Progress of a run: plain values, saved in the checkpoint."""
 
     started: str
-    """When it was started first, ISO 8601."""
+    """Time of the first start, ISO 8601."""
     step: int = 0
     """Steps done, over all epochs."""
     history: History = field(default_factory=list)
-    """A row for each epoch that is over."""
+    """One row per finished epoch."""
     losses: dict[str, float] = field(default_factory=dict)
-    """By name, sums over the steps of the epoch under way."""
-    kept: list[int] = field(default_factory=list)
-    """How many tokens DPSM kept in each clean view of that epoch."""
+    """Sums over the steps of the current epoch, by name."""
+    k_values: list[int] = field(default_factory=list)
+    """Number of tokens that DPSM kept in each clean view of the current epoch."""
     epoch_seconds: float = 0.0
-    """That its steps took."""
+    """Time spent in the steps of the current epoch."""
     seconds: float = 0.0
-    """Of the whole run, without what a kill has undone."""
+    """Time spent in the whole run, without steps that a kill has lost."""
     resumed: int = 0
-    """How often it was resumed."""
+    """Number of times the run was resumed."""
     environments: list[dict[str, Any]] = field(default_factory=list)
-    """Those of its pieces, each once."""
+    """Distinct environments that the run was trained in."""
     deterministic: bool = True
-    """No kernel has said that it is not repeatable."""
+    """Whether torch has warned of no nondeterministic kernel so far."""
 
 
-class Checkpoint:
-    """Saves and restores the parts of a training (modules, optimiser) and its progress.
+class Checkpointer:
+    """Save and restore the parts of a training (modules, optimiser) and its progress.
 
-    Random generators need no saving: what a step draws is a function of (seed, epoch, step).
-    A file is its SHA-256, then torch's bytes. The last but one is kept beside it, as
-    `*.previous.pt`.
+    Random generators are not saved: the randomness of a step depends on (seed, epoch, step) alone.
+    A file holds the SHA-256 of torch's bytes, then these. The previous checkpoint is kept beside
+    the last one, as `*.previous.pt`.
     """
 
     def __init__(self, path: Path, run: str, parts: dict[str, Any]) -> None:
-        """For the run with this fingerprint; `parts` have a state_dict each."""
+        """Take the fingerprint `run` of the run; each of `parts` has a state_dict."""
         self._path = path
         self._previous = path.with_name(f"{path.stem}.previous{path.suffix}")
         self._run = run
         self._parts = parts
 
     def save(self, progress: Progress) -> None:
-        """Write a checkpoint; the one before it stays until this one is on the disk."""
+        """Write a checkpoint; the previous one stays until this one is on disk."""
         parts = {name: part.state_dict() for name, part in self._parts.items()}
         buffer = io.BytesIO()
         torch.save({"run": self._run, "progress": asdict(progress), **parts}, buffer)
         content = buffer.getbuffer()
         with atomic_file(self._path) as partial:
-            # torch's own writer hides a full disk behind an error of its format
+            # torch's own writer reports a full disk as an error of its format
             with open(partial, "wb") as file:
                 file.write(hashlib.sha256(content).digest())
                 file.write(content)
@@ -77,9 +77,9 @@ class Checkpoint:
                 os.replace(self._path, self._previous)
 
     def restore(self, device: torch.device) -> Progress | None:
-        """Load the newest checkpoint that is whole and this run's; None where there is none."""
-        for left in self._path.parent.glob(".partial-*"):
-            left.unlink()  # a killed process was writing it: a run has its folder to itself
+        """Load the newest valid checkpoint of this run; return None if there is none."""
+        for partial in self._path.parent.glob(".partial-*"):
+            partial.unlink()  # left by a killed process: no other run writes into this folder
         paths = [path for path in (self._path, self._previous) if path.is_file()]
         for path in paths:
             checkpoint = self._read(path, device)
@@ -88,18 +88,18 @@ class Checkpoint:
             for name, part in self._parts.items():
                 part.load_state_dict(checkpoint[name])
             if path != self._path:
-                # else the next save would keep the ignored file as the previous one
+                # otherwise the next save would keep the ignored file as the previous one
                 os.replace(path, self._path)
             progress = Progress(**checkpoint["progress"])
             progress.resumed += 1
             _log.warning("%s: resuming after step %d", path, progress.step)
             return progress
         if paths:
-            _log.warning("%s: training starts anew", self._path)
+            _log.warning("%s: no valid checkpoint of this run: training starts again", self._path)
         return None
 
     def _read(self, path: Path, device: torch.device) -> dict[str, Any] | None:
-        """The checkpoint in a file; None, with a warning, where it is damaged or another run's."""
+        """Read a checkpoint; return None, with a warning, if it is damaged or of another run."""
         try:
             checkpoint = read_checkpoint(path, device)
         except (ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -114,13 +114,13 @@ class Checkpoint:
         return None
 
     def finish(self, progress: Progress) -> None:
-        """Save, and keep this checkpoint alone."""
+        """Save the last checkpoint and delete the previous one."""
         self.save(progress)
         self._previous.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """The checkpoint in a file, its tensors on `device`; ValueError for bytes that have changed."""
+    """Read a checkpoint onto `device`; ValueError if its SHA-256 does not match."""
     with open(path, "rb") as file:
         expected = file.read(_DIGEST)
         found = hashlib.file_digest(file, "sha256").digest()

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a training finishes its step, saves and ends."""
+"""Graceful stop: on SIGTERM or Ctrl-C a training finishes its step, saves and exits."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """While it is open, notes the first such signal; the next one ends the process at once."""
+    """Record the first stop signal while open; a second one ends the process at once."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
-        """The one that came."""
-        self._before: dict[signal.Signals, Any] = {}
+        """The signal received; None so far."""
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._previous = {number: signal.signal(number, self._record) for number in SIGNALS}
         return self
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        for stop_signal in SIGNALS:
+            signal.signal(stop_signal, signal.SIG_DFL)
 
     def __exit__(
         self,
@@ -32,5 +32,5 @@ class StopRequest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Batches of two views, from this process or from loader processes, and what may befall these."""
+"""Batches of two views, loaded in this process or in worker processes."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from pipeline.errors import InputError
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingBatch, TwoViews, View
 
-_DEAD = re.compile("DataLoader worker.*(killed by signal|exited unexpectedly)")
-_LOST = (ConnectionResetError, ConnectionRefusedError, EOFError)
-"""What the socket to a worker raises that dies while it hands a batch over."""
-_NO_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memory)")
+_WORKER_DIED = re.compile("DataLoader worker.*(killed by signal|exited unexpectedly)")
+_CONNECTION_ERRORS = (ConnectionResetError, ConnectionRefusedError, EOFError)
+"""Raised by the socket to a worker that dies while it sends a batch."""
+_OUT_OF_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memory)")
 
 
 def load_batches(
     views: TwoViews, sampler: PKBatchSampler, workers: int, pin: bool
 ) -> Iterator[TrainingBatch]:
-    """The `TrainingBatch` of each item of `sampler` in order; `workers` = 0 is this process."""
+    """Yield the `TrainingBatch` of each item of `sampler`; 0 `workers` load in this process."""
     loader = DataLoader(
         views,
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin,
-        generator=torch.Generator(),  # else opening a loader would advance the global generator
-        worker_init_fn=_leave_the_group,
+        generator=torch.Generator(),  # otherwise it advances the global generator
+        worker_init_fn=_start_process_group,
     )
     return iter(loader)
 
 
-def _leave_the_group(worker: int) -> None:
-    """Ctrl-C goes to a whole process group: the training ends its workers, when it has saved."""
+def _start_process_group(worker: int) -> None:
+    """Leave the process group that Ctrl-C reaches: the training ends its workers after saving."""
     os.setpgrp()
 
 
@@ -49,7 +49,7 @@ def _collate(views: list[View]) -> TrainingBatch:
         _stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras)
     )
     if get_worker_info() is not None:
-        # torch would do it in a thread, whose failure is lost: the batch was waited for for ever
+        # torch shares memory in a thread and swallows its errors; the loader would hang
         for tensor in batch:
             tensor.share_memory_()
     return batch
@@ -60,20 +60,21 @@ def _stack(images: tuple[np.ndarray, ...]) -> Tensor:
 
 
 @contextmanager
-def worker_faults(workers: int) -> Iterator[None]:
-    """Say in words that one of the loader processes was killed or found no memory: InputError.
+def explain_worker_errors(workers: int) -> Iterator[None]:
+    """Raise InputError if one of the `workers` dies or runs out of memory.
 
-    torch raises for a dead one as soon as the system says so, wherever this process is.
+    torch raises as soon as a worker dies, whatever this process is doing.
     """
     try:
         yield
-    except (RuntimeError, MemoryError, *_LOST) as error:
+    except (RuntimeError, MemoryError, *_CONNECTION_ERRORS) as error:
         text = str(error).strip() or "end of file"
-        if not (isinstance(error, _LOST) or _DEAD.search(text) or _NO_MEMORY.search(text)):
+        known = _WORKER_DIED.search(text) or _OUT_OF_MEMORY.search(text)
+        if not (known or isinstance(error, _CONNECTION_ERRORS)):
             raise
         found = text.splitlines()[-1].rstrip(". ")
         raise InputError(
-            f"config: compute.workers: expected {workers} loader processes to work to the end, "
-            f"found: {found}: the memory may be full: lower it, which changes no result, and run "
-            "the same command again: training goes on from its last checkpoint"
+            f"config: compute.workers: expected {workers} loader processes, found: {found}: "
+            "memory may be full: lower compute.workers (changes no result) and run the same "
+            "command again; it resumes from the last checkpoint"
         ) from None

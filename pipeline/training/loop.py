@@ -1,4 +1,4 @@
-"""The training loop: steps, epochs and what is noted of them."""
+"""The training loop: steps, epochs and their history."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingBatch
 
 QUANTILES = (10, 25, 50, 75, 90)
-"""Of k, in percent."""
+"""Percentiles of k in the history."""
 _ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
 
 
 def index_batch(values: Any, rows: slice) -> Any:
-    """The images `rows` of a tensor, of None, or of a named tuple of these."""
+    """Select the images `rows` of a tensor, of None, or of a named tuple of these."""
     if values is None:
         return None
     if isinstance(values, Tensor):
@@ -46,7 +46,7 @@ def index_batch(values: Any, rows: slice) -> Any:
 def make_memories(
     model: DPEFormer, identities: int, options: LossOptions, device: torch.device
 ) -> dict[str, MemoryBank]:
-    """An empty memory bank for each contrasted feature, by its name."""
+    """Create an empty memory bank for each contrasted feature, by name."""
     return {
         name: MemoryBank(
             identities, model.width_of(name), options.temperature, options.memory_momentum
@@ -57,7 +57,7 @@ def make_memories(
 
 @torch.no_grad()
 def start_memories(learner: Learner, images: TrainingImages) -> None:
-    """Fill the memory banks with features of all images as they are, in eval mode."""
+    """Fill the memory banks with the features of all images, unaugmented, in eval mode."""
     if not learner.memories:
         return
     model, options, device = learner.model.eval(), learner.options, learner.device
@@ -68,9 +68,9 @@ def start_memories(learner: Learner, images: TrainingImages) -> None:
         rows = range(start, min(start + batch, len(images)))
         pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
         cameras = torch.from_numpy(images.cameras[rows.start : rows.stop]).to(device)
-        found = model(normalise(pixels.to(device), mean, std), cameras)
-        for name, parts in features.items():
-            parts.append(getattr(found, name))
+        output = model(normalise(pixels.to(device), mean, std), cameras)
+        for name, batches in features.items():
+            batches.append(getattr(output, name))
     labels = torch.from_numpy(images.labels).to(device)
     for name, memory in learner.memories.items():
         memory.start(torch.cat(features[name]), labels)
@@ -78,27 +78,27 @@ def start_memories(learner: Learner, images: TrainingImages) -> None:
 
 @dataclass(frozen=True)
 class Learner:
-    """A model in training and what changes along with it."""
+    """A model in training and all that is updated with it."""
 
     model: DPEFormer
     memories: dict[str, MemoryBank]
-    """One for each contrasted feature, by its name."""
+    """One for each contrasted feature, by name."""
     optimizer: optim.Optimizer
     options: RunOptions
     device: torch.device
     average: AveragedModel | None = None
-    """The running average of the model, where one is kept."""
+    """Running average of the weights; None without `training.ema`."""
 
     @property
     def result(self) -> nn.Module:
-        """The model whose weights count."""
+        """The model whose weights are the result."""
         return self.model if self.average is None else self.average.module
 
     def step(self, batch: TrainingBatch) -> tuple[dict[str, float], list[int]]:
-        """One update from both views of a batch, in one forward pass.
+        """Update once on both views of a batch, in one forward pass.
 
-        Returns the losses by name, and how many tokens DPSM kept in each clean view (empty without
-        selection). Raises NonFiniteError before the weights are touched.
+        Returns the losses by name, and the number of tokens that DPSM kept in each clean view
+        (empty without selection). Raises NonFiniteError before the weights change.
         """
         labels = batch.labels.to(self.device, non_blocking=True)
         pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
@@ -121,7 +121,7 @@ class Learner:
         )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
-        # reading the values waits for a GPU: only when it has all the work of the backward pass
+        # reading the values waits for the GPU: queue the backward pass first
         values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
         named = dict(zip(losses, values, strict=True))
         _check_finite(named)
@@ -140,12 +140,12 @@ class Learner:
 
 
 class NonFiniteError(Exception):
-    """A loss, or the weights, are infinite or not a number."""
+    """A loss or a weight is infinite or NaN."""
 
 
 def _check_finite(losses: dict[str, float]) -> None:
-    parts = sorted(losses, key=lambda name: name == "total")  # the sum is never the culprit
-    for name in parts:
+    terms_first = sorted(losses, key=lambda name: name == "total")  # a term explains the total
+    for name in terms_first:
         if not math.isfinite(losses[name]):
             raise NonFiniteError(f"the loss {name} is {losses[name]}")
 
@@ -163,13 +163,12 @@ def run_steps(
     seed: int,
     progress: Progress,
 ) -> Generator[bool]:
-    """Train from where `progress` is to the end; yields after each step whether it ended an epoch.
+    """Train from `progress` to the end; yield after each step whether it ended an epoch.
 
-    `batches` are those of `sampler`. At each yield `progress` is up to date, with a row for each
-    epoch that is over: losses are means over its steps, the quantiles of k (k_q10 to k_q90) are
-    over all clean views (empty without selection), and images_per_second counts each image once,
-    not its two views. Raises InputError with the epoch, the step and the culprit when something is
-    no longer finite.
+    `batches` come from `sampler`. At each yield `progress` is up to date, with one row per finished
+    epoch: losses are means over the steps, k_q10 to k_q90 are percentiles of k over the clean views
+    (empty without selection), images_per_second counts the two views of an image once. Raises
+    InputError with epoch, step and cause if a loss or a weight is not finite.
     """
     options = learner.options.training
     total = len(sampler)
@@ -195,31 +194,31 @@ def run_steps(
 
 
 def _run_step(
-    learner: Learner, batch: TrainingBatch, place: tuple[int, int], seed: int, progress: Progress
+    learner: Learner, batch: TrainingBatch, position: tuple[int, int], seed: int, progress: Progress
 ) -> float:
-    """Take the step at `place` (epoch, step in it), note it, and return its total loss."""
+    """Run the step at `position` (epoch, step in it), update `progress`, return the total loss."""
     started = time.perf_counter()
     learner.model.train()
-    # drop-path draws from torch's global generator: its state follows from the step alone
-    torch.manual_seed(int(np.random.SeedSequence([seed, *place]).generate_state(1)[0]))
-    losses, kept = learner.step(batch)
+    # drop-path uses torch's global generator: seed it by the step, so that a run can resume
+    torch.manual_seed(int(np.random.SeedSequence([seed, *position]).generate_state(1)[0]))
+    losses, k_values = learner.step(batch)
     sums = progress.losses
     progress.losses = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-    progress.kept += kept
+    progress.k_values += k_values
     progress.epoch_seconds += time.perf_counter() - started
     progress.step += 1
     return losses["total"]
 
 
 def _end_epoch(learner: Learner, progress: Progress, steps: int) -> None:
-    """Turn what `progress` noted in an epoch of `steps` into a row of the history."""
+    """Add a finished epoch of `steps` steps to the history and reset its sums."""
     _check_weights(learner.model)
-    progress.history.append(_row(learner, progress, steps))
-    progress.losses, progress.kept, progress.epoch_seconds = {}, [], 0.0
+    progress.history.append(_history_row(learner, progress, steps))
+    progress.losses, progress.k_values, progress.epoch_seconds = {}, [], 0.0
 
 
-def _row(learner: Learner, progress: Progress, steps: int) -> HistoryRow:
-    """The history's row of an epoch that is over; `lr` is the backbone's in its last step."""
+def _history_row(learner: Learner, progress: Progress, steps: int) -> HistoryRow:
+    """Summarise a finished epoch; `lr` is the backbone's in the last step."""
     options = learner.options.training
     means = {name: value / steps for name, value in progress.losses.items()}
     images = steps * options.identities * options.images
@@ -228,16 +227,16 @@ def _row(learner: Learner, progress: Progress, steps: int) -> HistoryRow:
         "lr": learner.optimizer.param_groups[0]["lr"],
         "seconds": round(progress.epoch_seconds, 3),
         "images_per_second": round(images / progress.epoch_seconds, 1),
-        **_quantiles(progress.kept),
+        **_k_quantiles(progress.k_values),
         "loss": means.pop("total"),
         **means,
     }
 
 
-def _quantiles(kept: list[int]) -> HistoryRow:
-    """How many tokens were kept, as quantiles; empty values where nothing is selected."""
+def _k_quantiles(k_values: list[int]) -> HistoryRow:
+    """Compute the `QUANTILES` of k; values are empty without selection."""
     names = (f"k_q{percent}" for percent in QUANTILES)
-    values = np.percentile(kept, QUANTILES).tolist() if kept else [""] * len(QUANTILES)
+    values = np.percentile(k_values, QUANTILES).tolist() if k_values else [""] * len(QUANTILES)
     return dict(zip(names, values, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The training loss: identities of every branch, and contrast with the memory bank.
+"""The training loss: identity terms of every branch and contrast with the memory bank.
 
 DPEFormer, arXiv 2402.10435.
 """
@@ -26,12 +26,12 @@ def training_loss(
     second_weight: float = 0.3,
     label_smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
-    """The loss of two views of B images with labels (B,) int64: its "total" and its parts.
+    """Compute the loss of two views of B images with labels (B,) int64: "total" and its terms.
 
     total = mean of identity_coarse and identity_blended + `global_weight` identity_global
     + identity_parts + contrast_coarse_clean + `second_weight` contrast_coarse_second. Each identity
-    term is the mean cross-entropy over both views (and over the parts). Terms of branches that are
-    absent are left out. `memories` by feature say what is contrasted, coarse in the paper. Scalars.
+    term is the mean cross-entropy over both views (and over the parts). Terms of absent branches
+    are left out. `memories` has a bank for each contrasted feature (coarse in the paper). Scalars.
     """
     losses = _identity_losses((clean_logits, occluded_logits), labels, label_smoothing)
     whole = [losses[name] for name in ("identity_coarse", "identity_blended") if name in losses]
@@ -48,7 +48,7 @@ def training_loss(
 def _identity_losses(
     views: tuple[Logits, Logits], labels: Tensor, smoothing: float
 ) -> dict[str, Tensor]:
-    """identity_<branch>: mean cross-entropy over the views, of each branch that is there."""
+    """Compute identity_<branch>, the mean cross-entropy over the views, for each branch present."""
     losses = {}
     for branch in Logits._fields:
         logits = [getattr(view, branch) for view in views]
@@ -59,7 +59,7 @@ def _identity_losses(
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Mean over the images, and over the parts of (B, P, C)."""
+    """Average over the images, and over the parts of (B, P, C)."""
     if logits.ndim == 3:
         labels = labels.repeat_interleave(logits.shape[1])
         logits = logits.flatten(0, 1)  # (B P, C)

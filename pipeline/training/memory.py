@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 def contrasted_features(contrast: str) -> tuple[str, ...]:
-    """Features with a memory bank each, for `contrast` none, coarse, blended or both."""
+    """Return the features with a memory bank, for `contrast` none, coarse, blended or both."""
     return {"none": (), "both": ("coarse", "blended")}.get(contrast, (contrast,))
 
 

@@ -1,7 +1,7 @@
-"""What hides a part of a training image: realistic occlusion, and what it is compared with.
+"""Occlusion of training images: realistic occlusion (ROA) and the augmentations compared with it.
 
 An occluder takes an image (H, W, 3) uint8 and a generator, and returns a new one of the same shape:
-uint8, or float32 where it holds values beyond 0..255.
+uint8, or float32 if it has values outside 0..255.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pipeline.errors import InputError
 from pipeline.options.run import AugmentOptions, ErasingOptions, ImageOptions
 
 TALL = 2.0
-"""Objects whose height is more than so many widths stand beside the person, at full height."""
+"""Ratio of height to width above which an object covers the full height of the image."""
 PASTED = ErasingOptions(min_area=0.02, max_area=0.4, min_aspect=0.3, max_aspect=3.3)
 """Area and aspect of the rectangles of `CutAndPaste`."""
-_TRIES = 100
+_MAX_TRIES = 100
 
 Box = tuple[int, int, int, int]
 
 
 class Occluder(Protocol):
-    """Hides a part of an image; every draw comes from `rng`."""
+    """Hide a part of an image; all randomness comes from `rng`."""
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A new (H, W, 3) uint8 or float32 image with a part of `image` hidden."""
+        """Return a new (H, W, 3) uint8 or float32 image with a part of `image` hidden."""
 
 
 class Images(Protocol):
@@ -43,11 +43,11 @@ class Images(Protocol):
 def make_occluder(
     augment: AugmentOptions, image: ImageOptions, bank: Sequence[np.ndarray], images: Images
 ) -> Occluder | None:
-    """The occluder that `augment.occlusion` names; None for `none`.
+    """Create the occluder that `augment.occlusion` names; None for `none`.
 
-    `bank` holds the (h, w, 4) uint8 RGBA cut-outs that `roa` pastes; `cut_and_paste` cuts out of
-    `images`; `random_erasing` fills in terms of the normalisation of `image`.
-    Raises InputError when `roa` gets no objects.
+    `roa` pastes the (h, w, 4) uint8 RGBA cut-outs of `bank`; `cut_and_paste` cuts out of `images`;
+    `random_erasing` scales its fill by the normalisation of `image`.
+    Raises InputError if `roa` gets an empty bank.
     """
     if augment.occlusion == "none":
         return None
@@ -57,7 +57,7 @@ def make_occluder(
         return CutAndPaste(images)
     if not bank:
         raise InputError(
-            "config: augment.occlusion: roa pastes objects of an occluder mask bank, found none: "
+            "config: augment.occlusion: expected a bank of occluders for roa, found none: "
             "give --bank, or choose another occlusion"
         )
     return RealisticOcclusion(bank)
@@ -77,12 +77,12 @@ class RealisticOcclusion:
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
         cut_out = self._objects[rng.integers(len(self._objects))]
-        share = rng.uniform(0.5, 0.75)
+        fraction = rng.uniform(0.5, 0.75)
         flip, bottom, right = rng.random(3) < 0.5
         if cut_out.height / cut_out.width > TALL:
-            h, w = height, round(share * width)
+            h, w = height, round(fraction * width)
         else:
-            h, w = round(share * height), width
+            h, w = round(fraction * height), width
         resized = cut_out.resize((w, h), Image.Resampling.BILINEAR, reducing_gap=2.0)
         pasted = np.asarray(resized)[:, ::-1] if flip else np.asarray(resized)
         top = height - h if bottom else 0
@@ -91,7 +91,7 @@ class RealisticOcclusion:
 
 
 def _paste(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.ndarray:
-    """A copy of `image` under `cut_out` (h, w, 4) uint8, whose colours are premultiplied."""
+    """Paste `cut_out` (h, w, 4) uint8, with premultiplied colours, into a copy of `image`."""
     result = image.copy()
     height, width = cut_out.shape[:2]
     window = result[top : top + height, left : left + width]
@@ -105,7 +105,7 @@ def _paste(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.nd
 
 
 class RandomErasing:
-    """A rectangle becomes noise or the mean colour (Zhong et al., arXiv 1708.04896)."""
+    """Replace a rectangle by noise or the mean colour (Zhong et al., arXiv 1708.04896)."""
 
     def __init__(self, options: ErasingOptions, image: ImageOptions) -> None:
         self._options = options
@@ -114,7 +114,7 @@ class RandomErasing:
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noise = self._options.fill == "noise"
-        # the other fills exceed the range of uint8, and a batch must be of one type
+        # the other fills exceed the range of uint8, and a batch has one dtype
         result = image.copy() if noise else image.astype(np.float32)
         if rng.random() < self._options.probability:
             top, left, height, width = random_box(image.shape, self._options, rng)
@@ -135,7 +135,7 @@ class RandomErasing:
 
 
 class CutAndPaste:
-    """A rectangle cut out of another training image is pasted at a random place."""
+    """Paste a rectangle of another training image at a random position."""
 
     def __init__(self, images: Images) -> None:
         self._images = images
@@ -152,17 +152,17 @@ class CutAndPaste:
 
 
 def random_box(shape: tuple[int, ...], options: ErasingOptions, rng: np.random.Generator) -> Box:
-    """Top, left, height and width of a random rectangle inside an image of `shape` (H, W, 3).
+    """Sample top, left, height and width of a rectangle inside an image of `shape` (H, W, 3).
 
-    Its area is uniform and its aspect log-uniform within `options`; a rectangle that does not fit
-    is drawn again.
+    The area is uniform and the aspect log-uniform within `options`; a rectangle that does not fit
+    is sampled again.
     """
     height, width, _ = shape
     low, high = math.log(options.min_aspect), math.log(options.max_aspect)
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         area = rng.uniform(options.min_area, options.max_area) * height * width
         aspect = math.exp(rng.uniform(low, high))
         h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < h <= height and 0 < w <= width:
             return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
-    return 0, 0, max(1, height // 4), max(1, width // 4)  # an image too thin for any draw
+    return 0, 0, max(1, height // 4), max(1, width // 4)  # the image is too thin

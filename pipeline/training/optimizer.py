@@ -14,7 +14,7 @@ BACKBONE = "backbone."
 
 
 def parameter_groups(model: nn.Module, options: TrainingOptions) -> list[dict[str, Any]]:
-    """Trainable parameters by learning rate and weight decay.
+    """Group the trainable parameters by learning rate and weight decay.
 
     Everything outside `model.backbone` is scaled by head_lr_factor and biases by bias_lr_factor.
     With adamw, vectors (biases, norms) are not decayed; the other optimisers decay all.
@@ -29,7 +29,7 @@ def parameter_groups(model: nn.Module, options: TrainingOptions) -> list[dict[st
         decayed = options.optimizer != "adamw" or parameter.ndim > 1
         decay = options.weight_decay if decayed else 0.0
         groups.setdefault((factor, decay), []).append(parameter)
-    # the released code scales `lr` itself, so that all groups begin and end at the same rates
+    # the released code scales `lr` itself: all groups start and end at the same rates
     scaled = options.schedule == "epoch"
     return [
         {
@@ -43,7 +43,7 @@ def parameter_groups(model: nn.Module, options: TrainingOptions) -> list[dict[st
 
 
 def make_optimizer(model: nn.Module, options: TrainingOptions) -> optim.Optimizer:
-    """SGD with momentum, Adam or AdamW over `parameter_groups`."""
+    """Create SGD with momentum, Adam or AdamW over `parameter_groups`."""
     groups = parameter_groups(model, options)
     if options.optimizer == "sgd":
         return optim.SGD(groups, momentum=options.momentum, fused=True)
@@ -52,18 +52,18 @@ def make_optimizer(model: nn.Module, options: TrainingOptions) -> optim.Optimize
 
 
 def make_average(model: nn.Module, options: TrainingOptions) -> AveragedModel | None:
-    """The running average of `options.ema`, which starts as a copy of the model; None without."""
+    """Create the running average with decay `options.ema`, a copy of the model; None without."""
     if options.ema is None:
         return None
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(options.ema), use_buffers=True)
 
 
 class Schedule:
-    """Gives the optimiser its learning rates: a linear warm-up and a cosine, by timm's class.
+    """Set the learning rates of the optimiser: a linear warm-up, then a cosine (timm's scheduler).
 
-    With `options.schedule` epoch, as the released code steps it: epoch 1 of E has the cosine's
-    value at 1 / E, and the last one the final rate. With step, the first step has the first rate of
-    the warm-up and the last step the final rate.
+    With `options.schedule` epoch, follow the released code: epoch 1 of E has the cosine's value at
+    1 / E, and the last epoch has the final rate. With step, the first step has the first rate of
+    the warm-up and the last step has the final rate.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Schedule:
     ) -> None:
         self._by_epoch = options.schedule == "epoch"
         length = options.epochs
-        warmup: Any = options.warmup_epochs  # timm says int, and takes fractions
+        warmup: Any = options.warmup_epochs  # timm annotates int, but accepts fractions
         if not self._by_epoch:
             warmup = round(options.warmup_epochs * total_steps / options.epochs)
             length = max(1, total_steps - 1 - warmup)
@@ -86,7 +86,7 @@ class Schedule:
         )
 
     def set(self, epoch: int, step: int) -> None:
-        """Set the rates of a step, which counts over all epochs; both count from 0."""
+        """Set the rates of `step`, counted over all epochs; `epoch` and `step` count from 0."""
         if self._by_epoch:
             self._scheduler.step(epoch + 1)
         else:

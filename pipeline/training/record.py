@@ -1,4 +1,4 @@
-"""What a run was: its options, data, code and results' hashes."""
+"""The facts that determine a run: options, seed, code and the hashes of its inputs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def run_facts(
     seed: int,
     ground_truth: Path | None = None,
 ) -> dict[str, Any]:
-    """All that decides a run's result: options, seed, code, and the hashes of what it reads.
+    """Collect all that determines a run's result: options, seed, code and hashes of the inputs.
 
-    The hashes of the bank, of the pretrained weights and of the `ground_truth` that the history's
-    token_auc comes from (no weights do) are None where there are none. Warns where
-    other packages are installed than are pinned.
+    The hash of an input that is not used (bank, pretrained weights, `ground_truth`) is None. The
+    `ground_truth` affects only the history's token_auc, not the weights. Warns if the installed
+    packages differ from the pinned ones.
     """
     warn_of_drift()
     pretrained = options.backbone.weights
@@ -43,7 +43,7 @@ def run_facts(
 
 
 def peak_memory_mib() -> float:
-    """Largest resident size of this process so far, in MiB."""
+    """Return the peak resident memory of this process, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return round(peak * unit / 2**20, 1)

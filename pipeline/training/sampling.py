@@ -1,4 +1,4 @@
-"""The order of training: which images make up each batch of an epoch."""
+"""The sampler: which images make up each batch of an epoch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pipeline.errors import InputError, too_few_identities
 from pipeline.options.run import TrainingOptions
 
 SampleKey = tuple[int, int, int]
-"""Epoch, position in the epoch, index of the image: all that decides an image's augmentation."""
+"""Epoch, position in the epoch, image index: with the seed, they determine the augmentation."""
 
 
 class PKBatchSampler:
-    """The batches of all epochs in order, each P identities x K images, from `first_step` on."""
+    """Sample the batches of all epochs, each P identities x K images, from `first_step` on."""
 
     def __init__(
         self, labels: np.ndarray, options: TrainingOptions, seed: int, first_step: int = 0
     ) -> None:
-        """For the images with `labels` (M,) int64; `first_step` counts over all epochs."""
+        """Take the labels (M,) int64 of the images; `first_step` counts over all epochs."""
         self._labels = labels
         self._options = options
         self._seed = seed
@@ -29,13 +29,13 @@ class PKBatchSampler:
         self._ends = list(accumulate(self._lengths()))
 
     def _lengths(self) -> list[int]:
-        """Batches of each epoch; only those of random_identity differ, and drawing takes time."""
+        """Count the batches of each epoch; they differ only with random_identity."""
         if self._options.sampler == "random_identity":
             return [len(self._batches(epoch)) for epoch in range(self._options.epochs)]
         return [len(self._batches(0))] * self._options.epochs
 
     def __len__(self) -> int:
-        """Steps of all epochs."""
+        """Count the steps of all epochs."""
         return self._ends[-1]
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
@@ -48,12 +48,12 @@ class PKBatchSampler:
             skipped = 0
 
     def locate(self, step: int) -> tuple[int, int]:
-        """Epoch of a step that counts over all epochs, and its place in that epoch."""
+        """Return the epoch of a step counted over all epochs, and its index in that epoch."""
         epoch = bisect_right(self._ends, step)
         return epoch, step - (self._ends[epoch - 1] if epoch else 0)
 
     def steps(self, epoch: int) -> int:
-        """Batches of an epoch."""
+        """Count the batches of an epoch."""
         return self._ends[epoch] - (self._ends[epoch - 1] if epoch else 0)
 
     def _batches(self, epoch: int) -> np.ndarray:
@@ -63,13 +63,13 @@ class PKBatchSampler:
 def epoch_batches(
     identities: np.ndarray, options: TrainingOptions, seed: int, epoch: int
 ) -> np.ndarray:
-    """Image indices of an epoch's batches, (steps, P * K) int64.
+    """Sample the image indices of an epoch's batches, (steps, P * K) int64.
 
     `identities` (M,) holds the identity of each image, in any order. A batch holds
     P = `options.identities` different identities, each with K = `options.images` neighbouring
-    entries. `options.sampler` says how they are drawn; with random_identity the number of batches
-    differs between epochs. The order follows from `seed` and `epoch` alone, so neither workers nor
-    a restart change it. Raises InputError when there are fewer identities than a batch needs.
+    entries. `options.sampler` selects the method; with random_identity the number of batches
+    differs between epochs. The order depends on `seed` and `epoch` alone, not on workers or a
+    restart. Raises InputError if there are fewer identities than a batch needs.
     """
     order = np.argsort(identities, kind="stable")
     starts = np.flatnonzero(np.diff(identities[order])) + 1
@@ -84,11 +84,11 @@ def epoch_batches(
 def _random_identity(
     groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """TransReID's RandomIdentitySampler (its datasets/sampler.py).
+    """Sample as TransReID's RandomIdentitySampler (its datasets/sampler.py).
 
     Each identity's shuffled images are cut into portions of K; an identity with fewer images is
-    drawn from with replacement. A batch takes one portion each of P identities, uniformly among
-    those that have one left.
+    sampled with replacement. A batch takes one portion each of P identities, uniformly among those
+    that have one left.
     """
     portions = [_portions(group, images, rng) for group in groups]
     left = np.array([len(portion) for portion in portions])
@@ -101,7 +101,7 @@ def _random_identity(
 
 
 def _portions(group: np.ndarray, images: int, rng: np.random.Generator) -> np.ndarray:
-    """An identity's images in random portions (T, K); what does not fill one is left out."""
+    """Cut an identity's images into random portions (T, K); a remainder is left out."""
     if len(group) < images:
         return rng.choice(group, (1, images))
     return rng.permutation(group)[: len(group) // images * images].reshape(-1, images)
@@ -110,7 +110,7 @@ def _portions(group: np.ndarray, images: int, rng: np.random.Generator) -> np.nd
 def _each_once(
     groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Each identity once, but for those left over when the last batch cannot be filled."""
+    """Take each identity once; leave out those that do not fill a last batch."""
     chosen = rng.permutation(len(groups))[: len(groups) // people * people]
     # np.resize repeats the permutation when the identity has too few images
     return [np.resize(rng.permutation(groups[group]), images) for group in chosen]
@@ -119,9 +119,9 @@ def _each_once(
 def _spread_portions(
     groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Each identity once for every K images that it has, spread over batches without repeats.
+    """Take each identity once per K images, spread over batches without repeats.
 
-    An identity with fewer images has one portion that repeats them in turn.
+    An identity with fewer images has one portion, which repeats them in turn.
     """
     turns = np.array([max(1, len(group) // images) for group in groups])
     portions = [
@@ -132,19 +132,19 @@ def _spread_portions(
     left = _drop_surplus(np.minimum(turns, steps), people * steps, rng)
     picks: list[np.ndarray] = []
     for remaining in range(steps, 0, -1):
-        # who has a portion for each remaining batch must be in this one
+        # an identity with a portion for each remaining batch must be in this one
         due = np.flatnonzero(left == remaining)
         others = np.flatnonzero((left > 0) & (left < remaining))
-        share = left[others] / left[others].sum() if len(others) else None
-        drawn = rng.choice(others, people - len(due), replace=False, p=share)
-        for group in rng.permutation(np.concatenate([due, drawn])):
+        chances = left[others] / left[others].sum() if len(others) else None
+        sampled = rng.choice(others, people - len(due), replace=False, p=chances)
+        for group in rng.permutation(np.concatenate([due, sampled])):
             left[group] -= 1
             picks.append(portions[group][left[group]])
     return picks
 
 
 def _steps(turns: np.ndarray, people: int) -> int:
-    """The most batches of different `people` that can be filled."""
+    """Return the largest number of batches of `people` different identities each."""
     steps = int(turns.sum()) // people
     while np.minimum(turns, steps).sum() < people * steps:
         steps -= 1
@@ -152,7 +152,7 @@ def _steps(turns: np.ndarray, people: int) -> int:
 
 
 def _drop_surplus(turns: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """`turns` with as many taken away at random as leave `wanted` in all."""
+    """Decrease random entries of `turns` until `wanted` remain in all."""
     each = np.repeat(np.arange(len(turns)), turns)
     surplus = rng.choice(each, len(each) - wanted, replace=False)
     return turns - np.bincount(surplus, minlength=len(turns))

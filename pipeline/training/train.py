@@ -30,9 +30,9 @@ from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.provenance.code import fingerprint
 from pipeline.provenance.environment import current_environment
-from pipeline.training.checkpoint import Checkpoint, Progress
+from pipeline.training.checkpoint import Checkpointer, Progress
 from pipeline.training.interruption import StopRequest
-from pipeline.training.loader import load_batches, worker_faults
+from pipeline.training.loader import explain_worker_errors, load_batches
 from pipeline.training.loop import (
     Learner,
     make_memories,
@@ -66,75 +66,75 @@ def train(
     ground_truth: Path | None = None,
     needs: TrainingNeeds | None = None,
 ) -> dict[str, Any]:
-    """Train DPEFormer (arXiv 2402.10435) or one of its variants on the shards named `train`.
+    """Train DPEFormer (arXiv 2402.10435) or one of its variants on the split `train` of `shards`.
 
     Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
-    record (JSON). `checkpoint` is written every `compute.checkpoint_steps`; a run that was stopped
-    resumes from it and ends with the same weights as one that was not; the last one stays.
-    SIGTERM and Ctrl-C let the step end, save and exit with status 128 + the signal's number.
-    `bank` is read only where augment.occlusion is roa. The weights after the last epoch are the
-    result, or with `training.ema` their running average. With the `ground_truth` of a rendered
-    benchmark, the history says after each epoch how well the scores of DPSM tell the person from
-    the rest (token_auc). `needs` are those of all compared variants: the first training stops where
-    a later one would. Raises InputError for shards or a bank that are damaged, for fewer
-    identities than a batch holds, when a loss or the weights are no longer finite and when a loader
-    process is killed or finds no memory. Returns device, precision, whether the device promises
-    the same result again, and the hours of all pieces of the run.
+    record (JSON). The weights are those after the last epoch, or their running average with
+    `training.ema`. Saves `checkpoint` every `compute.checkpoint_steps` and keeps the last one; an
+    interrupted run resumes from it and ends with the weights of an uninterrupted one. SIGTERM and
+    Ctrl-C finish the step, save and exit with status 128 + signal number. Reads `bank` only if
+    augment.occlusion is roa. With the `ground_truth` of a rendered benchmark, the history has the
+    ROC AUC of DPSM's scores after each epoch (token_auc). `needs` are those of all compared
+    variants: the first training fails where a later one would.
+    Returns device, precision, whether all kernels were deterministic, and the hours of the run.
+    Raises InputError for damaged shards or a damaged bank, for fewer identities than a batch
+    needs, for a non-finite loss or weight, and if a loader worker dies or runs out of memory.
     """
     started, clock = _now(), time.perf_counter()
-    place = current_environment()  # that of the end may be of code that was changed meanwhile
+    environment = current_environment()  # now: the code may change while it trains
     if needs:
         check_trainable(shards, needs)
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
     ground_truth = ground_truth if options.model.selection == "dpsm" else None
-    with StopRequest() as stop, worker_faults(compute.workers), unrepeatable() as warned:
+    with StopRequest() as stop, explain_worker_errors(compute.workers), unrepeatable() as warned:
         images = TrainingImages(ShardReader(shards, "train"), options.image)
         views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
         learner = _make_learner(images, options, seed, compute, device)
         facts = run_facts(shards, bank, options, seed, ground_truth)
         facts |= {"device": device.type, "precision": learner.model.precision}
-        saved = Checkpoint(checkpoint, fingerprint(facts), _parts(learner))
-        progress = saved.restore(device)
+        checkpointer = Checkpointer(checkpoint, fingerprint(facts), _checkpoint_parts(learner))
+        progress = checkpointer.restore(device)
         if progress is None:
             progress = Progress(started)
             start_memories(learner, images)
         clock -= progress.seconds
-        progress.environments += [place] if place not in progress.environments else []
+        if environment not in progress.environments:
+            progress.environments.append(environment)
         sampler = PKBatchSampler(images.labels, options.training, seed, progress.step)
         batches = load_batches(views, sampler, compute.workers, pin=device.type == "cuda")
         quality = TokenQuality(images, ground_truth, options) if ground_truth else None
         with closing(run_steps(learner, batches, sampler, seed, progress)) as steps:
-            for epoch_is_over in steps:
-                if epoch_is_over:
+            for epoch_ended in steps:
+                if epoch_ended:
                     token_auc = quality.measure(learner.model) if quality else ""
                     progress.history[-1]["token_auc"] = token_auc
                     write_history(history, progress.history)
                 progress.seconds = time.perf_counter() - clock
                 progress.deterministic &= not warned
                 if stop.signal or progress.step % compute.checkpoint_steps == 0:
-                    saved.save(progress)
+                    checkpointer.save(progress)
                 if stop.signal:
                     break
         if stop.signal:
-            _leave(stop.signal, checkpoint, progress.step)
-        saved.finish(progress)
-        write_history(history, progress.history)  # Snakemake deletes what a failed job has written
+            _exit_on_signal(stop.signal, checkpoint, progress.step)
+        checkpointer.finish(progress)
+        write_history(history, progress.history)  # Snakemake deletes the outputs of a failed job
         save_weights(learner.result, weights)
         facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}
         facts |= {"compute": compute.model_dump(mode="json")}
-        course = _course(progress, place)
-        write_json(record, facts | course)
+        facts |= _execution_facts(progress, environment)
+        write_json(record, facts)
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
-    known = {name: (facts | course)[name] for name in ("device", "precision", "deterministic")}
-    return known | {"hours": round(progress.seconds / 3600, 4)}
+    summary = {name: facts[name] for name in ("device", "precision", "deterministic")}
+    return summary | {"hours": round(progress.seconds / 3600, 4)}
 
 
-def _leave(number: signal.Signals, checkpoint: Path, step: int) -> NoReturn:
-    """End the process as a shell says that a signal has ended it: Snakemake keeps nothing of it."""
+def _exit_on_signal(number: signal.Signals, checkpoint: Path, step: int) -> NoReturn:
+    """Exit with the status of a process that this signal ended: Snakemake drops its outputs."""
     print(
         f"{checkpoint}: stopped by {number.name} after step {step}; the same command resumes",
         file=sys.stderr,
@@ -142,11 +142,11 @@ def _leave(number: signal.Signals, checkpoint: Path, step: int) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _course(progress: Progress, place: dict[str, Any]) -> dict[str, Any]:
-    """When, where and how a run that is over went, of all its pieces; the last was at `place`."""
+def _execution_facts(progress: Progress, environment: dict[str, Any]) -> dict[str, Any]:
+    """Describe when, where and how a finished run ran; `environment` is the one at its end."""
     return {
-        **place,
-        "earlier_environments": [other for other in progress.environments if other != place],
+        **environment,
+        "earlier_environments": [other for other in progress.environments if other != environment],
         "started": progress.started,
         "finished": _now(),
         "seconds": round(progress.seconds, 3),
@@ -163,10 +163,7 @@ def _make_learner(
     compute: ComputeOptions,
     device: torch.device,
 ) -> Learner:
-    """The model before its first step; what is random in it follows from `seed`.
-
-    Its memory banks are empty.
-    """
+    """Build the untrained model, with empty memory banks; its random weights follow from `seed`."""
     torch.manual_seed(seed)
     model = build_model(
         options,
@@ -182,8 +179,8 @@ def _make_learner(
     return Learner(model, memories, optimizer, options, device, average)
 
 
-def _parts(learner: Learner) -> dict[str, Any]:
-    """All that changes in training, by name."""
+def _checkpoint_parts(learner: Learner) -> dict[str, Any]:
+    """Return everything that changes in training, by name."""
     parts = {"model": learner.model, "optimizer": learner.optimizer}
     parts |= {f"memory of {name}": memory for name, memory in learner.memories.items()}
     return parts if learner.average is None else parts | {"average": learner.average}

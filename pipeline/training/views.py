@@ -1,7 +1,7 @@
 """Two views of each training image.
 
-What an image becomes is a function of (seed, epoch, position in the epoch) alone: not of the number
-of workers, of the batches before it, or of a restart.
+The augmentation of an image depends on (seed, epoch, position in the epoch) alone: not on the
+number of workers, on earlier batches or on a restart.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling
 
 
 class View(NamedTuple):
-    """The two views of one image, its label and the row of its camera.
+    """The two views of one image, its label and the index of its camera.
 
-    Views are (H, W, 3) uint8; the second one is float32 where it holds values beyond 0..255.
+    Views are (H, W, 3) uint8; the second one is float32 if it has values outside 0..255.
     """
 
     clean: np.ndarray
@@ -36,7 +36,7 @@ class View(NamedTuple):
 
 
 class TrainingBatch(NamedTuple):
-    """Views `clean` and `second` (B, 3, H, W) uint8 of the same images; `second` may be float32.
+    """Two views (B, 3, H, W) uint8 of the same images; `second` may be float32.
 
     `labels` and `cameras` (B,) int64 are those of `TrainingImages`.
     """
@@ -50,7 +50,7 @@ class TrainingBatch(NamedTuple):
 def clean_view(
     image: np.ndarray, size: Size, options: AugmentOptions, rng: np.random.Generator
 ) -> np.ndarray:
-    """Colour jitter, resize to `size`, flip, pad with black and random crop; uint8 in and out."""
+    """Jitter colours, resize to `size`, flip, pad with black and crop at random; all uint8."""
     factors = rng.uniform(1 - options.colour_jitter, 1 + options.colour_jitter, 3)
     method = _RESAMPLING[options.resize]
     if options.jitter_before_resize:
@@ -61,14 +61,14 @@ def clean_view(
     if rng.random() < options.flip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     left, top = rng.integers(-options.pad, options.pad + 1, 2).tolist()
-    # what a crop takes from outside of the image is black, so it pads as well
+    # crop fills the outside of the image with black, so it pads as well
     return np.asarray(view.crop((left, top, left + view.width, top + view.height)))
 
 
 def _jitter(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Scale brightness, contrast and saturation by `factors` (3,).
 
-    The three steps are one affine map of the colour, so they are applied, and clipped, at once.
+    The three steps are one affine map of the colour, so they are applied and clipped together.
     """
     brightness, contrast, saturation = factors.tolist()
     image = Image.fromarray(pixels)
@@ -91,7 +91,7 @@ def two_views(
     occluder: Occluder | None,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The clean view, and the same with a part hidden; without an occluder, another clean view."""
+    """Return the clean view and an occluded copy; without an occluder, another clean view."""
     clean = clean_view(image, size, options, rng)
     if occluder is None:
         return clean, clean_view(image, size, options, rng)
@@ -99,7 +99,7 @@ def two_views(
 
 
 class TwoViews(Dataset[View]):
-    """Both views of the image of a `SampleKey`."""
+    """Dataset of the two views of the image of a `SampleKey`."""
 
     def __init__(
         self, images: TrainingImages, options: AugmentOptions, occluder: Occluder | None, seed: int
@@ -111,7 +111,7 @@ class TwoViews(Dataset[View]):
 
     def __getitem__(self, key: SampleKey) -> View:
         epoch, position, index = key
-        # + 1: (seed, epoch, 0) is the stream of (seed, epoch), which draws the batches
+        # + 1: (seed, epoch, 0) is the random stream of (seed, epoch), which samples the batches
         rng = np.random.default_rng([self._seed, epoch, position + 1])
         image, size = self._images.source(index), self._images.size
         views = two_views(image, size, self._options, self._occluder, rng)

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from benchmarks.checkpoints import main, stopwatch
-from tests.training.drawn import draw_bank, draw_shards, tiny_options
+from tests.training.tiny_data import make_bank, make_shards, tiny_options
 
 
 def test_it_prints_the_share_of_states_and_hashes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for draw, name in ((draw_shards, "synthetic/shards"), (draw_bank, "occluders/bank")):
+    for draw, name in ((make_shards, "synthetic/shards"), (make_bank, "occluders/bank")):
         (tmp_path / name).mkdir(parents=True)
         draw(tmp_path / name)
     tiny = tiny_options().model_dump(mode="json") | {

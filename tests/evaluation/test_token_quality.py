@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.token_quality import TokenQuality, area_under_curve
 from pipeline.model.build import build_model
 from pipeline.world.surfaces import PART
-from tests.training.drawn import draw_shards, tiny_options
+from tests.training.tiny_data import make_shards, tiny_options
 
 OPTIONS = tiny_options()
 
@@ -24,7 +24,7 @@ OPTIONS = tiny_options()
 def images(tmp_path: Path) -> TrainingImages:
     folder = tmp_path / "shards"
     folder.mkdir()
-    return TrainingImages(ShardReader(draw_shards(folder), "train"), OPTIONS.image)
+    return TrainingImages(ShardReader(make_shards(folder), "train"), OPTIONS.image)
 
 
 def auc(scores: list[float], person: list[bool]) -> float:

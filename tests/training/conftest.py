@@ -10,23 +10,23 @@ import pytest
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.training.train import train
-from tests.training.drawn import draw_bank, draw_cut_outs, draw_shards, tiny_options
-from tests.training.runs import CPU, EPOCHS, Runner, files, with_
+from tests.training.runs import CPU, EPOCHS, Runner, files, with_options
+from tests.training.tiny_data import make_bank, make_cut_outs, make_shards, tiny_options
 
 
 @pytest.fixture(scope="session")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_shards(tmp_path_factory.mktemp("shards"))
+    return make_shards(tmp_path_factory.mktemp("shards"))
 
 
 @pytest.fixture(scope="session")
 def cut_outs() -> list[np.ndarray]:
-    return draw_cut_outs()
+    return make_cut_outs()
 
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_bank(tmp_path_factory.mktemp("bank"))
+    return make_bank(tmp_path_factory.mktemp("bank"))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def options() -> RunOptions:
 
 @pytest.fixture
 def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner:
-    """Train into a folder of tmp_path; returns the folder."""
+    """Train into a folder of tmp_path; return the folder."""
 
     def call(
         name: str,
@@ -65,21 +65,21 @@ def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner
 
 
 @pytest.fixture(scope="session")
-def longer(options: RunOptions) -> RunOptions:
-    """Enough steps for a run to be interrupted among them."""
-    return with_(options, "training", epochs=EPOCHS)
+def long_options(options: RunOptions) -> RunOptions:
+    """Enough steps to interrupt a run between them."""
+    return with_options(options, "training", epochs=EPOCHS)
 
 
 @pytest.fixture(scope="session")
-def whole(
-    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, longer: RunOptions
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, long_options: RunOptions
 ) -> Path:
-    """A run of `longer` that nothing has interrupted."""
-    folder = tmp_path_factory.mktemp("whole")
+    """An uninterrupted run of `long_options`."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     train(
         shards=shards,
         **files(folder),
-        options=longer,
+        options=long_options,
         compute=CPU,
         dataset="toy",
         variant="tiny",

@@ -1,4 +1,4 @@
-"""How tests run the training stage, in this process and in one of its own, and read its results."""
+"""Helpers that run the training stage, in this process or its own, and read its results."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import read_checkpoint
 
 CPU = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
-EPOCHS = 16  # enough for a run to be interrupted among them
+EPOCHS = 16  # enough to interrupt a run between them
 STEPS = 2 * EPOCHS
 OUTPUTS = ["history.csv", "run.json", "weights.safetensors"]
-LEFT = sorted([*OUTPUTS, "checkpoint.pt"])
-"""What is in the folder of a run that is over."""
+FINISHED_FILES = sorted([*OUTPUTS, "checkpoint.pt"])
+"""Files in the folder of a finished run."""
 TIMES = ("seconds", "images_per_second")
 Runner = Callable[..., Path]
 
 
-def with_(options: RunOptions, section: str, **values: Any) -> RunOptions:
+def with_options(options: RunOptions, section: str, **values: Any) -> RunOptions:
     changed = getattr(options, section).model_copy(update=values)
     return options.model_copy(update={section: changed})
 
 
-def computed(**values: Any) -> ComputeOptions:
+def compute_with(**values: Any) -> ComputeOptions:
     return CPU.model_copy(update=values)
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """What the stage writes in a folder of a run, by parameter."""
+    """Files that the stage writes into the folder of a run, by parameter."""
     names = dict(zip(("history", "record", "weights"), OUTPUTS, strict=True))
     return {name: folder / file for name, file in (names | {"checkpoint": "checkpoint.pt"}).items()}
 
@@ -52,7 +52,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def result(folder: Path) -> tuple[str, list[dict[str, str]]]:
-    """All that may not differ between two runs: the hash of the weights, and the curves."""
+    """All that is equal in two equal runs: the hash of the weights, and the history but times."""
     curves = [{name: row[name] for name in row if name not in TIMES} for row in rows(folder)]
     return weights(folder), curves
 
@@ -68,7 +68,7 @@ def step_of(checkpoint: Path) -> int:
 def stopped(
     run: Runner, folder: Path, number: signal.Signals = signal.SIGTERM, **given: Any
 ) -> int:
-    """Train in this process until a signal stops it, with two checkpoints saved; returns steps."""
+    """Train until a signal stops it, after two checkpoints; return the number of steps done."""
 
     def send() -> None:
         while not (folder / "checkpoint.previous.pt").is_file():
@@ -77,17 +77,17 @@ def stopped(
 
     sender = threading.Thread(target=send)
     sender.start()
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit_:
         run(folder.name, **given)
     sender.join()
-    assert left.value.code == 128 + number
+    assert exit_.value.code == 128 + number
     return step_of(folder / "checkpoint.pt")
 
 
 def command(
     folder: Path, shards: Path, bank: Path, options: RunOptions, compute: ComputeOptions = CPU
 ) -> list[str]:
-    """The command line by which the workflow runs the stage; "python" comes first."""
+    """Return the command line of the stage in the workflow; "python" comes first."""
     arguments = files(folder) | {
         "shards": shards,
         "options": options.model_dump_json(),
@@ -104,8 +104,8 @@ def command(
 
 
 @contextmanager
-def started(words: list[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process group of its own that does not outlive the test."""
+def running_process(words: list[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in a process group of its own; kill it at the end of the test."""
     settings = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | settings
     with subprocess.Popen(words, text=True, start_new_session=True, **settings) as child:
         try:

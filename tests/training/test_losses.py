@@ -55,7 +55,7 @@ def cross_entropy(logits: Tensor, smoothing: float) -> float:
 @pytest.mark.parametrize("branch", [True, False])
 @pytest.mark.parametrize("second_is_occluded", [True, False])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_loss_is_its_formula(branch: bool, second_is_occluded: bool, smoothing: float) -> None:
+def test_loss_equals_its_formula(branch: bool, second_is_occluded: bool, smoothing: float) -> None:
     clean, second, clean_logits, second_logits, memory = make_views(branch)
     losses = training_loss(
         clean,
@@ -103,7 +103,7 @@ def tiny_model(**values: object) -> DPEFormer:
 @pytest.mark.parametrize(
     "values", [{}, {"selection": "none"}, {"fusion": "none"}, {"order": "stripe"}]
 )
-def test_every_weight_is_trained_but_the_frozen_biases(values: dict) -> None:
+def test_all_weights_but_frozen_biases_get_a_gradient(values: dict) -> None:
     model = tiny_model(**values).train()
     views = [model(torch.randn(B, 3, 64, 32)) for _ in range(2)]
     logits = [model.classify(view) for view in views]
@@ -159,7 +159,9 @@ def random_views(seed: int, dtype: torch.dtype) -> tuple[list[Features], list[Lo
     ("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5), (torch.bfloat16, 0.05)]
 )
 @pytest.mark.parametrize("seed", range(8))
-def test_random_cases_equal_the_paper(seed: int, dtype: torch.dtype, tolerance: float) -> None:
+def test_random_cases_equal_the_formula_of_the_paper(
+    seed: int, dtype: torch.dtype, tolerance: float
+) -> None:
     """To `tolerance`, relative to a total of 10 to 40; bfloat16 has a precision of 1/256."""
     features, logits, labels = random_views(seed, dtype)
     memory = MemoryBank(logits[0].coarse.shape[1], features[0].coarse.shape[1])
@@ -182,7 +184,7 @@ def test_random_cases_equal_the_paper(seed: int, dtype: torch.dtype, tolerance: 
     assert found.item() == pytest.approx(expected, rel=tolerance)
 
 
-def test_the_gradient_of_the_loss_is_right() -> None:
+def test_loss_passes_gradcheck() -> None:
     features, logits, labels = random_views(3, torch.float64)
     memory = MemoryBank(logits[0].coarse.shape[1], features[0].coarse.shape[1])
     memory.centres.normal_(generator=torch.Generator().manual_seed(0))
@@ -197,7 +199,7 @@ def test_the_gradient_of_the_loss_is_right() -> None:
     assert torch.autograd.gradcheck(loss, [value.requires_grad_() for value in inputs])
 
 
-def test_each_contrasted_feature_has_a_loss_of_its_own_memory() -> None:
+def test_each_contrasted_feature_adds_the_loss_of_its_own_memory() -> None:
     generator = torch.Generator().manual_seed(1)
     views = [
         Features(

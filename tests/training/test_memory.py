@@ -17,7 +17,7 @@ def make(identities: int = 4, width: int = 6) -> MemoryBank:
     return bank
 
 
-def test_each_contrasted_feature_is_named() -> None:
+def test_contrasted_features_of_each_option() -> None:
     names = {
         contrast: contrasted_features(contrast)
         for contrast in ("none", "coarse", "blended", "both")
@@ -36,7 +36,7 @@ def unit(vector: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("momentum", [0.0, 0.2, 0.9, 1.0])
-def test_an_update_equals_one_sample_after_the_other(
+def test_batch_update_equals_sequential_updates(
     dtype: torch.dtype, tolerance: float, momentum: float
 ) -> None:
     for seed, (identities, width, size) in enumerate(
@@ -55,14 +55,14 @@ def test_an_update_equals_one_sample_after_the_other(
         np.testing.assert_allclose(bank.centres.double().numpy(), expected, atol=tolerance, rtol=0)
 
 
-def test_an_update_leaves_other_identities_to_the_bit() -> None:
+def test_update_does_not_change_other_identities() -> None:
     bank = make()
     before = bank.centres.clone()
     bank.update(torch.randn(3, 6), torch.tensor([2, 0, 2]))
     assert (bank.centres == before).all(dim=1).tolist() == [False, True, False, True]
 
 
-def test_features_of_a_lower_precision_are_taken_up_in_the_banks_own() -> None:
+def test_update_casts_features_to_the_dtype_of_the_bank() -> None:
     bank, features = make(), torch.randn(3, 6).bfloat16()
     other = make()
     labels = torch.tensor([1, 1, 3])
@@ -71,13 +71,13 @@ def test_features_of_a_lower_precision_are_taken_up_in_the_banks_own() -> None:
     assert torch.equal(bank.centres, other.centres)
 
 
-def test_an_update_stays_out_of_the_graph() -> None:
+def test_update_tracks_no_gradient() -> None:
     bank, features = make(), torch.randn(2, 6, requires_grad=True)
     bank.update(features, torch.tensor([0, 0]))
     assert not bank.centres.requires_grad
 
 
-def test_centres_start_as_class_means() -> None:
+def test_centres_start_as_identity_means() -> None:
     features = torch.tensor([[2.0, 0.0], [0.0, 7.0], [3.0, 3.0]])
     bank = MemoryBank(3, 2)
     bank.start(features, torch.tensor([0, 0, 2]))
@@ -85,7 +85,7 @@ def test_centres_start_as_class_means() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_loss_is_cross_entropy_of_cosines_over_the_temperature(seed: int) -> None:
+def test_loss_is_cross_entropy_of_cosines_over_temperature(seed: int) -> None:
     rng = np.random.default_rng(seed)
     identities, width, size = (int(n) for n in rng.integers(1, 12, 3))
     bank = MemoryBank(identities, width, temperature=0.07)
@@ -102,21 +102,21 @@ def test_the_loss_is_cross_entropy_of_cosines_over_the_temperature(seed: int) ->
         assert loss.item() == pytest.approx(np.mean(terms), rel=tolerance, abs=tolerance)
 
 
-def test_the_lengths_of_centres_and_features_do_not_matter_to_the_loss() -> None:
+def test_loss_ignores_lengths_of_centres_and_features() -> None:
     bank, features, labels = make(), torch.randn(3, 6), torch.tensor([2, 0, 2])
     before = bank.loss(features, labels)
     bank.centres.mul_(torch.tensor([[3.0], [0.1], [7.0], [1.0]]))
     torch.testing.assert_close(bank.loss(9 * features, labels), before)
 
 
-def test_the_gradient_is_right() -> None:
+def test_loss_passes_gradcheck() -> None:
     bank = make().double()
     features = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
     labels = torch.tensor([2, 0, 2])
     assert torch.autograd.gradcheck(lambda values: bank.loss(values, labels), features)
 
 
-def test_centres_are_state_but_no_parameters() -> None:
+def test_centres_are_buffers_not_parameters() -> None:
     bank, other = make(), MemoryBank(4, 6)
     other.load_state_dict(bank.state_dict())
     assert torch.equal(bank.centres, other.centres)

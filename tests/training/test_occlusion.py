@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 64, 32
 
 @pytest.fixture
 def image() -> np.ndarray:
-    # even values only: what an occluder pastes below is odd, so every pixel tells where it is from
+    # even values only: occluders below paste odd ones, so the origin of each pixel is known
     return 2 * np.random.default_rng(5).integers(0, 127, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
@@ -40,26 +40,26 @@ def opaque(height: int, width: int) -> np.ndarray:
 def test_roa_pastes_a_corner_of_the_right_size(image: np.ndarray, height: int, width: int) -> None:
     occluder = RealisticOcclusion([opaque(height, width)])
     rng = np.random.default_rng(0)
-    places, sizes = set(), set()
+    edges, sizes = set(), set()
     for _ in range(200):
         top, left, bottom, right = bounds((occluder(image, rng) == 255).all(2))
-        places.add((top == 0, left == 0, bottom == HEIGHT, right == WIDTH))
+        edges.add((top == 0, left == 0, bottom == HEIGHT, right == WIDTH))
         sizes.add((bottom - top, right - left))
     if height / width > 2:
         assert {h for h, _ in sizes} == {HEIGHT}
         assert {w for _, w in sizes} == set(range(WIDTH // 2, 3 * WIDTH // 4 + 1))
-        assert places == {(True, True, True, False), (True, False, True, True)}
+        assert edges == {(True, True, True, False), (True, False, True, True)}
     else:
         assert {w for _, w in sizes} == {WIDTH}
         heights = {h for h, _ in sizes}
         assert min(heights) >= HEIGHT // 2
         assert max(heights) <= 3 * HEIGHT // 4
         assert len(heights) > 10
-        assert places == {(True, True, False, True), (False, True, True, True)}
+        assert edges == {(True, True, False, True), (False, True, True, True)}
 
 
 def bilinear(old: int, new: int) -> np.ndarray:
-    """(new, old): how much of each old pixel is in each new one, antialiased when it shrinks."""
+    """(new, old): weights of the old pixels in each new one, antialiased when shrinking."""
     scale, weights = old / new, np.zeros((new, old))
     for to, from_ in np.ndindex(new, old):
         distance = abs(from_ + 0.5 - (to + 0.5) * scale) / max(scale, 1)
@@ -77,7 +77,7 @@ def paste_one(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np
 
 
 def every_occlusion(image: np.ndarray, cut_out: np.ndarray) -> Iterator[np.ndarray]:
-    """All that ROA may make of an image with an object, by the words of the paper."""
+    """Yield every result that the paper's rule allows for an image and an object."""
     height, width = image.shape[:2]
     premultiplied = cut_out.astype(float)
     premultiplied[..., :3] *= premultiplied[..., 3:] / 255
@@ -97,9 +97,9 @@ def every_occlusion(image: np.ndarray, cut_out: np.ndarray) -> Iterator[np.ndarr
 def test_roa_equals_the_paper_pixel_by_pixel(
     height: int, width: int, size: tuple[int, int]
 ) -> None:
-    """Each result is one of all that the rule allows; the next nearest are dozens of levels off.
+    """Each result equals one that the rule allows; others differ by dozens of levels.
 
-    Rounded to whole levels are: premultiplying, both passes of resizing, alpha and the blend.
+    Tolerance: premultiplying, both passes of resizing, alpha and the blend round to whole levels.
     """
     rng = np.random.default_rng(height)
     image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -114,13 +114,13 @@ def test_roa_equals_the_paper_pixel_by_pixel(
     assert len(found) > 10
 
 
-def test_roa_draws_every_object_of_the_bank(image: np.ndarray) -> None:
+def test_roa_samples_every_object_of_the_bank(image: np.ndarray) -> None:
     bank = [np.full((9, 9, 4), (shade, shade, shade, 255), np.uint8) for shade in (1, 101, 201)]
     occluder, rng = RealisticOcclusion(bank), np.random.default_rng(0)
     results = [occluder(image, rng) for _ in range(60)]
-    drawn = [{1, 101, 201} & set(np.unique(result).tolist()) for result in results]
-    assert all(len(shades) == 1 for shades in drawn)
-    assert all(10 < drawn.count({shade}) < 30 for shade in (1, 101, 201))
+    sampled = [{1, 101, 201} & set(np.unique(result).tolist()) for result in results]
+    assert all(len(shades) == 1 for shades in sampled)
+    assert all(10 < sampled.count({shade}) < 30 for shade in (1, 101, 201))
 
 
 def test_roa_flips_half_of_the_objects(image: np.ndarray) -> None:
@@ -143,7 +143,7 @@ def test_roa_blends_with_alpha(image: np.ndarray) -> None:
     assert np.abs(result - expected)[changed].max() <= 1.0
 
 
-def test_roa_leaves_what_is_transparent(image: np.ndarray) -> None:
+def test_roa_keeps_pixels_under_transparent_ones(image: np.ndarray) -> None:
     cut_out = np.full((60, 20, 4), 255, np.uint8)
     cut_out[..., 3] = 0
     result = RealisticOcclusion([cut_out])(image, np.random.default_rng(0))
@@ -187,7 +187,7 @@ def test_random_erasing_obeys_its_probability_area_and_aspect(image: np.ndarray)
         ("noise", (0, 0.5, 0), (1.155, 1.443, 0.577)),  # uniform in 0..1: deviation 1 / sqrt(12)
     ],
 )
-def test_what_random_erasing_fills_in_as_the_network_sees_it(
+def test_random_erasing_fill_after_normalisation(
     fill: str, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
     image = ImageOptions(mean=(0.5, 0.4, 0.5), std=(0.25, 0.2, 0.5))

@@ -24,7 +24,7 @@ class Toy(nn.Module):
 
 
 def facts(options: TrainingOptions) -> dict[str, tuple[float, float]]:
-    """Factor and weight decay of each trainable parameter, by its name."""
+    """Factor and weight decay of each trainable parameter, by name."""
     model = Toy()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     found = [
@@ -103,7 +103,7 @@ def test_the_schedule_by_step_warms_up_then_follows_a_cosine() -> None:
     assert rates(options, 10)["head"] == pytest.approx([3 * rate for rate in found])
 
 
-def test_the_schedule_by_step_of_one_step_has_the_top_rate() -> None:
+def test_schedule_by_step_with_one_step_has_the_highest_rate() -> None:
     flat = TrainingOptions(schedule="step", epochs=1, lr=1.0, warmup_epochs=0.0)
     assert rates(flat, 1)["backbone"] == [1.0]
 
@@ -123,7 +123,7 @@ def test_the_schedule_by_epoch_is_that_of_the_released_code() -> None:
             assert pair == pytest.approx([expected, expected], rel=1e-9), (name, epoch)
 
 
-def test_a_schedule_that_is_made_for_restored_rates_goes_on_as_before() -> None:
+def test_schedule_resumes_with_a_restored_optimizer() -> None:
     options = TrainingOptions(epochs=4, warmup_epochs=1.0)
     optimizer = make_optimizer(Toy(), options)
     schedule = Schedule(optimizer, options, 8)
@@ -165,7 +165,7 @@ def test_a_step_moves_each_group_by_its_own_rate(name: str) -> None:
         assert torch.allclose(moved, expected, atol=1e-6), key
 
 
-def test_the_running_average_forgets_the_old_weights_by_its_decay() -> None:
+def test_running_average_decays_old_weights() -> None:
     assert make_average(Toy(), TrainingOptions()) is None
     model = Toy()
     average = make_average(model, TrainingOptions(ema=0.9))

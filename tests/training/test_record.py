@@ -13,7 +13,7 @@ from pipeline.options.run import RunOptions
 from pipeline.provenance import environment
 from pipeline.provenance.environment import commit
 from pipeline.training.record import run_facts
-from tests.training.runs import Runner, computed
+from tests.training.runs import Runner, compute_with
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -24,11 +24,11 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def test_outside_of_git_there_is_no_commit(tmp_path: Path) -> None:
+def test_no_commit_outside_git(tmp_path: Path) -> None:
     assert commit(tmp_path) == (None, None)
 
 
-def test_commit_and_changes(tmp_path: Path) -> None:
+def test_commit_and_whether_files_changed(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
@@ -39,7 +39,7 @@ def test_commit_and_changes(tmp_path: Path) -> None:
     assert commit(tmp_path) == (head, True)
 
 
-def test_the_record_has_the_hashes_of_what_decides_a_run(tmp_path: Path) -> None:
+def test_record_has_the_hashes_of_all_inputs(tmp_path: Path) -> None:
     shards, bank = tmp_path / "shards", tmp_path / "bank"
     for folder in (shards, bank):
         folder.mkdir()
@@ -57,10 +57,10 @@ def test_the_record_has_the_hashes_of_what_decides_a_run(tmp_path: Path) -> None
     assert facts["hashes"] == hashes | {"ground_truth": sha256(ground_truth)}
 
 
-def test_the_commit_is_that_of_the_start(
-    run: Runner, longer: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_recorded_commit_is_that_of_the_start(
+    run: Runner, long_options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who goes on to work while it trains commits code that it does not run."""
+    """A commit made during the training is of code that it does not run."""
     project = tmp_path / "project"
     project.mkdir()
     git(project, "init", "-q")
@@ -68,14 +68,14 @@ def test_the_commit_is_that_of_the_start(
     head = git(project, "rev-parse", "HEAD")
     monkeypatch.setattr(environment, "commit", lambda: commit(project))
 
-    def go_on_to_work() -> None:
+    def commit_meanwhile() -> None:
         while not (tmp_path / "run" / "checkpoint.pt").is_file():
             time.sleep(0.001)
         git(project, "commit", "-q", "--allow-empty", "-m", "two")
 
-    working = threading.Thread(target=go_on_to_work)
-    working.start()
-    folder = run("run", options=longer, compute=computed(checkpoint_steps=1))
-    working.join()
+    thread = threading.Thread(target=commit_meanwhile)
+    thread.start()
+    folder = run("run", options=long_options, compute=compute_with(checkpoint_steps=1))
+    thread.join()
     assert git(project, "rev-parse", "HEAD") != head
     assert read_json(folder / "run.json")["commit"] == head

@@ -19,7 +19,7 @@ def _batches(
 
 
 def _oracle(identities: np.ndarray, seed: int, epoch: int, p: int, k: int) -> list[list[int]]:
-    """The same draws with plain loops."""
+    """The same samples with plain loops."""
     rng = np.random.default_rng([seed, epoch])
     people = sorted(set(identities.tolist()))
     order = rng.permutation(len(people)).tolist()
@@ -29,14 +29,14 @@ def _oracle(identities: np.ndarray, seed: int, epoch: int, p: int, k: int) -> li
         for person in order[:p]:
             own = [i for i, label in enumerate(identities) if label == people[person]]
             own = rng.permutation(own).tolist()
-            batch += [own[place % len(own)] for place in range(k)]
+            batch += [own[i % len(own)] for i in range(k)]
         batches.append(batch)
         order = order[p:]
     return batches
 
 
 @pytest.mark.parametrize(("p", "k"), [(2, 4), (1, 1), (5, 3), (3, 7)])
-def test_equals_plain_loops(p: int, k: int) -> None:
+def test_identities_equal_plain_loops(p: int, k: int) -> None:
     for epoch in range(3):
         batches = _batches(IDENTITIES, 5, epoch, p, k)
         assert batches.dtype == np.int64
@@ -60,14 +60,14 @@ def test_batches_hold_p_identities_of_k_images(p: int, k: int) -> None:
         assert len(seen) == len(set(seen)) == 5 // p * p
 
 
-def test_every_identity_and_image_has_its_turn() -> None:
+def test_every_image_is_sampled_in_some_epoch() -> None:
     used = {int(i) for epoch in range(60) for i in _batches(IDENTITIES, 0, epoch, 2, 2).flat}
     assert used == set(range(len(IDENTITIES)))
 
 
-def test_a_function_of_seed_and_epoch_alone() -> None:
+def test_batches_depend_on_seed_and_epoch_alone() -> None:
     first = _batches(IDENTITIES, 3, 8, 2, 4)
-    np.random.seed(99)  # the global state plays no part
+    np.random.seed(99)  # the global generator plays no part
     _batches(IDENTITIES, 3, 7, 2, 4)
     np.testing.assert_array_equal(_batches(IDENTITIES, 3, 8, 2, 4), first)
     assert (_batches(IDENTITIES, 3, 9, 2, 4) != first).any()
@@ -80,14 +80,14 @@ def test_labels_and_raw_identities_give_the_same_batches() -> None:
     np.testing.assert_array_equal(_batches(labels, 1, 2, 2, 4), _batches(IDENTITIES, 1, 2, 2, 4))
 
 
-def test_order_of_rows_does_not_change_who_is_rendered() -> None:
+def test_order_of_images_does_not_change_the_sampled_identities() -> None:
     order = np.random.default_rng(0).permutation(len(IDENTITIES))
-    drawn = IDENTITIES[_batches(IDENTITIES, 1, 2, 2, 4)]
+    expected = IDENTITIES[_batches(IDENTITIES, 1, 2, 2, 4)]
     shuffled = IDENTITIES[order]
-    np.testing.assert_array_equal(shuffled[_batches(shuffled, 1, 2, 2, 4)], drawn)
+    np.testing.assert_array_equal(shuffled[_batches(shuffled, 1, 2, 2, 4)], expected)
 
 
-def test_too_few_identities() -> None:
+def test_too_few_identities_are_refused() -> None:
     with pytest.raises(InputError, match="takes 6 identities, found 5"):
         _batches(IDENTITIES, 0, 0, 6, 4)
     with pytest.raises(InputError, match="found 0"):
@@ -95,8 +95,8 @@ def test_too_few_identities() -> None:
 
 
 @pytest.mark.parametrize(("p", "k"), [(2, 2), (3, 1), (5, 2), (1, 4)])
-def test_portions_have_every_portion_of_every_identity(p: int, k: int) -> None:
-    """Each batch has different identities; none comes oftener than its images allow."""
+def test_portions_fill_as_many_batches_as_possible(p: int, k: int) -> None:
+    """A batch has different identities; none occurs more often than its images allow."""
     people, counts = np.unique(IDENTITIES, return_counts=True)
     turns = np.maximum(1, counts // k)
     steps = max(s for s in range(1, 20) if np.minimum(turns, s).sum() >= p * s)
@@ -122,13 +122,13 @@ def test_portions_use_every_image_of_a_balanced_dataset() -> None:
 def test_portions_spread_large_identities_over_the_batches() -> None:
     labels = np.repeat(np.arange(20), [40] * 2 + [4] * 18)
     batches = _batches(labels, 3, 0, 2, 4, "portions")
-    where = [step for step, row in enumerate(labels[batches].tolist()) if 0 in row]
-    assert (len(batches), len(where)) == (19, 10)
-    assert min(where) < 6
-    assert max(where) > 12
+    steps = [step for step, row in enumerate(labels[batches].tolist()) if 0 in row]
+    assert (len(batches), len(steps)) == (19, 10)
+    assert min(steps) < 6
+    assert max(steps) > 12
 
 
-def test_portions_are_a_function_of_seed_and_epoch() -> None:
+def test_portions_depend_on_seed_and_epoch_alone() -> None:
     first = _batches(IDENTITIES, 3, 8, 2, 2, "portions")
     np.testing.assert_array_equal(_batches(IDENTITIES, 3, 8, 2, 2, "portions"), first)
     assert (_batches(IDENTITIES, 3, 9, 2, 2, "portions") != first).any()
@@ -138,7 +138,7 @@ def test_portions_are_a_function_of_seed_and_epoch() -> None:
 def _random_identity_oracle(
     identities: np.ndarray, seed: int, epoch: int, p: int, k: int
 ) -> list[list[int]]:
-    """TransReID's sampler with its dictionaries and lists, and our generator's draws."""
+    """TransReID's sampler with its dictionaries and lists, and our random generator."""
     rng = np.random.default_rng([seed, epoch])
     people = sorted(set(identities.tolist()))
     portions: dict[int, list[list[int]]] = {person: [] for person in people}
@@ -158,10 +158,10 @@ def _random_identity_oracle(
     available = list(range(len(people)))
     while len(available) >= p:
         chosen: list[int] = []
-        for place in rng.choice(np.array(available), p, replace=False).tolist():
-            chosen += portions[people[place]].pop(0)
-            if not portions[people[place]]:
-                available.remove(place)
+        for index in rng.choice(np.array(available), p, replace=False).tolist():
+            chosen += portions[people[index]].pop(0)
+            if not portions[people[index]]:
+                available.remove(index)
         batches.append(chosen)
     return batches
 
@@ -181,28 +181,28 @@ OCCLUDED_DUKE = (
 MORE = (58, 58, 58, 61, 65, 67, 68, 70, 71, 78, 81, 87, 99, 110, 122, 201, 289, 426)
 
 
-def test_random_identity_leaves_the_largest_identities_of_occluded_duke_sooner() -> None:
-    """An epoch of 212 steps and 8.7 % of its samples, where portions have 227 and 14.7 %."""
+def test_random_identity_samples_large_identities_less_than_portions() -> None:
+    """The 20 largest have 8.7 % of the samples of 212 steps; portions: 14.7 % of 227 steps."""
     counts = [*np.repeat(np.arange(6, 56), OCCLUDED_DUKE), *MORE]
     labels = np.repeat(np.arange(702), counts)
     assert len(labels) == 15618
-    for sampler, steps, share in (("random_identity", 212, 0.087), ("portions", 227, 0.147)):
-        drawn = [labels[_batches(labels, 0, e, 16, 4, sampler)] for e in range(3)]
-        assert np.mean([len(batches) for batches in drawn]) == pytest.approx(steps, abs=1)
-        largest = np.mean([(batches >= 702 - 20).mean() for batches in drawn])
-        assert largest == pytest.approx(share, abs=0.003)
+    for sampler, steps, fraction in (("random_identity", 212, 0.087), ("portions", 227, 0.147)):
+        epochs = [labels[_batches(labels, 0, e, 16, 4, sampler)] for e in range(3)]
+        assert np.mean([len(batches) for batches in epochs]) == pytest.approx(steps, abs=1)
+        largest = np.mean([(batches >= 702 - 20).mean() for batches in epochs])
+        assert largest == pytest.approx(fraction, abs=0.003)
 
 
-def test_epochs_of_different_lengths_follow_each_other() -> None:
+def test_sampler_locates_steps_in_epochs_of_different_lengths() -> None:
     options = TrainingOptions(identities=2, images=2, epochs=5, sampler="random_identity")
     sampler = PKBatchSampler(IDENTITIES, options, seed=0)
     lengths = [len(_batches(IDENTITIES, 0, epoch, 2, 2, "random_identity")) for epoch in range(5)]
     assert len(set(lengths)) > 1
     assert [sampler.steps(epoch) for epoch in range(5)] == lengths
     assert len(sampler) == sum(lengths)
-    places = [(epoch, step) for epoch, steps in enumerate(lengths) for step in range(steps)]
-    assert [sampler.locate(step) for step in range(len(sampler))] == places
+    positions = [(epoch, step) for epoch, steps in enumerate(lengths) for step in range(steps)]
+    assert [sampler.locate(step) for step in range(len(sampler))] == positions
     whole = list(sampler)
-    assert [batch[0][0] for batch in whole] == [epoch for epoch, _ in places]
+    assert [batch[0][0] for batch in whole] == [epoch for epoch, _ in positions]
     for step in range(len(whole)):
         assert list(PKBatchSampler(IDENTITIES, options, 0, step)) == whole[step:]

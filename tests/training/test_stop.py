@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a training with its work saved, as the workflow runs it: in a pipe."""
+"""SIGTERM and Ctrl-C save a training and end it, also in the pipe of the workflow's rule."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 from pipeline.options.run import RunOptions
 from tests.training.runs import (
-    LEFT,
+    FINISHED_FILES,
     STEPS,
     Runner,
     command,
-    computed,
+    compute_with,
     result,
-    started,
+    running_process,
     step_of,
     wait_for,
 )
@@ -28,42 +28,42 @@ pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lin
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_processes_saves_and_stops(
+def test_signal_to_all_processes_saves_and_stops(
     run: Runner,
     shards: Path,
     bank: Path,
-    longer: RunOptions,
-    whole: Path,
+    long_options: RunOptions,
+    uninterrupted: Path,
     tmp_path: Path,
     warm: Path,
     number: signal.Signals,
 ) -> None:
     """Ctrl-C in a terminal reaches the shell, the stage, its loader processes and tee."""
     folder, log = tmp_path / "stopped", tmp_path / "train.log"
-    words = command(folder, shards, bank, longer, computed(workers=2, checkpoint_steps=3))
+    words = command(folder, shards, bank, long_options, compute_with(workers=2, checkpoint_steps=3))
     words[0] = str(warm / "python")
     if number == signal.SIGINT:  # the line of the workflow's rule; SIGTERM would end bash and tee
         line = f"set -euo pipefail; {shlex.join(words)} 2>&1 | tee -i {shlex.quote(str(log))}"
         words = ["bash", "-c", line]
-    with started(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+    with running_process(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         wait_for(folder / "checkpoint.pt", child)
         os.killpg(child.pid, number)
-        said, _ = child.communicate(timeout=60)
-    assert child.returncode == 128 + number, said
-    assert "Traceback" not in said
+        output, _ = child.communicate(timeout=60)
+    assert child.returncode == 128 + number, output
+    assert "Traceback" not in output
     done = step_of(folder / "checkpoint.pt")
     assert 3 <= done < STEPS
-    last = said.strip().splitlines()[-1]
+    last = output.strip().splitlines()[-1]
     assert f"stopped by {number.name} after step {done}; the same command resumes" in last
     if number == signal.SIGINT:
-        assert log.read_text() == said
+        assert log.read_text() == output
     assert not (folder / "weights.safetensors").exists()
-    run("stopped", options=longer)
-    assert result(folder) == result(whole)
-    assert sorted(path.name for path in folder.iterdir()) == LEFT
+    run("stopped", options=long_options)
+    assert result(folder) == result(uninterrupted)
+    assert sorted(path.name for path in folder.iterdir()) == FINISHED_FILES
 
 
-def test_the_second_signal_ends_the_process_at_once() -> None:
+def test_second_signal_ends_the_process_at_once() -> None:
     script = """
 import time
 from pipeline.training.interruption import StopRequest
@@ -87,7 +87,7 @@ with StopRequest() as stop:
     assert (child.returncode, errors) == (-signal.SIGINT, "")
 
 
-def test_what_signals_did_before_they_do_again(run: Runner) -> None:
+def test_signal_handlers_are_restored(run: Runner) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     run("run")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

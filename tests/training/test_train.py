@@ -1,4 +1,4 @@
-"""What a training run computes, writes and records."""
+"""Results, history and record of a training run."""
 
 from __future__ import annotations
 
@@ -21,39 +21,37 @@ from pipeline.training.loop import Learner, make_memories, start_memories
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TwoViews
-from tests.training.runs import CPU, Runner, rows, weights, with_
+from tests.training.runs import CPU, Runner, rows, weights, with_options
 
 K = [f"k_q{percent}" for percent in (10, 25, 50, 75, 90)]
 
 
-def test_the_running_average_is_the_result_where_one_is_kept(
-    run: Runner, options: RunOptions
-) -> None:
+def test_running_average_is_the_result_with_ema(run: Runner, options: RunOptions) -> None:
     last = load_file(run("last") / "weights.safetensors")
     mean = load_file(
-        run("mean", options=with_(options, "training", ema=0.5)) / "weights.safetensors"
+        run("mean", options=with_options(options, "training", ema=0.5)) / "weights.safetensors"
     )
     assert mean.keys() == last.keys()
     assert not any(torch.equal(mean[name], last[name]) for name in last if "classifier" in name)
 
 
 @pytest.mark.parametrize("contrast", ["none", "blended", "both"])
-def test_the_contrast_decides_the_weights(run: Runner, options: RunOptions, contrast: str) -> None:
-    changed = run("changed", options=with_(options, "loss", contrast=contrast))
+def test_contrast_changes_the_weights(run: Runner, options: RunOptions, contrast: str) -> None:
+    changed = run("changed", options=with_options(options, "loss", contrast=contrast))
     assert weights(changed) != weights(run("coarse"))
     names = {"none": [], "both": ["coarse", "blended"]}.get(contrast, [contrast])
     expected = {f"contrast_{name}_{view}" for name in names for view in ("clean", "second")}
     assert {name for name in rows(changed)[0] if name.startswith("contrast")} == expected
 
 
-def test_the_seed_decides_the_weights(run: Runner) -> None:
+def test_seed_changes_the_weights(run: Runner) -> None:
     assert weights(run("seed", seed=1)) != weights(run("first"))
 
 
 def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
     run: Runner, options: RunOptions
 ) -> None:
-    off = with_(options, "augment", occlusion="none")
+    off = with_options(options, "augment", occlusion="none")
     unused = run("unused", options=off)
     assert weights(unused) != weights(run("roa"))
     assert weights(unused) == weights(run("absent", options=off, bank=None))
@@ -72,12 +70,12 @@ def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
         ("augment", {"resize": "bilinear"}),
     ],
 )
-def test_each_choice_of_the_recipe_decides_the_weights(
+def test_each_option_of_the_recipe_changes_the_weights(
     run: Runner, options: RunOptions, section: str, values: dict[str, object]
 ) -> None:
-    # drawn images have 32 x 16 pixels: at another size they are resized
-    base = with_(with_(options, "image", height=40), "training", epochs=2)
-    changed = run("changed", options=with_(base, section, **values))
+    # the images have 32 x 16 pixels: at another size they are resized
+    base = with_options(with_options(options, "image", height=40), "training", epochs=2)
+    changed = run("changed", options=with_options(base, section, **values))
     assert weights(changed) != weights(run("base", options=base))
 
 
@@ -85,8 +83,12 @@ def test_each_choice_of_the_recipe_decides_the_weights(
 def test_training_lowers_the_loss_and_fills_the_history(
     run: Runner, options: RunOptions, selection: str
 ) -> None:
-    options = with_(with_(options, "model", selection=selection), "backbone", drop_path=0.0)
-    options = with_(options, "training", epochs=15, lr=3e-3, head_lr_factor=5.0, warmup_epochs=3.0)
+    options = with_options(
+        with_options(options, "model", selection=selection), "backbone", drop_path=0.0
+    )
+    options = with_options(
+        options, "training", epochs=15, lr=3e-3, head_lr_factor=5.0, warmup_epochs=3.0
+    )
     history = rows(run("run", options=options))
     losses = [float(row["loss"]) for row in history]
     assert losses[-1] < 0.9 * losses[0]
@@ -110,7 +112,7 @@ def test_training_lowers_the_loss_and_fills_the_history(
         assert quantiles == sorted(quantiles)
 
 
-def test_the_record_says_what_was_run(
+def test_record_describes_the_run(
     run: Runner, options: RunOptions, shards: Path, bank: Path
 ) -> None:
     folder = run("run", seed=3)
@@ -145,7 +147,7 @@ def test_the_record_says_what_was_run(
 
 def test_a_camera_embedding_is_learned_and_recorded(run: Runner, options: RunOptions) -> None:
     plain = run("plain")
-    with_cameras = with_(options, "backbone", camera_embedding=1.0)
+    with_cameras = with_options(options, "backbone", camera_embedding=1.0)
     first = run("first", options=with_cameras)
     assert weights(run("again", options=with_cameras)) == weights(first) != weights(plain)
     record = read_json(first / "run.json")
@@ -159,26 +161,26 @@ def test_a_camera_embedding_is_learned_and_recorded(run: Runner, options: RunOpt
     assert ((trained - fresh).abs().amax(dim=1) > 1e-4).all()
 
 
-def test_both_views_and_the_first_centres_are_told_the_cameras(
+def test_cameras_reach_the_model_for_both_views_and_the_first_centres(
     shards: Path, options: RunOptions
 ) -> None:
-    options = with_(options, "backbone", camera_embedding=1.0)
+    options = with_options(options, "backbone", camera_embedding=1.0)
     images = TrainingImages(ShardReader(shards, "train"), options.image)
     model = build_model(options, 6, pretrained=False, cameras=images.camera_numbers)
     cpu = torch.device("cpu")
     optimizer = make_optimizer(model, options.training)
-    told: list[tuple[torch.Tensor, torch.Tensor]] = []
-    model.register_forward_pre_hook(lambda model, inputs: told.append(inputs[:2]))
+    inputs_seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    model.register_forward_pre_hook(lambda model, inputs: inputs_seen.append(inputs[:2]))
     memories = make_memories(model, 6, options.loss, cpu)
     learner = Learner(model, memories, optimizer, options, cpu)
     start_memories(learner, images)
-    assert torch.cat([cameras for _, cameras in told]).tolist() == images.cameras.tolist()
-    told.clear()
+    assert torch.cat([cameras for _, cameras in inputs_seen]).tolist() == images.cameras.tolist()
+    inputs_seen.clear()
     views = TwoViews(images, options.augment, None, seed=0)
     sampler = PKBatchSampler(images.labels, options.training, seed=0)
     batch = next(load_batches(views, sampler, workers=0, pin=False))
     learner.step(batch)
-    [(pixels, cameras)] = told
+    [(pixels, cameras)] = inputs_seen
     for half, view in ((slice(0, 6), batch.clean), (slice(6, 12), batch.second)):
         assert torch.equal(pixels[half], normalise(view, options.image.mean, options.image.std))
         assert torch.equal(cameras[half], batch.cameras)

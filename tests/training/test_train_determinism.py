@@ -1,4 +1,4 @@
-"""The same seed gives the same bytes, wherever and however a training runs."""
+"""The same seed gives the same bytes in any process, folder and number of workers."""
 
 from __future__ import annotations
 
@@ -17,30 +17,34 @@ from pipeline.device import unrepeatable
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from tests.cases import long_but
-from tests.training.runs import Runner, command, computed, result
+from tests.training.runs import Runner, command, compute_with, result
 
 pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
 
 
 @pytest.mark.parametrize("workers", long_but([0, 1, 2, 4], 0, 2))
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
-def test_run_again_with_any_number_of_loader_processes(
-    run: Runner, longer: RunOptions, whole: Path, workers: int
+def test_same_result_with_any_number_of_loader_processes(
+    run: Runner, long_options: RunOptions, uninterrupted: Path, workers: int
 ) -> None:
-    """And with checkpoints at other steps."""
-    compute = computed(workers=workers, checkpoint_steps=1000)
-    assert result(run("again", options=longer, compute=compute)) == result(whole)
+    """Checkpoints are at other steps, too."""
+    compute = compute_with(workers=workers, checkpoint_steps=1000)
+    assert result(run("again", options=long_options, compute=compute)) == result(uninterrupted)
 
 
-@pytest.mark.long  # the whole workflow runs in such a place, too
-def test_a_process_in_another_folder_locale_time_zone_and_hash_seed(
-    shards: Path, bank: Path, longer: RunOptions, whole: Path, tmp_path: Path
+@pytest.mark.long  # the whole workflow is tested in such a folder, too
+def test_same_result_in_another_folder_locale_time_zone_and_hash_seed(
+    shards: Path, bank: Path, long_options: RunOptions, uninterrupted: Path, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "Ein anderer Ort, ß"
     shutil.copytree(shards, elsewhere / "shards")
     shutil.copytree(bank, elsewhere / "bank")
     words = command(
-        Path("runs/it"), Path("shards"), Path("bank"), longer, computed(checkpoint_steps=7)
+        Path("runs/it"),
+        Path("shards"),
+        Path("bank"),
+        long_options,
+        compute_with(checkpoint_steps=7),
     )
     words[0] = sys.executable
     root = Path(__file__).resolve().parents[2]
@@ -56,13 +60,13 @@ def test_a_process_in_another_folder_locale_time_zone_and_hash_seed(
         words, cwd=elsewhere, env=os.environ | other, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert result(elsewhere / "runs" / "it") == result(whole)
+    assert result(elsewhere / "runs" / "it") == result(uninterrupted)
 
 
-def test_kernels_that_are_not_repeatable_are_recorded(
+def test_nondeterministic_kernels_are_recorded(
     run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the CPU all that training needs are; here is one that torch warns of there too."""
+    """On the CPU all kernels of a training are deterministic; put_ with repeated indices is not."""
     assert read_json(run("plain") / "run.json")["deterministic"] is True
     original = TrainingImages.source
 
@@ -80,7 +84,7 @@ def test_kernels_that_are_not_repeatable_are_recorded(
     assert read_json(folder / "run.json")["deterministic"] is False
 
 
-def test_other_warnings_say_nothing_of_that(recwarn: pytest.WarningsRecorder) -> None:
+def test_other_warnings_do_not_count_as_nondeterministic(recwarn: pytest.WarningsRecorder) -> None:
     with unrepeatable() as found:
         warnings.warn("the disk is slow", stacklevel=1)
     assert found == []

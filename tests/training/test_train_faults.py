@@ -1,4 +1,4 @@
-"""Bad input, changed data, dead loader processes and numbers that run away, each met for real."""
+"""Bad input, damaged data, dead loader processes and non-finite numbers, each a real fault."""
 
 from __future__ import annotations
 
@@ -18,45 +18,50 @@ from pipeline.launcher import main
 from pipeline.options.run import RunOptions, TrainingNeeds
 from tests.training.runs import (
     CPU,
-    LEFT,
+    FINISHED_FILES,
     Runner,
     command,
-    computed,
+    compute_with,
     result,
     step_of,
-    with_,
+    with_options,
 )
 
 pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_culprit(
+def test_nonfinite_loss_stops_with_step_and_cause(
     run: Runner, options: RunOptions, tmp_path: Path
 ) -> None:
-    mad = with_(options, "training", lr=1e30, warmup_epochs=0.0)
+    diverging = with_options(options, "training", lr=1e30, warmup_epochs=0.0)
     with pytest.raises(
         InputError, match=r"epoch 1 of 3, step 2 of 2: the loss (identity|contrast)_\w+ is nan"
     ) as error:
-        run("mad", options=mad)
+        run("diverging", options=diverging)
     assert "lower training.lr (now 1e+30)" in str(error.value)
-    assert not (tmp_path / "mad" / "weights.safetensors").exists()
+    assert not (tmp_path / "diverging" / "weights.safetensors").exists()
 
 
-def test_weights_that_are_not_finite_are_never_a_result(
-    run: Runner, options: RunOptions, tmp_path: Path
-) -> None:
-    """One step only: no later loss can tell."""
-    mad = with_(options, "training", lr=1e38, head_lr_factor=1e3, epochs=1, identities=6)
+def test_nonfinite_weights_are_not_saved(run: Runner, options: RunOptions, tmp_path: Path) -> None:
+    """There is one step only, so that no later loss shows it."""
+    diverging = with_options(
+        options, "training", lr=1e38, head_lr_factor=1e3, epochs=1, identities=6
+    )
     with pytest.raises(InputError, match=r"step 1 of 1: the weights \S+ are not finite"):
-        run("mad", options=with_(mad, "training", warmup_epochs=0.0, schedule="step"))
-    assert not (tmp_path / "mad" / "weights.safetensors").exists()
+        run(
+            "diverging",
+            options=with_options(diverging, "training", warmup_epochs=0.0, schedule="step"),
+        )
+    assert not (tmp_path / "diverging" / "weights.safetensors").exists()
 
 
-def test_bad_input_is_named(run: Runner, options: RunOptions, shards: Path, tmp_path: Path) -> None:
+def test_bad_inputs_are_refused(
+    run: Runner, options: RunOptions, shards: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"takes 7 identities, found 6"):
-        run("batch", options=with_(options, "training", identities=7))
+        run("batch", options=with_options(options, "training", identities=7))
     later = TrainingNeeds(identities=7, camera_embedding=False, tested=False)
-    with pytest.raises(InputError, match=r"takes 7 identities, found 6"):  # of a later variant
+    with pytest.raises(InputError, match=r"takes 7 identities, found 6"):  # a later variant's
         run("later", needs=later)
     with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
         run("bank", bank=None)
@@ -76,7 +81,7 @@ def copy(folder: Path, to: Path) -> Path:
     return to
 
 
-def flip_a_bit(path: Path) -> None:
+def flip_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -84,9 +89,9 @@ def flip_a_bit(path: Path) -> None:
 
 @pytest.mark.parametrize("which", ["shards", "bank"])
 @pytest.mark.parametrize(
-    ("harm", "message"), [(flip_a_bit, "expected SHA-256"), (Path.unlink, "missing")]
+    ("harm", "message"), [(flip_bit, "expected SHA-256"), (Path.unlink, "missing")]
 )
-def test_a_shard_that_changed_is_found_before_anything_is_trained(
+def test_damaged_shard_is_found_before_training(
     run: Runner,
     shards: Path,
     bank: Path,
@@ -95,11 +100,11 @@ def test_a_shard_that_changed_is_found_before_anything_is_trained(
     harm: Callable[[Path], None],
     message: str,
 ) -> None:
-    harmed = copy({"shards": shards, "bank": bank}[which], tmp_path / which)
-    [tar] = harmed.glob("*.tar")
+    damaged = copy({"shards": shards, "bank": bank}[which], tmp_path / which)
+    [tar] = damaged.glob("*.tar")
     harm(tar)
     with pytest.raises(InputError, match=rf"{tar.name}: .*{message}"):
-        run("run", **{which: harmed})
+        run("run", **{which: damaged})
     assert not (tmp_path / "run").exists()
 
 
@@ -107,13 +112,13 @@ def kill(worker: int) -> None:
     os.kill(worker, signal.SIGKILL)
 
 
-def leave_no_memory(worker: int) -> None:
-    """Its address space may grow by nothing: what it asks the system for next, it is refused."""
+def limit_memory(worker: int) -> None:
+    """Limit the address space: the next allocation of the worker fails."""
     resource.prlimit(worker, resource.RLIMIT_AS, (1, 1))
 
 
 def loader_processes() -> list[int]:
-    """Forks of this process, which have its command line."""
+    """Return the forks of this process, which share its command line."""
     here = Path(f"/proc/{os.getpid()}")
     children = (here / f"task/{os.getpid()}/children").read_text().split()
     line = (here / "cmdline").read_bytes()
@@ -125,15 +130,15 @@ def loader_processes() -> list[int]:
     ("harm", "message"),
     [
         (kill, "killed by signal: Killed|exited unexpectedly|Connection|end of file"),
-        (leave_no_memory, "Cannot allocate memory"),
+        (limit_memory, "Cannot allocate memory"),
     ],
 )
-def test_a_loader_process_that_dies_costs_no_work(
+def test_dead_loader_process_is_an_error_and_the_run_resumes(
     run: Runner,
     shards: Path,
     bank: Path,
-    longer: RunOptions,
-    whole: Path,
+    long_options: RunOptions,
+    uninterrupted: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     harm: Callable[[int], None],
@@ -141,20 +146,20 @@ def test_a_loader_process_that_dies_costs_no_work(
 ) -> None:
     folder = tmp_path / "harmed"
 
-    def harm_one() -> None:
+    def harm_worker() -> None:
         while not (folder / "checkpoint.pt").is_file():
             time.sleep(0.001)
         harm(loader_processes()[0])
 
-    harming = threading.Thread(target=harm_one)
-    harming.start()
-    # torch may raise a second time while the bar is closed: then it is in the same line
-    said = rf"error: config: compute\.workers: expected 2 loader processes.*({message})"
-    with pytest.raises(SystemExit, match=said):
-        main(command(folder, shards, bank, longer, computed(workers=2))[3:])
-    harming.join()
-    assert "pipeline/training" not in capfd.readouterr().err  # a traceback of ours
+    thread = threading.Thread(target=harm_worker)
+    thread.start()
+    # torch may raise again while the bar closes: its error is then on the same line
+    error = rf"error: config: compute\.workers: expected 2 loader processes.*({message})"
+    with pytest.raises(SystemExit, match=error):
+        main(command(folder, shards, bank, long_options, compute_with(workers=2))[3:])
+    thread.join()
+    assert "pipeline/training" not in capfd.readouterr().err  # no traceback
     assert step_of(folder / "checkpoint.pt") >= CPU.checkpoint_steps
-    run("harmed", options=longer)
-    assert result(folder) == result(whole)
-    assert sorted(path.name for path in folder.iterdir()) == LEFT
+    run("harmed", options=long_options)
+    assert result(folder) == result(uninterrupted)
+    assert sorted(path.name for path in folder.iterdir()) == FINISHED_FILES

@@ -53,21 +53,21 @@ def test_without_augmentation_the_view_is_the_image(image: np.ndarray) -> None:
     assert np.array_equal(clean_view(image, SIZE, STILL, np.random.default_rng(0)), image)
 
 
-def test_flip_is_a_mirror(image: np.ndarray) -> None:
+def test_flip_mirrors_the_image(image: np.ndarray) -> None:
     always = STILL.model_copy(update={"flip": 1.0})
     assert np.array_equal(clean_view(image, SIZE, always, np.random.default_rng(0)), image[:, ::-1])
 
 
-def test_pad_and_crop_is_a_black_framed_window(image: np.ndarray) -> None:
+def test_pad_and_crop_is_a_window_of_the_padded_image(image: np.ndarray) -> None:
     options = STILL.model_copy(update={"pad": 3})
     padded = np.pad(image, ((3, 3), (3, 3), (0, 0)))
-    places = {padded[y : y + 32, x : x + 16].tobytes(): (y, x) for y in range(7) for x in range(7)}
+    windows = {padded[y : y + 32, x : x + 16].tobytes(): (y, x) for y in range(7) for x in range(7)}
     views = [clean_view(image, SIZE, options, np.random.default_rng(seed)) for seed in range(400)]
-    assert {places[view.tobytes()] for view in views} == set(places.values())
+    assert {windows[view.tobytes()] for view in views} == set(windows.values())
 
 
 def test_jitter_is_brightness_contrast_and_saturation(image: np.ndarray) -> None:
-    """Against the three steps one by one, without rounding; middling colours need no clipping."""
+    """Equals the three steps one by one, without rounding; these colours need no clipping."""
     image = image // 4 + 90
     options = STILL.model_copy(update={"colour_jitter": 0.2})
     grey = np.array([0.299, 0.587, 0.114])
@@ -82,8 +82,8 @@ def test_jitter_is_brightness_contrast_and_saturation(image: np.ndarray) -> None
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("method", ["bicubic", "bilinear"])
-def test_training_views_are_jittered_and_resized_as_asked(before: bool, method: str) -> None:
-    """Test images stay bilinear, whatever training does."""
+def test_jitter_and_resize_follow_their_options(before: bool, method: str) -> None:
+    """Test images are always resized bilinearly."""
     large = np.random.default_rng(3).integers(0, 256, (64, 48, 3), dtype=np.uint8)
     options = AugmentOptions(
         colour_jitter=0.4, flip=0.0, pad=0, resize=method, jitter_before_resize=before
@@ -128,8 +128,8 @@ def test_occlusion_changes_the_second_view_only(
     erased = batches(images, other, cut_outs)
     assert all(torch.equal(a.clean, b.clean) for a, b in zip(roa, erased, strict=True))
     assert not any(torch.equal(a.second, b.second) for a, b in zip(roa, erased, strict=True))
-    hidden = torch.cat([(batch.clean != batch.second).any(1) for batch in roa]).float()
-    assert hidden.mean() > 0.3
+    occluded = torch.cat([(batch.clean != batch.second).any(1) for batch in roa]).float()
+    assert occluded.mean() > 0.3
 
 
 def test_batches_do_not_depend_on_workers_or_a_restart(
@@ -146,7 +146,7 @@ def test_batches_do_not_depend_on_workers_or_a_restart(
     assert not torch.equal(here[0].clean, here[2].clean)
 
 
-def test_a_batch_is_what_was_asked_for(
+def test_batch_has_the_asked_shape_and_types(
     images: TrainingImages, options: RunOptions, cut_outs: list[np.ndarray]
 ) -> None:
     batch = batches(images, options, cut_outs)[0]
@@ -185,7 +185,7 @@ def test_images_are_resized_to_the_network(shards: Path) -> None:
     assert np.array_equal(images[0], np.asarray(bilinear))
 
 
-def test_normalise_is_share_of_white_minus_mean_over_std() -> None:
+def test_normalise_scales_to_one_and_standardises() -> None:
     means, stds = (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)
     pixels = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 3, 2, 2)
     for c, (mean, std) in enumerate(zip(means, stds, strict=True)):

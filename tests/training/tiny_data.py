@@ -28,8 +28,8 @@ def _png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def draw_shards(folder: Path) -> Path:
-    """Identities are colours of top and bottom; their numbers have gaps, as real ones have."""
+def make_shards(folder: Path) -> Path:
+    """Write shards of identities that differ in colours; their numbers have gaps, as real ones."""
     rng = np.random.default_rng(0)
     samples = []
     for identity in range(IDENTITIES):
@@ -45,8 +45,8 @@ def draw_shards(folder: Path) -> Path:
     return folder
 
 
-def draw_cut_outs() -> list[np.ndarray]:
-    """Two tall and two wide objects, with a transparent frame."""
+def make_cut_outs() -> list[np.ndarray]:
+    """Make two tall and two wide objects, with a transparent frame."""
     rng = np.random.default_rng(1)
     result = []
     for height, width in ((40, 12), (50, 20), (20, 30), (24, 24)):
@@ -57,8 +57,8 @@ def draw_cut_outs() -> list[np.ndarray]:
     return result
 
 
-def draw_bank(folder: Path) -> Path:
-    samples = [Sample(f"o{i}", "png", _png(cut), {}) for i, cut in enumerate(draw_cut_outs())]
+def make_bank(folder: Path) -> Path:
+    samples = [Sample(f"o{i}", "png", _png(cut), {}) for i, cut in enumerate(make_cut_outs())]
     write_index(folder, write_shards(folder, "bank", samples))
     return folder
 
