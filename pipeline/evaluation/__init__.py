@@ -1,1 +1,1 @@
-"""From trained weights to metrics: embed the query and the gallery, then score their ranking."""
+"""Evaluation: embed query and gallery images with trained weights, then score the ranking."""

@@ -1,4 +1,4 @@
-"""Embed the query and the gallery: stream the shards through a trained network."""
+"""Stage: embed query and gallery images with a trained network."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class ImageBatch(NamedTuple):
 
 
 def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
-    """The network of a run in evaluation mode on the CPU, and the options it was trained with.
+    """Load the network of a run, in eval mode on the CPU, and the options of its training.
 
-    It computes in float32 whatever the run was trained in: in bfloat16 a feature depends on the
-    batch that it is computed in by far more than the rounding of float32.
-    Raises InputError when the weights are not those of the record or do not fit the network.
+    It computes in float32, whatever the precision of the training: in bfloat16 a feature depends on
+    its batch, by far more than float32 rounds.
+    Raises InputError if the weights are not those of the record or do not fit the network.
     """
     run = read_json(record)
     found, expected = sha256(weights), run["hashes"]["weights"]
     if found != expected:
         raise InputError(
-            f"{weights}: expected SHA-256 {expected}, as {record} says, found {found}: "
-            "the file is not what the run wrote, train it again"
+            f"{weights}: expected SHA-256 {expected} (from {record}), found {found}: "
+            "train the run again"
         )
     options = RunOptions.model_validate(run["options"])
-    cameras = run.get("cameras", [])  # older records, of runs without camera embedding, lack them
+    cameras = run.get("cameras", [])  # older records without camera embedding lack them
     model = build_model(options, run["identities"], pretrained=False, cameras=cameras)
     fill(model, load_file(weights), f"{weights}: does not fit the network of {record}")
     return model.eval(), options
@@ -61,7 +61,7 @@ def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
 def read_batches(
     shards: Path, split: str, image: ImageOptions, size: int = BATCH
 ) -> Iterator[ImageBatch]:
-    """The images of a split at the network's size, in the order of the shards."""
+    """Yield the images of a split, resized for the network, in the order of the shards."""
     batch: list[tuple[str, np.ndarray, dict[str, Any]]] = []
     for key, pixels, meta in tqdm(
         stream(shards, split), desc=split, mininterval=5, dynamic_ncols=True
@@ -87,9 +87,10 @@ def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> ImageBatc
 def camera_rows(
     model: DPEFormer, cameras: Sequence[int], keys: Sequence[str]
 ) -> torch.Tensor | None:
-    """What `model` must be told of the cameras of the images `keys`: (B,) int64, on its device.
+    """Return the rows (B,) int64 of the cameras in the camera embedding of `model`, on its device.
 
-    Raises InputError for an image of a camera that a model with camera embedding does not know.
+    None without a camera embedding. Raises InputError for a camera that it does not have, with the
+    image's key of `keys`.
     """
     if model.camera_embedding is None:
         return None
@@ -98,11 +99,10 @@ def camera_rows(
 
 
 def embed_batch(model: DPEFormer, batch: ImageBatch, image: ImageOptions) -> dict[str, np.ndarray]:
-    """Features of a batch: global (B, D), coarse and blended (B, P*D) float32.
+    """Compute the features of a batch: global (B, D), coarse and blended (B, P*D) float32.
 
-    `blended` is absent where the network has no such branch. The features are not normalised.
-    Where DPSM selects patches, k (B,) int64 is how many it keeps.
-    Raises InputError for an image of a camera that the model does not know, but must.
+    They are not normalised. `blended` is absent if the network has no such branch. With DPSM,
+    k (B,) int64 is the number of kept tokens. Raises InputError as `camera_rows` does.
     """
     device = next(model.parameters()).device
     cameras = camera_rows(model, batch.cameras, batch.keys)
@@ -117,7 +117,7 @@ def embed_batch(model: DPEFormer, batch: ImageBatch, image: ImageOptions) -> dic
 def embed_split(
     model: DPEFormer, batches: Iterator[ImageBatch], split: str, image: ImageOptions
 ) -> dict[str, np.ndarray]:
-    """The arrays of a split: `<split>_keys`, `_identities`, `_cameras` and one per feature."""
+    """Return the arrays of a split: `<split>_keys`, `_identities`, `_cameras`, one per feature."""
     columns: dict[str, list[Any]] = {"keys": [], "identities": [], "cameras": []}
     parts: dict[str, list[np.ndarray]] = {}
     for batch in batches:
@@ -127,7 +127,7 @@ def embed_split(
             parts.setdefault(name, []).append(value)
     labels = {name: np.array(columns[name], np.int64) for name in ("identities", "cameras")}
     arrays = {"keys": np.array(columns["keys"], np.str_)} | labels
-    for name in list(parts):  # one feature at a time is there twice: MSMT17's are gigabytes
+    for name in list(parts):  # copy one feature at a time: MSMT17's are gigabytes
         arrays[name] = np.concatenate(parts.pop(name))
     return {f"{split}_{name}": array for name, array in arrays.items()}
 
@@ -143,13 +143,12 @@ def embed(
 ) -> dict[str, Any]:
     """Embed the query and gallery images of `shards` with the weights of a run.
 
-    Writes a NumPy archive with, for query and gallery, `<split>_keys` (M,) text,
-    `<split>_identities` and `<split>_cameras` (M,) int64, and `<split>_global`, `<split>_coarse`
-    and, where the network has the branch, `<split>_blended` (M, F) float32; where it selects
-    patches, `<split>_k` (M,) int64. The same of whole_query, where `shards` have it. `shards` ()
-    text is the hash of their shards.json. Deletes the training's `checkpoint`. Returns the device.
-    Raises InputError for weights that are not those of `record`, for damaged shards and, where the
-    network has a camera embedding, for an image of a camera that its training did not see.
+    Writes a NumPy archive. It has `<split>_keys` (M,) text, `<split>_identities` and
+    `<split>_cameras` (M,) int64, `<split>_global`, `<split>_coarse` and, with the blended branch,
+    `<split>_blended` (M, F) float32; with DPSM, `<split>_k` (M,) int64. Splits are query, gallery
+    and, if `shards` have it, whole_query. `shards` () text is the hash of shards.json. Deletes the
+    training's `checkpoint`. Returns the device. Raises InputError for weights that are not those of
+    `record`, for damaged shards and as `camera_rows` does.
     """
     device = choose_device(compute)
     make_deterministic(device)

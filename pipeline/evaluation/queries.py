@@ -1,4 +1,4 @@
-"""The table of a run's queries, queries.csv: one row for each feature and query."""
+"""The table of a run's queries, queries.csv: one row per feature and query."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ COLUMNS = (
 def write_queries(
     path: Path, arrays: dict[str, np.ndarray], rankings: Mapping[str, Ranking]
 ) -> None:
-    """Write the rows of `COLUMNS`; `top10` is a JSON list of keys of the gallery, best first.
+    """Write the rows of `COLUMNS`; `top10` is a JSON list of gallery keys, best first.
 
-    A query without a match has no ap, inp and first match.
+    A query without a match has empty ap, inp and first_match.
     """
     with atomic_file(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -51,15 +51,14 @@ def _rows(
 
 
 def read_queries(path: Path) -> tuple[str, pd.DataFrame]:
-    """The test feature of a scored run and the rows of its queries.csv, by query.
+    """Read queries.csv: the test feature of the run and its rows, indexed by query.
 
-    Columns are those of `COLUMNS` but feature and query; ap, inp and first_match are NaN without a
-    match, top10 is a list of keys of the gallery. Raises InputError for a file that is missing or
-    is no such table.
+    Columns are `COLUMNS` without feature and query; ap, inp and first_match are NaN without a
+    match, top10 is a list of gallery keys. Raises InputError for a missing or damaged file.
     """
     checked_folder(path.parent, path.name)
     try:
-        # a key may be NA, or digits that begin with 0: it stays text
+        # a key may be NA, or digits with leading zeros: it stays text
         rows = pd.read_csv(
             path, dtype={"query": str, "top10": str}, keep_default_na=False, na_values=[""]
         )

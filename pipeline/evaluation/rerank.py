@@ -19,19 +19,19 @@ from pipeline.options.evaluation import RerankOptions
 def reranked_similarity(
     query: np.ndarray, gallery: np.ndarray, options: RerankOptions
 ) -> Iterator[np.ndarray]:
-    """Blocks of rows of the (Q, G) float32 similarity: minus the re-ranked distance.
+    """Yield blocks of the (Q, G) float32 similarity: minus the re-ranked distance.
 
-    `query` (Q, F) and `gallery` (G, F) are float32 features of any length. Neighbours are looked
-    for among the images of both; the original distance is the squared Euclidean one of features of
-    length 1, divided by the image's largest. Memory grows with (Q + G) * k1 * k2.
+    `query` (Q, F) and `gallery` (G, F) are float32 features of any length. Neighbours are searched
+    among the images of both; the original distance is the squared Euclidean one of unit features,
+    divided by the image's largest. Memory grows with (Q + G) * k1 * k2.
     """
     features = l2_normalise(np.concatenate([query, gallery]))
     encoded = _encode(features, options)
-    of_gallery = csc_array(encoded[len(query) :])
+    encoded_gallery = csc_array(encoded[len(query) :])
     for rows in blocks(len(query)):
         original = _distances(features, rows)[:, len(query) :]
         jaccard = np.stack(
-            [_jaccard(encoded[[i]], of_gallery) for i in range(rows.start, rows.stop)]
+            [_jaccard(encoded[[i]], encoded_gallery) for i in range(rows.start, rows.stop)]
         )
         yield -((1 - options.lambda_value) * jaccard + options.lambda_value * original)
 
@@ -43,7 +43,7 @@ def _distances(features: np.ndarray, rows: slice) -> np.ndarray:
 
 
 def _encode(features: np.ndarray, options: RerankOptions) -> csr_array:
-    """(N, N): the weights by which each image's neighbourhood represents it; rows sum to 1."""
+    """Encode each image by the weights of its neighbours: (N, N), rows sum to 1."""
     nearest = _nearest(features, max(options.k1 + 1, options.k2))
     neighbours = _expand(nearest, options.k1)
     encoded = _weigh(neighbours, features)
@@ -54,7 +54,7 @@ def _encode(features: np.ndarray, options: RerankOptions) -> csr_array:
 
 
 def _nearest(features: np.ndarray, count: int) -> np.ndarray:
-    """(N, count) int64: the nearest images of each, itself among them; ties go by index."""
+    """(N, count) int64: the nearest images of each, itself included; ties by index."""
     rows = blocks(len(features))
     return np.concatenate(
         [np.argsort(_distances(features, part), axis=1, kind="stable")[:, :count] for part in rows]
@@ -75,20 +75,20 @@ def _reciprocal(nearest: np.ndarray, k: int) -> csr_array:
 
 
 def _expand(nearest: np.ndarray, k1: int) -> csr_array:
-    """The k1-reciprocal neighbours of each image, and those of its neighbours that agree with it.
+    """Return the k1-reciprocal neighbours of each image, and those of neighbours that agree.
 
     A neighbour agrees when more than 2/3 of its own k1/2-reciprocal ones are the image's as well.
     """
     own = _reciprocal(nearest, k1 + 1)  # an image is its own nearest
     half = _reciprocal(nearest, round(k1 / 2) + 1)
-    shared = csr_array(own.multiply(own @ half))  # how many of a neighbour's are the image's
+    shared = csr_array(own.multiply(own @ half))  # number of common neighbours
     sizes = half.sum(axis=1)
     shared.data = (3 * shared.data > 2 * sizes[shared.indices]).astype(np.float32)
     return csr_array(own + shared @ half)
 
 
 def _weigh(neighbours: csr_array, features: np.ndarray) -> csr_array:
-    """Weights exp(-distance) of the pairs in `neighbours`, each row divided by its sum."""
+    """Weigh the pairs in `neighbours` by exp(-distance), each row divided by its sum."""
     neighbours.eliminate_zeros()
     neighbours.sort_indices()
     weights = np.empty(neighbours.nnz, np.float32)
@@ -96,8 +96,8 @@ def _weigh(neighbours: csr_array, features: np.ndarray) -> csr_array:
         distances = _distances(features, rows)
         for i in range(rows.start, rows.stop):
             pairs = slice(neighbours.indptr[i], neighbours.indptr[i + 1])
-            found = np.exp(-distances[i - rows.start, neighbours.indices[pairs]])
-            weights[pairs] = found / found.sum()
+            row = np.exp(-distances[i - rows.start, neighbours.indices[pairs]])
+            weights[pairs] = row / row.sum()
     return csr_array((weights, neighbours.indices, neighbours.indptr), neighbours.shape)
 
 

@@ -1,4 +1,4 @@
-"""Score a run: from the features of its query and gallery to metrics and a table of its queries."""
+"""Stage: score a run, from its features to metrics and a table of its queries."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from pipeline.options.evaluation import EvaluationOptions
 def rank_features(
     arrays: dict[str, np.ndarray], options: EvaluationOptions, split: str = "query"
 ) -> dict[str, Ranking]:
-    """The ranking for `split` by each feature of the run, in the order of `TABLE_FEATURES`.
+    """Rank the gallery for `split` by each feature of the run, in the order of `TABLE_FEATURES`.
 
-    Re-ranked, where `options` ask for it, is the test feature alone.
+    Only the test feature is re-ranked, if `options` ask for it.
     """
     names = feature_names(arrays)
     rankings = {name: _rank(arrays, split, name) for name in names[:1]}
@@ -64,9 +64,9 @@ def _rank(
 def _results(
     arrays: dict[str, np.ndarray], split: str, rankings: dict[str, Ranking]
 ) -> dict[str, Any]:
-    """What the metrics file says of the queries of `split`."""
+    """Summarise the queries of `split` for the metrics file."""
     keys = arrays[f"{split}_keys"]
-    unmatched = next(iter(rankings.values())).matches == 0  # the same whatever the feature
+    unmatched = next(iter(rankings.values())).matches == 0  # the same for all features
     return {
         "queries": len(keys),
         "queries_without_match": keys[unmatched].tolist(),
@@ -77,8 +77,8 @@ def _results(
     }
 
 
-def _whole_results(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Results of whole-body queries under a key of their own; empty for a dataset without them."""
+def _whole_body_results(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Summarise whole-body queries under their own key; empty for a dataset without them."""
     if not has_whole_queries(arrays):
         return {}
     rankings = rank_features(arrays, EvaluationOptions(rerank=None), WHOLE_QUERY)
@@ -95,16 +95,16 @@ def score(
 ) -> None:
     """Score a run on `dataset` by the Market-1501 protocol.
 
-    Reads the features file and the run's record; writes `metrics` (JSON: metrics of each feature
-    in percent, and the queries without a match, which count in none of them) and `queries` (CSV:
-    one row per feature and query). Whole-body queries have the same metrics below `whole_query`;
-    they are not re-ranked, and not in `queries`. Raises InputError when no query has a match or a
-    feature is not finite.
+    Reads the features file and the run's record. Writes `metrics` (JSON: metrics of each feature in
+    percent, and the queries without a match, which no metric counts) and `queries` (CSV: one row
+    per feature and query). Whole-body queries have the same metrics under `whole_query`; they are
+    not re-ranked, and not in `queries`. Raises InputError if no query has a match or a feature is
+    not finite.
     """
     arrays, run = read_features(features), read_json(record)
     try:
         rankings = rank_features(arrays, options)
-        results = _results(arrays, "query", rankings) | _whole_results(arrays)
+        results = _results(arrays, "query", rankings) | _whole_body_results(arrays)
     except InputError as error:
         raise InputError(f"{features}: {error}") from None
     summary = {

@@ -1,6 +1,6 @@
-"""Do the scores of DPSM tell the person from the rest? Measured against the benchmark's masks.
+"""ROC AUC of DPSM's token scores against the masks of a rendered benchmark.
 
-For analysis only: nothing that is measured here has an influence on the training.
+For analysis only: it does not influence the training.
 """
 
 from __future__ import annotations
@@ -19,57 +19,54 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import RunOptions
 from pipeline.world.surfaces import PART
 
-MOSTLY = 0.5
-"""Share of a patch that must show the person, for its token to count as the person's."""
+PERSON_FRACTION = 0.5
+"""A token counts as the person's if a larger fraction of its patch shows the person."""
 
 
-def area_under_curve(scores: Tensor, person: Tensor) -> Tensor:
-    """(B,) float64: per-image ROC AUC of the token scores.
+def token_auc(scores: Tensor, person: Tensor) -> Tensor:
+    """Compute the per-image ROC AUC of the token scores, (B,) float64.
 
-    `scores` (B, N), `person` (B, N) bool. Ties count half; NaN where all tokens are alike.
+    `scores` (B, N), `person` (B, N) bool. Ties count half; NaN if all tokens are of one class.
     """
-    pairs = person[:, :, None] & ~person[:, None]  # (B, N, N): the person's token, another one
+    pairs = person[:, :, None] & ~person[:, None]  # (B, N, N): a token of the person, another one
     gap = scores[:, :, None] - scores[:, None]
     wins = ((gap > 0) + 0.5 * (gap == 0)).double()
     return (wins * pairs).sum(dim=(1, 2)) / pairs.sum(dim=(1, 2))
 
 
 class TokenQuality:
-    """The area under the curve of DPSM's scores over the training images with an occlusion.
-
-    Over all of them, where none has one.
-    """
+    """Mean ROC AUC of DPSM's scores over the occluded training images; over all if none is."""
 
     def __init__(self, images: TrainingImages, ground_truth: Path, options: RunOptions) -> None:
-        """Find the masks of `images` in `ground_truth`, which `render_benchmark` wrote.
+        """Read the masks of `images` from `ground_truth`, written by `render_benchmark`.
 
-        Raises InputError when those of an image are not there.
+        Raises InputError if an image has none.
         """
         self._options = options
         labels, occluded = _read(ground_truth, images.keys)
         chosen = np.flatnonzero(occluded | ~occluded.any()).tolist()
         self._pixels = torch.from_numpy(np.stack([images[i] for i in chosen]))
         self._cameras = torch.from_numpy(images.cameras[chosen])
-        shown = torch.from_numpy((labels > 0) & (labels != PART["obstacle"]))[chosen]  # (M, h, w)
-        self._person = _token_shares(shown, options) > MOSTLY  # (M, N)
+        masks = torch.from_numpy((labels > 0) & (labels != PART["obstacle"]))[chosen]  # (M, h, w)
+        self._person = _person_fractions(masks, options) > PERSON_FRACTION  # (M, N)
 
     @torch.no_grad()
     def measure(self, model: DPEFormer) -> float:
-        """The mean over the images; puts `model` into eval mode."""
+        """Return the mean over the images; leaves `model` in eval mode."""
         model.eval()
         device = next(model.parameters()).device
         size = 2 * self._options.training.identities * self._options.training.images
-        found = []
+        aucs = []
         for rows in torch.arange(len(self._pixels)).split(size):
             pixels = self._pixels[rows].permute(0, 3, 1, 2).to(device)  # (B, 3, H, W)
             images = normalise(pixels, self._options.image.mean, self._options.image.std)
             scores = model(images, self._cameras[rows].to(device)).selection.scores.cpu()
-            found.append(area_under_curve(scores, self._person[rows]))
-        return float(torch.cat(found).nanmean())
+            aucs.append(token_auc(scores, self._person[rows]))
+        return float(torch.cat(aucs).nanmean())
 
 
 def _read(ground_truth: Path, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Part labels (M, h, w) uint8 of the images `keys`, and which are occluded (M,) bool."""
+    """Read part labels (M, h, w) uint8 of the images `keys`, and which are occluded (M,) bool."""
     with np.load(ground_truth, allow_pickle=False) as arrays:
         rows = {Path(name).stem: row for row, name in enumerate(arrays["name"].tolist())}
         missing = [key for key in keys if key not in rows]
@@ -82,10 +79,10 @@ def _read(ground_truth: Path, keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
         return arrays["labels"][chosen], arrays["occlusion"][chosen] > 0
 
 
-def _token_shares(shown: Tensor, options: RunOptions) -> Tensor:
-    """(M, N): how much of each token's patch shows the person, from masks (M, h, w) bool."""
+def _person_fractions(masks: Tensor, options: RunOptions) -> Tensor:
+    """Compute the fraction of each token's patch in the person's masks (M, h, w) bool: (M, N)."""
     size = options.image.height, options.image.width
-    resized = functional.interpolate(shown[:, None].float(), size, mode="area")  # (M, 1, H, W)
+    resized = functional.interpolate(masks[:, None].float(), size, mode="area")  # (M, 1, H, W)
     patch = options.backbone.patch_size
     stride = options.backbone.stride or patch
     return functional.avg_pool2d(resized, patch, stride).flatten(1)

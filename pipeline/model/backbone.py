@@ -1,4 +1,4 @@
-"""The backbone: any timm vision transformer that has a class token, read from a local file."""
+"""The backbone: any timm vision transformer with a class token, and its pretrained weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.model.tokens import token_grid
 from pipeline.model.weights import State, check_hash, fill, read_weights
 
 Backbone: TypeAlias = Any
-"""An `nn.Module`: timm's vision transformers share attributes, but no class that has them."""
+"""An `nn.Module`: timm's vision transformers share attributes, but no typed base class."""
 
 
 def create_backbone(
@@ -34,31 +34,29 @@ def create_backbone(
     drop_path: float = 0.0,
     **sizes: float | None,
 ) -> Backbone:
-    """A timm ViT without classifier for images of `height` x `width` pixels, randomly initialised.
+    """Create a timm ViT without classifier for `height` x `width` pixels, randomly initialised.
 
-    Its `patch_embed.grid_size` is `token_grid` of the same numbers: with a `stride` of less than
-    `patch_size` the patches overlap. `sizes` are timm's embed_dim, depth, num_heads and mlp_ratio;
-    None keeps timm's own. Raises InputError for a name that timm does not know and for a network
-    that is no plain ViT with a class token.
+    Its `patch_embed.grid_size` equals `token_grid`; with a `stride` below `patch_size` the patches
+    overlap. `sizes` are timm's embed_dim, depth, num_heads and mlp_ratio; None is timm's default.
+    Raises InputError for a name that timm does not know and for a network other than a plain ViT
+    with a class token.
     """
     grid = token_grid(height, width, patch_size, stride)
     backbone = _build(name, grid, patch_size, drop_path, sizes)
     patches = backbone.patch_embed
     patches.proj.stride = (stride or patch_size,) * 2
     patches.img_size = (height, width)
-    patches.strict_img_size = True  # else some families ask for a multiple of the patch size
+    patches.strict_img_size = True  # otherwise some families need a multiple of the patch size
     return backbone
 
 
 def load_pretrained(backbone: Backbone, path: Path, expected_hash: str | None = None) -> None:
-    """Fill `backbone` with the weights in `path`, all of them or none.
+    """Load all weights of `path` into `backbone`, or none.
 
     Raises InputError for a file that is missing, has another hash or does not fit.
     """
     if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; backbone.weights must name a local file of weights"
-        )
+        raise InputError(f"{path}: no such file: set backbone.weights to a local file of weights")
     check_hash(path, expected_hash, "backbone.sha256")
     state = read_weights(path, anchor="patch_embed.proj.weight")
     try:
@@ -72,7 +70,7 @@ def load_pretrained(backbone: Backbone, path: Path, expected_hash: str | None = 
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """The network's input, (B, 3, H, W) float32, of pixels `images` where white is 255."""
+    """Standardise pixels in 0..255 to the network's input, (B, 3, H, W) float32."""
     means, stds = (torch.tensor(values, device=images.device) for values in (mean, std))
     return images.float().div(255).sub_(means.view(1, 3, 1, 1)).div_(stds.view(1, 3, 1, 1))
 
@@ -80,12 +78,12 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 def encode(
     backbone: Backbone, images: Tensor, precision: str = "float32", shift: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Class token (B, D) and patch tokens (B, N, D), row by row, after the final norm.
+    """Return class token (B, D) and patch tokens (B, N, D), in raster order, after the final norm.
 
     `images` (B, 3, H, W) are normalised. Other prefix tokens (registers, distillation) are dropped.
     `shift` (B, D) is added to every token of its image before the first block.
-    With `precision` bfloat16 (not float32) the backbone runs under autocast; the tokens keep the
-    type of the images all the same.
+    With `precision` bfloat16 (not float32) the backbone runs under autocast; the tokens have the
+    dtype of the images.
     """
     half = precision == "bfloat16"
     _use_fused_attention(backbone, not (half and images.device.type == "cpu"))
@@ -99,7 +97,7 @@ def encode(
 
 @contextmanager
 def _shifted(backbone: Backbone, shift: Tensor | None) -> Iterator[None]:
-    """Within, `shift` (B, D) is added to every token that enters the first block."""
+    """Add `shift` (B, D) to every token that enters the first block, while open."""
     if shift is None:
         yield
         return
@@ -113,7 +111,7 @@ def _shifted(backbone: Backbone, shift: Tensor | None) -> Iterator[None]:
 
 
 def _use_fused_attention(backbone: Backbone, fused: bool) -> None:
-    """Let timm write the attention out on a CPU, where bfloat16's fused one is slow backwards."""
+    """Switch timm's fused attention: in bfloat16 on a CPU its backward pass is slow."""
     for module in backbone.modules():
         if hasattr(module, "fused_attn"):
             module.fused_attn = fused
@@ -126,11 +124,11 @@ def _build(
     drop_path: float,
     sizes: Mapping[str, float | None],
 ) -> Backbone:
-    """A network for `grid` rows and columns of patches, which do not overlap yet."""
+    """Build a network for `grid` rows and columns of patches, still without overlap."""
     if not timm.is_model(name):
         raise InputError(
             f"config: backbone.name: timm knows no model {name!r}: "
-            "timm.list_models('vit_*') has the names"
+            "choose one of timm.list_models('vit_*')"
         )
     arguments: dict[str, Any] = {key: size for key, size in sizes.items() if size is not None}
     rows, columns = grid
@@ -141,7 +139,7 @@ def _build(
             num_classes=0,
             # average pooling would move the final norm behind it; distilled DeiT takes "token" only
             global_pool="token" if "distilled" in name else "",
-            img_size=(rows * patch_size, columns * patch_size),  # positions of any kind follow it
+            img_size=(rows * patch_size, columns * patch_size),  # determines positions of any kind
             patch_size=patch_size,
             drop_path_rate=drop_path,
             **arguments,
@@ -151,19 +149,19 @@ def _build(
             f"config: backbone: timm cannot build {name} with patch_size {patch_size} and "
             f"{arguments}: {error}"
         ) from error
-    refusal = _refusal(backbone)
-    if refusal:
+    reason = _unsupported_reason(backbone)
+    if reason:
         raise InputError(
-            f"config: backbone.name: {name} {refusal}: choose a plain vision transformer "
+            f"config: backbone.name: {name} {reason}: choose a plain vision transformer "
             "with a class token, such as vit_base_patch16_224"
         )
     return backbone
 
 
-def _refusal(backbone: Backbone) -> str | None:
-    """What a network lacks so that `encode` is right for it; None where it lacks nothing."""
+def _unsupported_reason(backbone: Backbone) -> str | None:
+    """Return why `encode` does not support a network; None if it does."""
     if not isinstance(backbone, VisionTransformer | Eva | Beit):
-        # others differ in what is relied on: CaiT's class token skips most blocks, for one
+        # others break assumptions: CaiT's class token skips most blocks, for example
         return f"is timm's {type(backbone).__name__}, not a VisionTransformer, Eva or Beit"
     if backbone.cls_token is None:
         return "has no class token, which DPEFormer needs"
@@ -175,10 +173,10 @@ def _refusal(backbone: Backbone) -> str | None:
 
 
 def _convert(backbone: Backbone, state: State) -> State:
-    """The checkpoint in this backbone's layout: names, patch size, position grid, no classifier."""
-    # DINOv2 as published has another layout, and a square grid: timm converts it
+    """Convert weights to this backbone's names, patch size and positions; drop the classifier."""
+    # published DINOv2 has another layout and a square grid: timm converts it
     own = None if "mask_token" in state else state.get("pos_embed")
-    positions = _resampled_oblong(backbone, own)
+    positions = _resample_rectangular(backbone, own)
     if positions is not None:
         state = {name: value for name, value in state.items() if name != "pos_embed"}
     family = sys.modules[type(backbone).__module__]  # timm converts per family of models
@@ -186,17 +184,17 @@ def _convert(backbone: Backbone, state: State) -> State:
         state = family.checkpoint_filter_fn(state, backbone)
     if positions is not None:
         state = state | {"pos_embed": positions}
-    if "norm.weight" not in state:  # of a network that averaged its tokens before its last norm
+    if "norm.weight" not in state:  # of a network that averages its tokens before the last norm
         state = {name.replace("fc_norm.", "norm."): value for name, value in state.items()}
     names = backbone.pretrained_cfg.get("classifier") or "head"
     classifiers = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
     return {name: value for name, value in state.items() if not name.startswith(classifiers)}
 
 
-def _resampled_oblong(backbone: Backbone, positions: Tensor | None) -> Tensor | None:
-    """Position embeddings of a grid that is oblong like the backbone's, resampled to its size.
+def _resample_rectangular(backbone: Backbone, positions: Tensor | None) -> Tensor | None:
+    """Resample position embeddings of a non-square grid, shaped like the backbone's, to its size.
 
-    None where there is nothing to do or timm does it: timm takes every other grid for a square.
+    None if the size fits or timm resamples: timm takes every grid of another size for a square.
     """
     own = backbone.pos_embed  # None where positions are rotary or relative only
     if positions is None or own is None or positions.shape[1] == own.shape[1]:

@@ -17,11 +17,11 @@ def build_model(
     precision: str = "float32",
     cameras: Sequence[int] = (),
 ) -> DPEFormer:
-    """The network of a run, with a classifier for `identities` training identities.
+    """Build the network of a run, with a classifier for `identities` training identities.
 
     `cameras` are the numbers of the training cameras, for `options.backbone.camera_embedding`.
-    With `pretrained` its backbone starts from `options.backbone.weights`; all else is drawn from
-    torch's global generator. Raises InputError where the backbone cannot be made or filled.
+    With `pretrained` the backbone starts from `options.backbone.weights`; torch's global generator
+    initialises the rest. Raises InputError as `build_backbone` does.
     """
     backbone = build_backbone(options.backbone, options.image, pretrained)
     strength = options.backbone.camera_embedding

@@ -1,4 +1,4 @@
-"""Build the backbone that the configuration describes; pretraining needs no more of the model."""
+"""Build the backbone that the configuration describes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pipeline.options.run import BackboneOptions, ImageOptions
 def build_backbone(
     options: BackboneOptions, image: ImageOptions, pretrained: bool = True
 ) -> Backbone:
-    """The timm ViT of `options` for images of `image.height` x `image.width` pixels.
+    """Build the timm ViT of `options` for images of `image.height` x `image.width` pixels.
 
-    With `pretrained`, the weights are those of the file `options.weights`; without, or where no
-    file is given, timm's random initialisation, drawn from torch's global generator.
+    With `pretrained` it loads the file `options.weights`; without it, or without a file, timm
+    initialises the weights by torch's global generator.
     Raises InputError as `create_backbone` and `load_pretrained` do.
     """
     backbone = create_backbone(**_arguments(options, image))
@@ -28,12 +28,12 @@ def build_backbone(
 
 
 def measure_width(options: BackboneOptions, image: ImageOptions) -> int:
-    """Width of the tokens of a backbone, which is built without memory for its weights."""
+    """Return the width of a backbone's tokens, without memory for its weights."""
     with torch.device("meta"):
         return create_backbone(**_arguments(options, image)).num_features
 
 
 def _arguments(options: BackboneOptions, image: ImageOptions) -> dict[str, Any]:
-    """What `create_backbone` takes of the configuration."""
+    """Select the arguments of `create_backbone` from the configuration."""
     others = {"camera_embedding", "weights", "sha256"}
     return options.model_dump(exclude=others) | {"height": image.height, "width": image.width}

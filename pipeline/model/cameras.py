@@ -14,7 +14,7 @@ class CameraEmbedding(nn.Module):
     """A learned vector for each camera of the training images."""
 
     def __init__(self, cameras: Sequence[int], width: int, strength: float) -> None:
-        """A table for the numbers `cameras` of C cameras and tokens of `width` D."""
+        """Take the numbers `cameras` of C cameras and the `width` D of the tokens."""
         super().__init__()
         self.strength = strength
         self._rows = {camera: row for row, camera in enumerate(cameras)}
@@ -22,23 +22,22 @@ class CameraEmbedding(nn.Module):
         nn.init.trunc_normal_(self.table, std=0.02)
 
     def forward(self, rows: Tensor | None) -> Tensor:
-        """What to add to each token, (B, D), for cameras in `rows` (B,) int64 of the table."""
+        """Return the vector to add to each token, (B, D), for `rows` (B,) int64 of the table."""
         if rows is None:
-            raise ValueError("a network with a camera embedding must be told each image's camera")
+            raise ValueError("camera embedding: expected the camera of each image, found None")
         return self.strength * self.table[rows]
 
     def rows(self, cameras: Sequence[int], keys: Sequence[str]) -> Tensor:
-        """The row (B,) int64 of each image's camera; `keys` name the images.
+        """Return the row (B,) int64 of each image's camera; `keys` name the images.
 
-        Raises InputError for an image of a camera that is not in the table.
+        Raises InputError for a camera that is not in the table.
         """
         for key, camera in zip(keys, cameras, strict=True):
             if camera not in self._rows:
                 seen = ", ".join(map(str, self._rows))
                 raise InputError(
-                    f"image {key}: found camera {camera}, but backbone.camera_embedding knows the "
-                    f"cameras of the training images only ({seen}): train with "
-                    f"backbone.camera_embedding 0 to test on other cameras, or train on images of "
+                    f"image {key}: found camera {camera}, expected one of the training images "
+                    f"({seen}): train with backbone.camera_embedding 0, or train on images of "
                     f"camera {camera} too"
                 )
         return torch.tensor([self._rows[camera] for camera in cameras])

@@ -17,16 +17,16 @@ CLASSIFIER_STD = 0.001
 
 
 class Features(NamedTuple):
-    """What the network says of B images, float32; the patch-aware branch may be absent (None)."""
+    """Features of B images, float32; those of an absent branch are None."""
 
     global_: Tensor
-    """(B, D): the class token, with `class_neck` after its batch norm."""
+    """(B, D): the class token, after batch norm with `class_neck`."""
     coarse: Tensor
-    """(B, P D): the stripes of all patch tokens, after batch norm."""
+    """(B, P D): the means of all tokens of each stripe, after batch norm."""
     parts: Tensor | None
-    """(B, P, D): the blended parts, after batch norm; D is twice as wide with concatenation."""
+    """(B, P, D): the blended parts, after batch norm; twice as wide with concatenation."""
     blended: Tensor | None
-    """(B, P D): the blended parts side by side: the feature to test with."""
+    """(B, P D): the concatenated blended parts, the feature to test with."""
     selection: Selection | None
     """The patch tokens that DPSM kept."""
 
@@ -39,7 +39,7 @@ class Logits(NamedTuple):
     coarse: Tensor
     """(B, C)"""
     parts: Tensor | None
-    """(B, P, C): each part's own."""
+    """(B, P, C), by a classifier of each part."""
     blended: Tensor | None
     """(B, C)"""
 
@@ -100,12 +100,12 @@ class DPEFormer(nn.Module):
         camera_embedding: CameraEmbedding | None = None,
         **selecting: Any,
     ) -> None:
-        """Put the branches on a `backbone` of `create_backbone`.
+        """Add the branches to a `backbone` of `create_backbone`.
 
         `parts` to `batch_norm` are explained in `pipeline.options.run.ModelOptions`; `selecting`
-        are options of `select_tokens`. `precision` (float32 or bfloat16) is the backbone's; all
-        after it is float32. With a `camera_embedding` the network must be told each image's camera.
-        Raises InputError where the width of the backbone does not suit the fusion.
+        are options of `select_tokens`. The backbone computes in `precision` (float32 or bfloat16),
+        the heads in float32. With a `camera_embedding`, `forward` needs the cameras.
+        Raises InputError if the width of the backbone does not suit the fusion.
         """
         super().__init__()
         self.backbone = backbone
@@ -120,7 +120,7 @@ class DPEFormer(nn.Module):
         )
         self.global_neck = BatchNormNeck(width) if class_neck else None
         self.global_classifier = IdentityClassifier(width, identities)
-        # batch norm is per channel, so one over all parts side by side is one per part
+        # batch norm is per channel: one over the concatenated parts is one per part
         self.coarse_neck = BatchNormNeck(parts * width)
         self.coarse_classifier = IdentityClassifier(parts * width, identities)
         if selection == "none":
@@ -136,7 +136,7 @@ class DPEFormer(nn.Module):
         """Features of normalised images (B, 3, H, W).
 
         `cameras` (B,) int64 are rows of the camera embedding; ignored without one. In training the
-        batch is `views` equal parts, and `batch_norm` decides which of them share batch statistics.
+        batch has `views` equal parts, whose batch statistics `batch_norm` separates or joins.
         """
         if self.batch_norm == "joint":
             views = 1
@@ -156,12 +156,12 @@ class DPEFormer(nn.Module):
         return Features(global_, coarse, blended.view_as(fused), blended, selection)
 
     def width_of(self, feature: str) -> int:
-        """Width of the feature coarse or blended."""
+        """Return the width of the feature coarse or blended."""
         neck = self.coarse_neck if feature == "coarse" else self.blended_neck
         return neck.num_features
 
     def classify(self, features: Features) -> Logits:
-        """Identity logits of each feature that is there."""
+        """Compute the identity logits of each feature present."""
         global_ = self.global_classifier(features.global_)
         coarse = self.coarse_classifier(features.coarse)
         if features.parts is None:
@@ -170,15 +170,15 @@ class DPEFormer(nn.Module):
         return Logits(global_, coarse, parts, self.blended_classifier(features.blended))
 
     def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
-        """Parts (B, P, D) with the class token (B, D) in them, as `fusion` says.
+        """Fuse the class token (B, D) into the parts (B, P, D), as `fusion` says.
 
-        (B, P, 2 D) where the class token stands beside each part.
+        (B, P, 2 D) with concatenation, otherwise (B, P, D).
         """
         if self.fusion == "none":
             return parts
         if self.fusion == "fbm":
             return self.blending(parts, class_token)
-        beside = class_token[:, None].expand_as(parts)
+        class_tokens = class_token[:, None].expand_as(parts)
         if self.fusion == "addition":
-            return parts + beside
-        return torch.cat([parts, beside], dim=2)
+            return parts + class_tokens
+        return torch.cat([parts, class_tokens], dim=2)

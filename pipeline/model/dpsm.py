@@ -1,7 +1,7 @@
 """Dynamic patch token selection (DPSM): which patch tokens of an image show the person.
 
-DPEFormer, arXiv 2402.10435. The selection is a hard attention of each image by itself: what is kept
-does not depend on the other images of the batch, and gradients flow through the kept tokens only.
+DPEFormer, arXiv 2402.10435. The selection is a hard attention within each image: it does not depend
+on the other images of the batch, and gradients flow through the kept tokens only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MIN_KEPT_IN_STRIPE = 4
 
 
 class Selection(NamedTuple):
-    """The tokens that were kept of each image."""
+    """The selected tokens of each image."""
 
     kept: Tensor
     """(B, N) bool, in raster order."""
     k: Tensor
-    """(B,) int64: how many are kept."""
+    """(B,) int64: number of kept tokens."""
     scores: Tensor
     """(B, N) float32: similarity to the proxy, in raster order."""
     proxy: Tensor
@@ -93,21 +93,21 @@ def _similarity(patch_tokens: Tensor, query: Tensor) -> Tensor:
 
 
 def _ranks(scores: Tensor) -> Tensor:
-    """(B, N) int64: the place of each token when the scores fall, 0 for the best."""
+    """(B, N) int64: rank of each token by falling score, 0 for the best."""
     order = scores.argsort(dim=1, descending=True, stable=True)
     return order.argsort(dim=1)
 
 
 def _before_largest_drop(falling: Tensor) -> Tensor:
-    """(B,) int64: how many of the falling scores (B, N) come before their largest drop."""
+    """(B,) int64: number of the falling scores (B, N) before their largest drop."""
     return (falling[:, :-1] - falling[:, 1:]).argmax(dim=1) + 1
 
 
 def _otsu(falling: Tensor) -> Tensor:
-    """(B,) int64: how many of the falling scores (B, N) are in the upper of Otsu's two classes.
+    """(B,) int64: number of the falling scores (B, N) in the upper of Otsu's two classes.
 
     The two classes have the largest variance between them. The best score is always in the upper
-    one and takes no part: un-normalised, the proxy's score with itself is an outlier.
+    one and is left out: un-normalised, the proxy's score with itself is an outlier.
     """
     rest = falling[:, 1:].double()
     upper = torch.arange(1, rest.shape[1], device=rest.device)
@@ -116,7 +116,7 @@ def _otsu(falling: Tensor) -> Tensor:
     upper_mean = sums[:, :-1] / upper
     lower_mean = (sums[:, -1:] - sums[:, :-1]) / lower
     between = upper * lower * (upper_mean - lower_mean).square()
-    return between.argmax(dim=1) + 2  # the best, and an index made a count
+    return between.argmax(dim=1) + 2  # + 1 for the best, + 1 from index to count
 
 
 def _members(
@@ -127,25 +127,25 @@ def _members(
     if order == "score":
         return _windows(_ranks(selection.scores), selection.k, parts)
     if order == "raster":
-        place = kept.cumsum(dim=1) - 1
-        return _windows(place, selection.k, parts) & kept[:, None]
+        position = kept.cumsum(dim=1) - 1
+        return _windows(position, selection.k, parts) & kept[:, None]
     members = stripes & kept[:, None]
     few = members.sum(dim=2, keepdim=True) < MIN_KEPT_IN_STRIPE
     instead = stripes if sparse_stripe == "stripe" else kept[:, None]
     return torch.where(few, instead, members)
 
 
-def _windows(place: Tensor, length: Tensor, parts: int) -> Tensor:
-    """(B, P, N) bool: which of the places (B, N) are in each of the P windows over `length` (B,).
+def _windows(position: Tensor, length: Tensor, parts: int) -> Tensor:
+    """(B, P, N) bool: the positions (B, N) in each of the P windows over `length` (B,).
 
-    They are the windows of adaptive average pooling: they overlap where P does not divide a length.
+    The windows are those of adaptive average pooling: they overlap if P does not divide a length.
     """
-    part = torch.arange(parts, device=place.device)[:, None]  # (P, 1)
+    part = torch.arange(parts, device=position.device)[:, None]  # (P, 1)
     length = length[:, None, None]  # (B, 1, 1)
     start = part * length // parts
     end = -(-(part + 1) * length // parts)
-    place = place[:, None]  # (B, 1, N)
-    return (place >= start) & (place < end)
+    position = position[:, None]  # (B, 1, N)
+    return (position >= start) & (position < end)
 
 
 def _stripes(patch_tokens: Tensor, parts: int, rows: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Weights as files: write them whole, read a checkpoint's, and say what does not fit a network."""
+"""Write and read files of weights, and check them against a network."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.files import atomic_file, sha256
 
 State = dict[str, Tensor]
 CONTAINERS = ("teacher", "state_dict", "model")
-"""Keys under which a checkpoint may hold its weights; the first that is there counts."""
+"""Keys under which a checkpoint may have its weights; the first one present is used."""
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the state dict of `model`, whole or not at all.
+    """Write the state dict of `model` atomically.
 
-    A full disk is an OSError that names the file; safetensors' own writer would hide it.
+    A full disk raises an OSError that names the file, which safetensors' own writer hides.
     """
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with atomic_file(path) as partial:
@@ -30,11 +30,11 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 
 def read_weights(path: Path, anchor: str) -> State:
-    """Read a state dict on the CPU; says what it removes from the names.
+    """Read a state dict onto the CPU; print the prefix that it removes from the names.
 
-    `anchor` is the name of a parameter of the network: what precedes it in the file, such as
-    `module.base.`, is removed from all names, and names without this prefix are ignored.
-    Raises InputError for a file without weights or one that cannot be read.
+    `anchor` is a parameter's name in the network. Its prefix in the file, such as `module.base.`,
+    is removed from all names; names without this prefix are ignored.
+    Raises InputError for a file that is unreadable or has no weights.
     """
     names: list[str] = []
     found = _read(path)
@@ -44,7 +44,9 @@ def read_weights(path: Path, anchor: str) -> State:
     state = {name: value for name, value in found.items() if isinstance(value, Tensor)}
     if not state:
         keys = ", ".join(map(str, found)) or "nothing"
-        raise InputError(f"{path}: expected a state dict of weights, found {keys}: give one")
+        raise InputError(
+            f"{path}: expected a state dict of weights, found {keys}: give a file of weights"
+        )
     if names:
         print(f"{path}: weights are read from {'.'.join(names)}")
     return _without_prefix(state, anchor, path)
@@ -59,18 +61,18 @@ def check_hash(path: Path, expected: str | None, key: str) -> None:
         )
 
 
-def fill(network: nn.Module, state: State, complaint: str) -> None:
-    """Load `state` into `network`, all of it or nothing.
+def fill(network: nn.Module, state: State, message: str) -> None:
+    """Load all of `state` into `network`, or nothing.
 
-    Raises InputError: `complaint`, and every parameter that does not fit.
+    Raises InputError: `message`, then every parameter that does not fit.
     """
     if unmatched := _find_mismatches(network.state_dict(), state):
-        raise InputError(f"{complaint}: {'; '.join(unmatched)}: give weights of this network")
+        raise InputError(f"{message}: {'; '.join(unmatched)}: give weights of this network")
     network.load_state_dict(state)
 
 
 def _find_mismatches(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    """What keeps `given` from filling `own`, one entry for each parameter, sorted by name."""
+    """List the parameters of `own` and `given` that do not match, sorted by name."""
     problems = []
     for name in sorted(own.keys() | given.keys()):
         if name not in given:
@@ -85,21 +87,24 @@ def _find_mismatches(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> 
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:  # its own errors, such as a missing permission, name the file
+    with open(path, "rb") as file:  # errors such as a missing permission name the file
         try:
             if path.suffix == ".safetensors":
                 return load_file(path)
-            # the only object besides tensors in checkpoints of DINO and MAE: their command line
+            # checkpoints of DINO and MAE hold their command line
             with torch.serialization.safe_globals([argparse.Namespace]):
                 found = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file raises whatever its bytes lead to
+        except Exception as error:  # a damaged file may raise anything
             reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
             raise InputError(
                 f"{path}: cannot be read as weights ({reason}): get it again, or give a "
                 "safetensors file or a state dict saved by torch"
             ) from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: holds a {type(found).__name__}, not a state dict of weights")
+        raise InputError(
+            f"{path}: expected a state dict of weights, found a {type(found).__name__}: "
+            "give a file of weights"
+        )
     return found
 
 
@@ -108,10 +113,10 @@ def _is_container(found: Mapping[str, Any], name: str) -> bool:
 
 
 def _without_prefix(state: State, anchor: str, path: Path) -> State:
-    places = [name for name in state if name.endswith(f".{anchor}")]
-    if anchor in state or len(places) != 1:
+    anchors = [name for name in state if name.endswith(f".{anchor}")]
+    if anchor in state or len(anchors) != 1:
         return state
-    prefix = places[0].removesuffix(anchor)
+    prefix = anchors[0].removesuffix(anchor)
     kept = {
         name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
     }

@@ -1,4 +1,4 @@
-"""Features of real shards by a small, untrained network."""
+"""Features of real shards by a small untrained network."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def shards(tmp_path: Path) -> Path:
 
 
 def write_run(folder: Path, selection: str) -> tuple[Path, Path]:
-    """Weights and record of an untrained run; its BatchNorm statistics are no longer the first."""
+    """Write weights and record of an untrained run with non-initial BatchNorm statistics."""
     torch.manual_seed(0)
     options = options_with(selection)
     model = build_model(options, identities=5, pretrained=False)
@@ -90,7 +90,7 @@ def run_embed(folder: Path, shards: Path, selection: str = "dpsm") -> dict[str, 
         return dict(arrays)
 
 
-def test_arrays_follow_the_shards(tmp_path: Path, shards: Path) -> None:
+def test_arrays_have_the_order_of_the_shards(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards)
     for split, seed, count in (("query", 1, QUERIES), ("gallery", 2, GALLERY)):
         expected = samples(seed, count)
@@ -123,8 +123,8 @@ def test_whole_body_queries_are_embedded_where_there_are_some(tmp_path: Path, sh
         np.testing.assert_array_equal(arrays[name], without[name])
 
 
-def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> None:
-    """Whatever the record says of the training, each image alone through the same weights."""
+def test_features_equal_a_forward_pass_in_float32(tmp_path: Path, shards: Path) -> None:
+    """The precision of the training does not matter; each image is embedded alone."""
     arrays = run_embed(tmp_path, shards)
     model = build_model(options_with("dpsm"), identities=5, pretrained=False).eval()
     model.load_state_dict(load_file(tmp_path / "weights.safetensors"))
@@ -138,7 +138,7 @@ def test_features_are_the_networks_in_float32(tmp_path: Path, shards: Path) -> N
         assert arrays["gallery_k"][i] == features.selection.k[0]
 
 
-def test_same_bytes_again(tmp_path: Path, shards: Path) -> None:
+def test_same_inputs_give_the_same_bytes(tmp_path: Path, shards: Path) -> None:
     run_embed(tmp_path, shards)
     before = (tmp_path / "features.npz").read_bytes()
     run_embed(tmp_path, shards)
@@ -154,7 +154,7 @@ def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 4, 7])
-def test_a_feature_does_not_depend_on_its_batch(tmp_path: Path, shards: Path, size: int) -> None:
+def test_features_do_not_depend_on_the_batch(tmp_path: Path, shards: Path, size: int) -> None:
     together = run_embed(tmp_path, shards)
     model, options = load_trained(tmp_path / "weights.safetensors", tmp_path / "run.json")
     with torch.inference_mode():
@@ -178,7 +178,7 @@ def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
 
 
 def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
-    """One bit, and before anything is embedded."""
+    """One bit is enough, and nothing is embedded."""
     changed = shutil.copytree(shards, tmp_path / "changed")
     tar = sorted(changed.glob("gallery-*.tar"))[0]
     content = bytearray(tar.read_bytes())
@@ -192,15 +192,15 @@ def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     weights, record = write_run(tmp_path, "dpsm")
     state = load_file(weights)
-    lost = sorted(state)[0]
-    save_file({name: value for name, value in state.items() if name != lost}, weights)
+    missing = sorted(state)[0]
+    save_file({name: value for name, value in state.items() if name != missing}, weights)
     write_record(tmp_path, options_with("dpsm"))
-    with pytest.raises(InputError, match=rf"(?s)does not fit the network.*{lost}"):
+    with pytest.raises(InputError, match=rf"(?s)does not fit the network.*{missing}"):
         load_trained(weights, record)
 
 
 def write_camera_run(folder: Path, cameras: list[int]) -> tuple[DPEFormer, Path, Path]:
-    """An untrained run with camera embedding whose training saw `cameras`."""
+    """Write an untrained run with a camera embedding of `cameras`."""
     torch.manual_seed(0)
     options = options_with("dpsm", strength=3.0)
     model = build_model(options, identities=5, pretrained=False, cameras=cameras).eval()
@@ -243,7 +243,7 @@ def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:
         tmp_path / "run.json",
         tmp_path / "metrics.json",
         tmp_path / "queries.csv",
-        "drawn",
+        "synthetic",
         EvaluationOptions(),
     )
     metrics = read_json(tmp_path / "metrics.json")

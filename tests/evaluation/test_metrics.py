@@ -11,7 +11,7 @@ from pipeline.evaluation.metrics import Labels, rank_gallery, rank_similarities,
 
 
 def random_case(seed: int, ties: bool) -> tuple[np.ndarray, Labels, Labels]:
-    """Few identities and cameras, so that junk, distractors, own cameras and no match all occur."""
+    """Few identities and cameras, so that junk, distractors, own cameras and no match occur."""
     rng = np.random.default_rng(seed)
     queries, size = 30, 60
     similarity = (
@@ -24,8 +24,8 @@ def random_case(seed: int, ties: bool) -> tuple[np.ndarray, Labels, Labels]:
     return similarity / 64.0, query, gallery
 
 
-def kept_in_order(similarity: np.ndarray, i: int, query: Labels, gallery: Labels) -> list[int]:
-    """The gallery as the protocol leaves it to query `i`, best first, with a plain loop."""
+def ranked_gallery(similarity: np.ndarray, i: int, query: Labels, gallery: Labels) -> list[int]:
+    """Rank the gallery images that the protocol counts for query `i`, with a plain loop."""
     kept = []
     for j in range(similarity.shape[1]):
         own = gallery.identities[j] == query.identities[i]
@@ -43,7 +43,7 @@ def test_ranking_equals_a_plain_loop(seed: int, ties: bool) -> None:
     assert (ranking.matches == 0).any()
     assert (ranking.matches > 1).any()
     for i in range(len(similarity)):
-        kept = kept_in_order(similarity, i, query, gallery)
+        kept = ranked_gallery(similarity, i, query, gallery)
         ranks = [r for r, j in enumerate(kept, 1) if gallery.identities[j] == query.identities[i]]
         assert [j for j in ranking.top[i] if j >= 0] == kept[:10]
         assert ranking.matches[i] == len(ranks)
@@ -62,13 +62,13 @@ def test_average_precision_equals_scikit_learn() -> None:
     similarity, query, gallery = random_case(7, ties=False)
     ranking = rank_similarities(similarity, query, gallery)
     for i in np.flatnonzero(ranking.matches):
-        kept = kept_in_order(similarity, i, query, gallery)
+        kept = ranked_gallery(similarity, i, query, gallery)
         ground_truth = gallery.identities[kept] == query.identities[i]
         expected = average_precision_score(ground_truth, similarity[i, kept])
         assert ranking.average_precision[i] == pytest.approx(expected)
 
 
-def test_example_by_hand() -> None:
+def test_ranking_equals_an_example_by_hand() -> None:
     """Person 1, camera 1. Best first: own camera, junk, distractor, match, other, match."""
     similarity = np.array([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]])
     gallery = Labels(np.array([1, -1, 0, 1, 2, 1]), np.array([1, 2, 2, 2, 2, 3]))
@@ -83,7 +83,7 @@ def test_example_by_hand() -> None:
     )
 
 
-def test_summary_leaves_out_queries_without_a_match() -> None:
+def test_summary_ignores_queries_without_a_match() -> None:
     similarity, query, gallery = random_case(3, ties=True)
     some = rank_similarities(similarity, query, gallery).matches > 0
     matched = Labels(query.identities[some], query.cameras[some])
@@ -109,7 +109,7 @@ def test_gallery_order_does_not_depend_on_chunks_or_lengths() -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_cosine_order_is_the_euclidean_order_of_unit_vectors() -> None:
+def test_cosine_ranks_as_euclidean_distance_of_unit_vectors() -> None:
     rng = np.random.default_rng(1)
     features, others = rng.normal(size=(1, 8)), rng.normal(size=(30, 8))
     query = Labels(np.array([1]), np.array([1]))
@@ -133,7 +133,9 @@ def test_no_query_with_a_match_is_an_error() -> None:
     ("value", "identity", "message"),
     [(np.nan, 1, "finite"), (1.0, 0, "identity 0"), (1.0, -1, "identity -1")],
 )
-def test_wrong_features_are_refused(value: float, identity: int, message: str) -> None:
+def test_nonfinite_features_and_junk_queries_are_refused(
+    value: float, identity: int, message: str
+) -> None:
     labels = Labels(np.array([identity]), np.array([1]))
     with pytest.raises(InputError, match=message):
         rank_gallery(np.array([[value, 1.0]]), labels, np.ones((1, 2)), labels)

@@ -1,4 +1,4 @@
-"""The table of queries is read as it was written, whatever the images are called."""
+"""queries.csv is read as it was written, for any names of images."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from pipeline.errors import InputError
 from pipeline.evaluation.metrics import Ranking
 from pipeline.evaluation.queries import COLUMNS, read_queries, write_queries
 
-WILD = ["IMG 20 (1)", "a, b", 'say "x"', "c; d", "[e]", "NA", "007", "ü\n"]
+NAMES = ["IMG 20 (1)", "a, b", 'say "x"', "c; d", "[e]", "NA", "007", "ü\n"]
 
 
 def write(path: Path) -> list[list[str]]:
     """Each name is a query and a gallery image; returns each query's top10."""
-    size = len(WILD)
+    size = len(NAMES)
     arrays = {
-        "query_keys": np.array(WILD),
+        "query_keys": np.array(NAMES),
         "query_identities": np.arange(size),
         "query_cameras": np.ones(size, np.int64),
-        "gallery_keys": np.array(WILD[::-1]),
+        "gallery_keys": np.array(NAMES[::-1]),
     }
     top = np.stack([np.roll(np.arange(size), i) for i in range(size)])
-    top[:, -1] = -1  # nothing is left
+    top[:, -1] = -1  # fewer are left
     ones = np.ones(size)
     matches = np.array([0] + [1] * (size - 1))
     ranking = Ranking(matches, ones / 4, ones / 2, ones.astype(int), top)
     write_queries(path, arrays, {"global": ranking, "coarse": ranking})
-    return [[WILD[::-1][j] for j in row[:-1]] for row in top]
+    return [[NAMES[::-1][j] for j in row[:-1]] for row in top]
 
 
-def test_keys_of_any_text_come_back(tmp_path: Path) -> None:
+def test_keys_of_any_text_are_read_back(tmp_path: Path) -> None:
     top = write(tmp_path / "queries.csv")
     feature, rows = read_queries(tmp_path / "queries.csv")
     assert feature == "coarse"  # the test feature of a run without `blended`
-    assert rows.index.tolist() == WILD
+    assert rows.index.tolist() == NAMES
     assert rows["top10"].tolist() == top
     assert np.isnan(rows["ap"].iloc[0])
-    assert rows["ap"].iloc[1:].tolist() == [0.25] * (len(WILD) - 1)
+    assert rows["ap"].iloc[1:].tolist() == [0.25] * (len(NAMES) - 1)
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:

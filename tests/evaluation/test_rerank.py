@@ -1,4 +1,4 @@
-"""k-reciprocal re-ranking against plain loops after the paper, and what it is good for."""
+"""k-reciprocal re-ranking against plain loops of the paper, and its gain on clusters."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def people(seed: int, identities: int, width: int = 6) -> tuple[np.ndarray, ...]
         RerankOptions(k1=500, k2=400),  # more than there are images
     ],
 )
-def test_distances_are_those_of_plain_loops(
+def test_distances_equal_plain_loops(
     options: RerankOptions, lengths: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "QUERIES_AT_ONCE", 7)  # several blocks, the last one shorter
@@ -82,7 +82,7 @@ def test_distances_are_those_of_plain_loops(
     np.testing.assert_array_equal(np.argmin(found, axis=1), np.argmin(expected, axis=1))
 
 
-def test_the_original_distance_alone_ranks_as_without() -> None:
+def test_lambda_1_ranks_as_without_reranking() -> None:
     query, gallery, *owners = people(1, 9)
     labels = [Labels(of, np.full(len(of), camera)) for camera, of in enumerate(owners)]
     alone = RerankOptions(lambda_value=1.0)
@@ -93,7 +93,7 @@ def test_the_original_distance_alone_ranks_as_without() -> None:
     np.testing.assert_array_equal(found.top, plain.top)
 
 
-def test_it_finds_more_where_people_form_clusters() -> None:
+def test_reranking_raises_map_on_clustered_identities() -> None:
     query, gallery, *owners = people(2, 40, width=12)
     labels = [Labels(of, np.full(len(of), camera)) for camera, of in enumerate(owners)]
     options = RerankOptions(k1=6, k2=3)
@@ -106,7 +106,7 @@ def test_it_finds_more_where_people_form_clusters() -> None:
     assert found["map"] > plain["map"] + 1
 
 
-def test_images_that_are_the_same_do_no_harm() -> None:
+def test_identical_images_give_finite_distances() -> None:
     """More copies than k1: some are not among their own nearest."""
     query, gallery = np.ones((3, 4), np.float32), np.ones((20, 4), np.float32)
     found = np.concatenate(list(reranked_similarity(query, gallery, RerankOptions(k1=2, k2=2))))

@@ -66,8 +66,8 @@ def test_metrics_of_each_feature(tmp_path: Path) -> None:
     assert (global_["rank1"], global_["map"]) == (50, round(100 * (1 / 4 + 1) / 2, 4))
 
 
-def test_joined_feature_weighs_both_parts_alike(tmp_path: Path) -> None:
-    """q1's coarse feature is ten times longer than its global one, and must not drown it."""
+def test_concatenated_feature_weighs_both_parts_equally(tmp_path: Path) -> None:
+    """q1's coarse feature is ten times longer than its global one, and must not dominate."""
     _, rows = run_score(tmp_path)
     joined = next(row for row in rows if (row["feature"], row["query"]) == ("coarse_global", "q1"))
     # cosines: a (1 - 1) / 2, b (0.98 + 0.45) / 2, c (0 + 1) / 2, d (-1 + 0) / 2
@@ -91,9 +91,9 @@ def test_blended_has_its_own_rows(tmp_path: Path) -> None:
 def test_query_without_a_match_is_reported(tmp_path: Path) -> None:
     metrics, rows = run_score(tmp_path)
     assert metrics["queries_without_match"] == ["q3"]
-    lost = [row for row in rows if row["query"] == "q3"]
-    assert len(lost) == 3
-    for row in lost:
+    unmatched = [row for row in rows if row["query"] == "q3"]
+    assert len(unmatched) == 3
+    for row in unmatched:
         assert (row["matches"], row["ap"], row["inp"], row["first_match"]) == ("0", "", "", "")
         assert "d" not in json.loads(row["top10"])  # its only image is of its own camera
 
@@ -105,14 +105,14 @@ def test_query_rows_average_to_the_metrics(tmp_path: Path) -> None:
         assert 100 * np.mean(own) == pytest.approx(values["map"], abs=1e-3)
 
 
-def test_same_bytes_again(tmp_path: Path) -> None:
+def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     run_score(tmp_path)
     before = [(tmp_path / name).read_bytes() for name in ("metrics.json", "queries.csv")]
     run_score(tmp_path)
     assert before == [(tmp_path / name).read_bytes() for name in ("metrics.json", "queries.csv")]
 
 
-def test_errors_name_the_file_and_leave_nothing(tmp_path: Path) -> None:
+def test_error_names_the_file_and_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"features\.npz: none of the 3 queries"):
         run_score(tmp_path, gallery_cameras=np.array([1, 1, 1, 1]))
     assert not (tmp_path / "metrics.json").exists()
@@ -133,14 +133,14 @@ def test_a_damaged_features_file_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"features\.npz: not a features file .*embed the run"):
             score(features, record, *outputs, "occluded", PLAIN)
     np.savez(features, query_keys=np.array(["q"]))
-    with pytest.raises(InputError, match=r"features\.npz: .*missing are query_identities.*embed"):
+    with pytest.raises(InputError, match=r"features\.npz: .*found no query_identities.*embed"):
         score(features, record, *outputs, "occluded", PLAIN)
     features.unlink()
     with pytest.raises(InputError, match=r"features\.npz: no such file"):
         score(features, record, *outputs, "occluded", PLAIN)
 
 
-def test_of_one_feature_no_other_is_read(tmp_path: Path) -> None:
+def test_only_the_asked_feature_is_read(tmp_path: Path) -> None:
     features, _ = write_run(tmp_path, query_blended=HIGH, gallery_blended=HIGH)
     everything = set(read_features(features))
     only = set(read_features(features, "coarse_global"))
@@ -163,8 +163,10 @@ def whole_queries() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("rerank", [None, RerankOptions(k1=2, k2=2)])
-def test_whole_body_queries_are_scored_apart(tmp_path: Path, rerank: RerankOptions | None) -> None:
-    """All else is as without them; they are not re-ranked."""
+def test_whole_body_queries_are_scored_separately(
+    tmp_path: Path, rerank: RerankOptions | None
+) -> None:
+    """They change no other result and are not re-ranked."""
     options = EvaluationOptions(rerank=rerank)
     without, rows = run_score(tmp_path, options)
     metrics, found = run_score(tmp_path, options, **whole_queries())
@@ -179,7 +181,7 @@ def test_whole_body_queries_are_scored_apart(tmp_path: Path, rerank: RerankOptio
     assert whole["features"].keys() < metrics["features"].keys() or rerank is None
 
 
-def test_the_metrics_of_whole_body_queries_are_those_of_queries(tmp_path: Path) -> None:
+def test_whole_body_queries_have_the_same_metrics_as_queries(tmp_path: Path) -> None:
     features, _ = write_run(tmp_path)
     arrays = read_features(features)
     again = {k.replace("query", "whole_query"): v for k, v in arrays.items() if "query" in k}
@@ -187,7 +189,7 @@ def test_the_metrics_of_whole_body_queries_are_those_of_queries(tmp_path: Path) 
     assert metrics["whole_query"] == {name: metrics[name] for name in metrics["whole_query"]}
 
 
-def test_reranked_rows_stand_below_those_of_the_test_feature(tmp_path: Path) -> None:
+def test_reranked_rows_follow_the_test_feature(tmp_path: Path) -> None:
     plain, rows = run_score(tmp_path)
     asked = EvaluationOptions(rerank=RerankOptions(k1=2, k2=2))
     metrics, found = run_score(tmp_path, asked)
@@ -198,4 +200,4 @@ def test_reranked_rows_stand_below_those_of_the_test_feature(tmp_path: Path) -> 
     assert metrics["features"] == plain["features"]
     assert metrics["evaluation"]["rerank"] == {"k1": 2, "k2": 2, "lambda_value": 0.3}
     feature, _ = read_queries(tmp_path / "queries.csv")
-    assert feature == "coarse"  # what figures and paired tables take stays the plain ranking
+    assert feature == "coarse"  # figures and paired tables use the plain ranking

@@ -1,4 +1,4 @@
-"""The area under the curve of DPSM's scores against plain loops, over the images that count."""
+"""The ROC AUC of DPSM's scores against plain loops, and the images that it covers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from pipeline.data.shards import ShardReader
 from pipeline.data.training_images import TrainingImages
 from pipeline.errors import InputError
-from pipeline.evaluation.token_quality import TokenQuality, area_under_curve
+from pipeline.evaluation.token_quality import TokenQuality, token_auc
 from pipeline.model.build import build_model
 from pipeline.world.surfaces import PART
 from tests.training.tiny_data import make_shards, tiny_options
@@ -35,36 +35,38 @@ def auc(scores: list[float], person: list[bool]) -> float:
     return sum(wins) / len(wins) if wins else float("nan")
 
 
-def test_the_area_equals_a_plain_loop_over_pairs() -> None:
+def test_token_auc_equals_a_plain_loop_over_pairs() -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randint(6, (20, 15), generator=generator).float()  # ties
     person = torch.rand(20, 15, generator=generator) < 0.4
     person[0], person[1] = True, False
     expected = [auc(s, p) for s, p in zip(scores.tolist(), person.tolist(), strict=True)]
-    np.testing.assert_allclose(area_under_curve(scores, person), expected)
+    np.testing.assert_allclose(token_auc(scores, person), expected)
 
 
-def write_truth(path: Path, images: TrainingImages, occluded: np.ndarray) -> np.ndarray:
-    """Masks of random patches; the rest is background and obstacle by turns. (M, 4, 2) bool."""
+def write_ground_truth(path: Path, images: TrainingImages, occluded: np.ndarray) -> np.ndarray:
+    """Write masks of random patches of the person, (M, 4, 2) bool; others alternate."""
     rng = np.random.default_rng(0)
     person = rng.random((len(images), 4, 2)) < 0.5
     other = np.where(np.arange(8).reshape(4, 2) % 2, PART["obstacle"], 0)
     labels = (
         np.where(person, PART["top"], other).astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
     )
-    order = rng.permutation(len(images))  # the file has an order of its own
+    order = rng.permutation(len(images))  # the file has another order
     names = np.array([f"bounding_box_train/{key}.jpg" for key in images.keys])
     np.savez(path, name=names[order], labels=labels[order], occlusion=occluded[order])
     return person
 
 
 @pytest.mark.parametrize("some", [True, False])
-def test_the_occluded_images_count_or_all_where_none_is(
+def test_auc_covers_occluded_images_or_all_if_none_is(
     images: TrainingImages, tmp_path: Path, some: bool
 ) -> None:
     occluded = np.zeros(len(images), np.uint8)
     occluded[[1, 4, 5]] = some
-    person = write_truth(tmp_path / "ground_truth.npz", images, occluded).reshape(len(images), -1)
+    person = write_ground_truth(tmp_path / "ground_truth.npz", images, occluded).reshape(
+        len(images), -1
+    )
     torch.manual_seed(0)
     model = build_model(OPTIONS, images.identities, pretrained=False)
     found = TokenQuality(images, tmp_path / "ground_truth.npz", OPTIONS).measure(model)
@@ -80,7 +82,7 @@ def test_the_occluded_images_count_or_all_where_none_is(
 def test_an_image_without_masks_is_an_error(images: TrainingImages, tmp_path: Path) -> None:
     key = images.keys[7]
     images.keys[7] = "renamed"
-    write_truth(tmp_path / "ground_truth.npz", images, np.zeros(len(images), np.uint8))
+    write_ground_truth(tmp_path / "ground_truth.npz", images, np.zeros(len(images), np.uint8))
     images.keys[7] = key
     with pytest.raises(InputError, match=f"none of {key} and 0 more"):
         TokenQuality(images, tmp_path / "ground_truth.npz", OPTIONS)

@@ -1,4 +1,4 @@
-"""The backbone: what is read from a checkpoint, what is refused, and what `encode` returns."""
+"""The backbone: loading and refusing checkpoints, and the tokens of `encode`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def save(folder: Path, state: dict[str, Tensor]) -> str:
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
-def test_weights_come_back_from_either_format(
+def test_weights_load_from_either_format(
     tmp_path: Path, state: dict[str, Tensor], suffix: str
 ) -> None:
     path = tmp_path / f"weights.{suffix}"
@@ -56,7 +56,7 @@ def test_a_classifier_is_ignored(tmp_path: Path, state: dict[str, Tensor]) -> No
     assert torch.equal(loaded["norm.weight"], state["norm.weight"])
 
 
-def test_all_that_does_not_match_is_listed(tmp_path: Path, state: dict[str, Tensor]) -> None:
+def test_every_mismatch_is_listed(tmp_path: Path, state: dict[str, Tensor]) -> None:
     del state["norm.bias"]
     state["blocks.0.mlp.fc1.bias"] = torch.zeros(7)
     path = save(tmp_path, state | {"neck.weight": torch.zeros(3)})
@@ -72,7 +72,7 @@ def test_all_that_does_not_match_is_listed(tmp_path: Path, state: dict[str, Tens
     assert str(error.value).count(" is ") == 2
 
 
-def test_a_file_that_is_absent_or_changed_or_broken_is_refused(
+def test_missing_changed_or_broken_file_is_refused(
     tmp_path: Path, state: dict[str, Tensor]
 ) -> None:
     with pytest.raises(InputError, match=r"nowhere\.pth: no such file"):
@@ -84,7 +84,7 @@ def test_a_file_that_is_absent_or_changed_or_broken_is_refused(
         with pytest.raises(InputError, match=name):
             make(weights=str(tmp_path / name))
     torch.save(torch.zeros(3), tmp_path / "tensor.pth")
-    with pytest.raises(InputError, match="holds a Tensor"):
+    with pytest.raises(InputError, match="found a Tensor"):
         make(weights=str(tmp_path / "tensor.pth"))
 
 
@@ -104,7 +104,7 @@ def test_position_embeddings_are_resampled_over_the_grid(
     assert torch.equal(found[:, :1], source["pos_embed"][:, :1])
 
 
-def test_a_grid_that_cannot_be_guessed_is_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
+def test_unknown_grid_of_positions_is_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
     with pytest.raises(InputError, match=r"32 position embeddings are neither .* 8 x 8"):
         make(image=ImageOptions(height=64, width=64), weights=save(tmp_path, state))
 
@@ -131,7 +131,7 @@ def test_tokens_are_normed_and_in_raster_order() -> None:
     assert torch.allclose(before.mean(dim=2), torch.zeros(1, 32), atol=1e-5)
 
 
-def test_bfloat16_is_close_and_leaves_no_trace() -> None:
+def test_bfloat16_is_close_and_does_not_change_later_passes() -> None:
     backbone = make()
     images = torch.randn(2, 3, 64, 32)
     with torch.no_grad():
@@ -152,6 +152,6 @@ def test_bfloat16_is_close_and_leaves_no_trace() -> None:
         ({"num_heads": 5}, "timm cannot build vit_tiny_patch16_224"),
     ],
 )
-def test_a_network_that_does_not_serve_is_refused(values: dict, message: str) -> None:
+def test_unsupported_network_is_refused(values: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make(**values)

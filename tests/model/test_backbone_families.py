@@ -1,4 +1,4 @@
-"""Backbones by timm's name: families that serve, with overlapping patches too, and others."""
+"""Backbones by timm's name: supported families, also with overlapping patches, and others."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ FAMILIES = {
     "vit_small_patch16_dinov3": 5,  # rotary positions only, registers
     "beit_base_patch16_224": 1,  # relative positions only, pools by average
 }
-"""How many tokens precede the patches."""
+"""Supported backbones, with the number of tokens before the patches."""
 
-OTHERS = {
+UNSUPPORTED = {
     "vit_base_patch16_siglip_224": "has no class token",
     "vit_base_patch16_reg4_gap_256": "has no class token",  # its first token is a register
     "cait_xxs24_224": "is timm's Cait,",
@@ -69,9 +69,9 @@ def test_the_class_token_comes_first_and_the_patches_after_the_final_norm(
 
 @pytest.mark.parametrize("name", FAMILIES)
 @torch.no_grad()
-def test_the_first_token_is_the_one_that_timm_classifies_by(name: str) -> None:
+def test_first_token_is_the_class_token_of_timm(name: str) -> None:
     backbone = make(name)
-    backbone.blocks = nn.Sequential()  # so that the class token alone decides the first token
+    backbone.blocks = nn.Sequential()  # the first token then depends on the class token alone
     before = encode(backbone, images())
     backbone.cls_token += 1 + torch.arange(48) % 3  # the norm would hide a shift
     after = encode(backbone, images())
@@ -79,7 +79,7 @@ def test_the_first_token_is_the_one_that_timm_classifies_by(name: str) -> None:
     assert torch.equal(before[1], after[1])
 
 
-class Passing(nn.Module):
+class IdentityBlock(nn.Module):
     """A block that does nothing."""
 
     def forward(self, tokens: Tensor, **options: object) -> Tensor:
@@ -88,11 +88,11 @@ class Passing(nn.Module):
 
 @pytest.mark.parametrize("name", FAMILIES)
 @torch.no_grad()
-def test_a_shift_reaches_every_token_and_leaves_no_trace(name: str) -> None:
+def test_shift_is_added_to_every_token_and_does_not_change_later_passes(name: str) -> None:
     backbone, shift = make(name), torch.randn(2, 48)
     inputs: list[Tensor] = []
     backbone.norm.register_forward_pre_hook(lambda norm, given: inputs.append(given[0]))
-    backbone.blocks = nn.Sequential(Passing())
+    backbone.blocks = nn.Sequential(IdentityBlock())
     for given in (None, shift, None):
         encode(backbone, images(), shift=given)
     before, shifted, after = inputs
@@ -103,7 +103,7 @@ def test_a_shift_reaches_every_token_and_leaves_no_trace(name: str) -> None:
 @pytest.mark.parametrize("stride", [None, 4])
 @pytest.mark.parametrize("name", FAMILIES)
 @torch.no_grad()
-def test_weights_of_a_square_image_fit_an_oblong_one(
+def test_weights_for_square_images_load_for_rectangular_ones(
     name: str, stride: int | None, tmp_path: Path
 ) -> None:
     torch.manual_seed(1)
@@ -123,8 +123,8 @@ def test_weights_of_a_square_image_fit_an_oblong_one(
     assert all(torch.equal(value, loaded[key]) for key, value in again.state_dict().items())
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_network_that_does_not_serve_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_unsupported_network_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"config: backbone.*{name}.*") as error:
         make(name)
-    assert OTHERS[name] in str(error.value)
+    assert UNSUPPORTED[name] in str(error.value)

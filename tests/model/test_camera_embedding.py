@@ -1,4 +1,4 @@
-"""The camera embedding: what it adds, to which tokens, and what it refuses."""
+"""The camera embedding: its effect on the tokens, and refused cameras."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_camera_is_looked_up_by_its_number() -> None:
     assert rows.dtype == torch.int64
 
 
-def test_an_unseen_camera_is_refused_with_advice() -> None:
+def test_unseen_camera_is_refused_with_advice() -> None:
     embedding = CameraEmbedding(CAMERAS, 8, 1.0)
     with pytest.raises(InputError) as error:
         embedding.rows([5, 1, 9], ["fine", "0007_c1", "0008_c9"])
@@ -54,13 +54,13 @@ def test_an_unseen_camera_is_refused_with_advice() -> None:
         assert part in message
 
 
-def test_a_network_that_needs_cameras_says_so() -> None:
-    with pytest.raises(ValueError, match="must be told each image's camera"):
+def test_missing_cameras_are_an_error() -> None:
+    with pytest.raises(ValueError, match="expected the camera of each image"):
         make()(images())
 
 
 @torch.no_grad()
-def test_it_is_added_to_every_token_before_the_first_block() -> None:
+def test_embedding_is_added_to_every_token_before_the_first_block() -> None:
     model, given = make(), []
     model.backbone.blocks[0].norm1.register_forward_pre_hook(lambda norm, x: given.append(x[0]))
     rows = torch.tensor([0, 2, 1, 2])
@@ -86,7 +86,7 @@ def test_features_depend_on_the_images_own_camera_only() -> None:
     ]
 
 
-def test_only_the_cameras_of_a_batch_learn() -> None:
+def test_only_cameras_of_the_batch_get_a_gradient() -> None:
     model = make()
     model(images(), torch.tensor([0, 2, 0, 2])).blended.square().sum().backward()
     moved = model.camera_embedding.table.grad.abs().amax(dim=1) > 0
@@ -94,9 +94,9 @@ def test_only_the_cameras_of_a_batch_learn() -> None:
 
 
 @torch.no_grad()
-def test_off_is_the_network_without_it() -> None:
+def test_strength_0_has_no_embedding() -> None:
     off = make(strength=0.0)
     assert off.camera_embedding is None
     assert not any("camera" in name for name in off.state_dict())
-    told, untold = off(images(), torch.tensor([0, 1, 2, 0])), off(images())
-    assert torch.equal(told.blended, untold.blended)
+    with_cameras, without = off(images(), torch.tensor([0, 1, 2, 0])), off(images())
+    assert torch.equal(with_cameras.blended, without.blended)

@@ -1,4 +1,4 @@
-"""Checkpoints in the layout of their authors, read offline: what is kept, resampled and refused."""
+"""Checkpoints in the layouts of their authors: loading, resampling and refusal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def block(i: int) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 @pytest.fixture
 def jx() -> State:
-    """The names and shapes of jx_vit_base_p16_224-80ecf9dd.pth, but for its width and depth."""
+    """Weights named as in jx_vit_base_p16_224-80ecf9dd.pth, but narrower and shallower."""
     shapes = {
         "cls_token": (1, 1, WIDTH),
         "pos_embed": (1, 1 + 14 * 14, WIDTH),
@@ -71,8 +71,8 @@ def test_an_imagenet_checkpoint_is_read_and_its_positions_resampled(
     assert all(torch.equal(loaded[name], jx[name]) for name in same)
 
 
-def test_positions_keep_their_place_in_the_image(tmp_path: Path, jx: State) -> None:
-    """Embeddings that hold their own height and side come out as those of the new grid."""
+def test_resampled_positions_keep_their_image_coordinates(tmp_path: Path, jx: State) -> None:
+    """Embeddings that hold their own coordinates are resampled to those of the new grid."""
     middles = (torch.arange(14) + 0.5) / 14
     square = torch.cartesian_prod(middles, middles)  # (196, 2)
     jx["pos_embed"][0, 1:, :2] = square
@@ -84,7 +84,7 @@ def test_positions_keep_their_place_in_the_image(tmp_path: Path, jx: State) -> N
 
 
 @pytest.mark.parametrize("wrapped", ["model", "state_dict"])
-def test_older_and_wrapped_files_are_read_alike(tmp_path: Path, jx: State, wrapped: str) -> None:
+def test_older_and_nested_checkpoints_are_read(tmp_path: Path, jx: State, wrapped: str) -> None:
     expected = load(tmp_path / "jx.pth", jx).state_dict()
     old = jx | {
         "patch_embed.proj.weight": jx["patch_embed.proj.weight"].flatten(1),
@@ -97,7 +97,7 @@ def test_older_and_wrapped_files_are_read_alike(tmp_path: Path, jx: State, wrapp
 
 @pytest.mark.parametrize("prefix", ["base.", "module.backbone."])
 def test_the_backbone_of_a_larger_network_is_read(tmp_path: Path, jx: State, prefix: str) -> None:
-    """As TransReID, or a DPEFormer of this workflow, is saved."""
+    """TransReID and DPEFormer are saved like this."""
     expected = load(tmp_path / "jx.pth", jx).state_dict()
     larger = {prefix + name: value for name, value in jx.items()}
     larger |= {"classifier.weight": torch.zeros(5, WIDTH), "bottleneck.bias": torch.zeros(WIDTH)}
@@ -105,7 +105,7 @@ def test_the_backbone_of_a_larger_network_is_read(tmp_path: Path, jx: State, pre
     assert all(torch.equal(loaded[name], value) for name, value in expected.items())
 
 
-def test_every_key_that_does_not_match_is_named(tmp_path: Path, jx: State) -> None:
+def test_every_mismatched_key_is_named(tmp_path: Path, jx: State) -> None:
     missing = ["norm.weight", "blocks.1.mlp.fc2.bias", "cls_token"]
     for name in missing:
         del jx[name]
@@ -127,8 +127,8 @@ def test_a_network_of_another_width_is_refused(tmp_path: Path, jx: State) -> Non
         load(tmp_path / "jx.pth", jx, embed_dim=48)
 
 
-def test_dinov2_with_registers_as_published(tmp_path: Path, jx: State) -> None:
-    """Its positions are a square's, with one for the class token, which timm has none for."""
+def test_published_dinov2_with_registers_is_read(tmp_path: Path, jx: State) -> None:
+    """Its grid is square, and it has a position for the class token, unlike timm's model."""
     state = {name: value for name, value in jx.items() if not name.startswith("head.")}
     state |= {"pos_embed": torch.randn(1, 1 + 37 * 37, WIDTH)}
     state |= {"register_tokens": torch.randn(1, 4, WIDTH), "mask_token": torch.zeros(1, WIDTH)}
@@ -143,7 +143,7 @@ def test_dinov2_with_registers_as_published(tmp_path: Path, jx: State) -> None:
     assert torch.equal(loaded["pos_embed"], expected)
 
 
-def test_the_last_norm_of_a_network_that_pooled_by_average_becomes_the_final_one(
+def test_norm_of_an_average_pooling_network_becomes_the_final_norm(
     tmp_path: Path, jx: State
 ) -> None:
     pooled = {name.replace("norm.", "fc_norm."): value for name, value in jx.items()}

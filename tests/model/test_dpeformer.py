@@ -1,4 +1,4 @@
-"""The whole network with a tiny ViT: an image is judged by itself, each component counts."""
+"""The whole network with a tiny ViT: independence of the batch, effect of each component."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_global_feature_is_the_class_token() -> None:
 
 
 @torch.no_grad()
-def test_with_a_class_neck_the_global_feature_and_its_classifier_come_after_it() -> None:
+def test_class_neck_precedes_the_global_feature_and_its_classifier() -> None:
     model = make(class_neck=True)
     token = model.backbone.forward_features(images())[:, 0]
     features = model(images())
@@ -110,14 +110,14 @@ def test_with_a_class_neck_the_global_feature_and_its_classifier_come_after_it()
 
 @pytest.mark.parametrize("variant", ["baseline", "dpeformer", "concatenation"])
 @torch.no_grad()
-def test_batch_norm_sees_each_view_as_a_forward_pass_of_its_own_would(variant: str) -> None:
-    """One pass over both views equals two passes: features, and running statistics after them."""
+def test_batch_norm_of_two_views_equals_two_forward_passes(variant: str) -> None:
+    """One pass over both views equals two passes, in features and running statistics."""
     together, apart, joint = (
         make(class_neck=True, batch_norm=kind, **VARIANTS[variant]).train()
         for kind in ("view", "view", "joint")
     )
     for model in (together, apart, joint):
-        model.backbone.eval()  # drop-path would draw
+        model.backbone.eval()  # no drop-path
     views = images(6), 3 * images(6) + 1
     both = tensors(together(torch.cat(views), views=2))
     single = [tensors(apart(view)) for view in views]
@@ -134,7 +134,7 @@ def test_batch_norm_sees_each_view_as_a_forward_pass_of_its_own_would(variant: s
 
 
 @torch.no_grad()
-def test_blending_sees_the_class_token_before_its_batch_norm() -> None:
+def test_blending_uses_the_class_token_before_batch_norm() -> None:
     model = make(selection="all")
     class_token, patches = encode(model.backbone, images())
     stripes = patches.unflatten(1, (4, -1)).mean(dim=2)
@@ -164,7 +164,7 @@ def test_each_component_changes_the_blended_feature(change: dict) -> None:
 
 
 @torch.no_grad()
-def test_the_class_token_is_added_to_each_part_or_stands_beside_it() -> None:
+def test_class_token_is_added_or_concatenated_to_each_part() -> None:
     for fusion in ("addition", "concatenation"):
         model = make(selection="all", fusion=fusion)
         class_token, patches = encode(model.backbone, images())
@@ -176,7 +176,7 @@ def test_the_class_token_is_added_to_each_part_or_stands_beside_it() -> None:
         assert torch.allclose(model(images()).blended, expected, atol=1e-5)
 
 
-def test_without_a_branch_there_are_no_weights_of_it() -> None:
+def test_absent_branch_has_no_weights() -> None:
     names = " ".join(make(selection="none").state_dict())
     assert "blend" not in names
     assert "part" not in names
@@ -200,7 +200,7 @@ def test_heads_are_float32_after_a_bfloat16_backbone() -> None:
     assert 0 < (low.coarse - high.coarse).abs().max() < 0.2
 
 
-def test_a_width_that_fbm_cannot_cut_is_refused() -> None:
+def test_width_that_16_does_not_divide_is_refused() -> None:
     backbone = BackboneOptions(name="vit_tiny_patch16_224", embed_dim=24, depth=1, num_heads=2)
     with pytest.raises(InputError, match="width is 24"):
         build_model(RunOptions(backbone=backbone), 3, pretrained=False)

@@ -1,4 +1,4 @@
-"""DPSM against plain loops over one image, and the paper's rule where code is easily wrong."""
+"""DPSM against plain loops over one image, and the corner cases of the paper's rule."""
 
 from __future__ import annotations
 
@@ -126,9 +126,9 @@ def test_every_rule_equals_a_plain_loop(
 def test_random_sizes_and_types_equal_a_plain_loop(
     seed: int, dtype: torch.dtype, tolerance: float
 ) -> None:
-    """Relative to the lengths that meet in a score; bfloat16 has a precision of 1/256.
+    """Relative to the lengths of the tokens; bfloat16 has a precision of 1/256.
 
-    Rounding may swap tokens whose scores are close, so the rule is followed on the scores found.
+    Rounding may swap tokens with close scores, so the rule is applied to the scores found.
     """
     rng = random.Random(seed)
     parts, columns, width = rng.choice([1, 2, 4]), rng.randint(1, 7), rng.randint(1, 40)
@@ -163,7 +163,7 @@ def test_random_sizes_and_types_equal_a_plain_loop(
 
 
 def tokens_with_scores(*scores: float) -> tuple[Tensor, Tensor]:
-    """One image whose tokens have just these scores: a class token of (1, 0), tokens of (s, 0)."""
+    """Make one image whose tokens have these scores: class token (1, 0), tokens (s, 0)."""
     values = torch.tensor(scores)
     return torch.tensor([[1.0, 0.0]]), torch.stack([values, torch.zeros_like(values)], 1)[None]
 
@@ -225,7 +225,7 @@ def test_gradients_flow_through_kept_tokens_only(order: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["score", "raster", "stripe"])
-def test_the_gradient_of_pooling_is_right(order: str) -> None:
+def test_pooling_passes_gradcheck(order: str) -> None:
     rule = Rule(order=order, k_min=9)
     class_token, patches = random_tokens(7, images=2, dtype=torch.float64)
     selection = rule.select(class_token, patches)

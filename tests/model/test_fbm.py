@@ -1,4 +1,4 @@
-"""FBM against a loop over images, parts, tokens and heads, written from the paper's description."""
+"""FBM against a loop over images, parts, tokens and heads, after the paper's description."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make(width: int, parts: int, dtype: torch.dtype = torch.float32) -> FeatureB
     return blending
 
 
-def draw(
+def random_inputs(
     images: int, width: int, parts: int, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(images)
@@ -67,14 +67,14 @@ def blend_one(
     before, first, _, second = blending.feed_forward
     attention, blended = np.zeros((2, count, count)), []
     for t, token in enumerate(tokens):
-        answer = np.zeros(16)
+        attended = np.zeros(16)
         for h, head in enumerate((slice(0, 8), slice(8, 16))):
             powers = [math.exp(queries[t][head] @ key[head] / math.sqrt(8)) for key in keys]
             attention[h, t] = np.array(powers) / sum(powers)
-            answer[head] = sum(
+            attended[head] = sum(
                 a * value[head] for a, value in zip(attention[h, t], values, strict=True)
             )
-        token = token + linear(answer, blending.projection, p)
+        token = token + linear(attended, blending.projection, p)
         hidden = [gelu(x) for x in linear(norm(token, before, p), first, p)]
         blended.append(token + linear(np.array(hidden), second, p))
     return np.concatenate(blended), attention
@@ -100,7 +100,7 @@ def test_blending_equals_a_plain_loop(
 ) -> None:
     """To `tolerance`, relative to the largest value: bfloat16 has a precision of 1/256."""
     images, width, parts = case
-    blending, inputs = make(width, parts, dtype), draw(*case, dtype)
+    blending, inputs = make(width, parts, dtype), random_inputs(*case, dtype)
     expected, attention = blend_all(blending, *inputs)
     blended, weights = blending(*inputs), blending.attention(*inputs)
     assert blended.dtype == weights.dtype == dtype
@@ -109,8 +109,8 @@ def test_blending_equals_a_plain_loop(
     assert np.abs(array(weights) - attention).max() <= tolerance
 
 
-def test_weights_start_as_those_of_torchs_attention() -> None:
-    """Each layer's spread is that of a stack of nn.MultiheadAttention and nn.Linear."""
+def test_weights_are_initialised_like_torchs_attention() -> None:
+    """Each layer's bounds are those of nn.MultiheadAttention and nn.Linear."""
     torch.manual_seed(0)
     blending, theirs = FeatureBlending(96, 200).requires_grad_(False), nn.MultiheadAttention(16, 2)
     for layer in (blending.query, blending.key, blending.value):
@@ -124,20 +124,20 @@ def test_weights_start_as_those_of_torchs_attention() -> None:
     assert float(blending.part_position.std()) == pytest.approx(0.02, rel=0.02)
 
 
-def test_a_part_has_weights_of_its_own() -> None:
-    blending, (parts, global_) = make(48, 4), draw(3, 48, 4)
+def test_each_part_has_its_own_weights() -> None:
+    blending, (parts, global_) = make(48, 4), random_inputs(3, 48, 4)
     blending(parts, global_)[:, 1].square().sum().backward()
     for name, weight in blending.named_parameters():
         touched = weight.grad.unflatten(0, (4, -1)).flatten(1).abs().sum(dim=1) > 0
-        # a bias of the keys shifts a query's similarities alike, which softmax does not see
+        # a bias of the keys shifts a query's similarities equally: softmax ignores it
         if name != "key.bias":
             assert touched.tolist() == [False, True, False, False], name
 
 
-def test_the_gradient_is_right(long: bool) -> None:
-    """Of the inputs and of every weight; in a random direction, or with --long in each."""
+def test_blending_passes_gradcheck(long: bool) -> None:
+    """For the inputs and every weight, in a random direction; with --long in each."""
     blending = make(32, 2, torch.float64)
-    inputs = [value.requires_grad_() for value in draw(2, 32, 2, torch.float64)]
+    inputs = [value.requires_grad_() for value in random_inputs(2, 32, 2, torch.float64)]
     weights = dict(blending.named_parameters())
 
     def blend(parts: Tensor, global_: Tensor, *values: Tensor) -> Tensor:
@@ -147,6 +147,6 @@ def test_the_gradient_is_right(long: bool) -> None:
     assert torch.autograd.gradcheck(blend, (*inputs, *weights.values()), fast_mode=not long)
 
 
-def test_a_width_that_cannot_be_cut_is_refused() -> None:
-    with pytest.raises(InputError, match=r"width is 40.*embed_dim"):
+def test_width_that_16_does_not_divide_is_refused() -> None:
+    with pytest.raises(InputError, match=r"found 40.*embed_dim"):
         FeatureBlending(40, 4)

@@ -1,4 +1,4 @@
-"""Patches that overlap: which pixels make a token, and how many tokens there are."""
+"""Overlapping patches: the pixels of each token, and the number of tokens."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_a_token_is_the_projection_of_its_own_pixels(stride: int) -> None:
         assert torch.allclose(token, weight @ window + bias, atol=1e-5)
 
 
-def test_the_branches_see_the_finer_grid() -> None:
-    """15 rows of tokens fall into 4 stripes that share rows; k is of 105 tokens, not of 32."""
+def test_branches_use_the_finer_grid() -> None:
+    """15 rows of tokens make 4 stripes that share rows; k counts 105 tokens, not 32."""
     run = RunOptions(
         image=ImageOptions(height=64, width=32),
         backbone=options(4),

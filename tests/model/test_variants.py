@@ -1,6 +1,6 @@
-"""Every variant of config.yaml, on a tiny backbone: an image is judged by itself, in float64 too.
+"""Every variant of config.yaml on a tiny backbone: independence of the batch, and gradients.
 
-The variants are read from the file, so that one that is added is tested without a word here.
+The variants are read from the file, so that a new one is tested at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ IDENTITIES = 5
 
 
 def scaled(variant: str) -> RunOptions:
-    """The options of a variant but for the size of its backbone and its weights."""
+    """Return the options of a variant with a tiny backbone without weights."""
     options = CONFIG.run_options(variant)
     tiny = {"weights": None, "sha256": None, "embed_dim": 32, "depth": 2, "num_heads": 2}
     return options.model_copy(update={"backbone": options.backbone.model_copy(update=tiny)})
@@ -62,8 +62,8 @@ def features(model: DPEFormer, images: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("variant", CONFIG.variants)
 @torch.no_grad()
-def test_an_image_has_the_same_features_whatever_its_batch(variant: str) -> None:
-    """Alone, in another order, and among other batch-mates in batches of several sizes."""
+def test_features_do_not_depend_on_the_batch(variant: str) -> None:
+    """Alone, in another order, and with other images in batches of several sizes."""
     model, images, mates = make(variant), random_images(5, seed=1), random_images(9, seed=2)
     together = features(model, images)
     order = torch.tensor([3, 0, 4, 2, 1])
@@ -83,8 +83,8 @@ def test_an_image_has_the_same_features_whatever_its_batch(variant: str) -> None
 
 @pytest.mark.parametrize("variant", COMPONENTS)
 @torch.no_grad()
-def test_each_component_that_a_variant_changes_changes_its_features(variant: str) -> None:
-    """With the same weights wherever both have them."""
+def test_each_changed_component_changes_the_features(variant: str) -> None:
+    """Both networks have the same weights wherever the shapes match."""
     model, full = make(variant), make("dpeformer")
     own = model.state_dict()
     shared = {k: v for k, v in full.state_dict().items() if k in own and v.shape == own[k].shape}
@@ -97,7 +97,7 @@ def test_each_component_that_a_variant_changes_changes_its_features(variant: str
 
 
 class Loss(nn.Module):
-    """The training loss of two views (2, B, 3, H, W), as one function of images and weights."""
+    """The training loss of two views (2, B, 3, H, W) as a function of images and weights."""
 
     def __init__(self, model: DPEFormer) -> None:
         super().__init__()
@@ -113,10 +113,10 @@ class Loss(nn.Module):
 
 
 @pytest.mark.parametrize("variant", CONFIG.variants)
-def test_the_gradient_of_the_whole_loss_is_right(variant: str) -> None:
-    """Of every weight, the backbone's too, along a random direction, against central differences.
+def test_gradient_of_the_whole_loss_equals_differences(variant: str) -> None:
+    """For every weight, along a random direction, against central differences in float64.
 
-    In float64; what DPSM keeps is locally constant. (torch's gradcheck would take minutes to fail.)
+    DPSM's selection is locally constant. (torch's gradcheck takes minutes to fail.)
     """
     options = scaled(variant)
     small = {
@@ -132,14 +132,14 @@ def test_the_gradient_of_the_whole_loss_is_right(variant: str) -> None:
         if not weight.requires_grad:
             continue
         direction = 1e-6 * torch.randn_like(weight)
-        ends = [along(loss, weight, sign * direction, views) for sign in (1, -1)]
+        ends = [loss_after_step(loss, weight, sign * direction, views) for sign in (1, -1)]
         expected = (ends[0] - ends[1]) / 2
         found = (weight.grad * direction).sum()
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-14, msg=name)
 
 
 @torch.no_grad()
-def along(loss: Loss, weight: Tensor, step: Tensor, views: Tensor) -> Tensor:
+def loss_after_step(loss: Loss, weight: Tensor, step: Tensor, views: Tensor) -> Tensor:
     weight += step
     value = loss(views)
     weight -= step

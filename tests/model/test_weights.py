@@ -1,4 +1,4 @@
-"""Weights are written whole or not at all."""
+"""Writing and reading files of weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.model.weights import read_weights, save_weights
 from tests.faults import file_limit
 
 
-def test_weights_come_back_and_have_the_same_bytes(tmp_path: Path) -> None:
+def test_saved_weights_load_and_have_the_same_bytes(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     for name in "ab":
         save_weights(model, tmp_path / name)
@@ -27,15 +27,15 @@ def test_weights_come_back_and_have_the_same_bytes(tmp_path: Path) -> None:
     assert sha256(tmp_path / "a") == sha256(tmp_path / "b")
 
 
-def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
-    """A real fault: the process may write no file of more than 1 KiB."""
+def test_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    """The file size limit of the process is 1 KiB."""
 
     def save(output: Path) -> None:
         save_weights(nn.Linear(64, 64), output)
 
     output = tmp_path / "weights.safetensors"
-    said = rf"^error: {output}: cannot be written \(File too large\); partial output removed"
-    with file_limit(1024), pytest.raises(SystemExit, match=said):
+    message = rf"^error: {output}: cannot be written \(File too large\); partial output removed"
+    with file_limit(1024), pytest.raises(SystemExit, match=message):
         run_stage(save, {"output": output})
     assert list(tmp_path.iterdir()) == []
 
@@ -53,8 +53,8 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("suffix", ["pth", "old.pth", "safetensors"])
 def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
-    """Wherever it ends: torch raises six kinds of errors, one of them as of a full disk."""
-    path = tmp_path / f"half.{suffix}"
+    """For any length: torch raises six kinds of errors, one of them as for a full disk."""
+    path = tmp_path / f"cut.{suffix}"
     state = {"weight": torch.zeros(1000)}
     if suffix == "safetensors":
         save_file(state, path)
@@ -64,7 +64,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
     for end in range(0, len(whole), 211):
         path.write_bytes(whole[:end])
         with pytest.raises(
-            InputError, match=r"half\..*: cannot be read as weights \(.*get it again"
+            InputError, match=r"cut\..*: cannot be read as weights \(.*get it again"
         ):
             read(path)
 
@@ -72,7 +72,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     "prefix", ["module.", "base.", "teacher.", "backbone.", "module.base.", "model.visual.trunk."]
 )
-def test_a_prefix_of_all_names_is_removed_and_said(
+def test_common_prefix_is_removed_and_printed(
     tmp_path: Path, prefix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save(prefixed(prefix) | {"classifier.weight": torch.zeros(2)}, tmp_path / "w.pth")
@@ -82,21 +82,21 @@ def test_a_prefix_of_all_names_is_removed_and_said(
     assert f"removed the prefix {prefix} from names, ignored 1 names" in capsys.readouterr().out
 
 
-def test_names_without_a_prefix_are_left_alone(
+def test_names_without_a_common_prefix_are_unchanged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save(STATE | {"head.weight": torch.zeros(2)}, tmp_path / "w.pth")
     assert read(tmp_path / "w.pth").keys() == {*STATE, "head.weight"}
     both = prefixed("student.") | prefixed("teacher.")
     torch.save(both, tmp_path / "w.pth")
-    assert read(tmp_path / "w.pth").keys() == both.keys()  # which one is meant is not known
+    assert read(tmp_path / "w.pth").keys() == both.keys()  # ambiguous
     assert capsys.readouterr().out == ""
 
 
-def test_weights_in_a_container_are_found_and_said(
+def test_weights_in_a_container_are_found_and_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As DINO saves its training."""
+    """As in checkpoints of DINO."""
     content = {
         "student": prefixed("module.backbone."),
         "teacher": prefixed("backbone.") | {"head.last_layer.weight": torch.zeros(2)},
@@ -111,7 +111,7 @@ def test_weights_in_a_container_are_found_and_said(
     assert read(tmp_path / "nested.pth").keys() == STATE.keys()
 
 
-def test_a_file_without_weights_says_what_it_holds(tmp_path: Path) -> None:
+def test_file_without_weights_is_refused_with_its_keys(tmp_path: Path) -> None:
     torch.save({"epoch": 3, "net": {}}, tmp_path / "w.pth")
     with pytest.raises(InputError, match="expected a state dict of weights, found epoch, net"):
         read(tmp_path / "w.pth")
