@@ -13,12 +13,14 @@ from pipeline.errors import InputError
 
 
 def load_bank(folder: Path) -> list[np.ndarray]:
-    """All cut-outs in the order of the index, each (h, w, 4) uint8 RGBA.
+    """Load all cut-outs in the order of the index, each (h, w, 4) uint8 RGBA.
 
-    Raises InputError for a bank that is missing, empty or no longer as it was written.
+    Raises InputError for a bank that is missing, empty or damaged.
     """
     if not any("samples" in facts for facts in read_hashes(folder).values()):
-        raise InputError(f"{folder}: expected a bank of occluders, found no object: make it again")
+        raise InputError(
+            f"{folder}: expected a bank of occluders, found no object: run select again"
+        )
     reader = ShardReader(folder, "bank")
     return [_rgba(reader.read(i)) for i in range(len(reader))]
 

@@ -14,13 +14,13 @@ from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError, warn
 from pipeline.options.occluders import SourceOptions
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 def list_images(folder: Path) -> list[str]:
-    """Names relative to `folder` of the image files at any depth, sorted; others are left alone.
+    """List the image files at any depth, sorted, relative to `folder`; other files are ignored.
 
-    Raises InputError when there is none.
+    Raises InputError if there is none.
     """
     names = sorted(
         path.relative_to(folder).as_posix()
@@ -36,33 +36,33 @@ def list_images(folder: Path) -> list[str]:
 
 
 def read_image(folder: Path, name: str) -> np.ndarray:
-    """Upright pixels (H, W, 3) uint8 RGB; InputError for a file that is missing or not an image."""
+    """Read upright pixels (H, W, 3) uint8 RGB; InputError for a missing or invalid file."""
     return read_stored(folder, name)[0]
 
 
 def read_stored(folder: Path, name: str) -> tuple[np.ndarray, Image.Transpose | None]:
-    """`read_image`, and the operation that turned the stored pixels upright (None: none)."""
+    """Read an image, and the operation that turned the stored pixels upright (None: none)."""
     path = folder / name
     if not path.is_file():
-        raise InputError(f"{path}: there is no such image: run the segmentation again")
+        raise InputError(f"{path}: no such image: restore it, or run the segmentation again")
     return decode_stored(path.read_bytes(), str(path))
 
 
-def sample(things: Sequence[Thing], count: int | None, seed: int) -> list[Thing]:
-    """At most `count` of the things, in their order; None: all of them.
+def sample(items: Sequence[Item], count: int | None, seed: int) -> list[Item]:
+    """Sample at most `count` of the items, in their order; None: all of them.
 
-    A function of (seed, number of things): a larger count keeps what a smaller one holds.
+    The sample depends on (seed, number of items) alone; a larger count contains a smaller one's.
     """
     if count is None:
-        return list(things)
-    drawn = np.random.default_rng(seed).permutation(len(things))[:count]
-    return [things[i] for i in sorted(drawn)]
+        return list(items)
+    chosen = np.random.default_rng(seed).permutation(len(items))[:count]
+    return [items[i] for i in sorted(chosen)]
 
 
 def check_images(folder: Path, names: list[str]) -> dict[str, str]:
-    """Decode every image once, one at a time: cheap next to SAM, and spares a late failure.
+    """Decode each image once, so that SAM does not fail late.
 
-    Returns what is wrong with those that do not decode, by name.
+    Returns the error of each image that does not decode, by name.
     """
     problems = {}
     for name in names:
@@ -76,11 +76,11 @@ def check_images(folder: Path, names: list[str]) -> dict[str, str]:
     return problems
 
 
-def stop_or_list(problems: dict[str, str], source: SourceOptions) -> None:
-    """Raise InputError with all the problems, or print them, as occluders.on_corrupt says."""
+def report_problems(problems: dict[str, str], source: SourceOptions) -> None:
+    """Raise InputError with all problems, or print them, as occluders.on_corrupt says."""
     if not problems:
         return
     text = "\n".join(problems.values())
     if source.on_corrupt == "stop":
-        raise InputError(f"{text}\nor leave such images out with occluders.on_corrupt: list")
-    print(f"{text}\nleft out, as occluders.on_corrupt says: {len(problems)} images")
+        raise InputError(f"{text}\nor ignore such images with occluders.on_corrupt: list")
+    print(f"{text}\nignored, as occluders.on_corrupt says: {len(problems)} images")

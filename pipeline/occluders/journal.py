@@ -1,4 +1,4 @@
-"""Lines of a long job, kept as they are made: a job that was killed goes on after the last one."""
+"""The lines of a long job, saved one by one: a killed job resumes after the last one."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ _log = logging.getLogger(__name__)
 
 
 class Journal:
-    """A file of the lines so far, below a first line that says which job they belong to.
+    """A file of the lines so far, after a header with the fingerprint of the job.
 
-    It is never mistaken for the result: that appears under its own name, and whole, in `finish`.
+    `finish` writes the result under its own name, atomically.
     """
 
     def __init__(self, path: Path, job: str) -> None:
-        """Take up the lines of a job with the same fingerprint; `done` is their number.
+        """Resume after the lines of a job with the same fingerprint; `done` is their number.
 
-        A last line that was cut off is thrown away, and so are the lines of any other job.
+        An incomplete last line and the lines of another job are deleted.
         """
         self._path = path
         self._header = (json.dumps({"job": job}) + "\n").encode()
         with naming(path):
-            self.done = self._take_up()
+            self.done = self._resume()
         self._file = open(path, "ab")  # noqa: SIM115, closed in finish
 
-    def _take_up(self) -> int:
+    def _resume(self) -> int:
         if not self._path.is_file():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_bytes(self._header)
             return 0
-        end, done = self._whole_lines()
+        end, done = self._complete_lines()
         if end == 0:
             _log.warning(
-                "%s: is of a job with other images, options, weights or code: it starts anew",
+                "%s: ignored: of another job (other images, options, weights or code)",
                 self._path,
             )
             self._path.write_bytes(self._header)
@@ -47,26 +47,26 @@ class Journal:
         os.truncate(self._path, end)
         return done
 
-    def _whole_lines(self) -> tuple[int, int]:
-        """Where the last whole line ends, and how many follow the header; 0 for another job's."""
+    def _complete_lines(self) -> tuple[int, int]:
+        """Return the end of the last complete line, and their number; 0, 0 for another job."""
         with open(self._path, "rb") as file:
             if file.readline() != self._header:
                 return 0, 0
             end, done = file.tell(), 0
             for line in file:
-                if not _is_whole(line):
+                if not _is_complete(line):
                     break
                 end, done = end + len(line), done + 1
         return end, done
 
     def add(self, line: str) -> None:
-        """Append a line of JSON; it survives the process as soon as this returns."""
+        """Append a line of JSON, and flush it, so that it survives a kill."""
         with naming(self._path):
             self._file.write(line.encode())
             self._file.flush()
 
     def finish(self, result: Path) -> None:
-        """Write all the lines to `result` and delete the progress."""
+        """Write all lines to `result` and delete the journal."""
         self._file.close()
         with (
             atomic_file(result) as partial,
@@ -78,7 +78,7 @@ class Journal:
         self._path.unlink()
 
 
-def _is_whole(line: bytes) -> bool:
+def _is_complete(line: bytes) -> bool:
     try:
         json.loads(line)
     except ValueError:

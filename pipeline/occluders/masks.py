@@ -1,10 +1,10 @@
-"""Masks of images: the file that holds them, and what they are judged by.
+"""Masks of images: the file format, and the measures that filters use.
 
-masks.jsonl has a line for each image, in the form of SA-1B (arXiv 2304.02643): image {image_id,
-width, height, file_name, sha256} and annotations [{segmentation, bbox, area, predicted_iou,
-stability_score, crop_box, point_coords}], with file_name relative to the folder of images and run
-lengths that are not compressed. The line of an image that could not be read has image {image_id,
-file_name, sha256 if it is there}, no annotations, and says why: unreadable.
+masks.jsonl has a line per image, in the format of SA-1B (arXiv 2304.02643): image {image_id, width,
+height, file_name, sha256} and annotations [{segmentation, bbox, area, predicted_iou,
+stability_score, crop_box, point_coords}]. file_name is relative to the folder of images, run
+lengths are uncompressed. An unreadable image has image {image_id, file_name, and sha256 if the file
+exists}, no annotations, and the reason: unreadable.
 """
 
 from __future__ import annotations
@@ -24,76 +24,80 @@ Record = dict[str, Any]
 
 
 def unreadable_record(number: int, name: str, reason: str) -> Record:
-    """The line of an image that could not be read."""
+    """Make the record of an unreadable image."""
     facts = {"image_id": number, "file_name": name}
     return {"image": facts, "annotations": [], "unreadable": reason}
 
 
 def record_line(record: Record) -> str:
-    """A record as it stands in the file."""
+    """Format a record as a line of the file."""
     return json.dumps(record) + "\n"
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of the file, one at a time; InputError names a line that is none."""
+    """Read the records of a file, one at a time; InputError names an invalid line."""
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
                 record = json.loads(line)
                 _ = record["image"]["image_id"], record["image"]["file_name"], record["annotations"]
             except (KeyError, TypeError, ValueError) as error:
-                raise InputError(_no_record(path, number, error)) from None
+                raise InputError(_invalid_record(path, number, error)) from None
             yield record
 
 
-def measured_records(path: Path) -> Iterator[tuple[Record, list[Mask]]]:
-    """The records and the masks of each; InputError names a line that is no record of masks."""
+def records_with_masks(path: Path) -> Iterator[tuple[Record, list[Mask]]]:
+    """Read the records of a file with their decoded masks; InputError names an invalid line."""
     for number, record in enumerate(read_records(path), start=1):
         try:
-            masks = [measure(annotation) for annotation in record["annotations"]]
+            masks = [decode_mask(annotation) for annotation in record["annotations"]]
         except (InputError, KeyError, TypeError, ValueError) as error:
-            raise InputError(_no_record(path, number, error)) from None
+            raise InputError(_invalid_record(path, number, error)) from None
         yield record, masks
 
 
-def _no_record(path: Path, line: int, error: Exception) -> str:
-    return f"{path}: line {line} is not a record of masks ({error}): run the segmentation again"
+def _invalid_record(path: Path, line: int, error: Exception) -> str:
+    return (
+        f"{path}: line {line}: expected a record of masks, found {error!r}: run the segmentation "
+        "again"
+    )
 
 
 class Mask(NamedTuple):
-    """A mask of one image and what it is judged by."""
+    """A mask of an image and the measures that filters use."""
 
     pixels: np.ndarray
-    """(height, width) bool, its box alone: hundreds of masks of whole images would fill memory."""
+    """(height, width) bool, its bounding box only: hundreds of full masks would fill memory."""
     size: tuple[int, int]
     """Height and width of the image."""
     x: int
     y: int
+    """Pixels; x and y are of the top left corner of its box."""
     area: int
-    """Pixels; x and y are those of the top left corner of its box."""
+    """Pixels."""
     border: float
-    """Share of its outline that lies on the image border."""
+    """Fraction of its outline on the image border."""
     predicted_iou: float
     stability: float
 
     @property
     def height(self) -> int:
-        """Rows of its box."""
+        """Number of rows of its box."""
         return self.pixels.shape[0]
 
     @property
     def width(self) -> int:
-        """Columns of its box."""
+        """Number of columns of its box."""
         return self.pixels.shape[1]
 
     @property
     def aspect(self) -> float:
-        """Longer side of the box over the shorter one."""
+        """Longer side of its box over the shorter one."""
         return max(self.width, self.height) / min(self.width, self.height)
 
     @property
-    def share(self) -> float:
-        """Share of the image that it covers."""
+    def area_fraction(self) -> float:
+        """Fraction of the image that it covers."""
         return self.area / (self.size[0] * self.size[1])
 
     @property
@@ -101,14 +105,14 @@ class Mask(NamedTuple):
         """Rows and columns of its box in the image."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
-    def whole(self) -> np.ndarray:
-        """(H, W) bool, as large as the image."""
+    def full(self) -> np.ndarray:
+        """Return the mask (H, W) bool of the whole image."""
         canvas = np.zeros(self.size, bool)
         canvas[self.box] = self.pixels
         return canvas
 
     def iou(self, other: Mask) -> float:
-        """Intersection over union with a mask of the same image; 0 where both are empty."""
+        """Return the intersection over union with a mask of the same image; 0 if both are empty."""
         top, left = max(self.y, other.y), max(self.x, other.x)
         bottom = max(top, min(self.y + self.height, other.y + other.height))
         right = max(left, min(self.x + self.width, other.x + other.width))
@@ -120,8 +124,8 @@ class Mask(NamedTuple):
         return both / max(1, self.area + other.area - both)
 
 
-def measure(annotation: dict[str, Any]) -> Mask:
-    """What the filters look at in an SA-1B annotation; an empty mask has a box of one pixel."""
+def decode_mask(annotation: dict[str, Any]) -> Mask:
+    """Decode the mask of an SA-1B annotation; an empty mask has a box of one pixel."""
     whole = decode_rle(annotation["segmentation"])
     columns, rows = np.flatnonzero(whole.any(0)), np.flatnonzero(whole.any(1))
     x, right = (columns[0], columns[-1]) if len(columns) else (0, 0)
@@ -133,16 +137,16 @@ def measure(annotation: dict[str, Any]) -> Mask:
         x=int(x),
         y=int(y),
         area=int(pixels.sum()),
-        border=border_share(pixels, int(x), int(y), whole.shape),
+        border=border_fraction(pixels, int(x), int(y), whole.shape),
         predicted_iou=float(annotation["predicted_iou"]),
         stability=float(annotation["stability_score"]),
     )
 
 
-def border_share(pixels: np.ndarray, x: int, y: int, size: tuple[int, ...]) -> float:
-    """Share of the outline pixels of a mask that lie on the border of its image.
+def border_fraction(pixels: np.ndarray, x: int, y: int, size: tuple[int, ...]) -> float:
+    """Compute the fraction of the outline pixels of a mask on the border of its image.
 
-    `pixels` (h, w) bool is the mask's box, whose corner is at (x, y) in the image of `size` (H, W).
+    `pixels` (h, w) bool is the mask's box, with its corner at (x, y) in an image of `size` (H, W).
     An outline pixel has one of its four neighbours outside the mask or the image.
     """
     around = np.pad(pixels, 1)
@@ -154,5 +158,5 @@ def border_share(pixels: np.ndarray, x: int, y: int, size: tuple[int, ...]) -> f
 
 
 def mask_iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two masks (H, W) bool; 0 where both are empty."""
+    """Compute the intersection over union of two masks (H, W) bool; 0 if both are empty."""
     return int((first & second).sum()) / max(1, int((first | second).sum()))

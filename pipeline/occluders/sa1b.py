@@ -1,9 +1,9 @@
-"""The masks that SA-1B (arXiv 2304.02643) already has: a bank without running SAM again.
+"""Stage: read the masks of SA-1B (arXiv 2304.02643), for a bank without running SAM.
 
 An archive of SA-1B holds sa_<n>.jpg and sa_<n>.json: image {image_id, width, height, file_name} and
 annotations [{segmentation: {size, counts}, bbox, area, predicted_iou, stability_score, crop_box,
-point_coords}], with COCO's compressed run lengths. They describe the pixels as the file stores
-them: where its EXIF orientation turns the image, the masks are turned with it.
+point_coords}], with COCO's compressed run lengths. They describe the stored pixels: if the EXIF
+orientation turns the image, the masks are turned with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256
-from pipeline.occluders.images import read_stored, sample, stop_or_list
+from pipeline.occluders.images import read_stored, report_problems, sample
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.rle import decode_rle, encode_rle, uncompress_rle
 from pipeline.options.occluders import SourceOptions
@@ -29,29 +29,29 @@ _SIDEWAYS = (
 )
 
 
-class _Part(BaseModel):
-    """A part of a file that may hold more than is asked for here, which is kept."""
+class _OpenModel(BaseModel):
+    """A model that keeps fields it does not know."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
-class _Image(_Part):
+class _Image(_OpenModel):
     width: int
     height: int
 
 
-class _Segmentation(_Part):
+class _Segmentation(_OpenModel):
     size: tuple[int, int]
     counts: str | list[int]
 
 
-class _Annotation(_Part):
+class _Annotation(_OpenModel):
     segmentation: _Segmentation
     predicted_iou: float
     stability_score: float
 
 
-class _File(_Part):
+class _File(_OpenModel):
     image: _Image
     annotations: list[_Annotation]
 
@@ -59,9 +59,9 @@ class _File(_Part):
 def read_sa1b(images: Path, masks: Path, source: SourceOptions) -> dict[str, Any]:
     """Write SA-1B's own masks below `images` to a file (see pipeline.occluders.masks).
 
-    One image is in memory at a time. Returns what was read. Raises InputError for a folder without
-    SA-1B's files, and for images or annotations that cannot be read, are missing, or do not belong
-    together: all are named, unless `source` says to list them.
+    One image is in memory at a time. Returns the hashes of the sources. Raises InputError for a
+    folder without SA-1B's files and, with all names, for images or annotations that are unreadable,
+    missing or do not match, unless `source` says to list them.
     """
     names = sample(_list_names(images), source.limit, source.seed)
     problems: dict[str, str] = {}
@@ -76,7 +76,7 @@ def read_sa1b(images: Path, masks: Path, source: SourceOptions) -> dict[str, Any
             if (images / name).is_file():
                 line["image"]["sha256"] = sha256(images / name)
             file.write(record_line(line))
-        stop_or_list(problems, source)
+        report_problems(problems, source)
     print(f"{masks}: masks of {len(names) - len(problems)} images")
     return {"sources": {str(images): _hashes(images, names)}}
 
@@ -88,55 +88,55 @@ def _hashes(images: Path, names: list[str]) -> dict[str, str]:
 
 
 def _list_names(folder: Path) -> list[str]:
-    """Names of the images, sorted: of those that lack one of their two files, too."""
+    """List the images, sorted, also those without one of their two files."""
     files = (path for end in ("jpg", "json") for path in folder.rglob(f"sa_*.{end}"))
     names = {path.relative_to(folder).with_suffix(".jpg").as_posix() for path in files}
     if not names:
         raise InputError(
             f"{folder}: expected a folder with SA-1B's sa_<n>.jpg and sa_<n>.json, found none: "
-            "unpack one of its archives and give that folder as occluders.images"
+            "unpack one of its archives and set occluders.images to that folder"
         )
     return sorted(names)
 
 
 def _read_pair(images: Path, number: int, name: str) -> Record:
-    """The masks of one image, checked against its pixels."""
-    image, turn = read_stored(images, name)
+    """Read the masks of one image and check their size against its pixels."""
+    image, transpose = read_stored(images, name)
     height, width = image.shape[:2]
     path = (images / name).with_suffix(".json")
     if not path.is_file():
-        raise InputError(f"{path}: there are no annotations of {name}: fetch the file")
+        raise InputError(f"{path}: no such annotations of {name}: download the file")
     try:
         found = _File.model_validate_json(path.read_bytes())
         size = found.image.height, found.image.width
-        if turn is None or size != _stored_size(turn, (height, width)):
+        if transpose is None or size != _stored_size(transpose, (height, width)):
             _check_size("the image", size, (height, width))
-            turn = None  # the annotations are of the upright image
-        annotations = [_annotation(part, size, turn) for part in found.annotations]
+            transpose = None  # the annotations are of the upright image
+        annotations = [_annotation(part, size, transpose) for part in found.annotations]
     except (ValidationError, InputError) as error:
         reason = str(error).splitlines()
         raise InputError(
-            f"{path}: these are not SA-1B's annotations of {name} ({' '.join(reason[:3])}): "
-            "fetch both files again"
+            f"{path}: expected SA-1B's annotations of {name}, found {' '.join(reason[:3])}: "
+            "download both files again"
         ) from None
     facts = {"image_id": number, "width": width, "height": height, "file_name": name}
     return {"image": facts, "annotations": annotations}
 
 
-def _stored_size(turn: Image.Transpose, upright: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of the stored pixels that `turn` makes an image of size `upright` from."""
-    return (upright[1], upright[0]) if turn in _SIDEWAYS else upright
+def _stored_size(transpose: Image.Transpose, upright: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of the stored pixels of an image of size `upright`."""
+    return (upright[1], upright[0]) if transpose in _SIDEWAYS else upright
 
 
 def _annotation(
-    part: _Annotation, size: tuple[int, int], turn: Image.Transpose | None
+    part: _Annotation, size: tuple[int, int], transpose: Image.Transpose | None
 ) -> dict[str, Any]:
     _check_size("a mask", part.segmentation.size, size)
     plain = uncompress_rle(size, part.segmentation.counts)
-    if turn is None:
+    if transpose is None:
         return part.model_dump() | {"segmentation": plain}
-    upright = np.array(Image.fromarray(decode_rle(plain)).transpose(turn))
-    # these are coordinates of the stored pixels
+    upright = np.array(Image.fromarray(decode_rle(plain)).transpose(transpose))
+    # coordinates of the stored pixels
     rest = part.model_dump(exclude={"bbox", "crop_box", "point_coords"})
     return rest | {"segmentation": encode_rle(upright)}
 

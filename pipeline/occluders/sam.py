@@ -1,4 +1,4 @@
-"""The Segment Anything Model by name, with its weights checked before use."""
+"""Build the Segment Anything Model by name, with verified weights."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _WIDTH = 64  # channels of the image embedding and of the decoder
 
 
 def small_sam() -> Sam:
-    """An untrained SAM of 0.67 M parameters for scenes of a few large objects.
+    """Build an untrained SAM of 0.67 M parameters for scenes of a few large objects.
 
-    Same parts and interface as segment-anything's models: input of 192 px, an image embedding of
-    (64, 12, 12) and low-resolution masks of (48, 48).
+    It has the parts and interface of segment-anything's models: input of 192 px, image embedding
+    (64, 12, 12), low-resolution masks (48, 48).
     """
     grid = SMALL_SIDE // _PATCH
     encoder = ImageEncoderViT(
@@ -70,13 +70,13 @@ BUILDERS: dict[str, Callable[[], Sam]] = {
     "small": small_sam,
     **{name: sam_model_registry[name] for name in OFFICIAL},
 }
-"""Builders of untrained models by the names that the configuration knows."""
+"""Builders of untrained models, by their names in the configuration."""
 
 
 def build_sam(options: SamOptions) -> Sam:
-    """The model of that name with the weights of its checkpoint, in eval mode on the CPU.
+    """Build the model `options.model` with the weights of its checkpoint, in eval mode on the CPU.
 
-    Raises InputError where the file is missing, has another hash or does not fit the model.
+    Raises InputError if the file is missing, has another hash or does not fit the model.
     """
     path = Path(shipped(options.checkpoint))
     _check_file(path, options)
@@ -90,17 +90,17 @@ def _check_file(path: Path, options: SamOptions) -> None:
     name, md5 = OFFICIAL.get(options.model, (None, None))
     if not path.is_file():
         source = (
-            f"give results/downloads/{name} to have it fetched, or get it from the model "
-            "checkpoints of https://github.com/facebookresearch/segment-anything and give its path"
+            f"set it to results/downloads/{name}, which the workflow downloads, or to a file from "
+            "the model checkpoints of https://github.com/facebookresearch/segment-anything"
             if name
             else "restore it from the repository or make it with `snakemake demo_weights`"
         )
-        raise InputError(f"occluders.sam.checkpoint: there is no file {path}: {source}")
+        raise InputError(f"occluders.sam.checkpoint: no such file: {path}: {source}")
     check_hash(path, options.sha256, "occluders.sam.sha256")
     if md5 is not None and (found := _md5(path)) != md5:
         raise InputError(
             f"{path}: expected the MD5 {md5} of the official {name}, found {found}: "
-            "download it again, or set occluders.sam.model to the model that it belongs to"
+            "download it again, or set occluders.sam.model to the model of this file"
         )
 
 

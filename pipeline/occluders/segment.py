@@ -1,4 +1,4 @@
-"""Every object of every image, by SAM's automatic mask generator."""
+"""Stage: segment every image by SAM's automatic mask generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pipeline.device import choose_device
 from pipeline.files import exclusive, sha256, shipped
 from pipeline.occluders.generator import find_masks, make_generator
-from pipeline.occluders.images import check_images, list_images, read_image, sample, stop_or_list
+from pipeline.occluders.images import check_images, list_images, read_image, report_problems, sample
 from pipeline.occluders.journal import Journal
 from pipeline.occluders.masks import Record, record_line, unreadable_record
 from pipeline.occluders.sam import build_sam
@@ -32,15 +32,15 @@ def segment(
 ) -> dict[str, Any]:
     """Write the masks of all images below `images` to a file (see pipeline.occluders.masks).
 
-    One image is in memory at a time. Each line is kept in `checkpoint` as soon as it is made; a job
-    that was killed resumes after it and ends with the same bytes as one that was not. Returns the
-    device and what was read. Raises InputError for a folder without images, images that do not
-    decode (all are named, before any work is done, unless `source` says to list them) and weights
-    that are missing or wrong.
+    One image is in memory at a time. `checkpoint` has the lines so far: a killed job resumes after
+    the last one and ends with the bytes of an uninterrupted one. Returns the device and the hashes
+    of the sources. Raises InputError for a folder without images, for images that do not decode
+    (before SAM runs, with all names, unless `source` says to list them) and for missing or wrong
+    weights.
     """
     names = sample(list_images(images), source.limit, source.seed)
     problems = check_images(images, names)
-    stop_or_list(problems, source)
+    report_problems(problems, source)
     torch.set_flush_denormal(True)
     device = choose_device(compute)
     find = make_generator(build_sam(sam).to(device), generator)
@@ -54,7 +54,7 @@ def segment(
         "code": code_hash("pipeline.occluders.segment"),
         "torch": torch.__version__,
     }
-    with exclusive(masks):  # a job that outlived a killed Snakemake may hold the checkpoint
+    with exclusive(masks):  # a job that outlived a killed Snakemake may still write
         journal = Journal(checkpoint, fingerprint(facts))
         todo = enumerate(names[journal.done :], start=journal.done)
         for number, name in tqdm(

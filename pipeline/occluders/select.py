@@ -1,4 +1,4 @@
-"""Which masks become occluders, and the bank of their cut-outs."""
+"""Stage: filter masks into occluders, and write the bank of their cut-outs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError, some
 from pipeline.files import atomic_file, atomic_folder, sha256, write_json
 from pipeline.occluders.images import read_image, sample
-from pipeline.occluders.masks import Mask, Record, measure, measured_records, read_records
+from pipeline.occluders.masks import (
+    Mask,
+    Record,
+    decode_mask,
+    read_records,
+    records_with_masks,
+)
 from pipeline.options.occluders import BankOptions, FilterOptions
 
 BANK = "bank"
@@ -26,8 +32,8 @@ SUMMARY = "summary.json"
 KEPT = "kept"
 
 
-def judge(masks: list[Mask], filters: FilterOptions) -> list[str]:
-    """The verdict on each mask of one image: `kept`, or the first option that drops it."""
+def filter_verdicts(masks: list[Mask], filters: FilterOptions) -> list[str]:
+    """Return the verdict on each mask of one image: `kept`, or the first option that drops it."""
     verdicts = [_verdict(mask, filters) for mask in masks]
     best_first = sorted(
         (i for i, verdict in enumerate(verdicts) if verdict == KEPT),
@@ -44,8 +50,8 @@ def judge(masks: list[Mask], filters: FilterOptions) -> list[str]:
 
 def _verdict(mask: Mask, filters: FilterOptions) -> str:
     failed = {
-        "min_area": mask.share < filters.min_area or mask.area == 0,
-        "max_area": mask.share > filters.max_area,
+        "min_area": mask.area_fraction < filters.min_area or mask.area == 0,
+        "max_area": mask.area_fraction > filters.max_area,
         "max_aspect": mask.aspect > filters.max_aspect,
         "max_border": mask.border > filters.max_border,
         "predicted_iou": mask.predicted_iou < filters.predicted_iou,
@@ -55,13 +61,13 @@ def _verdict(mask: Mask, filters: FilterOptions) -> str:
 
 
 def cut_out(image: np.ndarray, mask: Mask) -> np.ndarray:
-    """The object alone, (h, w, 4) uint8 RGBA: transparent and black outside the mask."""
+    """Cut out an object, (h, w, 4) uint8 RGBA: transparent and black outside the mask."""
     inside = mask.pixels[..., None]
     return np.concatenate([image[mask.box] * inside, inside * np.uint8(255)], axis=2)
 
 
 def shrink(cutout: np.ndarray, longest: int | None) -> np.ndarray:
-    """A cut-out (h, w, 4) uint8 whose longer side is at most `longest` pixels; None: as it is."""
+    """Scale a cut-out (h, w, 4) uint8 down to a longer side of `longest` pixels; None: any side."""
     height, width = cutout.shape[:2]
     if longest is None or max(height, width) <= longest:
         return cutout
@@ -74,16 +80,16 @@ def shrink(cutout: np.ndarray, longest: int | None) -> np.ndarray:
 def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> dict[str, Any]:
     """Cut the masks that pass all filters out of their images into a bank.
 
-    The bank holds shards of PNG cut-outs, their index,
-    table.csv with every mask (its image, box and area in pixels, shape, quality and verdict) and
-    summary.json: {images, unreadable: {image: why}, masks, kept, dropped: {option: masks}}. The
-    masks are judged before any image is opened, and then cut out of one image at a time. Returns
-    what was read. Raises InputError for a bank that is too small, with what each filter dropped,
-    for masks that do not belong to the images and for images that were changed since.
+    The bank holds shards of PNG cut-outs, their index, table.csv with every mask (image, box and
+    area in pixels, shape, quality, verdict) and summary.json: {images, unreadable: {image: reason},
+    masks, kept, dropped: {option: masks}}. All masks are filtered before any image is opened, and
+    one image is in memory at a time. Returns the hashes of the sources. Raises InputError for too
+    few occluders (with the number that each filter dropped), for masks of other images and for
+    images that have changed since.
     """
     hashes = _image_hashes(masks)
     _check_unchanged(images, hashes)
-    table, summary = _judge_all(masks, options)
+    table, summary = _filter_all(masks, options)
     if summary["kept"] < options.minimum:
         raise InputError(_too_few(masks, summary, options.minimum))
     with atomic_folder(bank) as folder:
@@ -94,56 +100,58 @@ def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> dict[
             pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
         write_json(folder / SUMMARY, summary)
         write_index(folder, rows)
-    print(f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_losses(summary)}")
+    print(
+        f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_describe_dropped(summary)}"
+    )
     return {"sources": {str(images): hashes}}
 
 
 def _image_hashes(masks: Path) -> dict[str, str]:
-    """SHA-256 of each image that was there when its masks were made, by name."""
+    """Return the SHA-256 of each image when its masks were made, by name."""
     images = (record["image"] for record in read_records(masks))
     return {image["file_name"]: image["sha256"] for image in images if "sha256" in image}
 
 
 def _check_unchanged(images: Path, hashes: dict[str, str]) -> None:
-    """The images must be those that the masks are of."""
+    """Raise InputError if an image has changed since its masks were made."""
     changed = [images / name for name, found in hashes.items() if sha256(images / name) != found]
     if changed:
         raise InputError(
-            f"{some(changed)}: changed since its masks were made: put it back, or make the masks "
-            "again"
+            f"{some(changed)}: changed since its masks were made: restore it, or run the "
+            "segmentation again"
         )
 
 
-def _judge_all(masks: Path, options: BankOptions) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows of the table and the summary."""
+def _filter_all(masks: Path, options: BankOptions) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the rows of the table and the summary."""
     table: list[dict[str, Any]] = []
     unreadable: dict[str, str] = {}
     images = 0
-    for record, found in measured_records(masks):
+    for record, found in records_with_masks(masks):
         images += 1
         if "unreadable" in record:
             unreadable[record["image"]["file_name"]] = record["unreadable"]
-        verdicts = judge(found, options.filters)
+        verdicts = filter_verdicts(found, options.filters)
         for number, (mask, verdict) in enumerate(zip(found, verdicts, strict=True)):
             table.append(_row(_key(record, number), record["image"]["file_name"], mask, verdict))
-    _sample_kept(table, options)
+    _apply_maximum(table, options)
     counts = Counter(row["verdict"] for row in table)
     kept = counts.pop(KEPT, 0)
     summary = {"images": images, "unreadable": unreadable, "masks": len(table), "kept": kept}
     return table, summary | {"dropped": dict(counts.most_common())}
 
 
-def _sample_kept(table: list[dict[str, Any]], options: BankOptions) -> None:
-    """Drop what `maximum` does not leave room for, drawn from all the kept masks."""
+def _apply_maximum(table: list[dict[str, Any]], options: BankOptions) -> None:
+    """Keep a random sample of `maximum` of the kept masks; drop the others."""
     kept = [row for row in table if row["verdict"] == KEPT]
-    drawn = {row["key"] for row in sample(kept, options.maximum, options.seed)}
+    sampled = {row["key"] for row in sample(kept, options.maximum, options.seed)}
     for row in kept:
-        if row["key"] not in drawn:
+        if row["key"] not in sampled:
             row["verdict"] = "maximum"
 
 
 def _samples(images: Path, masks: Path, kept: set[str], longest: int | None) -> Iterator[Sample]:
-    """The cut-outs with the keys `kept`, in the order of the file of masks."""
+    """Yield the cut-outs with the keys `kept`, in the order of the masks."""
     for record in read_records(masks):
         keys = {_key(record, i): i for i in range(len(record["annotations"]))}
         chosen = {key: i for key, i in keys.items() if key in kept}
@@ -151,7 +159,7 @@ def _samples(images: Path, masks: Path, kept: set[str], longest: int | None) -> 
             continue
         image = _read_image(images, masks, record)
         for key, i in chosen.items():
-            pixels = shrink(cut_out(image, measure(record["annotations"][i])), longest)
+            pixels = shrink(cut_out(image, decode_mask(record["annotations"][i])), longest)
             yield Sample(key, "png", _png(pixels), {"image": record["image"]["file_name"]})
 
 
@@ -160,7 +168,7 @@ def _key(record: Record, number: int) -> str:
 
 
 def _read_image(images: Path, masks: Path, record: Record) -> np.ndarray:
-    """The image of a record, (H, W, 3) uint8: it must have the size that was segmented."""
+    """Read the image of a record, (H, W, 3) uint8; InputError if its size has changed."""
     facts = record["image"]
     image = read_image(images, facts["file_name"])
     if image.shape[:2] != (facts["height"], facts["width"]):
@@ -194,22 +202,22 @@ def _png(pixels: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-def _losses(summary: dict[str, Any]) -> str:
-    """What was dropped by which option, and how many images gave nothing."""
-    dropped = ", ".join(f"{name} {count}" for name, count in summary["dropped"].items())
-    lost = f"dropped by {dropped}" if dropped else "no filter dropped any"
-    bad = summary["unreadable"]
-    return lost + (f"; {len(bad)} of {summary['images']} images unreadable" if bad else "")
+def _describe_dropped(summary: dict[str, Any]) -> str:
+    """Say how many masks each option dropped, and how many images were unreadable."""
+    counts = ", ".join(f"{name} {count}" for name, count in summary["dropped"].items())
+    text = f"dropped by {counts}" if counts else "no filter dropped any"
+    unreadable = len(summary["unreadable"])
+    return text + (f"; {unreadable} of {summary['images']} images unreadable" if unreadable else "")
 
 
 def _too_few(masks: Path, summary: dict[str, Any], minimum: int) -> str:
     dropped = [name for name in summary["dropped"] if name != "maximum"]
-    cure = (
+    advice = (
         f"loosen occluders.filters.{dropped[0]}, or give more images"
         if dropped
         else "give more images, or loosen occluders.generator"
     )
     return (
         f"{masks}: expected at least {minimum} occluders (occluders.minimum), found "
-        f"{summary['kept']} among {summary['masks']} masks; {_losses(summary)}: {cure}"
+        f"{summary['kept']} among {summary['masks']} masks; {_describe_dropped(summary)}: {advice}"
     )

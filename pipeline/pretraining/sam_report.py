@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from pipeline.files import sha256, write_json
 from pipeline.occluders.generator import find_masks, make_generator
-from pipeline.occluders.masks import mask_iou, measure
+from pipeline.occluders.masks import decode_mask, mask_iou
 from pipeline.occluders.sam import build_sam
-from pipeline.occluders.select import KEPT, judge
+from pipeline.occluders.select import KEPT, filter_verdicts
 from pipeline.options.occluders import OccluderOptions, SamOptions
 from pipeline.pretraining.sam_scenes import HELD_OUT, RENDERED_SIDE
 from pipeline.world.scenes import Scene, SceneMaker
@@ -43,9 +43,9 @@ def report_sam(
     for index in tqdm(range(scenes), "report SAM", mininterval=5, dynamic_ncols=True):
         scene = render(index)
         objects = _objects(scene)
-        masks = [measure(annotation) for annotation in find_masks(generator, scene.image)]
-        verdicts = judge(masks, options.filters)
-        kept = [m.whole() for m, verdict in zip(masks, verdicts, strict=True) if verdict == KEPT]
+        masks = [decode_mask(annotation) for annotation in find_masks(generator, scene.image)]
+        verdicts = filter_verdicts(masks, options.filters)
+        kept = [m.full() for m, verdict in zip(masks, verdicts, strict=True) if verdict == KEPT]
         rng = np.random.default_rng([HELD_OUT, seed, index, 1])
         found.append(_compare(kept, objects) | _ask_points(predictor, scene, objects, rng))
     figures: dict[str, Any] = {

@@ -202,7 +202,7 @@ def test_heads_are_float32_after_a_bfloat16_backbone() -> None:
 
 def test_width_that_16_does_not_divide_is_refused() -> None:
     backbone = BackboneOptions(name="vit_tiny_patch16_224", embed_dim=24, depth=1, num_heads=2)
-    with pytest.raises(InputError, match="width is 24"):
+    with pytest.raises(InputError, match="found 24"):
         build_model(RunOptions(backbone=backbone), 3, pretrained=False)
     plain = RunOptions(backbone=backbone, model=ModelOptions(fusion="none"))
     assert build_model(plain, 3, pretrained=False).blended_neck.num_features == 96

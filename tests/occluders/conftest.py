@@ -16,7 +16,7 @@ def shapes() -> dict[int, list[np.ndarray]]:
     rng = np.random.default_rng(5)
     found = {}
     for number, size in ((1, (50, 70)), (10, (64, 40)), (2, (33, 90)), (560, (48, 48))):
-        found[number] = [rng.random(size) < share for share in (0.3, 0.9)]
+        found[number] = [rng.random(size) < fraction for fraction in (0.3, 0.9)]
         found[number][0][0, 0] = True
     return found
 

@@ -11,7 +11,7 @@ from pipeline.options.occluders import GeneratorOptions
 
 
 @pytest.mark.parametrize("threshold", [0.01, 0.3, 0.99])
-def test_masks_are_those_of_the_stock_generator(threshold: float) -> None:
+def test_masks_equal_those_of_the_original_generator(threshold: float) -> None:
     torch.manual_seed(0)
     sam = small_sam().eval()
     last = sam.mask_decoder.iou_prediction_head.layers[-1]

@@ -1,4 +1,4 @@
-"""However many images there are, one of them is in memory."""
+"""The stages hold one image in memory at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.occluders.images import check_images, list_images
-from pipeline.occluders.masks import measured_records
+from pipeline.occluders.masks import records_with_masks
 from pipeline.occluders.sa1b import read_sa1b
 from pipeline.occluders.select import select
 from pipeline.options.occluders import BankOptions, FilterOptions, SourceOptions
@@ -22,7 +22,7 @@ IMAGE = 3 * SIDE**2
 
 
 def bars(count: int) -> list[np.ndarray]:
-    """Small masks that do not overlap, as large as an image when they are decoded."""
+    """Make disjoint masks, small bars each, in images of full size."""
     masks = [np.zeros((SIDE, SIDE), bool) for _ in range(count)]
     for i, mask in enumerate(masks):
         mask[20 + 15 * i : 30 + 15 * i, 20:280] = True
@@ -34,7 +34,7 @@ MakeImages = Callable[[str, int, int], Path]
 
 @pytest.fixture
 def make_images(tmp_path: Path) -> MakeImages:
-    """A folder of images, with so many masks each."""
+    """Make a folder of `count` images with `masks` masks each."""
 
     def make(name: str, count: int, masks: int) -> Path:
         (tmp_path / name).mkdir()
@@ -46,7 +46,7 @@ def make_images(tmp_path: Path) -> MakeImages:
 
 
 def peak(action: Callable[[], object]) -> int:
-    """The most bytes that Python and numpy held at a time."""
+    """Return the peak memory of Python and numpy in bytes."""
     tracemalloc.start()
     try:
         action()
@@ -69,11 +69,15 @@ def cut(images: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", [check, read, cut])
-def test_ten_images_need_no_more_memory_than_two(
+def test_memory_does_not_grow_with_the_number_of_images(
     stage: Callable[[Path], None], make_images: MakeImages
 ) -> None:
     peaks = []
-    for name, count in (("first", 1), ("few", 2), ("many", 10)):  # the first loads what is lazy
+    for name, count in (
+        ("first", 1),
+        ("few", 2),
+        ("many", 10),
+    ):  # the first one triggers lazy imports
         images = make_images(name, count, 1)
         read(images)
         peaks.append(peak(lambda images=images: stage(images)))
@@ -82,15 +86,15 @@ def test_ten_images_need_no_more_memory_than_two(
     assert many < few + IMAGE / 2
 
 
-def test_the_masks_of_an_image_are_held_as_their_boxes(make_images: MakeImages) -> None:
+def test_decoded_masks_hold_their_boxes_only(make_images: MakeImages) -> None:
     images = make_images("images", 1, 30)
     read(images)
-    [(_, masks)] = measured_records(images.with_suffix(".jsonl"))
+    [(_, masks)] = records_with_masks(images.with_suffix(".jsonl"))
     assert sum(mask.pixels.nbytes for mask in masks) == 30 * 10 * 260
     assert all(mask.pixels.base is None for mask in masks)
 
 
-def test_large_images_are_named(make_images: MakeImages, monkeypatch, capsys) -> None:
+def test_large_images_give_a_warning(make_images: MakeImages, monkeypatch, capsys) -> None:
     monkeypatch.setattr("pipeline.occluders.images.LARGE", IMAGE // 3 - 1)
     images = make_images("large", 1, 1)
     assert check_images(images, list_images(images)) == {}

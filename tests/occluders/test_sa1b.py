@@ -1,4 +1,4 @@
-"""A bank from SA-1B's own masks: without SAM, and with every bad file named."""
+"""A bank from SA-1B's own masks, without SAM; every invalid file is named."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def make_bank(sa1b: Path, folder: Path, minimum: int) -> None:
     select(sa1b, *paths, BankOptions(minimum=minimum, filters=ALL))
 
 
-def test_the_masks_are_those_of_the_files(
+def test_masks_equal_those_of_the_files(
     sa1b: Path, shapes: dict[int, list[np.ndarray]], tmp_path: Path
 ) -> None:
     (sa1b / "readme.txt").write_text("not a part of it")
@@ -51,7 +51,7 @@ def test_the_masks_are_those_of_the_files(
             assert all(annotation[key] == source[key] for key in rest)
 
 
-def test_they_become_a_bank_without_sam(
+def test_masks_become_a_bank_without_sam(
     sa1b: Path, shapes: dict[int, list[np.ndarray]], tmp_path: Path
 ) -> None:
     read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
@@ -78,15 +78,15 @@ def set_counts(counts: Any) -> Callable[[dict[str, Any]], Any]:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "no json": (lambda f: (f / "sa_10.json").unlink(), r"sa_10\.json: there are no annotations"),
-    "no image": (lambda f: (f / "sa_10.jpg").unlink(), r"sa_10\.jpg: there is no such image"),
+    "no json": (lambda f: (f / "sa_10.json").unlink(), r"sa_10\.json: no such annotations"),
+    "no image": (lambda f: (f / "sa_10.jpg").unlink(), r"sa_10\.jpg: no such image"),
     "cut image": (
         lambda f: (f / "sa_10.jpg").write_bytes((f / "sa_10.jpg").read_bytes()[:300]),
         r"sa_10\.jpg: expected a whole",
     ),
     "cut json": (
         lambda f: (f / "sa_10.json").write_text((f / "sa_10.json").read_text()[:300]),
-        r"sa_10\.json: these are not SA-1B's annotations of sa_10\.jpg \(.*JSON",
+        r"sa_10\.json: expected SA-1B's annotations of sa_10\.jpg, found .*JSON",
     ),
     "other image": (
         lambda f: edit(f / "sa_10.json", lambda r: r["image"].update(width=41)),
@@ -108,12 +108,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_bad_file_stops_or_is_listed_with_what_is_wrong(
+def test_invalid_file_stops_or_is_listed_with_the_reason(
     name: str, sa1b: Path, tmp_path: Path
 ) -> None:
-    damage, said = DAMAGE[name]
+    damage, message = DAMAGE[name]
     damage(sa1b)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
     assert not list(tmp_path.glob("*masks*"))
     read_sa1b(sa1b, tmp_path / "masks", LIST)
@@ -124,14 +124,14 @@ def test_a_bad_file_stops_or_is_listed_with_what_is_wrong(
     assert str(tmp_path) not in summary["unreadable"]["sa_10.jpg"]
 
 
-def test_all_bad_files_are_named_at_once(sa1b: Path, tmp_path: Path) -> None:
+def test_all_invalid_files_are_named_at_once(sa1b: Path, tmp_path: Path) -> None:
     (sa1b / "sa_1.json").unlink()
     (sa1b / "sa_560.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"(?s)sa_1\.json.*sa_560\.jpg.*on_corrupt: list"):
         read_sa1b(sa1b, tmp_path / "masks", SourceOptions())
 
 
-def test_the_limit_draws_some_of_the_images(sa1b: Path, tmp_path: Path) -> None:
+def test_limit_samples_the_images(sa1b: Path, tmp_path: Path) -> None:
     names = {}
     for limit in (2, 3, 100):
         read_sa1b(sa1b, tmp_path / "masks", SourceOptions(limit=limit, seed=1))
@@ -140,7 +140,7 @@ def test_the_limit_draws_some_of_the_images(sa1b: Path, tmp_path: Path) -> None:
     assert set(names[2]) < set(names[3]) < set(names[100])
 
 
-def test_a_folder_that_is_not_sa1b_is_an_error(tmp_path: Path) -> None:
+def test_folder_without_sa1b_files_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "sa_000000.tar"):
         with pytest.raises(InputError, match="expected a folder with SA-1B's"):
             read_sa1b(folder, tmp_path / "masks", SourceOptions())

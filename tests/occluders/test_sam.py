@@ -24,7 +24,7 @@ def small(path: Path, digest: str | None = None) -> SamOptions:
     return SamOptions(model="small", checkpoint=str(path), sha256=digest)
 
 
-def test_the_small_sam_has_the_parts_and_shapes_of_segment_anything(checkpoint: Path) -> None:
+def test_small_sam_has_the_interface_of_segment_anything(checkpoint: Path) -> None:
     sam = build_sam(small(checkpoint))
     image = {"image": torch.zeros(3, 192, 144), "original_size": (200, 150)}
     points = {"point_coords": torch.ones(5, 1, 2), "point_labels": torch.ones(5, 1)}
@@ -58,14 +58,14 @@ def test_a_missing_checkpoint_names_its_source(model: str, name: str, tmp_path: 
         build_sam(options)
 
 
-def test_a_wrong_hash_is_refused_and_the_right_one_accepted(checkpoint: Path) -> None:
+def test_only_the_configured_hash_is_accepted(checkpoint: Path) -> None:
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     build_sam(small(checkpoint, digest))
     with pytest.raises(InputError, match=f"found {digest}"):
         build_sam(small(checkpoint, "0" * 64))
 
 
-def test_an_official_model_takes_only_its_published_file(checkpoint: Path) -> None:
+def test_official_model_accepts_only_its_published_file(checkpoint: Path) -> None:
     with pytest.raises(InputError, match="01ec64d29a2fca3f0661936605ae66f8"):
         build_sam(SamOptions(model="vit_b", checkpoint=str(checkpoint)))
 
@@ -85,7 +85,7 @@ def test_every_key_that_does_not_fit_is_listed(checkpoint: Path, tmp_path: Path)
 
 
 class Trap:
-    """Unpickling it makes a file."""
+    """Unpickling this object creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -102,15 +102,15 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_a_file_that_is_no_checkpoint_is_named(suffix: str, tmp_path: Path) -> None:
+def test_invalid_checkpoint_is_named(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"broken.{suffix}"
     path.write_bytes(b"not weights at all")
     with pytest.raises(InputError, match="broken"):
         build_sam(small(path))
 
 
-def test_a_prefix_of_all_names_is_removed(tmp_path: Path) -> None:
-    """As of a network that was trained on several GPUs."""
+def test_common_prefix_is_removed(tmp_path: Path) -> None:
+    """As in weights of a network trained on several GPUs."""
     torch.manual_seed(3)
     state = small_sam().state_dict()
     prefixed = {f"module.{name}": value for name, value in state.items()}

@@ -31,7 +31,7 @@ def sam(tmp_path_factory: pytest.TempPathFactory) -> SamOptions:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Two small scenes, out of order and at two depths, and a file that is no image."""
+    """Two small images at two depths, and a file that is not an image."""
     folder = tmp_path / "images"
     (folder / "a").mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -74,9 +74,7 @@ def test_the_same_images_give_the_same_bytes(images: Path, sam: SamOptions, tmp_
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_an_image_without_masks_keeps_its_line(
-    images: Path, sam: SamOptions, tmp_path: Path
-) -> None:
+def test_image_without_masks_has_a_line(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     strict = GeneratorOptions(points_per_side=2, predicted_iou=1.0, stability=1.0)
     run(images, tmp_path / "masks.jsonl", sam, strict)
     assert [record["annotations"] for record in records(tmp_path / "masks.jsonl")] == [[], []]

@@ -1,4 +1,4 @@
-"""A segmentation that was killed goes on where it was, and ends with the same bytes."""
+"""A killed segmentation resumes where it was, and ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sam(tmp_path: Path) -> SamOptions:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Eight small images, and one that is none."""
+    """Eight small images, and one broken file."""
     (tmp_path / "images").mkdir()
     rng = np.random.default_rng(0)
     for number in range(COUNT):
@@ -62,7 +62,7 @@ def run(folder: Path, images: Path, sam: SamOptions, generator: GeneratorOptions
 def start_until_lines(
     warm: Path, folder: Path, images: Path, sam: SamOptions, lines: int
 ) -> subprocess.Popen[bytes]:
-    """Run the stage in a process of its own, which has kept so many lines when this returns."""
+    """Start the stage in a process; return when its journal has `lines` lines."""
     options = {"sam": sam, "generator": LOOSE, "compute": CPU, "source": LIST}
     words = [str(warm / "python"), "-m", "pipeline.launcher", "pipeline.occluders.segment:segment"]
     words += ["--images", str(images)]
@@ -80,13 +80,13 @@ def start_until_lines(
 def kill_after_lines(warm: Path, folder: Path, images: Path, sam: SamOptions, lines: int) -> None:
     with start_until_lines(warm, folder, images, sam, lines) as child:
         child.kill()
-        child.communicate()  # up to the end of all that can print, its fork too
+        child.communicate()  # waits for its fork too
     assert child.returncode == -signal.SIGKILL, "the child ended before it was killed"
 
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the images that SAM is run on, as it goes."""
+    """Record the numbers of the images that SAM runs on."""
     numbers: list[int] = []
     real = stage._segment_image
 
@@ -98,7 +98,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return numbers
 
 
-def test_a_killed_job_goes_on_to_the_same_bytes(
+def test_killed_job_resumes_to_the_same_bytes(
     images: Path, sam: SamOptions, tmp_path: Path, seen: list[int], warm: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -113,10 +113,10 @@ def test_a_killed_job_goes_on_to_the_same_bytes(
     assert seen == [number for number in range(done, COUNT + 1) if number != 4]
 
 
-def test_a_job_that_outlived_its_workflow_is_waited_for(
+def test_second_job_waits_for_the_first(
     images: Path, sam: SamOptions, tmp_path: Path, capfd: pytest.CaptureFixture[str], warm: Path
 ) -> None:
-    """Two at once on the same checkpoint: neither sees the other's lines half-written."""
+    """Two jobs use the same journal: neither reads the other's incomplete lines."""
     for number in range(3, COUNT):
         (images / f"{number}.png").unlink()
     expected = run(tmp_path / "whole", images, sam, LOOSE)
@@ -129,7 +129,7 @@ def test_a_job_that_outlived_its_workflow_is_waited_for(
 
 @pytest.fixture
 def stopped(images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]) -> Path:
-    """A folder with the checkpoint of a job that was stopped after three images."""
+    """A folder with the journal of a job that stopped after three images."""
     folder = tmp_path / "stopped"
     real = stage._segment_image
 
@@ -147,19 +147,21 @@ def stopped(images: Path, sam: SamOptions, tmp_path: Path, seen: list[int]) -> P
     return folder
 
 
-@pytest.mark.parametrize("torn", [b'{"image": {"image_id": 3, "wid', b"\0" * 64 + b"\n", b"{}"])
-def test_a_torn_last_line_is_made_again(
-    stopped: Path, images: Path, sam: SamOptions, tmp_path: Path, seen: list[int], torn: bytes
+@pytest.mark.parametrize(
+    "incomplete", [b'{"image": {"image_id": 3, "wid', b"\0" * 64 + b"\n", b"{}"]
+)
+def test_incomplete_last_line_is_made_again(
+    stopped: Path, images: Path, sam: SamOptions, tmp_path: Path, seen: list[int], incomplete: bytes
 ) -> None:
     with open(stopped / "checkpoint", "ab") as file:
-        file.write(torn)
+        file.write(incomplete)
     found = run(stopped, images, sam)
     assert seen[0] == 3
     assert found == run(tmp_path / "whole", images, sam)
 
 
 @pytest.mark.parametrize("change", ["generator", "checkpoint", "image", "header"])
-def test_the_state_of_another_job_is_not_taken_up(
+def test_journal_of_another_job_is_ignored(
     stopped: Path, images: Path, sam: SamOptions, seen: list[int], change: str
 ) -> None:
     generator = QUICK
@@ -176,7 +178,7 @@ def test_the_state_of_another_job_is_not_taken_up(
     assert seen[0] == 0
 
 
-def test_a_broken_image_is_listed_on_its_line_or_stops(
+def test_broken_image_is_listed_on_its_line_or_stops(
     images: Path, sam: SamOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records = [json.loads(line) for line in run(tmp_path, images, sam).splitlines()]
@@ -191,7 +193,7 @@ def test_a_broken_image_is_listed_on_its_line_or_stops(
         segment(images, *paths, sam, QUICK, CPU, SourceOptions())
 
 
-def test_the_limit_draws_some_of_the_images(images: Path, sam: SamOptions, tmp_path: Path) -> None:
+def test_limit_samples_the_images(images: Path, sam: SamOptions, tmp_path: Path) -> None:
     names = {}
     for limit, seed in ((3, 0), (5, 0), (3, 1)):
         source = SourceOptions(limit=limit, seed=seed, on_corrupt="list")

@@ -14,9 +14,9 @@ from pipeline.data.shards import write_index
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.occluders.bank import load_bank
-from pipeline.occluders.masks import mask_iou, measure
+from pipeline.occluders.masks import decode_mask, mask_iou
 from pipeline.occluders.rle import decode_rle
-from pipeline.occluders.select import judge, select, shrink
+from pipeline.occluders.select import filter_verdicts, select, shrink
 from pipeline.options.occluders import BankOptions, FilterOptions
 
 FILTERS = FilterOptions()
@@ -69,60 +69,63 @@ def images(tmp_path: Path) -> Path:
 
 def write_masks(path: Path, annotations: list[dict], width: int = WIDTH) -> Path:
     facts = {"image_id": 0, "width": width, "height": HEIGHT, "file_name": "scene.png"}
-    picture = path.parent / "images" / "scene.png"
-    facts |= {"sha256": sha256(picture)} if picture.is_file() else {}
+    image = path.parent / "images" / "scene.png"
+    facts |= {"sha256": sha256(image)} if image.is_file() else {}
     path.write_text(json.dumps({"image": facts, "annotations": annotations}) + "\n")
     return path
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_filter_drops_its_case_and_its_option_lets_it_pass(name: str) -> None:
-    masks = [measure(annotation) for annotation in (CASES[name], annotate(GOOD))]
-    assert judge(masks, FILTERS) == [name, "kept"]
+def test_each_filter_drops_its_case_unless_loosened(name: str) -> None:
+    masks = [decode_mask(annotation) for annotation in (CASES[name], annotate(GOOD))]
+    assert filter_verdicts(masks, FILTERS) == [name, "kept"]
     looser = FILTERS.model_copy(update={name: LOOSER[name]})
-    assert judge(masks, looser) == ["kept", "kept"]
+    assert filter_verdicts(masks, looser) == ["kept", "kept"]
 
 
-def test_the_better_of_two_duplicates_is_kept_wherever_it_stands() -> None:
+def test_better_of_two_duplicates_is_kept_in_any_order() -> None:
     worse, better = annotate(GOOD, 0.85), annotate(rectangle(10, 10, 20, 21), 0.95)
     for masks, verdicts in (
         ([worse, better], ["duplicate_iou", "kept"]),
         ([better, worse], ["kept", "duplicate_iou"]),
     ):
-        assert judge([measure(mask) for mask in masks], FILTERS) == verdicts
+        assert filter_verdicts([decode_mask(mask) for mask in masks], FILTERS) == verdicts
 
 
-def test_a_mask_that_was_dropped_has_no_duplicates() -> None:
+def test_dropped_mask_makes_no_duplicates() -> None:
     unstable, good = annotate(GOOD, 0.95, stability=0.1), annotate(GOOD, 0.85)
-    assert judge([measure(unstable), measure(good)], FILTERS) == ["stability", "kept"]
+    assert filter_verdicts([decode_mask(unstable), decode_mask(good)], FILTERS) == [
+        "stability",
+        "kept",
+    ]
 
 
 def test_an_empty_mask_is_never_kept() -> None:
-    empty = measure(annotate(np.zeros((HEIGHT, WIDTH), bool)))
-    assert judge([empty], FILTERS.model_copy(update={"min_area": 0.0})) == ["min_area"]
+    empty = decode_mask(annotate(np.zeros((HEIGHT, WIDTH), bool)))
+    assert filter_verdicts([empty], FILTERS.model_copy(update={"min_area": 0.0})) == ["min_area"]
 
 
-def test_border_share_is_that_of_a_plain_walk_along_the_outline() -> None:
+def test_border_fraction_equals_a_plain_loop_over_the_outline() -> None:
     mask = rectangle(0, 40, 30, 20) | rectangle(20, 30, 25, 15)
     outline = border = 0
     for y, x in np.argwhere(mask):
         around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
         outside = [not (0 <= b < HEIGHT and 0 <= a < WIDTH) for b, a in around]
-        free = [out or not mask[place] for out, place in zip(outside, around, strict=True)]
+        free = [out or not mask[pixel] for out, pixel in zip(outside, around, strict=True)]
         outline, border = outline + any(free), border + any(outside)
-    assert measure(annotate(mask)).border == border / outline
-    assert measure(annotate(GOOD)).border == 0
-    assert measure(annotate(np.ones((HEIGHT, WIDTH), bool))).border == 1
+    assert decode_mask(annotate(mask)).border == border / outline
+    assert decode_mask(annotate(GOOD)).border == 0
+    assert decode_mask(annotate(np.ones((HEIGHT, WIDTH), bool))).border == 1
 
 
-def test_boxes_alone_give_the_overlap_of_whole_masks() -> None:
+def test_iou_of_boxes_equals_that_of_full_masks() -> None:
     rng = np.random.default_rng(2)
     corners = rng.integers(0, [[WIDTH - 30, HEIGHT - 30]], (12, 2))
     whole = [rectangle(x, y, 30, 30) & (rng.random((HEIGHT, WIDTH)) < 0.6) for x, y in corners]
     whole.append(np.zeros((HEIGHT, WIDTH), bool))
-    masks = [measure(annotate(mask)) for mask in whole]
+    masks = [decode_mask(annotate(mask)) for mask in whole]
     for first, mask in zip(whole, masks, strict=True):
-        np.testing.assert_array_equal(mask.whole(), first)
+        np.testing.assert_array_equal(mask.full(), first)
         for second, other in zip(whole, masks, strict=True):
             assert mask.iou(other) == mask_iou(first, second)
 
@@ -134,7 +137,7 @@ def test_run_lengths_decode_to_the_mask(corner: bool) -> None:
     np.testing.assert_array_equal(decode_rle(annotate(mask)["segmentation"]), mask)
 
 
-def test_the_bank_holds_what_the_masks_cut_out(images: Path, tmp_path: Path) -> None:
+def test_bank_holds_the_cut_outs_of_kept_masks(images: Path, tmp_path: Path) -> None:
     disc = np.hypot(*np.indices((HEIGHT, WIDTH)) - np.array([30, 60])[:, None, None]) < 12
     masks = write_masks(tmp_path / "masks", [annotate(GOOD), CASES["stability"], annotate(disc)])
     select(images, masks, tmp_path / "bank", BankOptions(minimum=2))
@@ -164,7 +167,7 @@ def test_the_same_masks_give_the_same_bank(images: Path, tmp_path: Path) -> None
     assert content[0] == content[1]
 
 
-def test_too_few_says_what_each_filter_dropped_and_leaves_the_old_bank(
+def test_too_few_occluders_are_an_error_and_the_old_bank_stays(
     images: Path, tmp_path: Path
 ) -> None:
     bank = tmp_path / "bank"
@@ -202,13 +205,13 @@ def test_masks_of_other_images_are_refused(images: Path, tmp_path: Path) -> None
         {"bbox": [0, 0, 1, 1]},
     ],
 )
-def test_a_line_that_is_no_record_is_named(images: Path, tmp_path: Path, broken: dict) -> None:
+def test_invalid_line_is_named(images: Path, tmp_path: Path, broken: dict) -> None:
     masks = write_masks(tmp_path / "masks", [broken | {"predicted_iou": 1, "stability_score": 1}])
     with pytest.raises(InputError, match="masks: line 1"):
         select(images, masks, tmp_path / "bank", BankOptions(minimum=1))
 
 
-def test_a_missing_or_emptied_bank_is_an_error(tmp_path: Path) -> None:
+def test_missing_or_empty_bank_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         load_bank(tmp_path)
     write_index(tmp_path, [])
@@ -216,20 +219,18 @@ def test_a_missing_or_emptied_bank_is_an_error(tmp_path: Path) -> None:
         load_bank(tmp_path)
 
 
-def many(count: int) -> list[dict]:
+def separate_masks(count: int) -> list[dict]:
     """Masks that pass all filters and do not overlap."""
-    places = [(x, y) for y in range(2, 50, 12) for x in range(2, 70, 12)]
-    return [annotate(rectangle(x, y, 8, 8)) for x, y in places[:count]]
+    corners = [(x, y) for y in range(2, 50, 12) for x in range(2, 70, 12)]
+    return [annotate(rectangle(x, y, 8, 8)) for x, y in corners[:count]]
 
 
 def verdicts(bank: Path) -> list[str]:
     return pd.read_csv(bank / "table.csv")["verdict"].tolist()
 
 
-def test_no_more_than_the_maximum_are_kept_by_a_draw_of_the_seed(
-    images: Path, tmp_path: Path
-) -> None:
-    masks = write_masks(tmp_path / "masks", [CASES["stability"], *many(12)])
+def test_maximum_keeps_a_random_sample(images: Path, tmp_path: Path) -> None:
+    masks = write_masks(tmp_path / "masks", [CASES["stability"], *separate_masks(12)])
     found = {}
     for maximum, seed in ((4, 0), (6, 0), (4, 1), (12, 0), (99, 0), (None, 0)):
         options = BankOptions(minimum=1, maximum=maximum, seed=seed)
@@ -245,11 +246,11 @@ def test_no_more_than_the_maximum_are_kept_by_a_draw_of_the_seed(
     assert found[12, 0] == found[99, 0] == found[None, 0]
 
 
-def test_the_summary_says_what_became_of_images_and_masks(
+def test_summary_counts_images_and_masks(
     images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = CASES["min_area"]
-    masks = write_masks(tmp_path / "masks", [small, small, CASES["stability"], *many(3)])
+    masks = write_masks(tmp_path / "masks", [small, small, CASES["stability"], *separate_masks(3)])
     bad = {"image": {"image_id": 1, "file_name": "bad.png"}, "annotations": []}
     with open(masks, "a") as file:
         file.write(json.dumps(bad | {"unreadable": "bad.png: cut off"}) + "\n")
@@ -261,12 +262,16 @@ def test_the_summary_says_what_became_of_images_and_masks(
         "kept": 2,
         "dropped": {"min_area": 2, "stability": 1, "maximum": 1},
     }
-    said = "2 of 6 masks kept; dropped by min_area 2, stability 1, maximum 1; 1 of 2 images unread"
-    assert said in capsys.readouterr().out
+    summary = (
+        "2 of 6 masks kept; dropped by min_area 2, stability 1, maximum 1; 1 of 2 images unread"
+    )
+    assert summary in capsys.readouterr().out
 
 
 def test_large_cut_outs_shrink_to_the_longest_side(images: Path, tmp_path: Path) -> None:
-    masks = write_masks(tmp_path / "masks", [annotate(rectangle(10, 10, 40, 20)), *many(1)])
+    masks = write_masks(
+        tmp_path / "masks", [annotate(rectangle(10, 10, 40, 20)), *separate_masks(1)]
+    )
     select(images, masks, tmp_path / "bank", BankOptions(minimum=2, longest_side=10))
     large, small = load_bank(tmp_path / "bank")
     assert (large.shape, small.shape) == ((5, 10, 4), (8, 8, 4))
@@ -283,9 +288,7 @@ def test_shrinking_does_not_bleed_the_outside_into_the_edge() -> None:
     assert shrink(cutout, 40) is shrink(cutout, None) is cutout
 
 
-def test_an_image_that_changed_since_its_masks_were_made_is_named(
-    images: Path, tmp_path: Path
-) -> None:
+def test_image_changed_since_its_masks_is_named(images: Path, tmp_path: Path) -> None:
     masks, bank = write_masks(tmp_path / "masks.jsonl", [annotate(GOOD)]), tmp_path / "bank"
     options = BankOptions(filters=FILTERS, minimum=1)
     assert select(images, masks, bank, options) == {
