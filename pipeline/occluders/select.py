@@ -16,13 +16,7 @@ from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError, some
 from pipeline.files import atomic_file, atomic_folder, sha256, write_json
 from pipeline.occluders.images import read_image, sample
-from pipeline.occluders.masks import (
-    Mask,
-    Record,
-    decode_mask,
-    read_records,
-    records_with_masks,
-)
+from pipeline.occluders.masks import Mask, Record, decode_mask, read_records, records_with_masks
 from pipeline.options.occluders import BankOptions, FilterOptions
 
 BANK = "bank"
@@ -100,9 +94,7 @@ def select(images: Path, masks: Path, bank: Path, options: BankOptions) -> dict[
             pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
         write_json(folder / SUMMARY, summary)
         write_index(folder, rows)
-    print(
-        f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_describe_dropped(summary)}"
-    )
+    print(f"{bank}: {summary['kept']} of {summary['masks']} masks kept; {_drop_text(summary)}")
     return {"sources": {str(images): hashes}}
 
 
@@ -202,7 +194,7 @@ def _png(pixels: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-def _describe_dropped(summary: dict[str, Any]) -> str:
+def _drop_text(summary: dict[str, Any]) -> str:
     """Say how many masks each option dropped, and how many images were unreadable."""
     counts = ", ".join(f"{name} {count}" for name, count in summary["dropped"].items())
     text = f"dropped by {counts}" if counts else "no filter dropped any"
@@ -219,5 +211,5 @@ def _too_few(masks: Path, summary: dict[str, Any], minimum: int) -> str:
     )
     return (
         f"{masks}: expected at least {minimum} occluders (occluders.minimum), found "
-        f"{summary['kept']} among {summary['masks']} masks; {_describe_dropped(summary)}: {advice}"
+        f"{summary['kept']} among {summary['masks']} masks; {_drop_text(summary)}: {advice}"
     )

@@ -1,8 +1,8 @@
-"""Stage: does a table agree with that of another machine, within the deviation over seeds?
+"""Stage: check that a table agrees with that of another machine.
 
-On one machine the same seed gives the same bytes. Another processor adds in another order, a sum's
-last digit differs, and training makes more of it: weights and metrics are others. What a paper
-concludes from should not depend on it: means may differ by no more than seeds differ.
+On one machine the same seed gives the same bytes. Another processor rounds sums differently, and
+training amplifies this: weights and metrics differ. Conclusions must not depend on the machine, so
+means may differ by no more than the standard deviation over seeds.
 """
 
 from __future__ import annotations
@@ -17,69 +17,69 @@ from pipeline.tables.tabulate import read_table
 
 
 class Comparison(NamedTuple):
-    """The mean of a metric here and there, in points of percent."""
+    """The means of a metric in a table and in the reference, in points of percent."""
 
     name: str
     """Variant, feature and metric."""
-    here: float
-    there: float
+    mean: float
+    reference: float
     deviation: float
-    """Over seeds: the root mean square of the sample deviations here and there."""
+    """Over seeds: root mean square of the sample standard deviations of both tables."""
 
     @property
     def agrees(self) -> bool:
         """Whether the means differ by no more than the deviation."""
-        return abs(self.here - self.there) <= self.deviation
+        return abs(self.mean - self.reference) <= self.deviation
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: {self.here:.2f} here, {self.there:.2f} there, differ by "
-            f"{abs(self.here - self.there):.2f}, deviation {self.deviation:.2f}"
+            f"{self.name}: {self.mean:.2f}, reference {self.reference:.2f}, difference "
+            f"{abs(self.mean - self.reference):.2f}, deviation {self.deviation:.2f}"
         )
 
 
 def compare_tables(table: Path, reference: Path) -> list[Comparison]:
-    """Rank-1 and mAP of each row; InputError unless both have the same rows, over several seeds."""
-    here, there = read_table(table), read_table(reference)
-    alone = [f"{variant}/{feature}" for variant, feature in here.keys() ^ there.keys()]
-    if alone:
+    """Compare Rank-1 and mAP of each row; InputError unless rows and configuration are the same."""
+    rows, expected = read_table(table), read_table(reference)
+    unpaired = [f"{variant}/{feature}" for variant, feature in rows.keys() ^ expected.keys()]
+    if unpaired:
         raise InputError(
-            f"{table}: expected the rows of {reference}, but only one of them has "
-            f"{some(sorted(alone))}: compare tables of the same configuration"
+            f"{table}: expected the rows of {reference}, found rows in only one of them: "
+            f"{some(sorted(unpaired))}: compare tables of the same configuration"
         )
     for name in ("dataset", "trained_on", "seeds"):
-        if any(here[key][name] != there[key][name] for key in here):
+        if any(rows[key][name] != expected[key][name] for key in rows):
             raise InputError(
-                f"{table}: expected the {name} of {reference}: compare tables of the same "
-                "configuration"
+                f"{table}: expected the {name} of {reference}, found another: compare tables of "
+                "the same configuration"
             )
     return [
-        _compare(f"{' '.join(key)} {title}", metric, (here[key], there[key]))
-        for key in here
+        _compare(f"{' '.join(key)} {title}", metric, (rows[key], expected[key]))
+        for key in rows
         for metric, title in HEADLINES.items()
     ]
 
 
 def _compare(name: str, metric: str, rows: tuple[dict[str, str], dict[str, str]]) -> Comparison:
-    spreads = [row[f"{metric}_std"] for row in rows]
-    if "" in spreads:
-        raise InputError(f"{name}: a single seed has no deviation: train with several seeds")
-    deviation = math.sqrt(sum(float(spread) ** 2 for spread in spreads) / len(spreads))
-    here, there = (float(row[f"{metric}_mean"]) for row in rows)
-    return Comparison(name, here, there, deviation)
+    deviations = [row[f"{metric}_std"] for row in rows]
+    if "" in deviations:
+        raise InputError(f"{name}: expected several seeds, found one: train with several seeds")
+    deviation = math.sqrt(sum(float(std) ** 2 for std in deviations) / len(deviations))
+    mean, reference = (float(row[f"{metric}_mean"]) for row in rows)
+    return Comparison(name, mean, reference, deviation)
 
 
 def agree(table: Path, reference: Path) -> None:
-    """Print Rank-1 and mAP of each row of two tables in CSV, of the same configuration.
+    """Print Rank-1 and mAP of each row of two CSV tables of the same configuration.
 
-    Raises InputError that names those whose means differ by more than the deviation over seeds.
+    Raises InputError with all means that differ by more than the deviation over seeds.
     """
     found = compare_tables(table, reference)
     print("\n".join(map(str, found)))
-    apart = [comparison for comparison in found if not comparison.agrees]
-    if apart:
+    differing = [comparison for comparison in found if not comparison.agrees]
+    if differing:
         raise InputError(
-            f"{table}: {len(apart)} of {len(found)} means differ from those of {reference} by more "
-            f"than the deviation over seeds:\n  {some(apart, chr(10) + '  ')}"
+            f"{table}: {len(differing)} of {len(found)} means differ from those of {reference} by "
+            f"more than the deviation over seeds:\n  {some(differing, chr(10) + '  ')}"
         )
-    print(f"{table}: all {len(found)} means are those of {reference} within the deviation")
+    print(f"{table}: all {len(found)} means agree with {reference} within the deviation")

@@ -1,17 +1,17 @@
-"""How sure a difference is: each variant against a reference, query by query and seed by seed.
+"""Stage: the paired difference of each variant from a reference, with an interval and p.
 
-Two things could have come out otherwise: which people were asked for, and the seed of the training.
-So the paired differences (variant minus reference, same query, same seed) are resampled in both,
-each by itself: the pigeonhole bootstrap (A. B. Owen, "The pigeonhole bootstrap", Annals of Applied
-Statistics 1(2), 2007). Identities are drawn, not queries: queries of one person are alike. Of S
-seeds S - 1 are drawn, so that the variance of few seeds is not underestimated (J. N. K. Rao and
-C. F. J. Wu, "Resampling inference with complex survey data", JASA 83, 1988).
+The differences (variant minus reference, same query, same seed) are resampled over query identities
+and, independently, over seeds: the pigeonhole bootstrap (A. B. Owen, "The pigeonhole bootstrap",
+Annals of Applied Statistics 1(2), 2007). Identities are resampled, not queries: queries of one
+person are correlated. Of S seeds S - 1 are resampled, so that the variance of few seeds is not
+underestimated (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", JASA
+83, 1988).
 
-Simulated (tests/tables/test_compare.py: normal effects of seed, identity and both), the 95 %
-interval of three seeds covers the truth in 98 % of cases where seeds do not matter, in 96 % where
-they add as much error as the queries, in 89 % where they add 2.7 times as much. A test that flips
-the signs of identities, or of each identity and seed, is no substitute: where seeds add as much
-error as the queries, it finds a difference that is not there (p < 0.05) in 14 or 28 % of cases.
+In simulations (tests/tables/test_compare.py: normal effects of seed, identity and both), the 95 %
+interval of three seeds covers the true difference in 98 % of cases if seeds have no effect, in 96 %
+if they add as much error as the queries, in 89 % if they add 2.7 times as much. Sign-flip tests
+are no substitute: if seeds add as much error as the queries, flipping identities finds a difference
+that does not exist (p < 0.05) in 14 % of cases, flipping each identity and seed in 28 %.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from pipeline.errors import InputError
 from pipeline.run import Benchmark, Run
 from pipeline.tables.tabulate import write_csv, write_markdown
 
-DRAWS, SEED = 10_000, 0
-"""Resamplings, and the seed of all their random numbers."""
+RESAMPLES, SEED = 10_000, 0
+"""Number of resamples, and their random seed."""
 LEVEL = 0.95
 INTERVAL = f"{LEVEL * 100:.0f} % interval"
 
 
 class Answers(NamedTuple):
-    """What the runs of a variant answered by its test feature."""
+    """Per-query results of the runs of a variant by its test feature."""
 
     benchmark: Benchmark
     variant: str
@@ -51,12 +51,12 @@ class Answers(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """How much each seed and identity counts in each of B resamplings."""
+    """Weights of the seeds and identities in each of B resamples."""
 
     seeds: np.ndarray
     """(B, S) float64; a row sums to 1."""
     identities: np.ndarray
-    """(B, I) float64: how often each is drawn."""
+    """(B, I) float64: how often each is sampled."""
 
 
 class Difference(NamedTuple):
@@ -67,23 +67,22 @@ class Difference(NamedTuple):
     high: float
     """The interval of the difference in mAP at `LEVEL`."""
     p: float
-    """Two-sided; below 1 - `LEVEL` where the interval leaves out 0."""
+    """Two-sided; below 1 - `LEVEL` if the interval excludes 0."""
     rank1: float
     agreeing: int
-    """Seeds whose own difference in mAP has the sign of the mean."""
+    """Number of seeds whose difference in mAP has the sign of the mean."""
 
 
 def _matched(run: Run) -> pd.DataFrame:
-    """The rows of the queries that have a match, sorted."""
+    """Return the rows of the queries that have a match, sorted."""
     rows = run.queries
     return rows[rows["ap"].notna()].sort_index()
 
 
 def read_answers(runs: Sequence[Run]) -> dict[str, Answers]:
-    """The answers of each variant over its scored `runs`.
+    """Read the results of each variant from its scored `runs`.
 
-    Raises InputError for runs that cannot be paired: of other queries than the first one's, or of
-    other seeds.
+    Raises InputError for runs that cannot be paired, because queries or seeds differ.
     """
     if not runs:
         raise InputError("runs: expected at least one run, found none")
@@ -92,8 +91,8 @@ def read_answers(runs: Sequence[Run]) -> dict[str, Answers]:
         rows = _matched(run)
         if rows["identity"].to_dict() != first["identity"].to_dict():
             raise InputError(
-                f"{run.folder}: its queries are not those of {runs[0].folder} ({len(rows)} and "
-                f"{len(first)} with a match): score both runs on the same shards"
+                f"{run.folder}: expected the {len(first)} queries of {runs[0].folder}, found "
+                f"others ({len(rows)}): score both runs on the same shards"
             )
     by_seed = sorted(runs, key=lambda run: run.seed)
     names = dict.fromkeys(run.variant for run in by_seed)
@@ -103,13 +102,13 @@ def read_answers(runs: Sequence[Run]) -> dict[str, Answers]:
 
 
 def _stack(runs: Sequence[Run]) -> Answers:
-    """The runs of one variant, by rising seed."""
+    """Stack the runs of one variant, by increasing seed."""
     first, tables = runs[0], [_matched(run) for run in runs]
     for run in runs:
         if run.test_feature != first.test_feature:
             raise InputError(
-                f"{run.folder}: its test feature is {run.test_feature}, but {first.folder} of the "
-                f"same variant has {first.test_feature}: score both again"
+                f"{run.folder}: expected the test feature {first.test_feature} of {first.folder}, "
+                f"found {run.test_feature}: score both again"
             )
     return Answers(
         first.benchmark,
@@ -128,47 +127,47 @@ def _check_seeds(answers: dict[str, Answers]) -> None:
     for other in answers.values():
         if other.seeds != first.seeds:
             raise InputError(
-                f"runs: {other.variant} has the seeds {other.seeds}, but {first.variant} has "
-                f"{first.seeds}: runs are paired by seed, give the same ones of each variant"
+                f"runs: expected the seeds {first.seeds} of {first.variant} for {other.variant}, "
+                f"found {other.seeds}: give runs of the same seeds for each variant"
             )
 
 
 def sample_weights(seeds: int, identities: int) -> Weights:
-    """`DRAWS` resamplings of seeds and, independently, of identities; the same ones every time."""
+    """Resample seeds and, independently, identities `RESAMPLES` times; always the same ones."""
     generator = np.random.default_rng(SEED)
-    drawn = max(seeds - 1, 1)
+    size = max(seeds - 1, 1)
     return Weights(
-        generator.multinomial(drawn, np.full(seeds, 1 / seeds), DRAWS) / drawn,
-        generator.multinomial(identities, np.full(identities, 1 / identities), DRAWS) * 1.0,
+        generator.multinomial(size, np.full(seeds, 1 / seeds), RESAMPLES) / size,
+        generator.multinomial(identities, np.full(identities, 1 / identities), RESAMPLES) * 1.0,
     )
 
 
 def resample(differences: np.ndarray, identities: np.ndarray, weights: Weights) -> np.ndarray:
-    """(B,) float64: the mean difference in each resampling.
+    """Compute the mean difference in each resample, (B,) float64.
 
-    `differences` (S, Q) are per seed and query, `identities` (Q,) say whose the queries are.
+    `differences` (S, Q) are per seed and query, `identities` (Q,) are those of the queries.
     """
     groups = np.unique(identities, return_inverse=True)[1]
     sums = np.stack([np.bincount(groups, row) for row in differences])  # (S, I)
-    drawn = weights.identities @ np.bincount(groups)  # (B,) queries
-    return np.einsum("bs,bs->b", weights.seeds, weights.identities @ sums.T) / drawn
+    queries = weights.identities @ np.bincount(groups)  # (B,)
+    return np.einsum("bs,bs->b", weights.seeds, weights.identities @ sums.T) / queries
 
 
 def compare_answers(variant: Answers, reference: Answers, weights: Weights) -> Difference:
-    """The difference of two variants that `read_answers` paired, with its interval and p.
+    """Compute the difference of two variants of `read_answers`, with its interval and p.
 
-    p is the least level whose percentile interval leaves out 0; at least 2 / (`DRAWS` + 1).
+    p is the smallest level whose percentile interval excludes 0; at least 2 / (`RESAMPLES` + 1).
     """
     differences = variant.map - reference.map  # (S, Q)
     mean = differences.mean()
-    drawn = resample(differences, variant.identities, weights)
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    beyond = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    means = resample(differences, variant.identities, weights)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    beyond = min((means <= 0).sum(), (means >= 0).sum())
     return Difference(
         float(mean),
         float(low),
         float(high),
-        min(1.0, float(2 * (beyond + 1) / (len(drawn) + 1))),
+        min(1.0, float(2 * (beyond + 1) / (len(means) + 1))),
         float((variant.rank1 - reference.rank1).mean()),
         int((np.sign(differences.mean(axis=1)) == np.sign(mean)).sum()),
     )
@@ -177,18 +176,17 @@ def compare_answers(variant: Answers, reference: Answers, weights: Weights) -> D
 def _caption(reference: Answers) -> str:
     seeds, people = len(reference.seeds), len(np.unique(reference.identities))
     covered = (
-        "other people to ask for and other seeds to train with; where seeds scatter more than "
-        f"queries do, {seeds} of them make it too narrow"
+        "over query identities and seeds; if seeds vary more than queries, an interval of "
+        f"{seeds} seeds is too narrow"
         if seeds > 1
-        else "other people to ask for, but no other seed: one training says nothing of the next"
+        else "over query identities, but not over seeds: there is only one"
     )
     return (
         f"{reference.benchmark}: each variant minus `{reference.variant}` (tested by "
         f"{reference.feature}), in points of percent, on the same {len(reference.queries)} queries "
         f"of {people} identities and the same {seeds} {'seeds' if seeds > 1 else 'seed'}. The "
-        f"{INTERVAL} and p, of a paired bootstrap over identities and seeds, stand for {covered}. "
-        "They say nothing of another dataset or recipe, and p is not corrected for the number of "
-        "comparisons."
+        f"{INTERVAL} and p (paired bootstrap) quantify variation {covered}. They do not cover "
+        "other datasets or recipes, and p is not corrected for the number of comparisons."
     )
 
 
@@ -225,7 +223,7 @@ def compare(
     """Compare each of `variants`, in the order of the table, with `reference`.
 
     Both tables have a row for each variant but the reference. Raises InputError as `read_answers`
-    does, and when a variant has no runs.
+    does, and if a variant has no runs.
     """
     answers = read_answers(runs)
     missing = [name for name in (*variants, reference) if name not in answers]

@@ -1,4 +1,4 @@
-"""Stage: show tables in a browser."""
+"""Stage: write tables as HTML pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ th {{ border-bottom: 2px solid black; position: sticky; top: 0; background: whit
 
 
 def show_tables(tables: list[Path], pages: list[Path]) -> None:
-    """Write each CSV file of `tables` as an HTML page, which needs no other file."""
+    """Write each CSV file of `tables` as a self-contained HTML page."""
     for table, page in zip(tables, pages, strict=True):
         cells = pd.read_csv(table, dtype=str, keep_default_na=False)
         html = cells.to_html(index=False, border=0)
@@ -38,7 +38,7 @@ def show_tables(tables: list[Path], pages: list[Path]) -> None:
 
 
 def _number_columns(cells: pd.DataFrame) -> str:
-    """A CSS selector of the columns that hold numbers alone."""
+    """Return a CSS selector of the columns that hold numbers only."""
     values = cells.apply(pd.to_numeric, errors="coerce")
-    places = [i for i, name in enumerate(cells, start=1) if values[name].notna().all()]
-    return ", ".join(f"tr > :nth-child({place})" for place in places)
+    columns = [i for i, name in enumerate(cells, start=1) if values[name].notna().all()]
+    return ", ".join(f"tr > :nth-child({column})" for column in columns)

@@ -1,4 +1,4 @@
-"""Numbers that others have published, to stand beside ours on the same dataset and nowhere else."""
+"""Published numbers, shown beside ours on the same datasets only."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Published(NamedTuple):
     rank1: float
     map: float
     source: str = DPEFORMER_PAPER
-    """Where the number was read; DPEFormer's paper quotes the methods that it compares with."""
+    """Where the number is printed; DPEFormer's paper quotes the methods that it compares with."""
     variants: tuple[str, ...] = ()
-    """The variants of ours (config.yaml) that are meant to give this number."""
-    otherwise: str = ""
-    """What was done otherwise than in those variants, so that no number can be held against it."""
+    """Our variants (config.yaml) that should reproduce the number."""
+    deviation: str = ""
+    """How the published method deviates from those variants; it is then not judged."""
     remark: str = ""
-    """What a reader of any verdict on it must know."""
+    """Shown with every verdict."""
 
 
 UNTRACED = "cannot be traced to the authors' released code, which does not start"
-_NOT_OURS = "triplet instead of contrastive loss, random erasing, tested by the class token"
+_DEVIATION = "triplet instead of contrastive loss, random erasing, tested by the class token"
 
 
 def _dpeformer(rank1: float, map: float) -> Published:
@@ -35,14 +35,14 @@ def _dpeformer(rank1: float, map: float) -> Published:
     return Published("DPEFormer", rank1, map, variants=variants, remark=UNTRACED)
 
 
-def _same(dataset: str) -> Benchmark:
-    """Trained on the dataset's own training images."""
+def _own(dataset: str) -> Benchmark:
+    """Return the benchmark that trains on the dataset's own training images."""
     return Benchmark(dataset, trained_on=dataset)
 
 
 PUBLISHED: dict[Benchmark, tuple[Published, ...]] = {
-    _same("occluded_duke"): (
-        Published("ViT-B baseline", 61.1, 53.8, TRANSREID_README, ("baseline",), _NOT_OURS),
+    _own("occluded_duke"): (
+        Published("ViT-B baseline", 61.1, 53.8, TRANSREID_README, ("baseline",), _DEVIATION),
         Published("TransReID*", 67.4, 59.5, TRANSREID_README),
         Published("PGFA", 51.4, 37.3),
         Published("HOReID", 55.1, 43.8),
@@ -58,7 +58,7 @@ PUBLISHED: dict[Benchmark, tuple[Published, ...]] = {
         Published("BPBreID", 76.9, 68.6),
         _dpeformer(87.0, 79.5),
     ),
-    _same("market1501"): (
+    _own("market1501"): (
         Published("PGFA", 91.2, 76.8),
         Published("HOReID", 94.2, 84.9),
         Published("PAT", 95.4, 88.0),
@@ -66,7 +66,7 @@ PUBLISHED: dict[Benchmark, tuple[Published, ...]] = {
         Published("BPBreID", 95.1, 87.0),
         _dpeformer(95.4, 88.1),
     ),
-    _same("dukemtmc_reid"): (
+    _own("dukemtmc_reid"): (
         Published("PGFA", 82.6, 65.5),
         Published("HOReID", 86.9, 75.6),
         Published("PAT", 88.8, 78.2),
@@ -79,5 +79,5 @@ PUBLISHED: dict[Benchmark, tuple[Published, ...]] = {
 
 
 def published_rows(benchmark: Benchmark) -> tuple[Published, ...]:
-    """What is published for the datasets of `benchmark`, whatever the names of the results."""
+    """Return the published rows for the datasets of `benchmark`, for any names of results."""
     return PUBLISHED.get(benchmark.protocol, ())

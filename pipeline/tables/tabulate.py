@@ -16,7 +16,7 @@ from pipeline.files import atomic_file, sha256
 from pipeline.options.evaluation import RerankOptions
 from pipeline.run import HEADLINES, Benchmark, Run
 from pipeline.tables.published import published_rows
-from pipeline.tables.runs import TITLES, collect_runs, titles_of
+from pipeline.tables.runs import TITLES, collect_runs, metric_titles
 
 
 def table_columns(names: Iterable[str]) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _caption(benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptio
     seeds = rows[0].seeds
     over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
     caption = f"{benchmark}, in percent: {over}."
-    if titles_of(row.mean for row in rows) != TITLES:
+    if metric_titles(row.mean for row in rows) != TITLES:
         caption += " Columns marked as whole: queries without occlusion, against the same gallery."
     if published_rows(benchmark):
         caption += " Rows marked as published are others' runs, as the source gives or quotes them."
@@ -204,7 +204,7 @@ def tabulate(
     """
     found = collect_runs(runs, variants)
     rows, benchmark, rerank = summarise_runs(found), found[0].benchmark, found[0].rerank
-    titles = titles_of(row.mean for row in rows)
+    titles = metric_titles(row.mean for row in rows)
     caption, align = _caption(benchmark, rows, rerank), "ll" + "r" * len(titles)
     header = ["variant", "feature", *titles.values()]
     own = [_cells(row, titles) for row in rows]

@@ -1,4 +1,4 @@
-"""Two tables of the same configuration: when do they say the same?"""
+"""Agreement of two tables of the same configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFERENCE = ROOT / "workflow" / "report" / "components.csv"
 
 
 def write_table(path: Path, rows: dict[str, dict[str, str]]) -> Path:
-    """A table whose rows are the test features of variants; 50.0 ± 1.0 where nothing is given."""
+    """Write a table of the test features of variants; values default to 50.0 ± 1.0."""
     usual = {name: "1.0" if name.endswith("_std") else "50.0" for name in COLUMNS}
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -34,48 +34,46 @@ def there(tmp_path: Path) -> Path:
     return write_table(tmp_path / "there.csv", {"baseline": {}, "dpsm": {"map_std": "7.0"}})
 
 
-def test_what_differs_by_no_more_than_the_deviation_agrees(
+def test_difference_within_the_deviation_agrees(
     there: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """5 = sqrt((1 + 49) / 2)."""
     here = {"baseline": {"rank1_mean": "51.0"}, "dpsm": {"map_mean": "45.0"}}
     agree(write_table(tmp_path / "here.csv", here), there)
     *lines, last = capsys.readouterr().out.splitlines()
-    assert "all 4 means are those of" in last
-    expected = "dpsm coarse mAP: 45.00 here, 50.00 there, differ by 5.00, deviation 5.00"
+    assert "all 4 means agree with" in last
+    expected = "dpsm coarse mAP: 45.00, reference 50.00, difference 5.00, deviation 5.00"
     assert lines[3] == expected
 
 
 @pytest.mark.parametrize("mean", ["44.99", "55.01"])
-def test_what_differs_by_more_is_named(there: Path, tmp_path: Path, mean: str) -> None:
+def test_larger_difference_is_named(there: Path, tmp_path: Path, mean: str) -> None:
     here = {"baseline": {}, "dpsm": {"map_mean": mean}}
     with pytest.raises(InputError, match=r"here\.csv: 1 of 4 means .*\n  dpsm coarse mAP: "):
         agree(write_table(tmp_path / "here.csv", here), there)
 
 
-def test_tables_of_other_rows_are_not_compared(there: Path, tmp_path: Path) -> None:
+def test_tables_with_other_rows_are_refused(there: Path, tmp_path: Path) -> None:
     here = write_table(tmp_path / "here.csv", {"baseline": {}, "dpeformer": {}})
-    with pytest.raises(InputError, match="only one of them has dpeformer/coarse, dpsm/coarse"):
+    with pytest.raises(InputError, match="only one of them: dpeformer/coarse, dpsm/coarse"):
         agree(here, there)
 
 
 @pytest.mark.parametrize("name", ["dataset", "trained_on", "seeds"])
-def test_tables_of_other_data_or_seeds_are_not_compared(
-    there: Path, tmp_path: Path, name: str
-) -> None:
+def test_tables_of_other_data_or_seeds_are_refused(there: Path, tmp_path: Path, name: str) -> None:
     here = write_table(tmp_path / "here.csv", {"baseline": {}, "dpsm": {name: "7"}})
     with pytest.raises(InputError, match=rf"here\.csv: expected the {name} of .*there\.csv"):
         agree(here, there)
 
 
-def test_a_single_seed_says_nothing(there: Path, tmp_path: Path) -> None:
+def test_single_seed_is_refused(there: Path, tmp_path: Path) -> None:
     here = write_table(tmp_path / "here.csv", {"baseline": {"map_std": ""}, "dpsm": {}})
-    with pytest.raises(InputError, match="baseline coarse mAP: a single seed has no deviation"):
+    with pytest.raises(InputError, match="baseline coarse mAP: expected several seeds, found one"):
         agree(here, there)
 
 
-def test_what_is_no_table_is_named(there: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.csv: there is no such table"):
+def test_missing_or_other_file_is_named(there: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.csv: no such table"):
         agree(there, tmp_path / "none.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"other\.csv: expected a table with the columns"):
@@ -86,7 +84,7 @@ def test_what_is_no_table_is_named(there: Path, tmp_path: Path) -> None:
     "damage",
     [
         lambda data: b"\x89PNG" + data,  # not text
-        lambda data: data + b"0" * 200_000,  # more than a field of CSV can be
+        lambda data: data + b"0" * 200_000,  # longer than a CSV field can be
         lambda data: data[: data.rindex(b",")],  # cut off
         lambda data: data.replace(b"50.0", b"5O.0"),
         lambda data: data.replace(b",7.0", b",x"),
@@ -102,7 +100,7 @@ def test_a_damaged_table_is_named(
 
 
 def readme_table(path: Path) -> Path:
-    """The table of README.md: mAP ± deviation / Rank-1, whose deviation is not printed there."""
+    """Write the table of README.md, which has mAP ± deviation / Rank-1 without its deviation."""
     text = (ROOT / "README.md").read_text()
     head = next(line for line in text.splitlines() if line.startswith("| variant | coarse |"))
     features = [cell.strip().replace(" + ", "_") for cell in head.split("|")[2:-1]]
@@ -120,7 +118,7 @@ def readme_table(path: Path) -> Path:
     return path
 
 
-def test_the_table_of_the_readme_is_the_committed_one(tmp_path: Path) -> None:
+def test_table_of_the_readme_agrees_with_the_committed_one(tmp_path: Path) -> None:
     found = compare_tables(readme_table(tmp_path / "readme.csv"), REFERENCE)
     assert len(found) == 26 * len(HEADLINES)
     printed = 0.05 + 1e-9  # to one digit

@@ -1,4 +1,4 @@
-"""The paired comparison against plain loops, and how often it is right on drawn runs."""
+"""The paired comparison against plain loops, and its error rates on simulated runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.queries import COLUMNS
 from pipeline.run import Benchmark, Run
 from pipeline.tables.compare import (
-    DRAWS,
+    RESAMPLES,
     Answers,
     Weights,
     compare,
@@ -28,7 +28,7 @@ OWN = {"baseline": ("coarse", "global"), "other": ("blended", "coarse"), "better
 def write_run(
     folder: Path, variant: str, seed: int, gain: float = 0.0, identities: int = 30
 ) -> Path:
-    """A scored run: 1 to 3 queries of each identity, one of them without a match."""
+    """Write a scored run: 1 to 3 queries per identity, one without a match."""
     shared = np.random.default_rng(0)
     own = np.random.default_rng([1, seed, len(variant)])
     lines = []
@@ -46,7 +46,7 @@ def write_run(
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(lines[::-1] if seed else lines)  # the order of the rows does not matter
-    head = {"dataset": "drawn", "trained_on": "drawn", "variant": variant, "seed": seed}
+    head = {"dataset": "synthetic", "trained_on": "synthetic", "variant": variant, "seed": seed}
     metrics = head | {"run": "hash", "features": {}, "evaluation": {}}
     (path.parent / "metrics.json").write_text(json.dumps(metrics))
     return path
@@ -78,30 +78,30 @@ def answers_of(path: Path, feature: str) -> dict[str, dict[str, str]]:
 
 
 def plain_resampling(
-    differences: np.ndarray, identities: np.ndarray, weights: Weights, draw: int
+    differences: np.ndarray, identities: np.ndarray, weights: Weights, sample: int
 ) -> float:
     total, count = 0.0, 0.0
     for seed, row in enumerate(differences):
         for difference, identity in zip(row, identities, strict=True):
-            drawn = weights.identities[draw, sorted(set(identities)).index(identity)]
-            weight = weights.seeds[draw, seed] * drawn
+            times = weights.identities[sample, sorted(set(identities)).index(identity)]
+            weight = weights.seeds[sample, seed] * times
             total, count = total + weight * difference, count + weight
     return total / count
 
 
-def test_resampled_means_are_those_of_plain_loops() -> None:
+def test_resampled_means_equal_plain_loops() -> None:
     rng = np.random.default_rng(0)
     identities = rng.permutation(np.repeat([3, 8, 11, 40], [1, 2, 3, 6]))
     differences = rng.normal(size=(3, 12))
     weights = sample_weights(3, 4)
     found = resample(differences, identities, weights)
-    assert found.shape == (DRAWS,)
-    for draw in range(20):
-        expected = plain_resampling(differences, identities, weights, draw)
-        assert found[draw] == pytest.approx(expected, abs=1e-12)
+    assert found.shape == (RESAMPLES,)
+    for sample in range(20):
+        expected = plain_resampling(differences, identities, weights, sample)
+        assert found[sample] == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_seed_less_is_rendered_and_as_many_identities_as_there_are() -> None:
+def test_resamples_have_one_seed_less_and_all_identities() -> None:
     for seeds in (1, 2, 3, 5):
         weights = sample_weights(seeds, 7)
         np.testing.assert_allclose(weights.seeds.sum(axis=1), 1)
@@ -110,11 +110,11 @@ def test_one_seed_less_is_rendered_and_as_many_identities_as_there_are() -> None
         # the variance of a mean of S values is their sample variance / S
         values = np.arange(seeds) ** 2.0
         if seeds > 1:
-            spread = (weights.seeds @ values).var()
-            assert spread == pytest.approx(values.var(ddof=1) / seeds, rel=0.05)
+            variance = (weights.seeds @ values).var()
+            assert variance == pytest.approx(values.var(ddof=1) / seeds, rel=0.05)
 
 
-def test_differences_are_means_over_the_same_queries_and_seeds(tmp_path: Path) -> None:
+def test_differences_are_paired_by_query_and_seed(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     rows = run_compare(tmp_path, paths)
     assert list(rows) == ["other", "better"]
@@ -134,24 +134,24 @@ def test_differences_are_means_over_the_same_queries_and_seeds(tmp_path: Path) -
         assert float(row["rank1_delta"]) == pytest.approx(100 * np.mean(ranks), abs=1e-4)
         assert int(row["seeds_agreeing"]) == sum(sign == (mean > 0) for sign in signs)
         assert int(row["queries"]) * 3 == len(maps)
-        assert (row["dataset"], row["trained_on"]) == ("drawn", "drawn")
+        assert (row["dataset"], row["trained_on"]) == ("synthetic", "synthetic")
         assert (row["reference"], row["reference_feature"]) == ("baseline", "coarse")
         assert (row["feature"], row["seeds"]) == ("blended", "3")
 
 
-def test_a_real_difference_is_found_and_chance_is_not(tmp_path: Path) -> None:
+def test_real_difference_is_significant_and_chance_is_not(tmp_path: Path) -> None:
     rows = run_compare(tmp_path, write_all(tmp_path))
     better, other = rows["better"], rows["other"]
     assert (
         8 < float(better["map_low"]) < float(better["map_delta"]) < float(better["map_high"]) < 12
     )
-    assert float(better["p"]) == pytest.approx(2 / (DRAWS + 1), abs=1e-4)
+    assert float(better["p"]) == pytest.approx(2 / (RESAMPLES + 1), abs=1e-4)
     assert better["seeds_agreeing"] == "3"
     assert float(other["map_low"]) < 0 < float(other["map_high"])
     assert float(other["p"]) > 0.05
 
 
-def test_the_reference_is_the_one_asked_for_and_turns_the_sign(tmp_path: Path) -> None:
+def test_swapping_the_reference_changes_the_sign(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     forth, back = run_compare(tmp_path, paths), run_compare(tmp_path, paths, "better")
     assert list(back) == ["baseline", "other"]
@@ -163,13 +163,13 @@ def test_the_reference_is_the_one_asked_for_and_turns_the_sign(tmp_path: Path) -
     assert "| baseline | coarse | -" in markdown
 
 
-def test_one_seed_is_said_to_say_nothing_of_the_next(tmp_path: Path) -> None:
+def test_caption_of_one_seed_says_that_seeds_are_not_covered(tmp_path: Path) -> None:
     rows = run_compare(tmp_path, write_all(tmp_path, seeds=1))
     assert float(rows["better"]["map_low"]) > 0
-    assert "no other seed" in (tmp_path / "t.md").read_text()
+    assert "not over seeds" in (tmp_path / "t.md").read_text()
 
 
-def test_same_bytes_in_any_order_of_the_inputs(tmp_path: Path) -> None:
+def test_order_of_the_inputs_does_not_change_the_bytes(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     run_compare(tmp_path, paths)
     before = [(tmp_path / name).read_bytes() for name in ("t.csv", "t.md")]
@@ -177,38 +177,45 @@ def test_same_bytes_in_any_order_of_the_inputs(tmp_path: Path) -> None:
     assert before == [(tmp_path / name).read_bytes() for name in ("t.csv", "t.md")]
 
 
-def simulate(generator: np.random.Generator, seed_spread: float) -> tuple[Answers, Answers]:
-    """Two variants that do not differ, but for the chance of 3 seeds and 200 identities.
+def simulate(generator: np.random.Generator, seed_deviation: float) -> tuple[Answers, Answers]:
+    """Simulate two equal variants with 3 seeds and 200 identities.
 
-    The difference is a sum of effects of the seed, the identity and both; those of identities alone
-    spread a mean over 200 of them by 12 / sqrt(200) = 0.85 points.
+    The difference is a sum of random effects of the seed, the identity and both. Those of the
+    identities give a mean over 200 of them a deviation of 12 / sqrt(200) = 0.85 points.
     """
-    seeds = generator.normal(0, seed_spread, (3, 1))
+    seeds = generator.normal(0, seed_deviation, (3, 1))
     people, both = generator.normal(0, 12, (1, 200)), generator.normal(0, 14, (3, 200))
     identities, queries = np.arange(200), tuple(map(str, range(200)))
     rank1 = np.zeros((3, 200))
     base = Answers(
-        Benchmark("drawn", "drawn"), "base", "coarse", (0, 1, 2), queries, identities, rank1, rank1
+        Benchmark("synthetic", "synthetic"),
+        "base",
+        "coarse",
+        (0, 1, 2),
+        queries,
+        identities,
+        rank1,
+        rank1,
     )
     return base._replace(map=seeds + people + both), base
 
 
-@pytest.mark.parametrize("seed_spread", [0.0, 1.5])
-def test_where_nothing_differs_p_is_small_as_seldom_as_it_says(seed_spread: float) -> None:
+@pytest.mark.parametrize("seed_deviation", [0.0, 1.5])
+def test_error_rate_is_the_level_without_a_difference(seed_deviation: float) -> None:
     generator, weights = np.random.default_rng(0), sample_weights(3, 200)
     fewer = Weights(weights.seeds[:1000], weights.identities[:1000])
-    found = [compare_answers(*simulate(generator, seed_spread), fewer) for _ in range(400)]
+    found = [compare_answers(*simulate(generator, seed_deviation), fewer) for _ in range(400)]
     p = np.array([item.p for item in found])
     outside = np.array([item.low > 0 or item.high < 0 for item in found])
     assert outside.mean() <= 0.07
     assert (p < 0.05).mean() <= 0.07
     assert (outside == (p < 0.05)).mean() > 0.99
-    for level in (0.25, 0.5, 0.75):  # roughly uniform, a little large where seeds do not matter
+    for level in (0.25, 0.5, 0.75):  # roughly uniform, a little large if seeds have no effect
         assert level - 0.13 < (p < level).mean() < level + 0.05
 
 
-def test_where_seeds_scatter_most_three_of_them_promise_too_much() -> None:
-    """The limit that the module states: 89 % instead of 95 % at 2.7 times the queries' error."""
+def test_three_seeds_cover_too_little_if_seeds_vary_most() -> None:
+    """The limit in the module's docstring: 89 % instead of 95 % at 2.7 times the queries' error."""
     generator, weights = np.random.default_rng(0), sample_weights(3, 200)
     fewer = Weights(weights.seeds[:1000], weights.identities[:1000])
     found = [compare_answers(*simulate(generator, 4.0), fewer) for _ in range(400)]
@@ -216,11 +223,9 @@ def test_where_seeds_scatter_most_three_of_them_promise_too_much() -> None:
     assert covered == pytest.approx(0.89, abs=0.05)
 
 
-@pytest.mark.parametrize(("flipped", "share"), [("identities", 0.14), ("both", 0.28)])
-def test_flipping_signs_takes_the_chance_of_seeds_for_a_difference(
-    flipped: str, share: float
-) -> None:
-    """Why the p of the module is none of a sign-flip test."""
+@pytest.mark.parametrize(("flipped", "fraction"), [("identities", 0.14), ("both", 0.28)])
+def test_sign_flips_find_differences_that_do_not_exist(flipped: str, fraction: float) -> None:
+    """Sign-flip tests underestimate p, as the module's docstring states."""
     generator = np.random.default_rng(0)
     signs = np.random.default_rng(1).choice([-1.0, 1.0], (500, 200 if flipped != "both" else 600))
     small = []
@@ -229,26 +234,28 @@ def test_flipping_signs_takes_the_chance_of_seeds_for_a_difference(
         differences = variant.map - base.map
         units = differences.ravel() if flipped == "both" else differences.mean(axis=0)
         small.append((np.abs(signs @ units) >= abs(units.sum())).mean() < 0.05)
-    assert np.mean(small) == pytest.approx(share, abs=0.05)
+    assert np.mean(small) == pytest.approx(fraction, abs=0.05)
 
 
-def test_runs_of_other_queries_or_seeds_are_not_paired(tmp_path: Path) -> None:
+def test_runs_of_other_queries_or_seeds_are_refused(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
-    with pytest.raises(InputError, match=r"better has the seeds \(0, 1\).*same ones"):
+    with pytest.raises(InputError, match=r"for better, found \(0, 1\).*same seeds"):
         run_compare(tmp_path, paths[:-1])
     with pytest.raises(InputError, match="found none of better"):
         run_compare(tmp_path, paths[:-3])
-    with pytest.raises(InputError, match=r"better has the seeds \(0, 0, 1, 2\)"):
+    with pytest.raises(InputError, match=r"for better, found \(0, 0, 1, 2\)"):
         run_compare(tmp_path, [*paths, paths[-3]])
     other = write_run(tmp_path / "elsewhere", "better", 2, identities=20)
-    with pytest.raises(InputError, match=r"elsewhere.*its queries are not those of"):
+    with pytest.raises(
+        InputError, match=r"elsewhere.*: expected the \d+ queries of .*, found others"
+    ):
         run_compare(tmp_path, [*paths[:-1], other])
     with pytest.raises(InputError, match="at least one run"):
         run_compare(tmp_path, [])
     assert not (tmp_path / "t.csv").exists()
 
 
-def test_a_file_that_holds_no_queries_is_named(tmp_path: Path) -> None:
+def test_invalid_queries_file_is_named(tmp_path: Path) -> None:
     path = write_run(tmp_path, "better", 0)
     path.write_text("feature,query\nblended,001\n")
     with pytest.raises(

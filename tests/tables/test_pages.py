@@ -10,7 +10,7 @@ from pipeline.tables.pages import show_tables
 TABLE = "variant,seeds,map_std,remark\nbaseline,3,1.2500,\ndpsm_2,1,,3 seeds\n"
 
 
-def test_a_page_has_the_cells_of_its_table_and_numbers_on_the_right(tmp_path: Path) -> None:
+def test_page_has_the_cells_of_its_table_and_right_aligned_numbers(tmp_path: Path) -> None:
     table, page = tmp_path / "some.csv", tmp_path / "some.html"
     table.write_text(TABLE)
     show_tables([table], [page])

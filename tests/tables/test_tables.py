@@ -1,4 +1,4 @@
-"""Tables against the statistics module, and what they refuse to compare."""
+"""Tables against the statistics module, and runs that they refuse."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_means_and_deviations_are_those_of_the_runs(tmp_path: Path) -> None:
+def test_means_and_deviations_equal_those_of_the_runs(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path))
     rows, runs = rows_of(outputs["csv"]), rows_of(outputs["each"])
     assert list(rows[0])[:9] == [
@@ -98,7 +98,7 @@ def test_means_and_deviations_are_those_of_the_runs(tmp_path: Path) -> None:
             assert statistics.stdev(values) > 0
 
 
-def test_each_run_is_traceable(tmp_path: Path) -> None:
+def test_table_of_runs_has_the_hash_of_each_run(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     runs = rows_of(run_tabulate(tmp_path, paths)["each"])
     assert len(runs) == 3 * (len(BASELINE) + len(FULL))
@@ -117,7 +117,7 @@ def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
     assert "a single seed" in text
 
 
-def test_markdown_and_latex_show_the_csv(tmp_path: Path) -> None:
+def test_markdown_and_latex_equal_the_csv(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path))
     markdown, latex = outputs["markdown"].read_text(), outputs["latex"].read_text()
     assert "synthetic" in markdown.splitlines()[0]
@@ -134,7 +134,7 @@ def test_markdown_and_latex_show_the_csv(tmp_path: Path) -> None:
     assert latex.count(r"\midrule") == 1
 
 
-# LaTeX is no package of Python: where it is missing, the test above still reads what is written
+# LaTeX is not a Python package: without it, the test above still checks the file
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
 def test_latex_compiles(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=OCCLUDED_DUKE))
@@ -157,7 +157,7 @@ def test_published_numbers_stand_beside_ours_on_the_same_dataset(tmp_path: Path)
     assert all(row["variant"] in ("baseline", "dpsm_fbm") for row in rows_of(outputs["csv"]))
 
 
-def test_no_published_numbers_beside_the_drawn_people(tmp_path: Path) -> None:
+def test_synthetic_benchmark_has_no_published_rows(tmp_path: Path) -> None:
     outputs = run_tabulate(tmp_path, write_all(tmp_path))
     for name in ("csv", "markdown", "latex"):
         text = outputs[name].read_text()
@@ -165,14 +165,14 @@ def test_no_published_numbers_beside_the_drawn_people(tmp_path: Path) -> None:
         assert "DPEFormer" not in text
 
 
-def test_same_bytes_in_any_order_of_the_inputs(tmp_path: Path) -> None:
+def test_order_of_the_inputs_does_not_change_the_bytes(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     before = {path: path.read_bytes() for path in run_tabulate(tmp_path, paths).values()}
     after = run_tabulate(tmp_path, paths[::-1]).values()
     assert before == {path: path.read_bytes() for path in after}
 
 
-def test_every_row_says_what_was_trained_on_and_tested_on(tmp_path: Path) -> None:
+def test_every_row_has_training_and_test_dataset(tmp_path: Path) -> None:
     across = Benchmark("occluded_reid", trained_on="market1501")
     outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=across))
     for row in (*rows_of(outputs["csv"]), *rows_of(outputs["each"])):
@@ -182,13 +182,13 @@ def test_every_row_says_what_was_trained_on_and_tested_on(tmp_path: Path) -> Non
     assert "| DPEFormer | published" in outputs["markdown"].read_text()
 
 
-def test_published_numbers_are_of_one_training_set(tmp_path: Path) -> None:
+def test_other_training_set_has_no_published_rows(tmp_path: Path) -> None:
     other = Benchmark("occluded_reid", trained_on="msmt17_train")
     outputs = run_tabulate(tmp_path, write_all(tmp_path, benchmark=other))
     assert "published" not in outputs["markdown"].read_text()
 
 
-def test_datasets_are_not_mixed(tmp_path: Path) -> None:
+def test_runs_of_several_datasets_are_refused(tmp_path: Path) -> None:
     paths = write_all(tmp_path) + write_all(tmp_path, benchmark=MARKET)
     with pytest.raises(InputError, match="one dataset, found market1501, synthetic"):
         run_tabulate(tmp_path, paths)
@@ -197,17 +197,17 @@ def test_datasets_are_not_mixed(tmp_path: Path) -> None:
 def test_a_run_given_twice_is_refused(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     copy = shutil.copytree(paths[0].parent, tmp_path / "copy")
-    with pytest.raises(InputError, match=r"copy: variant dpsm_fbm with seed 0"):
+    with pytest.raises(InputError, match=r"copy: .* found dpsm_fbm with seed 0"):
         run_tabulate(tmp_path, [*paths, copy / "metrics.json"])
 
 
 def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
-    with pytest.raises(InputError, match="missing are baseline seed 2:"):
+    with pytest.raises(InputError, match="found no baseline seed 2:"):
         run_tabulate(tmp_path, paths[:-1])
-    with pytest.raises(InputError, match="missing are roa seed 0, roa seed 1, roa seed 2:"):
+    with pytest.raises(InputError, match="found no roa seed 0, roa seed 1, roa seed 2:"):
         run_tabulate(tmp_path, paths, ("baseline", "dpsm_fbm", "roa"))
-    with pytest.raises(InputError, match="run of variant dpsm_fbm"):
+    with pytest.raises(InputError, match=r"expected a variant of the table .*, found dpsm_fbm"):
         run_tabulate(tmp_path, paths, "baseline")
     assert not (tmp_path / "components.csv").exists()
 
@@ -215,18 +215,20 @@ def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
 def test_seeds_of_a_variant_must_have_the_same_features(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     write_metrics(tmp_path, "baseline", 1, FULL)
-    with pytest.raises(InputError, match=r"baseline/seed1: has the features blended"):
+    with pytest.raises(
+        InputError, match=r"baseline/seed1: expected the features coarse.*found blended"
+    ):
         run_tabulate(tmp_path, paths)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"dataset": "synthetic"}'])
-def test_a_file_that_holds_no_metrics_is_named(tmp_path: Path, text: str) -> None:
+def test_invalid_metrics_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(InputError, match=r"metrics\.json: expected what the stage score writes"):
         run_tabulate(tmp_path, [tmp_path / "metrics.json"])
 
 
-def test_reranked_rows_stand_below_the_test_feature_and_say_so(tmp_path: Path) -> None:
+def test_reranked_rows_follow_the_test_feature_and_the_caption_names_them(tmp_path: Path) -> None:
     full = ("blended", "blended_reranked", *FULL[1:])
     features = {"baseline": ("coarse", "coarse_reranked", *BASELINE[1:]), "dpsm_fbm": full}
     rerank = RerankOptions(k1=50, k2=15)
@@ -236,9 +238,9 @@ def test_reranked_rows_stand_below_the_test_feature_and_say_so(tmp_path: Path) -
     outputs = run_tabulate(tmp_path, paths)
     found = [row["feature"] for row in rows_of(outputs["csv"]) if row["variant"] == "dpsm_fbm"]
     assert tuple(found) == full
-    said = "end in _reranked are k-reciprocally re-ranked (k1 50, k2 15, lambda 0.3)"
-    assert said.replace("_", r"\_") in outputs["latex"].read_text()
-    assert said in outputs["markdown"].read_text().splitlines()[0]
+    caption = "end in _reranked are k-reciprocally re-ranked (k1 50, k2 15, lambda 0.3)"
+    assert caption.replace("_", r"\_") in outputs["latex"].read_text()
+    assert caption in outputs["markdown"].read_text().splitlines()[0]
 
 
 def test_runs_that_are_reranked_with_other_options_are_refused(tmp_path: Path) -> None:
@@ -252,7 +254,7 @@ def test_runs_that_are_reranked_with_other_options_are_refused(tmp_path: Path) -
 
 
 def add_whole_queries(path: Path) -> Path:
-    """Let a run have whole-body queries with twice its numbers, and none that are re-ranked."""
+    """Add whole-body queries with twice the numbers of a run, without re-ranked ones."""
     metrics = read_json(path)
     doubled = {
         feature: {name: 2 * value for name, value in values.items()}
@@ -274,7 +276,7 @@ def whole(tmp_path: Path) -> list[Path]:
     ]
 
 
-def test_a_row_has_whole_body_queries_too(tmp_path: Path, whole: list[Path]) -> None:
+def test_csv_has_columns_of_whole_body_queries(tmp_path: Path, whole: list[Path]) -> None:
     outputs = run_tabulate(tmp_path, whole)
     names = [f"whole_{name}_{part}" for name in ("rank1", "map") for part in ("mean", "std")]
     rows = rows_of(outputs["csv"])
@@ -291,7 +293,9 @@ def test_a_row_has_whole_body_queries_too(tmp_path: Path, whole: list[Path]) -> 
         assert run["whole_map"] == ("" if reranked else str(2 * float(run["map"])))
 
 
-def test_people_read_of_whole_body_queries(tmp_path: Path, whole: list[Path]) -> None:
+def test_markdown_and_latex_have_columns_of_whole_body_queries(
+    tmp_path: Path, whole: list[Path]
+) -> None:
     outputs = run_tabulate(tmp_path, whole)
     lines = outputs["markdown"].read_text().splitlines()
     assert "whole: queries without occlusion" in lines[0]
@@ -305,7 +309,7 @@ def test_people_read_of_whole_body_queries(tmp_path: Path, whole: list[Path]) ->
     assert {line.count("&") for line in latex if "&" in line} == {9}
 
 
-def test_runs_with_and_without_whole_body_queries_are_not_mixed(
+def test_runs_with_and_without_whole_body_queries_are_refused(
     tmp_path: Path, whole: list[Path]
 ) -> None:
     write_metrics(tmp_path, "baseline", 1, BASELINE, MARKET)
@@ -313,8 +317,8 @@ def test_runs_with_and_without_whole_body_queries_are_not_mixed(
         run_tabulate(tmp_path, whole)
 
 
-def test_published_rows_stand_beside_their_dataset_whatever_its_results_are_called(tmp_path):
-    """A folder called like a dataset is none."""
+def test_published_rows_do_not_depend_on_the_name_of_the_results(tmp_path):
+    """A folder named like a dataset is another dataset."""
     named = Benchmark("market1501:shop", "market1501:shop")
     assert published_rows(named) == PUBLISHED[MARKET]
     assert published_rows(Benchmark("folder:market", "folder:market")) == ()

@@ -1,4 +1,4 @@
-"""Verdicts: what is close enough, what is not judged, and that all of it is said."""
+"""Verdicts: the tolerance, runs that are not judged, and the listed deviations."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from pipeline.options.run import RunOptions
 from pipeline.run import Benchmark, Run
 from pipeline.tables.published import PUBLISHED, UNTRACED
 from pipeline.tables.verdicts import (
-    BANK,
-    FEWEST,
-    IGNORED,
-    OTHER,
+    MIN_OCCLUDERS,
+    NOT_COMPARED,
+    NOT_JUDGED,
     PAPER,
+    PAPER_BANK,
     READINGS,
     give_verdicts,
     tolerance,
@@ -50,9 +50,9 @@ def write_run(
     precision: str = "float32",
     **changes: dict[str, Any],
 ) -> Path:
-    """A run of the paper's recipe but for `changes`; a second feature is far off.
+    """Write a run of the paper's recipe with `changes`; a second feature is far off.
 
-    `missing` is how many images each of its splits lacks.
+    Each of its splits lacks `missing` images.
     """
     run = folder / variant / f"seed{seed}"
     feature = "coarse" if variant == "baseline" else "blended"
@@ -88,11 +88,11 @@ def verdicts_of(
 @pytest.mark.parametrize(
     ("std", "seeds", "expected"),
     [
-        (None, 1, 1.0),  # nothing is known of the deviation
+        (None, 1, 1.0),  # unknown deviation
         (0.2, 3, 1.0),
         (0.6, 3, 1.4),  # 1.2 * (4 / 3) ** 0.5
         (0.6, 2, 1.5),  # 1.2 * 1.5**0.5
-        (5.0, 3, 2.0),  # what scatters so is no reproduction
+        (5.0, 3, 2.0),  # such a deviation reproduces nothing
     ],
 )
 def test_the_tolerance_follows_the_deviation_between_bounds(std, seeds, expected) -> None:
@@ -131,7 +131,7 @@ def test_the_mean_over_seeds_is_judged_with_their_deviation(tmp_path: Path) -> N
     assert "| 69.9 | 68.6 ± 1.0 | -1.3 (± 2.0) | 58.9 | 58.9 ± 0.0 | +0.0 (± 1.0) |" in text
 
 
-def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+def test_variant_without_runs_is_not_run(tmp_path: Path) -> None:
     path = write_run(tmp_path, 0, 95.4, 88.1, "baseline", MARKET)
     row = verdicts_of(tmp_path, [path], "baseline")["DPEFormer"]
     assert (row["verdict"], row["rank1_mean"], row["seeds"]) == ("not run", "", "")
@@ -140,7 +140,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "deviation"),
     [
         ({"image": {"height": 128}}, "image.height 128 instead of 256"),
         ({"backbone": {"depth": 4}}, "backbone.depth 4 instead of None"),
@@ -160,20 +160,20 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
         ({"precision": "bfloat16"}, "precision bfloat16 instead of float32"),
     ],
 )
-def test_another_network_or_recipe_is_never_judged(tmp_path: Path, changes, said: str) -> None:
-    """Not even where the numbers are the published ones."""
+def test_another_network_or_recipe_is_never_judged(tmp_path: Path, changes, deviation: str) -> None:
+    """Not even if the numbers are the published ones."""
     row = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9, **changes)])["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; {said}")
+    assert (row["verdict"], row["remark"]) == (NOT_JUDGED, f"{UNTRACED}; {deviation}")
 
 
-def test_drawn_occluders_are_not_those_of_the_paper(tmp_path: Path) -> None:
+def test_rendered_occluders_are_a_deviation(tmp_path: Path) -> None:
     path = write_run(tmp_path, 0, 69.9, 58.9)
     row = verdicts_of(tmp_path, [path], occluders=SCENES)["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; occluders not from SA-1B")
+    assert (row["verdict"], row["remark"]) == (NOT_JUDGED, f"{UNTRACED}; occluders not from SA-1B")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "deviation"),
     [
         ({"limit": 1}, "occluders.limit 1 instead of 100"),
         ({"limit": None}, "occluders.limit None instead of 100"),
@@ -181,70 +181,77 @@ def test_drawn_occluders_are_not_those_of_the_paper(tmp_path: Path) -> None:
         ({"minimum": 2}, "occluders.minimum 2 instead of 5000"),
     ],
 )
-def test_nor_is_any_bank_of_sa1b(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_other_bank_of_sa1b_is_a_deviation(
+    tmp_path: Path, changes: dict[str, Any], deviation: str
+) -> None:
     path = write_run(tmp_path, 0, 69.9, 58.9)
     row = verdicts_of(tmp_path, [path], occluders=SA1B.model_copy(update=changes))["DPEFormer"]
-    assert (row["verdict"], row["remark"]) == (OTHER, f"{UNTRACED}; {said}")
+    assert (row["verdict"], row["remark"]) == (NOT_JUDGED, f"{UNTRACED}; {deviation}")
 
 
-def test_the_bank_that_is_judged_is_that_of_the_recipe() -> None:
+def test_paper_bank_is_that_of_the_recipe() -> None:
     recipe = yaml.safe_load((ROOT / "workflow/recipes/sa1b_bank.yaml").read_text())["occluders"]
-    assert {key: recipe[key] for key in (*BANK, "minimum")} == {**BANK, "minimum": FEWEST}
+    assert {key: recipe[key] for key in (*PAPER_BANK, "minimum")} == {
+        **PAPER_BANK,
+        "minimum": MIN_OCCLUDERS,
+    }
 
 
-def test_a_part_of_a_dataset_is_not_judged(tmp_path: Path) -> None:
-    """Such as `checks: warn` lets pass: fewer images to search make every number better."""
+def test_incomplete_dataset_is_a_deviation(tmp_path: Path) -> None:
+    """`checks: warn` accepts it, and a smaller gallery makes every number better."""
     row = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9, missing=1)])["DPEFormer"]
-    assert row["verdict"] == OTHER
+    assert row["verdict"] == NOT_JUDGED
     assert row["remark"] == (
         f"{UNTRACED}; 15617 training images instead of 15618; 2209 queries instead of 2210; "
         "17660 gallery images instead of 17661"
     )
 
 
-def test_one_seed_of_another_recipe_is_enough(tmp_path: Path) -> None:
+def test_one_deviating_seed_is_a_deviation(tmp_path: Path) -> None:
     first = write_run(tmp_path, 0, 69.9, 58.9, training={"epochs": 8})
     row = verdicts_of(tmp_path, [first, write_run(tmp_path, 1, 69.9, 58.9)])["DPEFormer"]
     assert (row["verdict"], row["remark"]) == (
-        OTHER,
+        NOT_JUDGED,
         f"{UNTRACED}; training.epochs 8 instead of 120",
     )
 
 
-def test_what_is_printed_agrees_with_the_verdict(tmp_path: Path) -> None:
-    """A tolerance of 1.56 is printed as 1.6, so that a difference of 1.6 is within it."""
-    spread = 0.6764  # of three seeds, as their standard deviation
-    paths = [write_run(tmp_path, seed, 71.5 + (seed - 1) * spread, 58.9) for seed in range(3)]
+def test_verdict_uses_the_printed_numbers(tmp_path: Path) -> None:
+    """A tolerance of 1.56 is printed as 1.6: a difference of 1.6 is within it."""
+    std = 0.6764  # over three seeds
+    paths = [write_run(tmp_path, seed, 71.5 + (seed - 1) * std, 58.9) for seed in range(3)]
     row = verdicts_of(tmp_path, paths)["DPEFormer"]
     assert "+1.6 (± 1.6)" in (tmp_path / "v.md").read_text()
     assert row["verdict"] == "reproduced"
 
 
-def test_where_the_weights_lie_does_not_matter(tmp_path: Path) -> None:
+def test_path_of_the_weights_is_no_deviation(tmp_path: Path) -> None:
     moved = {"weights": "/elsewhere/vit.pth", "sha256": WEIGHTS}
     path = write_run(tmp_path, 0, 69.9, 58.9, backbone=moved)
     assert verdicts_of(tmp_path, [path])["DPEFormer"]["verdict"] == "reproduced"
 
 
-def test_a_baseline_that_was_trained_otherwise_is_shown_and_not_judged(tmp_path: Path) -> None:
+def test_published_row_that_deviates_is_not_judged(tmp_path: Path) -> None:
     path = write_run(tmp_path, 0, 61.1, 53.8, "baseline")
     row = verdicts_of(tmp_path, [path], "baseline")["ViT-B baseline"]
-    assert (row["verdict"], row["rank1_difference"]) == (OTHER, "0.0")
+    assert (row["verdict"], row["rank1_difference"]) == (NOT_JUDGED, "0.0")
     assert "triplet" in row["remark"]
 
 
-def test_only_rows_that_a_variant_stands_for_are_there(tmp_path: Path) -> None:
+def test_only_rows_with_a_variant_of_ours_have_verdicts(tmp_path: Path) -> None:
     found = verdicts_of(tmp_path, [write_run(tmp_path, 0, 69.9, 58.9)])
     assert list(found) == ["ViT-B baseline", "DPEFormer"]
 
 
-def test_a_benchmark_that_nobody_published_on_is_refused(tmp_path: Path) -> None:
+def test_benchmark_without_published_numbers_is_refused(tmp_path: Path) -> None:
     path = write_run(tmp_path, 0, 1, 1, benchmark=Benchmark("occluded_reid", "occluded_duke"))
-    with pytest.raises(InputError, match=r"occluded_reid \(trained on occluded_duke\), only for"):
+    with pytest.raises(
+        InputError, match=r"found occluded_reid \(trained on occluded_duke\), expected"
+    ):
         verdicts_of(tmp_path, [path])
 
 
-def test_the_variants_that_stand_for_published_rows_are_those_of_the_configuration() -> None:
+def test_variants_of_published_rows_match_the_configuration() -> None:
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     recipe = yaml.safe_load((ROOT / "workflow/recipes/sgd.yaml").read_text())
     sections = {name: values[name] | patch for name, patch in recipe.items()}
@@ -260,7 +267,7 @@ def test_the_variants_that_stand_for_published_rows_are_those_of_the_configurati
 
 
 def test_every_deviation_is_listed(tmp_path: Path) -> None:
-    """All of config.yaml's small network and recipe: a list cut short would hide some."""
+    """The small network and recipe of config.yaml deviate in many options."""
     small = yaml.safe_load((ROOT / "config.yaml").read_text())
     changes = {name: small[name] for name in ("image", "backbone", "augment", "loss", "training")}
     path = write_run(tmp_path, 0, 69.9, 58.9, precision="bfloat16", pretrained=None, **changes)
@@ -269,11 +276,11 @@ def test_every_deviation_is_listed(tmp_path: Path) -> None:
     used = default | flatten(changes)
     for key, value in default.items():
         named = f"{key} {used[key]} instead of {value}" in remark.split("; ")
-        assert named == (used[key] != value and not key.startswith(IGNORED)), key
+        assert named == (used[key] != value and not key.startswith(NOT_COMPARED)), key
     assert len(remark.split("; ")) > 15
 
 
-def test_both_readings_of_k_min_stand_beside_the_published_row(tmp_path: Path) -> None:
+def test_both_readings_of_k_min_have_a_verdict(tmp_path: Path) -> None:
     paths = [
         write_run(tmp_path, 0, 69.9, 58.9),
         write_run(tmp_path, 0, 60.0, 50.0, "dpeformer_k24"),

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.run import Benchmark
 from pipeline.tables.published import PUBLISHED
-from pipeline.tables.verdicts import OTHER
+from pipeline.tables.verdicts import NOT_JUDGED
 from tests.cases import long_but
 from tests.miniatures import (
     MINIATURES,
@@ -101,4 +101,4 @@ def test_a_ready_experiment_runs_from_its_archive_to_its_tables(project, tmp_pat
     if judged.exists():
         with open(judged, newline="") as file:
             verdicts = {row["verdict"] for row in csv.DictReader(file)}
-        assert verdicts == {OTHER}
+        assert verdicts == {NOT_JUDGED}
