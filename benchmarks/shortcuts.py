@@ -1,20 +1,19 @@
-"""Whether a network matches the obstacle and the place of the rendered benchmark, not the person.
+"""Whether a network matches obstacle and background of the rendered benchmark, not the person.
 
     snakemake --cores all results/synthetic/baseline/seed{0,1,2}/metrics.json
     python -m benchmarks.shortcuts results/synthetic results/synthetic/baseline/seed{0,1,2}
 
 Takes the folder of the benchmark (archive.zip, ground_truth.npz, shards) and runs of one variant,
-whose test feature ranks the gallery for the occluded queries as in `pipeline.evaluation`.
+and ranks the gallery for the occluded queries by their test feature, as `pipeline.evaluation` does.
 
-1. mAP of the images as they are, and with pixels of all query and gallery images painted in the
-   network's mean colour, which hides what the exact masks say. "Background" is all that is neither
-   the person nor nearer than the person: ground, buildings and what stands behind. "Obstacles" are
-   whatever is nearer than the person, other people too. The outline of the visible part stays. The
-   network was not trained on painted images. Intervals are of the paired bootstrap over identities
-   and runs in `pipeline.tables.compare`.
-2. What the wrong images among the first five share with the query, against all wrong images of the
-   gallery (distractors count, junk does not). The obstacle of an image is the standing one that
-   covers most pixels in front of the person.
+1. mAP of the original images, and with background or obstacles of all query and gallery images
+   painted in the network's mean colour by the exact masks. Background is everything behind the
+   person: ground, buildings, objects. Obstacles are everything in front, other people too. The
+   outline of the visible part remains. The network was not trained on painted images. Intervals are
+   from the paired bootstrap over identities and runs in `pipeline.tables.compare`.
+2. Properties that the wrong images among the first five share with the query, compared with all
+   wrong images of the gallery (with distractors, without junk). The obstacle of an image is the
+   standing one that covers most pixels in front of the person.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ from pipeline.tables.compare import INTERVAL, LEVEL, Answers, compare_answers, s
 from pipeline.tables.published import Benchmark
 from pipeline.world.surfaces import PART
 
-AS_THEY_ARE = "as they are"
-HIDDEN: dict[str, tuple[str, ...]] = {
-    AS_THEY_ARE: (),
-    "background hidden": ("background",),
-    "background and obstacles hidden": ("background", "obstacle"),
+ORIGINAL = "original images"
+PAINTED_PARTS: dict[str, tuple[str, ...]] = {
+    ORIGINAL: (),
+    "background painted": ("background",),
+    "background and obstacles painted": ("background", "obstacle"),
 }
 """Parts that are painted over in each condition."""
 TOP = 5
@@ -56,8 +55,8 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What is known of the M images of a benchmark, in the order of its rendering."""
+class GroundTruth:
+    """Ground truth of the M images of a benchmark, in the order of rendering."""
 
     keys: list[str]
     labels: np.ndarray
@@ -68,21 +67,21 @@ class Truth:
     """(M,) kind of the standing obstacle in front; "" for none."""
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
-        """(B,) int64 rows of images; InputError for one that the benchmark lacks."""
+        """Return the rows (B,) int64 of images; InputError for one that the benchmark lacks."""
         known = {key: row for row, key in enumerate(self.keys)}
         try:
             return np.array([known[str(key)] for key in keys])
         except KeyError as error:
             raise InputError(
-                f"ground_truth.npz: no masks of {error}; render, ingest and shard"
+                f"ground_truth.npz: found no masks of {error}: render, ingest and shard again"
             ) from None
 
 
-def read_truth(benchmark: Path) -> Truth:
-    """The masks of a rendered benchmark."""
+def read_ground_truth(benchmark: Path) -> GroundTruth:
+    """Read the ground truth of a rendered benchmark."""
     checked_folder(benchmark, "ground_truth.npz")
     with np.load(benchmark / "ground_truth.npz", allow_pickle=False) as arrays:
-        return Truth(
+        return GroundTruth(
             [Path(name).stem for name in arrays["name"]],
             *(arrays[name] for name in ("labels", "occlusion", "obstacle")),
         )
@@ -91,22 +90,26 @@ def read_truth(benchmark: Path) -> Truth:
 def paint(
     batch: ImageBatch, labels: np.ndarray, parts: Sequence[str], image: ImageOptions
 ) -> ImageBatch:
-    """`batch` with the pixels of `parts` in the network's mean colour.
+    """Paint the pixels of `parts` in the network's mean colour.
 
-    `labels` (B, H, W) are of the images as they were rendered; the nearest pixel decides.
+    `labels` (B, H, W) are of the rendered size; they are resized by the nearest pixel.
     """
     masks = torch.from_numpy(np.isin(labels, [PART[part] for part in parts]))
     size = batch.images.shape[2:]
-    hidden = F.interpolate(masks[:, None].to(torch.uint8), size, mode="nearest-exact").bool()
+    painted = F.interpolate(masks[:, None].to(torch.uint8), size, mode="nearest-exact").bool()
     colour = torch.tensor(image.mean).mul(255).round().to(torch.uint8).view(1, 3, 1, 1)
-    return batch._replace(images=torch.where(hidden, colour, batch.images))
+    return batch._replace(images=torch.where(painted, colour, batch.images))
 
 
 @torch.inference_mode()
 def embed_painted(
-    model: DPEFormer, image: ImageOptions, shards: Path, ground_truth: Truth, parts: Sequence[str]
+    model: DPEFormer,
+    image: ImageOptions,
+    shards: Path,
+    ground_truth: GroundTruth,
+    parts: Sequence[str],
 ) -> Arrays:
-    """Features of query and gallery with `parts` hidden, as in a features file."""
+    """Embed query and gallery with `parts` painted, as in a features file."""
     arrays: Arrays = {}
     for split in TEST_SPLITS:
         painted = (
@@ -118,12 +121,12 @@ def embed_painted(
 
 
 def rank(arrays: Arrays) -> Ranking:
-    """The ranking by the run's test feature."""
+    """Rank by the run's test feature."""
     return next(iter(rank_features(arrays, EvaluationOptions(rerank=None)).values()))
 
 
-def answers(condition: str, arrays: Arrays, rankings: Sequence[Ranking]) -> Answers:
-    """The average precision of each run and query in one condition, for a paired comparison."""
+def collect_answers(condition: str, arrays: Arrays, rankings: Sequence[Ranking]) -> Answers:
+    """Collect the results of each run and query in one condition, for a paired comparison."""
     some = rankings[0].matches > 0  # the same in every run
     return Answers(
         Benchmark("synthetic", "synthetic"),
@@ -138,7 +141,7 @@ def answers(condition: str, arrays: Arrays, rankings: Sequence[Ranking]) -> Answ
 
 
 def print_painted(found: Sequence[Answers]) -> None:
-    """Print the mAP of each condition, and its difference from the first one."""
+    """Print the mAP of each condition, and the difference from the first one."""
     first = found[0]
     weights = sample_weights(len(first.seeds), len(np.unique(first.identities)))
     print(
@@ -153,18 +156,17 @@ def print_painted(found: Sequence[Answers]) -> None:
         print(f"{answer.variant:<{_NAME}} {answer.map.mean():5.1f}{more}")
 
 
-def shared(arrays: Arrays, ground_truth: Truth) -> dict[str, np.ndarray]:
-    """What gallery images share with queries, by name: (Q, G) bool each.
+def shared_properties(arrays: Arrays, ground_truth: GroundTruth) -> dict[str, np.ndarray]:
+    """Return the properties that gallery images share with queries, by name: (Q, G) bool each.
 
-    A query that another person hides has no obstacle, and shares it with no image.
+    A query that another person occludes has no obstacle.
     """
     query, gallery = (ground_truth.rows(arrays[f"{split}_keys"].tolist()) for split in TEST_SPLITS)
     occluded = np.broadcast_to(ground_truth.occlusion[gallery] > 0, (len(query), len(gallery)))
     same_camera = arrays["query_cameras"][:, None] == arrays["gallery_cameras"]
-    hidden = ground_truth.occlusion[query] == OCCLUSIONS.index("obstacle")
-    obstacle = (ground_truth.obstacle[query][:, None] == ground_truth.obstacle[gallery]) & hidden[
-        :, None
-    ]
+    has_obstacle = ground_truth.occlusion[query] == OCCLUSIONS.index("obstacle")
+    obstacle = ground_truth.obstacle[query][:, None] == ground_truth.obstacle[gallery]
+    obstacle &= has_obstacle[:, None]
     return {
         "is occluded": occluded,
         "is of the query's camera": same_camera,
@@ -174,50 +176,50 @@ def shared(arrays: Arrays, ground_truth: Truth) -> dict[str, np.ndarray]:
 
 
 def over_representation(
-    rankings: Sequence[Ranking], arrays: Arrays, having: np.ndarray
+    rankings: Sequence[Ranking], arrays: Arrays, has_property: np.ndarray
 ) -> tuple[float, float, np.ndarray]:
-    """How many of the wrong images among the first `TOP` have something, against the gallery.
+    """Compare how often wrong images have a property: those among the first `TOP`, and all.
 
-    `having` is (Q, G) bool. Queries for which no wrong image of the gallery has it do not count.
-    Returns the fraction of those first ones, that of the gallery, and (1 + B,) their ratio with all
-    identities, then with identities drawn with replacement.
+    `has_property` is (Q, G) bool. Queries without such a wrong image in the gallery do not count.
+    Returns the fraction of the first ones, that of the gallery, and their ratio (1 + B,): with all
+    identities, then with resampled ones.
     """
     identities, others = arrays["query_identities"], arrays["gallery_identities"]
     wrong = (identities[:, None] != others) & (others != JUNK)
-    asked = np.flatnonzero((wrong & having).any(1))
-    expected = (wrong & having)[asked].sum(1) / wrong[asked].sum(1)
-    first, found = np.zeros(len(asked)), np.zeros(len(asked))
+    counted = np.flatnonzero((wrong & has_property).any(1))
+    expected = (wrong & has_property)[counted].sum(1) / wrong[counted].sum(1)
+    first, found = np.zeros(len(counted)), np.zeros(len(counted))
     for ranking in rankings:
-        top = ranking.top[asked, :TOP]
-        counted = (top >= 0) & np.take_along_axis(wrong[asked], top, 1)
-        first += counted.sum(1)
-        found += (counted & np.take_along_axis(having[asked], top, 1)).sum(1)
-    groups = np.unique(identities[asked], return_inverse=True)[1]
-    drawn = sample_weights(1, groups.max() + 1).identities
-    counts = np.concatenate([np.ones((1, drawn.shape[1])), drawn])[:, groups]  # (1 + B, Q)
+        top = ranking.top[counted, :TOP]
+        wrong_first = (top >= 0) & np.take_along_axis(wrong[counted], top, 1)
+        first += wrong_first.sum(1)
+        found += (wrong_first & np.take_along_axis(has_property[counted], top, 1)).sum(1)
+    groups = np.unique(identities[counted], return_inverse=True)[1]
+    resampled = sample_weights(1, groups.max() + 1).identities
+    counts = np.concatenate([np.ones((1, resampled.shape[1])), resampled])[:, groups]  # (1 + B, Q)
     ratio = (counts @ found) / (counts @ (first * expected))
-    whole = first.sum()
-    return float(found.sum() / whole), float((first * expected).sum() / whole), ratio
+    total = first.sum()
+    return float(found.sum() / total), float((first * expected).sum() / total), ratio
 
 
 def print_shared(
     rankings: Sequence[Ranking], arrays: Arrays, properties: dict[str, np.ndarray]
 ) -> None:
-    """Print a line for each property of wrong images."""
-    print(f"wrong images among the first {TOP}: fraction, that of the gallery, ratio ({INTERVAL})")
-    for name, having in properties.items():
-        if not having.any():
+    """Print a line for each property."""
+    print(f"wrong images among the first {TOP}: fraction, fraction in gallery, ratio ({INTERVAL})")
+    for name, has_property in properties.items():
+        if not has_property.any():
             print(f"{name:<{_NAME}} none")
             continue
-        found, expected, ratio = over_representation(rankings, arrays, having)
+        found, expected, ratio = over_representation(rankings, arrays, has_property)
         low, high = np.quantile(ratio[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         interval = f"({low:.2f} to {high:.2f})"
         print(f"{name:<{_NAME}} {found:6.1%} {expected:6.1%} {ratio[0]:6.2f} {interval}")
 
 
 def measure(benchmark: Path, runs: Sequence[Path]) -> None:
-    """Embed, rank and print."""
-    ground_truth = read_truth(benchmark)
+    """Embed and rank in each condition, and print."""
+    ground_truth = read_ground_truth(benchmark)
     for run in runs:
         checked_folder(run, "weights.safetensors", "run.json")
     networks = [load_trained(run / "weights.safetensors", run / "run.json") for run in runs]
@@ -226,14 +228,16 @@ def measure(benchmark: Path, runs: Sequence[Path]) -> None:
             embed_painted(model, options.image, benchmark / "shards", ground_truth, parts)
             for model, options in networks
         ]
-        for condition, parts in HIDDEN.items()
+        for condition, parts in PAINTED_PARTS.items()
     }
     rankings = {
         condition: [rank(arrays) for arrays in found] for condition, found in embedded.items()
     }
-    print_painted([answers(name, embedded[name][0], rankings[name]) for name in HIDDEN])
-    plain, arrays = rankings[AS_THEY_ARE], embedded[AS_THEY_ARE][0]
-    print_shared(plain, arrays, shared(arrays, ground_truth))
+    print_painted(
+        [collect_answers(name, embedded[name][0], rankings[name]) for name in PAINTED_PARTS]
+    )
+    original, arrays = rankings[ORIGINAL], embedded[ORIGINAL][0]
+    print_shared(original, arrays, shared_properties(arrays, ground_truth))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Training of the small weights that are shipped with the workflow."""
+"""Pretraining of the small ViT and SAM that the workflow ships."""

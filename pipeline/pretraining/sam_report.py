@@ -1,4 +1,4 @@
-"""How good the small SAM and the filters are on scenes that it was not trained on."""
+"""Stage: measure the small SAM and the filters on held-out scenes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pipeline.options.occluders import OccluderOptions, SamOptions
 from pipeline.pretraining.sam_scenes import HELD_OUT, RENDERED_SIDE
 from pipeline.world.scenes import Scene, SceneMaker
 
-_MATCH = 0.5  # IoU from which a mask shows an object
-_MIN_SHARE = 0.005  # of the scene: what is visible of a smaller object is not asked for
+_MIN_IOU = 0.5  # of a mask that matches an object
+_MIN_AREA = 0.005  # visible fraction of the scene: smaller objects are ignored
 
 
 def report_sam(
@@ -29,9 +29,9 @@ def report_sam(
 ) -> None:
     """Measure the small SAM on held-out rendered scenes, every second one hard, and write JSON.
 
-    For easy, hard and all scenes: `precision`, the share of the kept masks with an IoU of at least
-    0.5 with an object, and their `mask_iou`; `recall`, the share of the objects that such a mask
-    shows; `point_iou` of the mask that the model itself thinks best for one random point in each
+    For easy, hard and all scenes: `precision`, the fraction of the kept masks with an IoU of at
+    least 0.5 with an object, and their `mask_iou`; `recall`, the fraction of the objects with such
+    a mask; `point_iou` of the mask with the highest predicted IoU for a random point in each
     object. Masks are generated and filtered by the default options of the bank.
     """
     torch.set_flush_denormal(True)
@@ -47,7 +47,7 @@ def report_sam(
         verdicts = filter_verdicts(masks, options.filters)
         kept = [m.full() for m, verdict in zip(masks, verdicts, strict=True) if verdict == KEPT]
         rng = np.random.default_rng([HELD_OUT, seed, index, 1])
-        found.append(_compare(kept, objects) | _ask_points(predictor, scene, objects, rng))
+        found.append(_compare(kept, objects) | _point_ious(predictor, scene, objects, rng))
     figures: dict[str, Any] = {
         "easy": summarise(found[::2]),
         "hard": summarise(found[1::2]),
@@ -61,13 +61,13 @@ def report_sam(
 
 
 def _objects(scene: Scene) -> list[np.ndarray]:
-    """Visible pixels (S, S) bool of each object that is large enough."""
+    """Return the visible pixels (S, S) bool of each object that is large enough."""
     masks = [scene.instances == number + 1 for number in range(len(scene.kinds))]
-    return [mask for mask in masks if mask.mean() >= _MIN_SHARE]
+    return [mask for mask in masks if mask.mean() >= _MIN_AREA]
 
 
 def _compare(kept: list[np.ndarray], objects: list[np.ndarray]) -> dict[str, list[float]]:
-    """The best IoU of each kept mask over the objects, and of each object over the kept masks."""
+    """Return the best IoU of each kept mask over the objects, and of each object over the masks."""
     table = np.array([[mask_iou(mask, target) for target in objects] for mask in kept])
     table = table.reshape(len(kept), len(objects))
     return {
@@ -76,7 +76,7 @@ def _compare(kept: list[np.ndarray], objects: list[np.ndarray]) -> dict[str, lis
     }
 
 
-def _ask_points(
+def _point_ious(
     predictor: SamPredictor, scene: Scene, objects: list[np.ndarray], rng: np.random.Generator
 ) -> dict[str, list[float]]:
     predictor.set_image(scene.image)
@@ -89,7 +89,7 @@ def _ask_points(
 
 
 def summarise(found: Iterable[dict[str, list[float]]]) -> dict[str, float | int]:
-    """Figures over scenes with the IoUs of each scene's `masks`, `objects` and `points`."""
+    """Summarise scenes by the IoUs of their `masks`, `objects` and `points`."""
     scenes = list(found)
     masks, objects, points = (
         np.array([iou for scene in scenes for iou in scene[name]])
@@ -99,9 +99,9 @@ def summarise(found: Iterable[dict[str, list[float]]]) -> dict[str, float | int]
         "scenes": len(scenes),
         "kept": len(masks),
         "objects": len(objects),
-        "precision": _mean(masks >= _MATCH),
+        "precision": _mean(masks >= _MIN_IOU),
         "mask_iou": _mean(masks),
-        "recall": _mean(objects >= _MATCH),
+        "recall": _mean(objects >= _MIN_IOU),
         "point_iou": _mean(points),
     }
 

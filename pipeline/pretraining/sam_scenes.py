@@ -1,4 +1,4 @@
-"""Rendered scenes with point prompts, which the small SAM is trained on; stage: renders them."""
+"""Stage: render the training scenes of the small SAM; batches of them with point prompts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from pipeline.world.scenes import SceneMaker
 from pipeline.world.workers import map_in_processes
 
 TRAINING, HELD_OUT = 71_001, 71_002
-"""First numbers of the scenes' seeds: the two families and the bank's scenes share no seed."""
+"""First numbers of the seeds: the two families and the scenes of the bank share no seed."""
 RENDERED_SIDE = 256
-"""Scenes are rendered as large as the bank's and reduced as SAM reduces them."""
-_MAX_OBJECTS = 20  # more are background
+"""Scenes are rendered at the size of the bank's, then resized as SAM resizes them."""
+_MAX_OBJECTS = 20  # further ones count as background
 _MIN_AREA = 180  # pixels at SMALL_SIDE: a smaller object is no target
-_BACKGROUND_POINTS = 0.2  # share of the prompts, which teach the quality head to reject
+_BACKGROUND_POINTS = 0.2  # fraction of the prompts; teaches low predicted IoUs
 
 
 class Scenes(NamedTuple):
@@ -38,7 +38,7 @@ class Scenes(NamedTuple):
     boxes: Tensor
     """(M, 21, 4) float32 of each instance: centre x, y in -1..1, width, height in 0..2."""
     targets: Tensor
-    """(M, 21) bool: objects that are large enough to be asked for."""
+    """(M, 21) bool: objects that are large enough to be prompted."""
 
 
 class SceneBatch(NamedTuple):
@@ -51,11 +51,11 @@ class SceneBatch(NamedTuple):
     boxes: Tensor
     """(B, 21, 4)."""
     points: Tensor
-    """(n, 2) float32: x, y in pixels; the prompts of an image are neighbours."""
+    """(n, 2) float32: x, y in pixels; sorted by image."""
     masks: Tensor
-    """(n, 1, S/4, S/4) float32: share of each cell that the prompted object covers."""
+    """(n, 1, S/4, S/4) float32: fraction of each cell that the prompted object covers."""
     background: Tensor
-    """(n,) bool: prompts on no object, whose masks are empty."""
+    """(n,) bool: prompts on the background, with empty masks."""
 
 
 def render_scenes(
@@ -63,15 +63,15 @@ def render_scenes(
 ) -> None:
     """Write `count` scenes of the training family, half of them hard, as .npz.
 
-    `images` (M, S, S, 3) and `instances` (M, S, S), uint8, at the small SAM's size S. They are the
-    same whatever the number of `processes`.
+    `images` (M, S, S, 3) and `instances` (M, S, S), uint8, at the small SAM's size S. They do not
+    depend on the number of `processes`.
     """
     images = np.empty((count, SMALL_SIDE, SMALL_SIDE, 3), np.uint8)
     instances = np.empty((count, SMALL_SIDE, SMALL_SIDE), np.uint8)
     reduce = ResizeLongestSide(SMALL_SIDE)
     make = partial(SceneMaker, body, [TRAINING, seed], RENDERED_SIDE)
-    made = map_in_processes(make, range(count), processes)
-    for index, scene in enumerate(tqdm(made, "scenes", count, mininterval=5)):
+    rendered = map_in_processes(make, range(count), processes)
+    for index, scene in enumerate(tqdm(rendered, "scenes", count, mininterval=5)):
         images[index] = reduce.apply_image(scene.image)
         small = Image.fromarray(scene.instances).resize(
             (SMALL_SIDE, SMALL_SIDE), Image.Resampling.NEAREST
@@ -84,7 +84,7 @@ def render_scenes(
 
 
 def read_scenes(path: Path) -> Scenes:
-    """What `render_scenes` wrote, with the boxes of the objects."""
+    """Read the file of `render_scenes`, and compute the boxes of the objects."""
     with np.load(path, allow_pickle=False) as arrays:
         images, instances = (torch.from_numpy(arrays[name]) for name in ("images", "instances"))
     images = images.permute(0, 3, 1, 2).contiguous()
@@ -106,8 +106,10 @@ def _boxes_and_targets(instances: Tensor) -> tuple[Tensor, Tensor]:
     return boxes, targets
 
 
-def sample_batch(scenes: Scenes, rng: np.random.Generator, images: int, points: int) -> SceneBatch:
-    """`images` random scenes with `points` random prompts each, flipped half of the time."""
+def sample_scene_batch(
+    scenes: Scenes, rng: np.random.Generator, images: int, points: int
+) -> SceneBatch:
+    """Sample `images` scenes with `points` prompts each; flip half of the batches."""
     chosen = torch.from_numpy(rng.integers(0, len(scenes.images), images))
     pixels, instances = scenes.images[chosen].float(), scenes.instances[chosen].long()
     boxes = scenes.boxes[chosen]
@@ -119,27 +121,29 @@ def sample_batch(scenes: Scenes, rng: np.random.Generator, images: int, points: 
         for row, scene in enumerate(chosen.tolist())
         for _ in range(points)
     ]
-    wanted = torch.tensor([number for number, _ in prompts])  # (n,)
-    same = instances.repeat_interleave(points, 0) == wanted[:, None, None]  # (n, S, S)
-    masks = F.avg_pool2d((same & (wanted > 0)[:, None, None]).float()[:, None], 4)
-    places = torch.tensor([place for _, place in prompts], dtype=torch.float32)
-    return SceneBatch(_vary_light(pixels, rng), instances, boxes, places, masks, wanted == 0)
+    numbers = torch.tensor([number for number, _ in prompts])  # (n,)
+    same = instances.repeat_interleave(points, 0) == numbers[:, None, None]  # (n, S, S)
+    masks = F.avg_pool2d((same & (numbers > 0)[:, None, None]).float()[:, None], 4)
+    positions = torch.tensor([point for _, point in prompts], dtype=torch.float32)
+    return SceneBatch(
+        _jitter_colours(pixels, rng), instances, boxes, positions, masks, numbers == 0
+    )
 
 
 def _prompt(
     instances: Tensor, targets: Tensor, rng: np.random.Generator
 ) -> tuple[int, tuple[int, int]]:
-    """Number of an object (0: none) and a random pixel (x, y) of it."""
+    """Sample an object's number (0: background) and a pixel (x, y) of it."""
     objects = torch.nonzero(targets)[:, 0].tolist()
-    beside = bool((instances == 0).any()) and rng.random() < _BACKGROUND_POINTS
-    number = 0 if beside or not objects else int(rng.choice(objects))
+    background = bool((instances == 0).any()) and rng.random() < _BACKGROUND_POINTS
+    number = 0 if background or not objects else int(rng.choice(objects))
     pixels = np.flatnonzero((instances == number).numpy())
     y, x = divmod(int(rng.choice(pixels)), instances.shape[-1])
     return number, (x, y)
 
 
-def _vary_light(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Another gain for each channel and another offset for each image (B, 3, S, S)."""
+def _jitter_colours(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Apply a random gain per channel and a random offset per image (B, 3, S, S)."""
     gain = torch.from_numpy(rng.uniform(0.8, 1.2, (len(images), 3, 1, 1)).astype(np.float32))
     offset = torch.from_numpy(rng.uniform(-12, 12, (len(images), 1, 1, 1)).astype(np.float32))
     return (images * gain + offset).clamp(0, 255)

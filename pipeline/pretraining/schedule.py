@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 
-def warm_cosine(progress: float, warmup: float) -> float:
-    """Share of the highest learning rate: a linear rise over `warmup`, then half a cosine to 0.
+def warmup_cosine(progress: float, warmup: float) -> float:
+    """Return the factor of the highest learning rate: a linear warm-up, then half a cosine to 0.
 
-    `progress` and `warmup` are shares of all steps.
+    `progress` and `warmup` are fractions of all steps.
     """
     if progress < warmup:
         return max(progress / warmup, 1e-3)

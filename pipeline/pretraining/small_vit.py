@@ -1,4 +1,4 @@
-"""Training of the small ViT on rendered people: the renderer and an ImageNet network supervise."""
+"""Stage: train the small ViT on rendered people, supervised by renderer and ImageNet network."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipeline.model.backbone import encode
 from pipeline.model.build_backbone import build_backbone
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
-from pipeline.pretraining.schedule import warm_cosine
-from pipeline.pretraining.steps import run_steps
-from pipeline.pretraining.teacher import Lessons, read_lessons
-from pipeline.pretraining.vit_losses import Heads, Losses, PeopleBatch, batch_losses
+from pipeline.pretraining.schedule import warmup_cosine
+from pipeline.pretraining.steps import run_resumable
+from pipeline.pretraining.teacher import TeacherFeatures, read_teacher_features
+from pipeline.pretraining.vit_losses import Heads, PeopleBatch, VitLosses, vit_losses
 from pipeline.pretraining.vit_people import PATCH, People, read_people
 from pipeline.provenance.code import code_hash, fingerprint
 
@@ -36,15 +36,15 @@ BACKBONE = BackboneOptions(
 
 _GRID = (IMAGE.height // PATCH, IMAGE.width // PATCH)
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 1e-3, 0.03, 3.0
-_WARMUP = 0.05  # share of the steps with a rising learning rate
+_WARMUP = 0.05  # fraction of the steps
 _POSITION_SCALE, _POSITION_PERIOD = 0.7, 100.0
 
 
-class Trainer:
+class VitTrainer:
     """The backbone, its heads and the optimiser."""
 
     def __init__(self, steps: int, seed: int) -> None:
-        # On a CPU the backward pass of the fused attention is several times slower in bfloat16.
+        # on a CPU the backward pass of fused attention is several times slower in bfloat16
         set_fused_attn(False)
         self.steps = steps
         with torch.random.fork_rng():
@@ -62,13 +62,13 @@ class Trainer:
             "optimizer": self.optimizer,
         }
 
-    def update(self, step: int, batch: PeopleBatch, generator: torch.Generator) -> Losses:
-        """One step of the optimiser."""
+    def update(self, step: int, batch: PeopleBatch, generator: torch.Generator) -> VitLosses:
+        """Take one step of the optimiser."""
         for group in self.optimizer.param_groups:
-            group["lr"] = _LR * warm_cosine(step / self.steps, _WARMUP)
+            group["lr"] = _LR * warmup_cosine(step / self.steps, _WARMUP)
         with torch.autocast("cpu", torch.bfloat16):
             class_token, patches = encode(self.backbone, batch.images)
-        losses = batch_losses(class_token.float(), patches.float(), self.heads, batch, generator)
+        losses = vit_losses(class_token.float(), patches.float(), self.heads, batch, generator)
         self.optimizer.zero_grad()
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
@@ -77,7 +77,7 @@ class Trainer:
 
 
 def set_positions(backbone: nn.Module) -> None:
-    """Start from the sine and cosine of row and column: few images teach no positions."""
+    """Initialise positions by sine and cosine of row and column: few images teach none."""
     waves = build_sincos2d_pos_embed(
         list(_GRID), _WIDTH, temperature=_POSITION_PERIOD, interleave_sin_cos=True
     )
@@ -87,30 +87,30 @@ def set_positions(backbone: nn.Module) -> None:
         positions[0, 1:] = _POSITION_SCALE * waves
 
 
-def sample_batch(
-    people: People, lessons: Lessons, generator: torch.Generator, identities: int = 12
+def sample_people_batch(
+    people: People, features: TeacherFeatures, generator: torch.Generator, identities: int = 12
 ) -> PeopleBatch:
-    """All images of random neighbours, which share cameras, mirrored or not, in other colours."""
+    """Sample all images of random neighbours, which share cameras; mirror and jitter them."""
     rows = _neighbours(people, generator, identities)
     size = len(rows)
     mirrored = torch.rand(size, generator=generator) < 0.5
-    shares = _mirrored(people.shares[rows].float() / PATCH**2, mirrored)
-    images = normalised(people.images[rows])
+    parts = _mirror(people.part_pixels[rows].float() / PATCH**2, mirrored)
+    images = scale_pixels(people.images[rows])
     images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
     return PeopleBatch(
-        _recoloured(images, generator),
-        shares,
+        _jitter_colours(images, generator),
+        parts,
         people.attributes[rows],
         people.seen[rows],
         people.occlusion[rows],
         people.identity[rows],
-        _mirrored(lessons.patches[rows].float(), mirrored),
-        lessons.images[rows].float(),
+        _mirror(features.patches[rows].float(), mirrored),
+        features.images[rows].float(),
     )
 
 
 def _neighbours(people: People, generator: torch.Generator, identities: int) -> Tensor:
-    """Rows of `identities` people: half of one group with the same cameras, half of another."""
+    """Sample rows of `identities` people, half of each of two groups with shared cameras."""
     total = int(people.identity[-1]) + 1
     starts = torch.randint(total, (2,), generator=generator)
     half = identities // 2
@@ -120,52 +120,52 @@ def _neighbours(people: People, generator: torch.Generator, identities: int) -> 
     return torch.nonzero(torch.isin(people.identity, chosen))[:, 0]
 
 
-def _mirrored(tokens: Tensor, mirrored: Tensor) -> Tensor:
-    """Values (B, N, K) of the patches, as the images that are `mirrored` (B,) have them."""
+def _mirror(tokens: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror the values (B, N, K) of patches of the images that are `mirrored` (B,)."""
     flipped = tokens.unflatten(1, _GRID).flip(2).flatten(1, 2)
     return torch.where(mirrored[:, None, None], flipped, tokens)
 
 
-def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Other light, contrast, colour balance and saturation, and some images less sharp."""
+def _jitter_colours(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Jitter brightness, contrast, colour balance and saturation; blur some images."""
 
     def random(low: float, high: float, channels: int = 1) -> Tensor:
-        draws = torch.rand(len(images), channels, 1, 1, generator=generator)
-        return low + (high - low) * draws
+        values = torch.rand(len(images), channels, 1, 1, generator=generator)
+        return low + (high - low) * values
 
     mean = images.mean((2, 3), keepdim=True)
     images = mean + (images - mean) * random(0.7, 1.3)
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * random(0.6, 1.3)
     images = images * random(0.85, 1.15, 3) + random(-0.2, 0.2)
-    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear")
-    return torch.where(random(0, 1) < 0.2, soft, images)
+    blurred = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear")
+    return torch.where(random(0, 1) < 0.2, blurred, images)
 
 
-def normalised(images: Tensor) -> Tensor:
-    """uint8 -> float32 in [-1, 1], which is what mean = std = 0.5 gives."""
+def scale_pixels(images: Tensor) -> Tensor:
+    """Scale uint8 to float32 in [-1, 1], as mean = std = 0.5 does."""
     return images.float() / 127.5 - 1
 
 
 def train_small_vit(
     people: Path, lessons: Path, weights: Path, checkpoint: Path, seed: int = 0, steps: int = 8_000
 ) -> None:
-    """Train the small ViT on rendered `people` and a teacher's `lessons`; write a timm state dict.
+    """Train the small ViT on rendered `people`, with the teacher's features in `lessons`.
 
-    A training that was stopped resumes from `checkpoint`.
+    Writes a timm state dict. An interrupted training resumes from `checkpoint`.
     """
-    torch.set_flush_denormal(True)  # tiny gradients are many times slower on a CPU otherwise
-    images, features = read_people(people), read_lessons(lessons)
-    trainer = Trainer(steps, seed)
+    torch.set_flush_denormal(True)  # denormal gradients are slow on a CPU
+    images, features = read_people(people), read_teacher_features(lessons)
+    trainer = VitTrainer(steps, seed)
 
     def update(step: int) -> dict[str, float]:
         generator = torch.Generator().manual_seed(seed * steps + step)
-        losses = trainer.update(step, sample_batch(images, features, generator), generator)
-        return dict(zip(Losses._fields, torch.stack(losses).tolist(), strict=True))
+        losses = trainer.update(step, sample_people_batch(images, features, generator), generator)
+        return dict(zip(VitLosses._fields, torch.stack(losses).tolist(), strict=True))
 
     files = [sha256(people), sha256(lessons)]
     code = code_hash("pipeline.pretraining.small_vit")
     run = fingerprint({"seed": seed, "steps": steps, "files": files, "code": code})
-    run_steps("small ViT", steps, update, checkpoint, run, trainer.parts)
+    run_resumable("small ViT", steps, update, checkpoint, run, trainer.parts)
     save_weights(trainer.backbone, weights)
     print(f"{weights}: small ViT after {steps} steps")

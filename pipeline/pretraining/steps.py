@@ -1,4 +1,4 @@
-"""The steps of both pretrainings: an hour or more of them, so that they resume."""
+"""The steps of both pretrainings, which resume after an interruption."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from pipeline.training.checkpoint import Checkpointer, Progress
 
-_SAVED = 500  # steps between two checkpoints
-_REMEMBERED = 200  # steps that the progress bar averages over
+_CHECKPOINT_STEPS = 500
+_AVERAGED_STEPS = 200  # of the losses in the progress bar
 
 
-def run_steps(
+def run_resumable(
     title: str,
     steps: int,
     update: Callable[[int], Mapping[str, float]],
@@ -26,9 +26,9 @@ def run_steps(
 ) -> None:
     """Call `update(step)` for each step, which returns losses to show.
 
-    `parts` (name to module or optimiser) are saved in `checkpoint`, and the next call with the same
-    fingerprint `run` resumes from there. `checkpoint` is deleted at the end. What `update` draws
-    must be a function of the step.
+    `checkpoint` saves `parts` (name to module or optimiser); the next call with the same
+    fingerprint `run` resumes from it. It is deleted at the end. The randomness of `update` must
+    depend on the step alone.
     """
     checkpointer = Checkpointer(checkpoint, run, parts)
     progress = checkpointer.restore(torch.device("cpu")) or Progress(datetime.now(UTC).isoformat())
@@ -38,10 +38,10 @@ def run_steps(
     for step in bar:
         for name, loss in update(step).items():
             mean = means.get(name, loss)
-            means[name] = mean + (loss - mean) / min(step + 1 - first, _REMEMBERED)
+            means[name] = mean + (loss - mean) / min(step + 1 - first, _AVERAGED_STEPS)
         bar.set_postfix({name: f"{mean:.3f}" for name, mean in means.items()}, refresh=False)
         progress.step = step + 1
-        if progress.step % _SAVED == 0:
+        if progress.step % _CHECKPOINT_STEPS == 0:
             checkpointer.save(progress)
     checkpointer.finish(progress)
     checkpoint.unlink()

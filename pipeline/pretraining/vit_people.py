@@ -1,4 +1,4 @@
-"""Rendered people for the small ViT: images, parts of patches, attributes; stage: makes them."""
+"""Stage: render people for the small ViT: images, parts of patches, attributes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from pipeline.world.workers import map_in_processes
 HEIGHT, WIDTH, PATCH = 128, 64, 8
 TOKENS = HEIGHT // PATCH * (WIDTH // PATCH)
 FAMILY = {"train": 0x5317_0001, "probe": 0x5317_0002, "held_out": 0x5317_0003}
-"""First word of the seeds: these people and cameras are of no benchmark and of no other set."""
+"""First word of the seeds: these people and cameras are in no benchmark and no other set."""
 
-NONE, OBJECT, PERSON = range(3)  # what hides a part of the person
+NONE, OBJECT, PERSON = range(3)  # kinds of occlusion
 _OCCLUSIONS: tuple[Occlusion, ...] = (None, "obstacle", "person")
-_OCCLUSION_SHARES = (0.6, 0.25, 0.15)
-_IMAGES = 5  # of each identity, each of another camera
-_GROUP, _CAMERAS, _OBSTACLES = 64, 6, 3  # identities, their cameras and what stands in each
-_SEEN = 0.25  # of a part's usual area must be visible for its attributes to be asked for
+_OCCLUSION_PROBABILITIES = (0.6, 0.25, 0.15)
+_IMAGES = 5  # of each identity, each by another camera
+_GROUP, _CAMERAS, _OBSTACLES = 64, 6, 3  # identities, their cameras and the obstacles of each
+_MIN_SEEN = 0.25  # fraction of a part's mean area that must be visible to show its attributes
 
 _NAMES = list(ATTRIBUTES)
 _WHOLE = PARTS[1 : PART["bag"]]
@@ -57,11 +57,11 @@ ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
     "bag": ("bag", *_UPPER),
     "bag_colour": ("bag",),
 }
-"""Where each attribute is seen."""
+"""Parts that show each attribute."""
 
 
 def _attribute_matrix() -> np.ndarray:
-    """(P, A) float32: 1 where an attribute is seen on a part."""
+    """(P, A) float32: 1 if a part shows an attribute."""
     matrix = np.zeros((len(PARTS), len(_NAMES)), np.float32)
     for column, name in enumerate(_NAMES):
         matrix[[PART[part] for part in ATTRIBUTE_PARTS[name]], column] = 1
@@ -69,20 +69,20 @@ def _attribute_matrix() -> np.ndarray:
 
 
 SEEN_ON = _attribute_matrix()
-"""(P, A) float32: 1 where an attribute is seen on a part."""
+"""(P, A) float32: 1 if a part shows an attribute."""
 
 
 class People(NamedTuple):
-    """M rendered images with what the renderer knows of them; A attributes, P parts.
+    """M rendered images with their ground truth; A attributes, P parts.
 
-    images (M, 3, 128, 64) uint8; shares (M, 128, P) uint8: pixels of each part in each patch of 64;
-    attributes (M, A) int64, -1 where one does not apply; seen (M, A) bool: enough of its part is
-    visible; occlusion (M,) int64: NONE, OBJECT or PERSON; identity (M,) int64, `_GROUP` of which
-    share their cameras.
+    images (M, 3, 128, 64) uint8; part_pixels (M, 128, P) uint8: number of pixels of each part in
+    each patch of 64; attributes (M, A) int64, -1 if one does not apply; seen (M, A) bool: the image
+    shows the attribute; occlusion (M,) int64: NONE, OBJECT or PERSON; identity (M,) int64: groups
+    of `_GROUP` share their cameras.
     """
 
     images: Tensor
-    shares: Tensor
+    part_pixels: Tensor
     attributes: Tensor
     seen: Tensor
     occlusion: Tensor
@@ -97,12 +97,11 @@ def render_people(
     identities: int = 3_840,
     processes: int = 1,
 ) -> None:
-    """Write five images of each of `identities` people, some of them partly hidden, as .npz.
+    """Write five images of each of `identities` people, some of them occluded, as .npz.
 
-    Their number is rounded up to whole groups of 64, which share cameras.
-
-    They are a function of `family` (a key of `FAMILY`), `seed` and `identities`, whatever the
-    number of `processes`. The arrays are those of `People`, images as (M, 128, 64, 3).
+    The number is rounded up to whole groups of 64, which share cameras. The images depend on
+    `family` (a key of `FAMILY`), `seed` and `identities`, not on the number of `processes`. The
+    arrays are those of `People`, images as (M, 128, 64, 3).
     """
     groups = range(math.ceil(identities / _GROUP))
     make = partial(_Group, body, family, seed)
@@ -112,16 +111,16 @@ def render_people(
         len(groups),
         mininterval=5,
     )
-    images, shares, attributes, occlusion, identity = (
+    images, part_pixels, attributes, occlusion, identity = (
         np.concatenate(part) for part in zip(*progress, strict=True)
     )
     with atomic_file(people) as partial_file, open(partial_file, "wb") as file:
         np.savez(
             file,
             images=images,
-            shares=shares,
+            part_pixels=part_pixels,
             attributes=attributes,
-            seen=seen_attributes(shares, attributes, occlusion),
+            seen=seen_attributes(part_pixels, attributes, occlusion),
             occlusion=occlusion,
             identity=identity,
         )
@@ -129,7 +128,7 @@ def render_people(
 
 
 def read_people(path: Path) -> People:
-    """What `render_people` wrote."""
+    """Read the file of `render_people`."""
     with np.load(path, allow_pickle=False) as arrays:
         fields = {name: torch.from_numpy(arrays[name]) for name in People._fields}
     fields["images"] = fields["images"].permute(0, 3, 1, 2).contiguous()
@@ -137,13 +136,13 @@ def read_people(path: Path) -> People:
 
 
 class _Group:
-    """Renders a group of identities under cameras of its own."""
+    """Render a group of identities by its own cameras."""
 
     def __init__(self, body: Path, family: str, seed: int) -> None:
         self._body, self._seed = Body.load(body), [FAMILY[family], seed]
 
     def __call__(self, group: int) -> tuple[np.ndarray, ...]:
-        """images (n, 128, 64, 3), shares (n, 128, P), attributes (n, A), occlusion, identity."""
+        """Return images (n, 128, 64, 3), part_pixels, attributes, occlusion and identity."""
         rng = np.random.default_rng([*self._seed, group])
         cameras = [draw_camera(rng, draw_obstacles(rng, _OBSTACLES)) for _ in range(_CAMERAS)]
         people = [Person(self._body, draw_identity(rng)) for _ in range(_GROUP)]
@@ -151,8 +150,8 @@ class _Group:
         for number, person in enumerate(people):
             other = people[(number + 1) % _GROUP]
             order = rng.permutation(_CAMERAS)
-            taken = (_image(person, other, cameras[c], rng) for c in [*order, *order])
-            images = list(islice(filter(None, taken), _IMAGES))
+            candidates = (_image(person, other, cameras[c], rng) for c in [*order, *order])
+            images = list(islice(filter(None, candidates), _IMAGES))
             rows += [(*image, np.array(group * _GROUP + number)) for image in images]
         return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
@@ -160,22 +159,22 @@ class _Group:
 def _image(
     person: Person, other: Person, camera: Camera, rng: np.random.Generator
 ) -> tuple[np.ndarray, ...] | None:
-    """Image, shares, attributes and occlusion; None where the camera has no room for it."""
-    occlusion = int(rng.choice(len(_OCCLUSIONS), p=_OCCLUSION_SHARES))
+    """Render image, part_pixels, attributes and occlusion; None if the camera has no room."""
+    occlusion = int(rng.choice(len(_OCCLUSIONS), p=_OCCLUSION_PROBABILITIES))
     try:
         crop = render_crop(camera, rng, (HEIGHT, WIDTH), person, _OCCLUSIONS[occlusion], other)
     except NoRoomError:
         return None
-    shares = np.rint(patch_shares(crop.labels, PATCH) * PATCH**2).astype(np.uint8)
-    attributes = person.identity.attributes  # once: it takes as long as half a crop
+    part_pixels = np.rint(part_fractions(crop.labels, PATCH) * PATCH**2).astype(np.uint8)
+    attributes = person.identity.attributes  # takes half as long as a crop
     labels = np.array([attributes[name] for name in _NAMES], np.int64)
-    return crop.image, shares, labels, np.array(occlusion)
+    return crop.image, part_pixels, labels, np.array(occlusion)
 
 
-def patch_shares(labels: np.ndarray, patch: int) -> np.ndarray:
-    """Fraction of each part in each patch: (H, W) labels -> (N, P) float32, raster order.
+def part_fractions(labels: np.ndarray, patch: int) -> np.ndarray:
+    """Compute the fraction of each part in each patch: (H, W) labels to (N, P) float32.
 
-    `patch` pixels must divide H and W; N = H / patch * W / patch.
+    Patches are in raster order; `patch` pixels must divide H and W, N = H / patch * W / patch.
     """
     rows, columns = labels.shape[0] // patch, labels.shape[1] // patch
     one_hot = np.eye(len(PARTS), dtype=np.float32)[labels]  # (H, W, P)
@@ -184,20 +183,20 @@ def patch_shares(labels: np.ndarray, patch: int) -> np.ndarray:
 
 
 def seen_attributes(
-    shares: np.ndarray, attributes: np.ndarray, occlusion: np.ndarray
+    part_pixels: np.ndarray, attributes: np.ndarray, occlusion: np.ndarray
 ) -> np.ndarray:
-    """Which attributes (M, A) an image shows: all that apply where nothing hides the person.
+    """Return the attributes (M, A) that each image shows: without occlusion all that apply.
 
-    Otherwise a quarter of the usual area of the attribute's part must be visible. Arguments as in
-    `People`.
+    With occlusion, a quarter of the mean area of the attribute's parts must be visible. Arguments
+    as in `People`.
     """
-    pixels = shares.sum(1, dtype=np.int64) @ SEEN_ON  # (M, A)
+    pixels = part_pixels.sum(1, dtype=np.int64) @ SEEN_ON  # (M, A)
     clean = occlusion == NONE
     shown = pixels[clean] > 0
-    usual = pixels[clean].sum(0) / np.maximum(1, shown.sum(0))  # of the images that show the part
-    return ((pixels > _SEEN * usual) | clean[:, None]) & (attributes >= 0)
+    mean = pixels[clean].sum(0) / np.maximum(1, shown.sum(0))  # over the images that show the part
+    return ((pixels > _MIN_SEEN * mean) | clean[:, None]) & (attributes >= 0)
 
 
-def person_shares(shares: Tensor) -> Tensor:
-    """Fraction of the person in each patch: (..., P) fractions of parts -> (...)."""
-    return shares[..., 1 : PART["obstacle"]].sum(-1)
+def person_fraction(parts: Tensor) -> Tensor:
+    """Sum the fractions of the person's parts: (..., P) to (...)."""
+    return parts[..., 1 : PART["obstacle"]].sum(-1)

@@ -1,4 +1,4 @@
-"""What the small ViT knows, on rendered people that it never saw: a check of its weights."""
+"""Stage: measure the small ViT on held-out rendered people."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tqdm import tqdm
 from pipeline.files import sha256, write_json
 from pipeline.model.backbone import encode
 from pipeline.model.build_backbone import build_backbone
-from pipeline.pretraining.small_vit import BACKBONE, IMAGE, normalised
-from pipeline.pretraining.vit_people import NONE, PATCH, People, person_shares, read_people
+from pipeline.pretraining.small_vit import BACKBONE, IMAGE, scale_pixels
+from pipeline.pretraining.vit_people import NONE, PATCH, People, person_fraction, read_people
 from pipeline.world.people import ATTRIBUTES
 
 _SIZES = [len(values) for values in ATTRIBUTES.values()]
@@ -33,18 +33,18 @@ class Tokens(NamedTuple):
 def report_vit(checkpoint: Path, held_out: Path, probe: Path, report: Path, seed: int = 0) -> None:
     """Write the figures of `checkpoint` (a timm state dict) as JSON.
 
-    proxy AUC: how well DPSM's scores (arXiv 2402.10435) tell a person's patches from the rest in
-    partly hidden images; attributes: accuracy of a linear probe on the class token, trained on the
-    people of `probe`; retrieval: mAP in percent of hidden queries among unhidden images,
-    those of the same camera included.
+    proxy_auc: ROC AUC of DPSM's scores (arXiv 2402.10435) for the person's patches in occluded
+    images; attributes: accuracy of a linear probe on the class token, trained on the people of
+    `probe`; retrieval_map: mAP in percent of occluded queries among unoccluded images, with those
+    of the same camera.
     """
     options = BACKBONE.model_copy(update={"weights": str(checkpoint)})
     backbone = build_backbone(options, IMAGE).eval()
-    people, others = read_people(held_out), read_people(probe)
+    people, probe_people = read_people(held_out), read_people(probe)
     tokens = _encode(backbone, people.images)
-    classifier = fit_probe(_encode(backbone, others.images).class_token, others, seed)
+    classifier = fit_probe(_encode(backbone, probe_people.images).class_token, probe_people, seed)
     aucs = _token_aucs(tokens, people)
-    accuracy = _attribute_accuracy(classifier, tokens.class_token, people, others)
+    accuracy = _attribute_accuracy(classifier, tokens.class_token, people, probe_people)
     result = {
         "checkpoint_sha256": sha256(checkpoint),
         "identities": len(people.identity.unique()),
@@ -63,38 +63,40 @@ def report_vit(checkpoint: Path, held_out: Path, probe: Path, report: Path, seed
 @torch.inference_mode()
 def _encode(backbone: nn.Module, images: Tensor) -> Tokens:
     batches = [
-        encode(backbone, normalised(batch))
+        encode(backbone, scale_pixels(batch))
         for batch in tqdm(images.split(128), desc="tokens", mininterval=5)
     ]
     return Tokens(*(torch.cat(part).clone() for part in zip(*batches, strict=True)))
 
 
-def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Probability that a positive scores higher than another, ties counting half; (N,) each."""
+def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Compute the ROC AUC of scores (N,) for `positive` (N,) bool; ties count half."""
     above = scores[positive][:, None] - scores[~positive][None]
     return float(((above > 0) + 0.5 * (above == 0)).mean())
 
 
 def _token_aucs(tokens: Tokens, people: People) -> dict[str, float]:
-    """Mean over the hidden images, for scores from the proxy patch and from the class token."""
-    hidden = people.occlusion != NONE
-    inside = (person_shares(people.shares[hidden].float() / PATCH**2) > 0.5).numpy()
+    """Average over the occluded images, for scores by the proxy patch and by the class token."""
+    occluded = people.occlusion != NONE
+    inside = (person_fraction(people.part_pixels[occluded].float() / PATCH**2) > 0.5).numpy()
     aucs = {}
     for similarity in ("dot", "cosine"):
-        class_token, patches = tokens.class_token[hidden], tokens.patches[hidden]
+        class_token, patches = tokens.class_token[occluded], tokens.patches[occluded]
         if similarity == "cosine":
             class_token, patches = F.normalize(class_token, dim=-1), F.normalize(patches, dim=-1)
         by_class = torch.einsum("md,mnd->mn", class_token, patches)
         proxy = patches[torch.arange(len(patches)), by_class.argmax(1)]
         by_patch = torch.einsum("md,mnd->mn", proxy, patches)
         for name, scores in (("class", by_class.numpy()), ("patch", by_patch.numpy())):
-            values = [area_under_curve(*row) for row in zip(scores, inside, strict=True)]
-            aucs[f"{name}_{similarity}"] = float(np.nanmean(values))  # NaN: no patch of a person
+            values = [roc_auc(*row) for row in zip(scores, inside, strict=True)]
+            aucs[f"{name}_{similarity}"] = float(
+                np.nanmean(values)
+            )  # NaN without a patch of the person
     return aucs
 
 
 class Probe(nn.Module):
-    """One linear layer per attribute on standardised features (B, D) -> (B, sum of classes)."""
+    """One linear layer per attribute on standardised features: (B, D) to (B, sum of classes)."""
 
     def __init__(self, features: Tensor) -> None:
         super().__init__()
@@ -106,7 +108,7 @@ class Probe(nn.Module):
 
 
 def fit_probe(features: Tensor, people: People, seed: int) -> Probe:
-    """A linear probe of the attributes that can be seen, trained on all of `people` at once."""
+    """Fit a linear probe of the attributes that images show, on all of `people` at once."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         probe = Probe(features)
@@ -128,24 +130,24 @@ def fit_probe(features: Tensor, people: People, seed: int) -> Probe:
 
 @torch.inference_mode()
 def _attribute_accuracy(
-    probe: Probe, features: Tensor, people: People, others: People
+    probe: Probe, features: Tensor, people: People, probe_people: People
 ) -> dict[str, dict[str, float]]:
-    """For each attribute and on average: accuracy on all images, on hidden ones, and by chance.
+    """Compute the accuracy of each attribute and its mean: all images, occluded ones, by chance.
 
-    Only images that show the attribute count. Chance is always to say the class that is most
-    frequent among the people of the probe.
+    Only images that show the attribute count. Chance predicts the most frequent class of the
+    probe's people.
     """
     rows: dict[str, dict[str, float]] = {}
     parts = probe(features).split(_SIZES, 1)
     for index, (name, part) in enumerate(zip(ATTRIBUTES, parts, strict=True)):
-        seen, hidden = people.seen[:, index], people.occlusion != NONE
-        truth = people.attributes[:, index]
-        right = part.argmax(1) == truth
-        usual = others.attributes[others.seen[:, index], index].mode().values
+        seen, occluded = people.seen[:, index], people.occlusion != NONE
+        labels = people.attributes[:, index]
+        correct = part.argmax(1) == labels
+        most_frequent = probe_people.attributes[probe_people.seen[:, index], index].mode().values
         rows[name] = {
-            "all": right[seen].float().mean().item(),
-            "hidden": right[seen & hidden].float().mean().item(),
-            "chance": (truth[seen] == usual).float().mean().item(),
+            "all": correct[seen].float().mean().item(),
+            "hidden": correct[seen & occluded].float().mean().item(),
+            "chance": (labels[seen] == most_frequent).float().mean().item(),
         }
     columns = ("all", "hidden", "chance")
     rows["mean"] = {c: float(np.mean([row[c] for row in rows.values()])) for c in columns}
@@ -153,22 +155,22 @@ def _attribute_accuracy(
 
 
 def _retrieval(tokens: Tokens, people: People) -> dict[str, float]:
-    """mAP in percent without any training, for class token and for averaged stripes."""
+    """Compute the mAP in percent without training, for class token and averaged stripes."""
     stripes = tokens.patches.unflatten(1, (_STRIPES, -1)).mean(2).flatten(1)  # (M, 4 D)
-    hidden = people.occlusion != NONE
+    occluded = people.occlusion != NONE
     features = {"class": tokens.class_token, "stripes": stripes}
     return {
         name: 100
         * mean_average_precision(
-            F.normalize(feature[hidden], dim=1) @ F.normalize(feature[~hidden], dim=1).T,
-            people.identity[hidden][:, None] == people.identity[~hidden],
+            F.normalize(feature[occluded], dim=1) @ F.normalize(feature[~occluded], dim=1).T,
+            people.identity[occluded][:, None] == people.identity[~occluded],
         )
         for name, feature in features.items()
     }
 
 
 def mean_average_precision(scores: Tensor, matches: Tensor) -> float:
-    """Mean over the queries (rows) that have a match; both (queries, gallery)."""
+    """Average over the queries (rows) that have a match; both (queries, gallery)."""
     precisions = []
     for score, match in zip(scores, matches, strict=True):
         ranks = torch.nonzero(match[score.argsort(descending=True, stable=True)])[:, 0] + 1

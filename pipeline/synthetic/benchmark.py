@@ -1,7 +1,7 @@
 """Stage: render a benchmark of occluded pedestrians in the layout of Market-1501.
 
-As in Occluded-DukeMTMC, every query is occluded and so is a part of the gallery; as before real
-cameras, the same objects stand in front of different people.
+As in Occluded-DukeMTMC, every query and a part of the gallery are occluded; as with real cameras,
+the same objects stand in front of different people.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from pipeline.world.workers import map_in_processes
 ROOT = "Synthetic-Occluded"
 
 Job = tuple[int, Shot]
-"""Number of the image, and what it shows."""
+"""Number of the image, and its shot."""
 
 
 def render_benchmark(
     body: Path, archive: Path, ground_truth: Path, options: BenchmarkOptions, processes: int = 1
 ) -> None:
-    """Write the benchmark's zip `archive` and the masks of its images, for analysis.
+    """Write the zip `archive` of the benchmark, and its ground truth for analysis.
 
     The archive holds `Synthetic-Occluded/<folder>/<name>.jpg` of `options.height` pixels, half as
     wide. `ground_truth` is a .npz of `name` (M,) "<folder>/<name>.jpg", `labels` and `instances`
     (M, H, W) uint8 (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS`, `visible` (M,)
-    float32 and `obstacle` (M,) the kind of the standing obstacle in front, or "". Both have the
-    same bytes on every run, whatever the number of `processes`. Raises InputError on options that
-    no benchmark can meet.
+    float32 and `obstacle` (M,) the kind of the standing obstacle in front, or "". The bytes of both
+    do not depend on the number of `processes`. Raises InputError for options that no benchmark can
+    meet.
     """
     jobs = list(enumerate(plan_shots(options)))
     names = [f"{shot.folder}/{_file_name(shot, frame)}" for frame, shot in jobs]
@@ -51,7 +51,7 @@ def render_benchmark(
         for frame, crop in enumerate(progress):
             labels[frame], instances[frame] = crop.labels, crop.instances
             visible[frame], obstacle[frame] = crop.visible, crop.obstacle or ""
-            # A ZipInfo made from a name alone has a fixed date, and JPEGs do not compress.
+            # a ZipInfo of a name alone has a fixed date; JPEGs do not compress
             file.writestr(zipfile.ZipInfo(f"{ROOT}/{names[frame]}"), _jpeg(crop.image))
     occlusion = np.array([OCCLUSIONS.index(shot.occlusion) for _, shot in jobs], np.uint8)
     with atomic_file(ground_truth) as partial_file, open(partial_file, "wb") as file:
@@ -68,7 +68,7 @@ def render_benchmark(
 
 
 class _Renderer:
-    """A studio that takes its shots by number."""
+    """Render jobs in a studio."""
 
     def __init__(self, body: Path, options: BenchmarkOptions) -> None:
         self._studio = Studio(body, options)
@@ -79,7 +79,7 @@ class _Renderer:
 
 
 def _file_name(shot: Shot, frame: int) -> str:
-    """A name of Market-1501: identity, camera and sequence, frame, detection."""
+    """Name an image as Market-1501 does: identity, camera and sequence, frame, detection."""
     person = "-1" if shot.person == JUNK else f"{shot.person:04d}"
     return f"{person}_c{shot.camera + 1}s1_{frame:06d}_01.jpg"
 

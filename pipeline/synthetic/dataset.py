@@ -1,4 +1,4 @@
-"""Stage: the rendered benchmark as a data set of its own, with masks and a datasheet."""
+"""Stage: publish the rendered benchmark as a dataset, with masks and a datasheet."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def publish_dataset(
 
     `archive` and `ground_truth` are those of `render_benchmark`, `datasheet` is a template. The
     masks are WebDataset tars, `masks-00000.tar` onwards. A sample has the key of its image,
-    `parts.png` (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards the
-    rest) and `json` (visible fraction, occlusion, kind of the obstacle). The same inputs give the
-    same bytes.
+    `parts.png` (indices in `PARTS`), `instances.png` (0 background, 1 the person, 2 onwards others)
+    and `json` (visible fraction, occlusion, kind of the obstacle). The same inputs give the same
+    bytes.
     """
     with atomic_folder(dataset) as partial:
         shutil.copyfile(archive, partial / "images.zip")
@@ -45,7 +45,7 @@ def publish_dataset(
 
 
 def _write_masks(ground_truth: Path, folder: Path) -> list[str]:
-    """Write the masks of all images and return the names of these."""
+    """Write the masks of all images; return the names of the images."""
     with np.load(ground_truth, allow_pickle=False) as arrays:
         names, labels, instances = (arrays[key] for key in ("name", "labels", "instances"))
         visible, occlusion, obstacle = (arrays[key] for key in ("visible", "occlusion", "obstacle"))
@@ -74,9 +74,9 @@ def _png(mask: np.ndarray) -> bytes:
 
 
 def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str, str]:
-    """Values of the placeholders of the datasheet."""
+    """Return the values of the placeholders in the datasheet."""
     parts = ", ".join(f"{number} {name}" for number, name in enumerate(PARTS))
-    given = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    options_text = json.dumps(options.model_dump(mode="json"), sort_keys=True)
     return {
         "images": str(len(names)),
         "sha256": digest,
@@ -87,12 +87,12 @@ def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str
         "most_visible": f"{HIDDEN[1]:.0%}",
         "folders": "\n".join(_folder_rows(names)),
         "parts": parts,
-        "options": given,
+        "options": options_text,
     }
 
 
 def _folder_rows(names: list[str]) -> Iterator[str]:
-    """A row of a table for each folder; junk and distractors are no identities."""
+    """Yield a table row for each folder; junk and distractors do not count as identities."""
     people: dict[str, list[int]] = {}
     for name in names:
         folder, file = name.split("/")

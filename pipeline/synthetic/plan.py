@@ -1,4 +1,4 @@
-"""Who is seen by which camera behind what: the images of a benchmark before they are rendered."""
+"""The plan of a benchmark: person, camera and occlusion of each image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLAN, _WHOLE_PLAN = 0, 5  # independent random streams of one seed
 
 @dataclass(frozen=True)
 class Shot:
-    """One image to take. `person` is an identity's number, `JUNK` or `DISTRACTOR`."""
+    """An image to render; `person` is an identity's number, `JUNK` or `DISTRACTOR`."""
 
     folder: str
     person: int
@@ -29,10 +29,10 @@ class Shot:
 
 
 def plan_shots(options: BenchmarkOptions) -> list[Shot]:
-    """The shots of a benchmark: train, query, test, then whole-body query images.
+    """Plan the shots of a benchmark: train, query, test, then whole-body query images.
 
     Training identities are numbered from 1, test identities after them, and the identities that
-    are only in the gallery last. Raises InputError when a query could have no right answer.
+    are only in the gallery last. Raises InputError if a query could have no match.
     """
     _check(options)
     rng = np.random.default_rng([options.seed, _PLAN])
@@ -40,29 +40,29 @@ def plan_shots(options: BenchmarkOptions) -> list[Shot]:
     tested = range(first, first + options.test_identities)
     gallery = range(first, tested.stop + options.gallery_only_identities)
 
-    def in_different_cameras(people: range, images: int) -> list[tuple[int, int]]:
+    def by_different_cameras(people: range, images: int) -> list[tuple[int, int]]:
         cameras = options.cameras
         return [(p, int(c)) for p in people for c in rng.permutation(cameras)[:images]]
 
-    def anywhere(people: list[int]) -> list[tuple[int, int]]:
+    def by_random_cameras(people: list[int]) -> list[tuple[int, int]]:
         return [(p, int(rng.integers(options.cameras))) for p in people]
 
     training = [p for p in range(1, first) for _ in range(options.train_images)]
     strangers = [DISTRACTOR] * options.distractor_images + [JUNK] * options.junk_images
-    people_share = options.person_occluders
+    by_person = options.person_occluders
     shots = [
-        *_hide(TRAIN, anywhere(training), options.train_occluded, people_share, rng),
-        *_hide(
-            QUERY, in_different_cameras(tested, options.queries_per_identity), 1, people_share, rng
+        *_occlude(TRAIN, by_random_cameras(training), options.train_occluded, by_person, rng),
+        *_occlude(
+            QUERY, by_different_cameras(tested, options.queries_per_identity), 1, by_person, rng
         ),
-        *_hide(
+        *_occlude(
             TEST,
-            in_different_cameras(gallery, options.gallery_images),
+            by_different_cameras(gallery, options.gallery_images),
             options.gallery_occluded,
-            people_share,
+            by_person,
             rng,
         ),
-        *(Shot(TEST, person, camera) for person, camera in anywhere(strangers)),
+        *(Shot(TEST, person, camera) for person, camera in by_random_cameras(strangers)),
         *_whole_queries(tested, options),
     ]
     _check_matches(shots)
@@ -70,7 +70,7 @@ def plan_shots(options: BenchmarkOptions) -> list[Shot]:
 
 
 def _whole_queries(tested: range, options: BenchmarkOptions) -> list[Shot]:
-    """Queries without occlusion, those of a person in different cameras."""
+    """Plan queries without occlusion, those of a person by different cameras."""
     rng = np.random.default_rng([options.seed, _WHOLE_PLAN])
     return [
         Shot(WHOLE_BODY, person, int(camera))
@@ -79,47 +79,48 @@ def _whole_queries(tested: range, options: BenchmarkOptions) -> list[Shot]:
     ]
 
 
-def _hide(
+def _occlude(
     folder: str,
-    seen: list[tuple[int, int]],
-    share: float,
-    people_share: float,
+    pairs: list[tuple[int, int]],
+    occluded_fraction: float,
+    by_person: float,
     rng: np.random.Generator,
 ) -> list[Shot]:
-    """Shots of (person, camera) pairs, exactly `share` of them occluded, at random."""
-    hidden = round(share * len(seen))
-    people = round(people_share * hidden)
-    kinds = np.repeat([2, 1, 0], [people, hidden - people, len(seen) - hidden])  # in OCCLUSIONS
+    """Plan shots of (person, camera) pairs; an exact fraction, chosen at random, is occluded."""
+    occluded = round(occluded_fraction * len(pairs))
+    people = round(by_person * occluded)
+    counts = [people, occluded - people, len(pairs) - occluded]
+    kinds = np.repeat([2, 1, 0], counts)  # in OCCLUSIONS
     return [
         Shot(folder, person, camera, OCCLUSIONS[kind])
-        for (person, camera), kind in zip(seen, rng.permutation(kinds), strict=True)
+        for (person, camera), kind in zip(pairs, rng.permutation(kinds), strict=True)
     ]
 
 
 def _check(options: BenchmarkOptions) -> None:
-    """Raise InputError where one option asks for more than another has."""
-    for wanted, available in (
+    """Raise InputError if an option exceeds the one that limits it."""
+    for option, limit in (
         ("gallery_images", "cameras"),
         ("queries_per_identity", "cameras"),
         ("whole_queries_per_identity", "cameras"),
         ("obstacles_per_camera", "obstacles"),
     ):
-        want, have = getattr(options, wanted), getattr(options, available)
-        if want > have:
+        value, most = getattr(options, option), getattr(options, limit)
+        if value > most:
             raise InputError(
-                f"benchmark.{wanted}: expected at most benchmark.{available} ({have}), found "
-                f"{want}; lower the first or raise the second"
+                f"benchmark.{option}: expected at most benchmark.{limit} ({most}), found {value}: "
+                "lower the first or raise the second"
             )
     for split in ("train_identities", "test_identities"):
         if options.person_occluders > 0 and getattr(options, split) < 2:
             raise InputError(
-                f"benchmark.{split}: expected at least 2, found 1; a person that occludes another "
-                "needs a second identity: raise it or set benchmark.person_occluders to 0"
+                f"benchmark.{split}: expected at least 2 identities, so that one can occlude the "
+                "other, found 1: raise it or set benchmark.person_occluders to 0"
             )
 
 
 def _check_matches(shots: list[Shot]) -> None:
-    """Raise InputError unless every query's identity is in the gallery in another camera."""
+    """Raise InputError unless the gallery has every query's identity by another camera."""
     cameras: dict[int, set[int]] = {}
     for shot in shots:
         if shot.folder == TEST:
@@ -128,6 +129,7 @@ def _check_matches(shots: list[Shot]) -> None:
         others = cameras.get(shot.person, set()) - {shot.camera}
         if shot.folder in (QUERY, WHOLE_BODY) and not others:
             raise InputError(
-                f"benchmark.gallery_images: identity {shot.person} has no gallery image from a "
-                f"camera other than its query's (camera {shot.camera + 1}); raise it to 2 or more"
+                "benchmark.gallery_images: expected a gallery image of each query by another "
+                f"camera, found none of identity {shot.person} (camera {shot.camera + 1}): "
+                "raise it to 2 or more"
             )

@@ -1,4 +1,4 @@
-"""Stage: a folder of rendered scenes, which SAM cuts occluders out of."""
+"""Stage: render scenes, from which SAM cuts occluders."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipeline.world.scenes import SceneMaker
 from pipeline.world.workers import map_in_processes
 
 _FAMILY = 71_000
-"""First number of the scenes' seeds: SAM is trained and measured on scenes of other families."""
+"""First number of the seeds; SAM is trained and measured on scenes of other families."""
 
 
 def render_scenes(body: Path, images: Path, options: SceneOptions, processes: int = 1) -> None:
     """Write `options.count` scenes into the folder `images`, as scene_00000.png onwards.
 
-    Every second one is hard, see `render_scene`. The files have the same bytes on every run,
-    whatever the number of `processes`.
+    Every second one is hard, see `render_scene`. The bytes of the files do not depend on the number
+    of `processes`.
     """
     make = partial(SceneMaker, body, [_FAMILY, options.seed], options.size)
     scenes = map_in_processes(make, range(options.count), processes)

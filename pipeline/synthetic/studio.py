@@ -1,4 +1,4 @@
-"""The rendered people and cameras of one benchmark, and any of its shots."""
+"""The people and cameras of a benchmark, which render any of its shots."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
 
 _CAMERAS, _IDENTITIES, _IMAGES, _OBSTACLES = range(1, 5)  # independent random streams of one seed
-_PEOPLE = 64  # kept at once
+_PEOPLE = 64  # in the cache
 
 
 class Studio:
-    """Takes any shot from its own random stream, so that the order does not matter."""
+    """Render any shot from its own random stream, in any order."""
 
     def __init__(self, body: Path, options: BenchmarkOptions) -> None:
         self._body, self._options = Body.load(body), options
@@ -30,15 +30,15 @@ class Studio:
         self._person = lru_cache(_PEOPLE)(self._draw_person)
 
     def take(self, shot: Shot, frame: int) -> Crop:
-        """The image number `frame` of the benchmark.
+        """Render the image number `frame` of the benchmark.
 
-        Raises InputError when the camera has no spot where somebody is hidden, or seen, as wanted.
+        Raises InputError if the camera has no spot with the visible fraction of the shot.
         """
         try:
             return self._shot(shot, self._random(_IMAGES, frame))
         except NoRoomError as error:
             raise InputError(
-                f"benchmark.seed: camera {shot.camera + 1} has {error}; take another seed, or "
+                f"benchmark.seed: camera {shot.camera + 1} has {error}: use another seed, or "
                 "change benchmark.obstacles_per_camera"
             ) from error
 
@@ -50,14 +50,14 @@ class Studio:
             return self._distractor(camera, rng)
         other = None
         if shot.occlusion == "person":
-            other = self._person(self._someone_else(shot.person, rng))
+            other = self._person(self._other_identity(shot.person, rng))
         return self._render(camera, rng, self._person(shot.person), shot.occlusion, other)
 
     def _random(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self._options.seed, *stream])
 
     def _draw_cameras(self) -> list[Camera]:
-        """Cameras which share the obstacles: dealt in turn, each stands in as many as any other."""
+        """Create cameras that share the obstacles, which are dealt to them in turn."""
         options = self._options
         pool = draw_obstacles(self._random(_OBSTACLES), options.obstacles)
         return [
@@ -75,7 +75,7 @@ class Studio:
         return Person(self._body, draw_identity(self._random(_IDENTITIES, number)))
 
     def _stranger(self, rng: np.random.Generator) -> Person:
-        """Somebody who is no identity of the benchmark."""
+        """Create a person who is no identity of the benchmark."""
         return Person(self._body, draw_identity(rng))
 
     def _render(
@@ -89,8 +89,8 @@ class Studio:
         height = self._options.height
         return render_crop(camera, rng, (height, height // 2), person, occlusion, other)
 
-    def _someone_else(self, person: int, rng: np.random.Generator) -> int:
-        """Another identity of the same half of the benchmark."""
+    def _other_identity(self, person: int, rng: np.random.Generator) -> int:
+        """Sample another identity of the same half (training or test)."""
         options = self._options
         count, first = options.train_identities, 1
         if person > count:
@@ -99,34 +99,34 @@ class Studio:
         return first + (person - first + int(rng.integers(1, max(2, count)))) % count
 
     def _junk(self, camera: Camera, rng: np.random.Generator) -> Crop:
-        """A bad detection: half a person, or nobody."""
+        """Render a bad detection: half a person, or nobody."""
         if rng.random() < 1 / 3:
             return self._render(camera, rng, None)
         return _half(self._render(camera, rng, self._stranger(rng)), rng)
 
     def _distractor(self, camera: Camera, rng: np.random.Generator) -> Crop:
-        """Somebody who is no identity of the benchmark, or only the place or an obstacle."""
+        """Render a stranger, an empty scene, or an obstacle."""
         if rng.random() < 1 / 2:
             return self._render(camera, rng, self._stranger(rng))
-        in_view: Occlusion = "obstacle" if camera.standing and rng.random() < 1 / 2 else None
-        return self._render(camera, rng, None, in_view)
+        occlusion: Occlusion = "obstacle" if camera.standing and rng.random() < 1 / 2 else None
+        return self._render(camera, rng, None, occlusion)
 
 
 def _half(crop: Crop, rng: np.random.Generator) -> Crop:
-    """One half of the image, enlarged to the whole."""
+    """Cut out one half of the image and enlarge it to the whole size."""
     height, width = crop.labels.shape
     boxes = ((0, 0, 0.5, 1), (0.5, 0, 1, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 1))
     left, top, right, bottom = boxes[rng.integers(len(boxes))]
     box = (left * width, top * height, right * width, bottom * height)
 
-    def enlarged(pixels: np.ndarray, how: Image.Resampling) -> np.ndarray:
-        return np.asarray(Image.fromarray(pixels).resize((width, height), how, box))
+    def enlarge(pixels: np.ndarray, method: Image.Resampling) -> np.ndarray:
+        return np.asarray(Image.fromarray(pixels).resize((width, height), method, box))
 
-    instances = enlarged(crop.instances, Image.Resampling.NEAREST)
-    seen = (instances == 1).sum() / 2 / max(1, (crop.instances == 1).sum())
+    instances = enlarge(crop.instances, Image.Resampling.NEAREST)
+    visible = (instances == 1).sum() / 2 / max(1, (crop.instances == 1).sum())
     return Crop(
-        enlarged(crop.image, Image.Resampling.BILINEAR),
-        enlarged(crop.labels, Image.Resampling.NEAREST),
+        enlarge(crop.image, Image.Resampling.BILINEAR),
+        enlarge(crop.labels, Image.Resampling.NEAREST),
         instances,
-        float(seen) * crop.visible,
+        float(visible) * crop.visible,
     )

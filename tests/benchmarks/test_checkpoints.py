@@ -1,4 +1,4 @@
-"""The benchmark of checkpoints and hashes adds up what it measures in one run."""
+"""The benchmark of checkpoints and hashes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks.checkpoints import main, stopwatch
 from tests.training.tiny_data import make_bank, make_shards, tiny_options
 
 
-def test_it_prints_the_share_of_states_and_hashes(
+def test_prints_the_percentage_of_checkpoints_and_hashes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for draw, name in ((make_shards, "synthetic/shards"), (make_bank, "occluders/bank")):
+    for make, name in ((make_shards, "synthetic/shards"), (make_bank, "occluders/bank")):
         (tmp_path / name).mkdir(parents=True)
-        draw(tmp_path / name)
+        make(tmp_path / name)
     tiny = tiny_options().model_dump(mode="json") | {
         "variants": {"baseline": {}, "dpeformer": {}},
         "compute": {"device": "cpu", "checkpoint_steps": 2},
@@ -30,21 +30,21 @@ def test_it_prints_the_share_of_states_and_hashes(
     counts = {label: count for label, count, _ in parts}
     assert counts["checkpoints, saved and hashed"] == "4"  # 6 steps, and the end
     assert counts["hashes of shards and bank"] == "2"
-    share = re.search(r"the whole run: ([\d.]+) %", printed)
-    assert share is not None
+    percent = re.search(r"whole run: ([\d.]+) %", printed)
+    assert percent is not None
     expected = 100 * sum(seconds for *_, seconds in parts) / whole[2]
-    assert float(share[1]) == pytest.approx(expected, abs=1.0)
+    assert float(percent[1]) == pytest.approx(expected, abs=1.0)
     assert {path.name for path in tmp_path.iterdir()} == {"tiny.yaml", "synthetic", "occluders"}
 
 
-def test_the_stopwatch_measures_while_it_is_open() -> None:
+def test_stopwatch_measures_while_open() -> None:
     class Owner:
         @staticmethod
         def work(n: int) -> int:
             return 2 * n
 
-    with stopwatch({"work": (Owner, "work")}) as taken:
+    with stopwatch({"work": (Owner, "work")}) as times:
         assert [Owner.work(n) for n in (1, 2)] == [2, 4]
     Owner.work(3)
-    assert len(taken["work"]) == 2
-    assert all(seconds > 0 for seconds in taken["work"])
+    assert len(times["work"]) == 2
+    assert all(seconds > 0 for seconds in times["work"])

@@ -1,4 +1,4 @@
-"""The benchmark of the heads runs as its description says, on a small scale."""
+"""The benchmark of the heads, on a small scale."""
 
 from __future__ import annotations
 
@@ -9,29 +9,37 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.heads import take_turns
+from benchmarks.heads import time_in_turns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ALIEN = ["snakemake", "mlflow", "webdataset", "pandas", "matplotlib", "segment_anything", "sklearn"]
+UNUSED = [
+    "snakemake",
+    "mlflow",
+    "webdataset",
+    "pandas",
+    "matplotlib",
+    "segment_anything",
+    "sklearn",
+]
 RUN = f"""
 import sys
-for name in {ALIEN}:
+for name in {UNUSED}:
     sys.modules[name] = None  # importing it is an error
 from benchmarks.heads import main
 main()
 """
 
 
-def test_pieces_take_turns_and_the_first_round_is_not_counted() -> None:
+def test_work_alternates_and_the_first_round_is_not_counted() -> None:
     order: list[str] = []
     work = {name: lambda name=name: order.append(name) for name in "ab"}
-    taken = take_turns(work, 3, torch.device("cpu"))
+    times = time_in_turns(work, 3, torch.device("cpu"))
     assert order == list("abababab")
-    assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 3, "b": 3}
-    assert all(second > 0 for seconds in taken.values() for second in seconds)
+    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 3, "b": 3}
+    assert all(second > 0 for seconds in times.values() for second in seconds)
 
 
-def test_it_prints_the_ratio_of_step_and_backbone_without_the_workflows_packages(
+def test_prints_the_ratio_without_other_packages_of_the_workflow(
     warm: Path,
 ) -> None:
     small = ["--backbone", "vit_tiny_patch16_224", "--images", "2", "--rounds", "1"]

@@ -1,4 +1,4 @@
-"""What the benchmark of shortcuts hides and counts, on a tiny benchmark, untrained."""
+"""The benchmark of shortcuts on a tiny benchmark, with an untrained network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from benchmarks.shortcuts import (
-    HIDDEN,
+    PAINTED_PARTS,
     Arrays,
-    Truth,
+    GroundTruth,
     embed_painted,
     main,
     over_representation,
     paint,
-    read_truth,
-    shared,
+    read_ground_truth,
+    shared_properties,
 )
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
@@ -62,7 +62,7 @@ NAME = re.compile(r".*/(\w+)/((-1|\d+)_c(\d)\w+)\.jpg")
 
 
 def write_test_shards(folder: Path, images: dict[str, np.ndarray]) -> Path:
-    """Query and gallery of images by their names in the archive, without loss."""
+    """Write query and gallery shards of images, by their names in the archive, without loss."""
     folder.mkdir()
     samples: dict[str, list[Sample]] = {"query": [], "gallery": []}
     for name, pixels in images.items():
@@ -92,8 +92,8 @@ def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ground_truth(benchmark: Path) -> Truth:
-    return read_truth(benchmark)
+def ground_truth(benchmark: Path) -> GroundTruth:
+    return read_ground_truth(benchmark)
 
 
 @pytest.fixture(scope="module")
@@ -110,54 +110,54 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_paint_covers_the_parts_and_nothing_else() -> None:
+def test_paint_covers_only_the_parts() -> None:
     rng = np.random.default_rng(0)
     labels = rng.choice([PART["background"], PART["top"], PART["obstacle"]], (2, 8, 4))
     images = torch.from_numpy(rng.integers(0, 100, (2, 3, 16, 8), dtype=np.uint8))
     batch = ImageBatch(images, ["a", "b"], [1, 2], [1, 1])
     image = ImageOptions(mean=(0.5, 0.6, 0.7))
     painted = paint(batch, labels, ["background", "obstacle"], image).images
-    hidden = torch.from_numpy(np.kron(labels != PART["top"], np.ones((2, 2))) > 0)
+    covered = torch.from_numpy(np.kron(labels != PART["top"], np.ones((2, 2))) > 0)
     for channel, colour in enumerate((128, 153, 178)):
-        assert (painted[:, channel][hidden] == colour).all()
-        assert torch.equal(painted[:, channel][~hidden], images[:, channel][~hidden])
+        assert (painted[:, channel][covered] == colour).all()
+        assert torch.equal(painted[:, channel][~covered], images[:, channel][~covered])
     assert torch.equal(paint(batch, labels, [], image).images, images)
 
 
-@pytest.mark.parametrize("condition", list(HIDDEN))
-def test_what_is_hidden_does_not_reach_the_features(
-    benchmark: Path, ground_truth: Truth, run: Path, tmp_path: Path, condition: str
+@pytest.mark.parametrize("condition", list(PAINTED_PARTS))
+def test_painted_pixels_do_not_change_the_features(
+    benchmark: Path, ground_truth: GroundTruth, run: Path, tmp_path: Path, condition: str
 ) -> None:
-    parts = [PART[part] for part in HIDDEN[condition]]
-    scrambled = read_archive(benchmark / "archive.zip")
-    for name, pixels in scrambled.items():
+    parts = [PART[part] for part in PAINTED_PARTS[condition]]
+    inverted = read_archive(benchmark / "archive.zip")
+    for name, pixels in inverted.items():
         mask = np.isin(ground_truth.labels[ground_truth.keys.index(Path(name).stem)], parts)
-        scrambled[name] = np.where(mask[..., None], 255 - pixels, pixels)
+        inverted[name] = np.where(mask[..., None], 255 - pixels, pixels)
     model, options = load_trained(run / "weights.safetensors", run / "run.json")
     plain, other = (
-        embed_painted(model, options.image, shards, ground_truth, HIDDEN[condition])
-        for shards in (benchmark / "shards", write_test_shards(tmp_path / "shards", scrambled))
+        embed_painted(model, options.image, shards, ground_truth, PAINTED_PARTS[condition])
+        for shards in (benchmark / "shards", write_test_shards(tmp_path / "shards", inverted))
     )
     for name in ("query_coarse", "gallery_global"):
         np.testing.assert_array_equal(plain[name], other[name])
 
 
-def test_the_obstacle_of_an_image_is_one_of_its_camera(ground_truth: Truth) -> None:
+def test_the_obstacle_of_an_image_is_one_of_its_camera(ground_truth: GroundTruth) -> None:
     cameras = np.array([int(key.split("_c")[1][0]) - 1 for key in ground_truth.keys])
     shown = [set(ground_truth.obstacle[cameras % 2 == own]) - {""} for own in range(2)]
     assert [len(kinds) for kinds in shown] == [1, 1]
     assert shown[0] != shown[1]
 
 
-def test_an_image_without_masks_is_named(ground_truth: Truth) -> None:
-    with pytest.raises(InputError, match=r"no masks of '0099_c1'"):
+def test_an_image_without_masks_is_named(ground_truth: GroundTruth) -> None:
+    with pytest.raises(InputError, match=r"found no masks of '0099_c1'"):
         ground_truth.rows([ground_truth.keys[0], "0099_c1"])
 
 
-def test_what_gallery_images_share_with_a_query() -> None:
+def test_shared_properties_of_an_example() -> None:
     obstacle, person = (OCCLUSIONS.index(kind) for kind in ("obstacle", "person"))
     occlusion = np.array([obstacle, person, 0, obstacle, person])
-    ground_truth = Truth(
+    ground_truth = GroundTruth(
         list("qpabc"), np.empty(0), occlusion, np.array(["bin", "", "bin", "bin", "car"])
     )
     arrays = {
@@ -166,7 +166,10 @@ def test_what_gallery_images_share_with_a_query() -> None:
         "query_cameras": np.array([1, 2]),
         "gallery_cameras": np.array([1, 2, 2]),
     }
-    found = {name: having.tolist() for name, having in shared(arrays, ground_truth).items()}
+    found = {
+        name: has_property.tolist()
+        for name, has_property in shared_properties(arrays, ground_truth).items()
+    }
     assert found == {
         "is occluded": [[False, True, True], [False, True, True]],
         "is of the query's camera": [[True, False, False], [False, True, True]],
@@ -186,38 +189,38 @@ def random_rankings(rng: np.random.Generator) -> tuple[Arrays, list[Ranking]]:
     return arrays, [Ranking(nothing, nothing, nothing, nothing, t) for t in top]
 
 
-def test_the_ratio_is_that_of_a_count_by_hand() -> None:
+def test_ratio_equals_a_count_by_hand() -> None:
     rng = np.random.default_rng(0)
     arrays, rankings = random_rankings(rng)
-    having = rng.random((40, 60)) < 0.3
-    having[:4] = False  # the first identity's queries have nothing to share
-    others, shares, hits = arrays["gallery_identities"], [], []
+    has_property = rng.random((40, 60)) < 0.3
+    has_property[:4] = False  # not for the queries of the first identity
+    others, fractions, hits = arrays["gallery_identities"], [], []
     for ranking in rankings:
         for query in range(4, 40):
             wrong = (others != arrays["query_identities"][query]) & (others >= 0)
             first = [g for g in ranking.top[query, :5] if wrong[g]]
-            shares += [having[query][wrong].mean()] * len(first)
-            hits += [having[query, g] for g in first]
-    found, expected, ratio = over_representation(rankings, arrays, having)
+            fractions += [has_property[query][wrong].mean()] * len(first)
+            hits += [has_property[query, g] for g in first]
+    found, expected, ratio = over_representation(rankings, arrays, has_property)
     assert found == pytest.approx(np.mean(hits))
-    assert expected == pytest.approx(np.mean(shares))
+    assert expected == pytest.approx(np.mean(fractions))
     assert ratio[0] == pytest.approx(found / expected)
     low, high = np.quantile(ratio[1:], [0.025, 0.975])
     assert low < 1 < high
 
 
-def test_a_ranking_by_what_is_shared_has_its_full_ratio() -> None:
+def test_ranking_by_the_property_has_the_largest_ratio() -> None:
     rng = np.random.default_rng(1)
     arrays, rankings = random_rankings(rng)
-    having = np.zeros((40, 60), bool)
-    np.put_along_axis(having, rankings[0].top[:, :5], True, axis=1)
-    found, expected, ratio = over_representation(rankings[:1], arrays, having)
+    has_property = np.zeros((40, 60), bool)
+    np.put_along_axis(has_property, rankings[0].top[:, :5], True, axis=1)
+    found, expected, ratio = over_representation(rankings[:1], arrays, has_property)
     assert found == 1
     assert ratio[0] == pytest.approx(1 / expected)
     assert (ratio[1:] > 5).all()
 
 
-def test_it_prints_each_condition_and_each_property(
+def test_prints_each_condition_and_property(
     benchmark: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main([str(benchmark), str(run)])
@@ -227,11 +230,11 @@ def test_it_prints_each_condition_and_each_property(
     interval = rf"\({number} to {number}\)"
     maps = {
         condition: float(re.search(rf"^{condition} +({number})", printed, re.MULTILINE)[1])
-        for condition in HIDDEN
+        for condition in PAINTED_PARTS
     }
-    for condition in list(HIDDEN)[1:]:
+    for condition in list(PAINTED_PARTS)[1:]:
         line = re.search(rf"^{condition} .* ({number}) {interval}$", printed, re.MULTILINE)
-        difference = maps[condition] - maps["as they are"]
+        difference = maps[condition] - maps["original images"]
         assert float(line[1]) == pytest.approx(difference, abs=0.11)
     for name in ("is occluded", "is of the query's camera"):
         assert re.search(rf"^{name} +{number}% +{number}% +{number} {interval}$", printed, re.M)

@@ -1,4 +1,4 @@
-"""A few rendered people, and files of random ones that are as quick to make as to read."""
+"""A few rendered people, and files of random people and features."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from pipeline.world.surfaces import PARTS
 
 BODY = Path("workflow/body/body.npz")
 GROUP, IMAGES = 3, 3
-"""Identities that share cameras, and images of each, where `small_groups` holds."""
+"""Identities of a group, and images of each, with the fixture `small_groups`."""
 
 
 @pytest.fixture(scope="session")
 def small_groups() -> Iterator[None]:
-    """Let a group have few people and cameras, and all cameras the same obstacles."""
+    """Make groups of few people and cameras; all cameras have the same obstacles."""
     obstacles = draw_obstacles(np.random.default_rng(0), 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vit_people, "draw_obstacles", lambda rng, count: obstacles)
@@ -55,27 +55,27 @@ def people(people_file: Path) -> People:
 
 
 def write_random_people(path: Path, identities: int, seed: int = 0) -> Path:
-    """Noise with random labels; every third image is partly hidden."""
+    """Write noise with random labels; every third image is occluded."""
     rng = np.random.default_rng(seed)
     count = identities * IMAGES
     attributes = np.stack([rng.integers(0, len(v), identities) for v in ATTRIBUTES.values()], 1)
-    shares = rng.multinomial(PATCH**2, np.full(len(PARTS), 1 / len(PARTS)), (count, TOKENS))
-    shares[:, ::2] = 0
-    shares[:, ::2, 0] = PATCH**2  # background
+    pixels = rng.multinomial(PATCH**2, np.full(len(PARTS), 1 / len(PARTS)), (count, TOKENS))
+    pixels[:, ::2] = 0
+    pixels[:, ::2, 0] = PATCH**2  # background
     occlusion = np.tile([NONE, NONE, 1], identities)[:count]
     arrays = {
         "images": rng.integers(0, 256, (count, HEIGHT, WIDTH, 3), np.uint8),
-        "shares": shares.astype(np.uint8),
+        "part_pixels": pixels.astype(np.uint8),
         "attributes": attributes.repeat(IMAGES, 0),
         "occlusion": occlusion,
         "identity": np.arange(identities).repeat(IMAGES),
     }
-    seen = seen_attributes(arrays["shares"], arrays["attributes"], occlusion)
+    seen = seen_attributes(arrays["part_pixels"], arrays["attributes"], occlusion)
     np.savez(path, seen=seen, **arrays)
     return path
 
 
-def write_random_lessons(path: Path, images: int, seed: int = 0) -> Path:
+def write_random_teacher_features(path: Path, images: int, seed: int = 0) -> Path:
     rng = np.random.default_rng(seed)
     sizes = {"patches": (images, TOKENS, PATCH_WIDTH), "images": (images, IMAGE_WIDTH)}
     arrays = {name: rng.normal(size=size).astype(np.float16) for name, size in sizes.items()}

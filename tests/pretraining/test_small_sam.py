@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.occluders.sam import SMALL_SIDE, small_sam
 from pipeline.pretraining import sam_scenes
-from pipeline.pretraining.sam_losses import decode, mask_costs, mask_iou
+from pipeline.pretraining.sam_losses import decode, logits_iou, mask_losses
 from pipeline.pretraining.sam_report import report_sam, summarise
 from pipeline.pretraining.sam_scenes import (
     HELD_OUT,
@@ -18,17 +18,17 @@ from pipeline.pretraining.sam_scenes import (
     Scenes,
     read_scenes,
     render_scenes,
-    sample_batch,
+    sample_scene_batch,
 )
-from pipeline.pretraining.schedule import warm_cosine
-from pipeline.pretraining.small_sam import Trainer, initialised, train_small_sam
+from pipeline.pretraining.schedule import warmup_cosine
+from pipeline.pretraining.small_sam import SamTrainer, initialise, train_small_sam
 from pipeline.world.scenes import SceneMaker
 from tests.pretraining.conftest import BODY
 
 
 @pytest.fixture(scope="module")
 def scenes_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Scenes that are rendered as small as the network takes them."""
+    """Scenes rendered at the input size of the network."""
     path = tmp_path_factory.mktemp("scenes") / "scenes.npz"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sam_scenes, "RENDERED_SIDE", SMALL_SIDE)
@@ -41,7 +41,7 @@ def scenes(scenes_file: Path) -> Scenes:
     return read_scenes(scenes_file)
 
 
-def test_scenes_are_those_of_their_family_and_seed(scenes: Scenes) -> None:
+def test_scenes_depend_on_family_and_seed(scenes: Scenes) -> None:
     family, held_out, other = (
         SceneMaker(BODY, seed, SMALL_SIDE)(3)
         for seed in ([TRAINING, 0], [HELD_OUT, 0], [TRAINING, 1])
@@ -52,7 +52,7 @@ def test_scenes_are_those_of_their_family_and_seed(scenes: Scenes) -> None:
     assert not np.array_equal(family.image, other.image)
 
 
-def test_boxes_are_those_of_the_instances(scenes: Scenes) -> None:
+def test_boxes_bound_the_instances(scenes: Scenes) -> None:
     rows, columns = np.nonzero(scenes.instances[1].numpy() == 1)
     x, y, width, height = scenes.boxes[1, 1].tolist()
     half = SMALL_SIDE / 2
@@ -62,11 +62,11 @@ def test_boxes_are_those_of_the_instances(scenes: Scenes) -> None:
     assert half * (y + 1 + height / 2) == pytest.approx(rows.max())
 
 
-def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
+def test_each_prompt_is_on_the_object_of_its_mask(scenes: Scenes) -> None:
     rng = np.random.default_rng(0)
     flipped = set()
     for _ in range(8):
-        batch = sample_batch(scenes, rng, images=3, points=4)
+        batch = sample_scene_batch(scenes, rng, images=3, points=4)
         assert batch.masks.shape == (12, 1, SMALL_SIDE // 4, SMALL_SIDE // 4)
         for n, (x, y) in enumerate(batch.points.long().tolist()):
             instances = batch.instances[n // 4]
@@ -79,15 +79,15 @@ def test_each_prompt_lies_on_the_object_of_its_mask(scenes: Scenes) -> None:
     assert flipped == {True, False}
 
 
-def test_a_scene_without_background_is_asked_for_its_objects() -> None:
+def test_scene_without_background_prompts_objects_only() -> None:
     instances = torch.ones(SMALL_SIDE, SMALL_SIDE, dtype=torch.uint8)
     rng, targets = np.random.default_rng(0), torch.tensor([False, True])
     assert {sam_scenes._prompt(instances, targets, rng)[0] for _ in range(40)} == {1}
 
 
-def test_the_batched_decoder_is_segment_anythings_own() -> None:
+def test_batched_decoder_equals_segment_anything() -> None:
     torch.manual_seed(0)
-    model = initialised(small_sam()).eval()
+    model = initialise(small_sam()).eval()
     points = torch.tensor([[20.0, 30.0], [90.0, 64.0], [5.0, 100.0], [64.0, 64.0]])[:, None]
     with torch.no_grad():
         sparse, dense = model.prompt_encoder((points, torch.ones(4, 1)), None, None)
@@ -103,28 +103,28 @@ def test_the_batched_decoder_is_segment_anythings_own() -> None:
             torch.testing.assert_close(quality[own], expected[1])
 
 
-def test_a_perfect_mask_costs_nothing_and_an_empty_one_most() -> None:
+def test_mask_loss_is_0_for_a_perfect_mask_and_largest_for_an_empty_one() -> None:
     target = torch.zeros(1, 1, 32, 32)
     target[..., 5:20, 8:30] = 1
     perfect, empty, half = 40 * target - 20, torch.full_like(target, -20), 40 * target - 20
     half[..., :12, :] = -20
     logits = torch.cat([perfect, half, empty], 1)
-    for sharpness in (0.0, 0.5, 1.0):
-        costs = mask_costs(logits, target, sharpness)[0]
-        assert costs[0] == pytest.approx(0, abs=1e-3)
-        assert costs[0] < costs[1] < costs[2]
-    assert mask_iou(logits, target)[0].tolist() == pytest.approx([1, 8 / 15, 0])
+    for focal_fraction in (0.0, 0.5, 1.0):
+        losses = mask_losses(logits, target, focal_fraction)[0]
+        assert losses[0] == pytest.approx(0, abs=1e-3)
+        assert losses[0] < losses[1] < losses[2]
+    assert logits_iou(logits, target)[0].tolist() == pytest.approx([1, 8 / 15, 0])
 
 
 def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
-    trainer = Trainer(steps=100, seed=0)
-    batch = sample_batch(scenes, np.random.default_rng(0), images=2, points=4)
+    trainer = SamTrainer(steps=100, seed=0)
+    batch = sample_scene_batch(scenes, np.random.default_rng(0), images=2, points=4)
     losses = [trainer.update(step, batch).total.item() for step in range(45)]
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
-def test_the_rate_rises_and_ends_at_nothing() -> None:
-    rates = [warm_cosine(progress, 0.03) for progress in np.linspace(0, 1, 101)]
+def test_learning_rate_warms_up_and_decays_to_0() -> None:
+    rates = [warmup_cosine(progress, 0.03) for progress in np.linspace(0, 1, 101)]
     peak = int(np.argmax(rates))
     assert 0 < rates[0] < 0.1
     assert rates[peak] == pytest.approx(1, abs=1e-3)
@@ -133,7 +133,7 @@ def test_the_rate_rises_and_ends_at_nothing() -> None:
     assert rates[-1] == pytest.approx(0)
 
 
-def test_the_stage_writes_the_same_weights_again(scenes_file: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_weights(scenes_file: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         weights, checkpoint = tmp_path / f"{name}.safetensors", tmp_path / "checkpoint.pt"
         train_small_sam(scenes_file, weights, checkpoint, seed=1, steps=3)

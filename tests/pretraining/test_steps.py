@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from pipeline.pretraining import steps as module
-from pipeline.pretraining.steps import run_steps
+from pipeline.pretraining.steps import run_resumable
 
 STEPS = 7
 
 
 class Training:
-    """A linear layer that is pulled towards what a step draws."""
+    """A linear layer, trained on random inputs that depend on the step."""
 
     def __init__(self) -> None:
         self.layer = nn.Linear(3, 1, bias=False)
@@ -41,29 +41,29 @@ class Training:
 
 
 @pytest.fixture(autouse=True)
-def saved_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SAVED", 2)
+def frequent_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CHECKPOINT_STEPS", 2)
 
 
 @pytest.fixture
 def stopped(tmp_path: Path) -> Path:
-    """The checkpoint of a training that was stopped after five steps, saved after four."""
+    """The checkpoint of a training that stopped after five steps, saved after four."""
     checkpoint, training = tmp_path / "checkpoint.pt", Training()
     with pytest.raises(KeyboardInterrupt):
-        run_steps("t", STEPS, training.stopped_before, checkpoint, "run", training.parts)
+        run_resumable("t", STEPS, training.stopped_before, checkpoint, "run", training.parts)
     return checkpoint
 
 
 def test_a_stopped_training_resumes_to_the_same_weights(stopped: Path, tmp_path: Path) -> None:
     whole, resumed = Training(), Training()
-    run_steps("t", STEPS, whole.update, tmp_path / "other.pt", "run", whole.parts)
-    run_steps("t", STEPS, resumed.update, stopped, "run", resumed.parts)
+    run_resumable("t", STEPS, whole.update, tmp_path / "other.pt", "run", whole.parts)
+    run_resumable("t", STEPS, resumed.update, stopped, "run", resumed.parts)
     assert resumed.done == [4, 5, 6]
     assert torch.equal(resumed.layer.weight, whole.layer.weight)
     assert not list(tmp_path.iterdir())  # no checkpoint is left
 
 
-def test_another_training_starts_anew(stopped: Path) -> None:
+def test_checkpoint_of_another_training_is_ignored(stopped: Path) -> None:
     other = Training()
-    run_steps("t", STEPS, other.update, stopped, "another run", other.parts)
+    run_resumable("t", STEPS, other.update, stopped, "another run", other.parts)
     assert other.done == list(range(STEPS))

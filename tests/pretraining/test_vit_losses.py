@@ -13,9 +13,9 @@ from pipeline.pretraining.vit_losses import (
     Heads,
     PeopleBatch,
     attribute_loss,
-    batch_losses,
     identity_loss,
     ranking_loss,
+    vit_losses,
 )
 from pipeline.pretraining.vit_people import NONE, TOKENS, People
 from pipeline.world.people import ATTRIBUTES
@@ -59,7 +59,7 @@ def test_attribute_loss_is_the_weighted_cross_entropy_of_each_attribute() -> Non
     assert loss.item() == pytest.approx(np.mean(means), rel=1e-5)
 
 
-def test_attribute_without_weight_changes_nothing() -> None:
+def test_attribute_without_weight_has_no_gradient() -> None:
     logits = torch.randn(4, sum(SIZES), generator=torch.Generator().manual_seed(0))
     logits.requires_grad_()
     classes = torch.zeros(4, len(SIZES), dtype=torch.long)
@@ -74,19 +74,19 @@ def test_attribute_without_weight_changes_nothing() -> None:
 def test_identity_loss_is_the_mean_over_images_with_a_partner() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(7, 4, generator=generator)
-    identity = torch.tensor([5, 2, 5, 9, 2, 5, 1])  # 9 and 1 have nobody
+    identity = torch.tensor([5, 2, 5, 9, 2, 5, 1])  # 9 and 1 have no partner
     unit = [(row / row.norm()).double() for row in features]
     losses = []
     for i in range(7):
         partners = [j for j in range(7) if j != i and identity[j] == identity[i]]
         others = sum(math.exp(float(unit[i] @ unit[j]) / 0.1) for j in range(7) if j != i)
-        shares = [math.exp(float(unit[i] @ unit[j]) / 0.1) / others for j in partners]
-        losses += [-sum(map(math.log, shares)) / len(shares)] if shares else []
+        probabilities = [math.exp(float(unit[i] @ unit[j]) / 0.1) / others for j in partners]
+        losses += [-sum(map(math.log, probabilities)) / len(probabilities)] if probabilities else []
     assert len(losses) == 5
     assert identity_loss(features, identity).item() == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-def test_without_partners_there_is_no_identity_loss_but_a_gradient() -> None:
+def test_identity_loss_without_partners_is_0_with_a_gradient_of_0() -> None:
     features = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
     loss = identity_loss(features, torch.arange(3))
     loss.backward()
@@ -95,17 +95,17 @@ def test_without_partners_there_is_no_identity_loss_but_a_gradient() -> None:
     assert (features.grad == 0).all()
 
 
-def make_batch(people: People, lesson: float = 0.0) -> PeopleBatch:
+def make_batch(people: People, teacher: float = 0.0) -> PeopleBatch:
     count = len(people.images)
     return PeopleBatch(
         people.images,
-        people.shares.float() / 64,
+        people.part_pixels.float() / 64,
         people.attributes,
         people.seen,
         people.occlusion,
         people.identity,
-        torch.full((count, TOKENS, PATCH_WIDTH), lesson),
-        torch.full((count, IMAGE_WIDTH), lesson),
+        torch.full((count, TOKENS, PATCH_WIDTH), teacher),
+        torch.full((count, IMAGE_WIDTH), teacher),
     )
 
 
@@ -118,42 +118,42 @@ def tokens(people: People) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(torch.randn(shape, generator=generator) for shape in shapes)
 
 
-def test_the_class_token_is_asked_for_attributes_that_are_seen(
+def test_class_token_loss_covers_seen_attributes_only(
     people: People, tokens: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     heads, generator = Heads(8), torch.Generator().manual_seed(0)
 
     def loss(changed: torch.Tensor) -> float:
-        """With other labels where `changed` (M, A)."""
+        """Compute the loss with other labels where `changed` (M, A)."""
         attributes = torch.where(changed & (people.attributes > 0), 0, people.attributes)
         batch = make_batch(people)._replace(attributes=attributes)
-        return batch_losses(*tokens, heads, batch, generator).class_attributes.item()
+        return vit_losses(*tokens, heads, batch, generator).class_attributes.item()
 
     nothing = loss(torch.zeros_like(people.seen))
     assert loss(~people.seen) == nothing
     assert loss(people.seen & (people.occlusion != NONE)[:, None]) != nothing
 
 
-def test_the_teacher_says_nothing_of_whole_occluded_images(
+def test_teacher_loss_ignores_image_features_of_occluded_images(
     people: People, tokens: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     heads, batch = Heads(8), make_batch(people)
 
     def loss(changed: torch.Tensor) -> float:
-        lessons = batch.image_lessons + changed[:, None]
+        features = batch.teacher_images + changed[:, None]
         generator = torch.Generator().manual_seed(0)
-        changed_batch = batch._replace(image_lessons=lessons)
-        return batch_losses(*tokens, heads, changed_batch, generator).teacher.item()
+        changed_batch = batch._replace(teacher_images=features)
+        return vit_losses(*tokens, heads, changed_batch, generator).teacher.item()
 
-    hidden = people.occlusion != NONE
-    assert loss(hidden) == loss(torch.zeros_like(hidden))
-    assert loss(~hidden) != loss(hidden)
+    occluded = people.occlusion != NONE
+    assert loss(occluded) == loss(torch.zeros_like(occluded))
+    assert loss(~occluded) != loss(occluded)
 
 
 def test_the_total_is_the_sum_of_the_others(
     people: People, tokens: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     generator = torch.Generator().manual_seed(0)
-    total, *terms = batch_losses(*tokens, Heads(8), make_batch(people, 1.0), generator)
+    total, *terms = vit_losses(*tokens, Heads(8), make_batch(people, 1.0), generator)
     assert total.item() == pytest.approx(sum(term.item() for term in terms), rel=1e-5)
     assert all(term.item() > 0 for term in terms)

@@ -1,4 +1,4 @@
-"""The people that the small ViT is trained on: their labels, and that they can be made again."""
+"""The rendered people of the small ViT: labels, and the same bytes again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pipeline.pretraining.vit_people import (
     SEEN_ON,
     TOKENS,
     People,
-    patch_shares,
-    person_shares,
+    part_fractions,
+    person_fraction,
     read_people,
     render_people,
     seen_attributes,
@@ -32,11 +32,11 @@ def rendered(path: Path, family: str, seed: int) -> People:
     return read_people(path)
 
 
-def test_people_agree_with_themselves(people: People) -> None:
+def test_images_of_an_identity_have_the_same_attributes(people: People) -> None:
     count = 2 * GROUP * IMAGES
     assert people.images.shape == (count, 3, 128, 64)
-    assert people.shares.shape == (count, TOKENS, len(PARTS))
-    assert (people.shares.sum(-1) == 64).all()
+    assert people.part_pixels.shape == (count, TOKENS, len(PARTS))
+    assert (people.part_pixels.sum(-1) == 64).all()
     assert torch.equal(people.identity, torch.arange(2 * GROUP).repeat_interleave(IMAGES))
     each = people.attributes.view(2 * GROUP, IMAGES, -1)
     assert (each == each[:, :1]).all()  # one person, three times
@@ -44,65 +44,65 @@ def test_people_agree_with_themselves(people: People) -> None:
     assert ((people.attributes >= 0) & (people.attributes < sizes)).all()
 
 
-def test_hidden_people_have_something_before_them(people: People) -> None:
-    hidden = people.occlusion != NONE
-    assert hidden.any()
-    assert not hidden.all()
-    before = people.shares[..., PART["obstacle"]].sum(1, dtype=torch.long)
-    assert (before[hidden] > 0).all()
-    assert people.seen[~hidden].all()
-    assert not people.seen[hidden].all()
+def test_occluded_people_have_obstacle_pixels(people: People) -> None:
+    occluded = people.occlusion != NONE
+    assert occluded.any()
+    assert not occluded.all()
+    obstacles = people.part_pixels[..., PART["obstacle"]].sum(1, dtype=torch.long)
+    assert (obstacles[occluded] > 0).all()
+    assert people.seen[~occluded].all()
+    assert not people.seen[occluded].all()
 
 
-def test_the_same_people_again_and_others_of_other_families_and_seeds(
+def test_people_depend_on_family_and_seed(
     small_groups: None, people: People, tmp_path: Path
 ) -> None:
-    asked = (("train", 0), ("held_out", 0), ("train", 1))
-    again, other, seed = (rendered(tmp_path / "people.npz", *which) for which in asked)
+    arguments = (("train", 0), ("held_out", 0), ("train", 1))
+    again, other, seed = (rendered(tmp_path / "people.npz", *which) for which in arguments)
     assert len(again.images) == GROUP * IMAGES  # a whole group, for one person
-    for name in ("images", "shares", "attributes", "occlusion", "identity"):
+    for name in ("images", "part_pixels", "attributes", "occlusion", "identity"):
         assert torch.equal(getattr(again, name), getattr(people, name)[: GROUP * IMAGES])
     assert not torch.equal(other.images[0], people.images[0])
     assert not torch.equal(seed.images[0], people.images[0])
     assert len(set(FAMILY.values())) == 3
 
 
-def test_shares_of_patches_against_a_plain_loop() -> None:
+def test_part_fractions_equal_a_plain_loop() -> None:
     labels = np.random.default_rng(0).integers(0, len(PARTS), (8, 4)).astype(np.uint8)
-    shares = patch_shares(labels, 2)
+    fractions = part_fractions(labels, 2)
     for row in range(4):
         for column in range(2):
             patch = labels[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
             expected = [(patch == part).mean() for part in range(len(PARTS))]
-            assert shares[2 * row + column].tolist() == expected
+            assert fractions[2 * row + column].tolist() == expected
 
 
-def test_every_attribute_is_seen_on_parts_of_a_person() -> None:
+def test_every_attribute_shows_on_parts_of_the_person() -> None:
     assert ATTRIBUTE_PARTS.keys() == ATTRIBUTES.keys()
     assert SEEN_ON.shape == (len(PARTS), len(NAMES))
     assert (SEEN_ON.sum(0) > 0).all()
     assert not SEEN_ON[[PART["background"], PART["obstacle"], PART["vehicle"]]].any()
 
 
-def test_hidden_attributes_are_not_asked_for() -> None:
-    """A clean image shows everything; the others show what a quarter of the part is left of."""
-    shares = np.zeros((4, TOKENS, len(PARTS)), np.uint8)
+def test_occluded_attributes_are_not_seen() -> None:
+    """An unoccluded image shows everything; others need a quarter of the part's mean area."""
+    pixels = np.zeros((4, TOKENS, len(PARTS)), np.uint8)
     top, shoes = PART["top"], PART["shoes"]
-    shares[0, :8, top] = shares[0, :8, shoes] = 10
-    shares[1, :8, top], shares[1, 0, shoes] = 10, 10
-    shares[2, 0, top], shares[2, :8, shoes] = 10, 10
+    pixels[0, :8, top] = pixels[0, :8, shoes] = 10
+    pixels[1, :8, top], pixels[1, 0, shoes] = 10, 10
+    pixels[2, 0, top], pixels[2, :8, shoes] = 10, 10
     attributes = np.zeros((4, len(NAMES)), np.int64)
     attributes[:, NAMES.index("glasses")] = -1
-    seen = seen_attributes(shares, attributes, np.array([0, 1, 1, 2]))
+    seen = seen_attributes(pixels, attributes, np.array([0, 1, 1, 2]))
     columns = [NAMES.index(name) for name in ("upper", "shoes", "bag", "bag_colour", "glasses")]
     assert seen[:, columns].tolist() == [
         [True, True, True, True, False],
-        [True, False, True, False, False],  # nobody has a bag: that is seen on the top
+        [True, False, True, False, False],  # nobody has a bag, which shows on the top
         [False, True, False, False, False],
         [False, False, False, False, False],
     ]
 
 
-def test_person_shares_leave_out_background_and_obstacle() -> None:
-    shares = torch.eye(len(PARTS))
-    assert person_shares(shares).tolist() == [0, *[1] * 10, 0]
+def test_person_fraction_ignores_background_and_obstacle() -> None:
+    fractions = torch.eye(len(PARTS))
+    assert person_fraction(fractions).tolist() == [0, *[1] * 10, 0]

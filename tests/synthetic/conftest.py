@@ -42,7 +42,7 @@ class Label(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """The files of a benchmark, and what is in them."""
+    """The files of a benchmark and their content."""
 
     archive: Path
     ground_truth: Path
@@ -51,7 +51,7 @@ class Rendered(NamedTuple):
 
     @property
     def labels(self) -> list[Label]:
-        """What each name says; fails on a name that is not Market-1501's."""
+        """Parse the names; fails for a name that is not Market-1501's."""
         matches = [NAME.fullmatch(name) for name in self.names]
         assert all(matches)
         return [Label(match[1], int(match[2]), int(match[3])) for match in matches if match]

@@ -1,4 +1,4 @@
-"""A tiny benchmark: its files, their masks and what they say of themselves."""
+"""The files and masks of a tiny benchmark."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_images_are_those_of_the_plan(rendered: Rendered) -> None:
     assert {rendered.image(name).shape for name in rendered.names[::5]} == {(64, 32, 3)}
 
 
-def test_truth_lists_every_image_in_order(rendered: Rendered) -> None:
+def test_ground_truth_lists_every_image_in_order(rendered: Rendered) -> None:
     arrays = rendered.arrays
     assert arrays["name"].tolist() == rendered.names
     for name in ("labels", "instances"):
@@ -37,36 +37,36 @@ def test_truth_lists_every_image_in_order(rendered: Rendered) -> None:
         assert arrays[name].dtype == np.uint8
     expected = [OCCLUSIONS.index(shot.occlusion) for shot in plan_shots(OPTIONS)]
     assert arrays["occlusion"].tolist() == expected
-    behind = np.array(expected) == OCCLUSIONS.index("obstacle")
-    assert (arrays["obstacle"][behind] != "").all()
+    with_obstacle = np.array(expected) == OCCLUSIONS.index("obstacle")
+    assert (arrays["obstacle"][with_obstacle] != "").all()
 
 
-def test_every_query_is_partly_hidden_and_whole_bodies_are_not(rendered: Rendered) -> None:
-    visible, hidden = rendered.arrays["visible"], rendered.arrays["occlusion"] > 0
+def test_every_query_is_occluded_and_whole_bodies_are_not(rendered: Rendered) -> None:
+    visible, occluded = rendered.arrays["visible"], rendered.arrays["occlusion"] > 0
     folders = np.array([label.folder for label in rendered.labels])
     people = np.array([label.person > 0 for label in rendered.labels])
-    assert hidden[folders == QUERY].all()
-    assert not hidden[folders == WHOLE_BODY].any()
-    assert hidden[(folders == TEST) & people].any()
-    assert visible[hidden].min() >= HIDDEN[0]
-    assert visible[hidden].max() <= HIDDEN[1]
-    assert visible[people & ~hidden].min() >= 0.9
+    assert occluded[folders == QUERY].all()
+    assert not occluded[folders == WHOLE_BODY].any()
+    assert occluded[(folders == TEST) & people].any()
+    assert visible[occluded].min() >= HIDDEN[0]
+    assert visible[occluded].max() <= HIDDEN[1]
+    assert visible[people & ~occluded].min() >= 0.9
 
 
-def test_masks_agree_with_what_is_visible(rendered: Rendered) -> None:
+def test_masks_agree_with_the_visible_fraction(rendered: Rendered) -> None:
     labels, instances = rendered.arrays["labels"], rendered.arrays["instances"]
     obstacle = labels == PART["obstacle"]
     assert np.array_equal(instances == 1, (labels > 0) & ~obstacle)
     shown = (instances == 1).mean((1, 2))
-    hidden = rendered.arrays["occlusion"] > 0
+    occluded = rendered.arrays["occlusion"] > 0
     people = np.array([label.person > 0 for label in rendered.labels])
     assert (shown[people] > 0.03).all()
-    assert obstacle[hidden].any((1, 2)).all()
-    assert np.median(shown[hidden]) < np.median(shown[people & ~hidden])
-    assert np.array_equal(shown == 0, rendered.arrays["visible"] == 0)  # places without anybody
+    assert obstacle[occluded].any((1, 2)).all()
+    assert np.median(shown[occluded]) < np.median(shown[people & ~occluded])
+    assert np.array_equal(shown == 0, rendered.arrays["visible"] == 0)  # images without a person
 
 
-def test_junk_shows_half_of_somebody_at_most(rendered: Rendered) -> None:
+def test_junk_shows_at_most_half_a_person(rendered: Rendered) -> None:
     junk = np.array([label.person == -1 for label in rendered.labels])
     assert junk.sum() == OPTIONS.junk_images
     assert (rendered.arrays["visible"][junk] < 0.8).all()
@@ -74,8 +74,8 @@ def test_junk_shows_half_of_somebody_at_most(rendered: Rendered) -> None:
     assert folders == {TEST}
 
 
-def test_images_are_the_labelled_ones(rendered: Rendered) -> None:
-    """The outline of the masks is where the image changes, in all cameras."""
+def test_masks_are_aligned_with_the_images(rendered: Rendered) -> None:
+    """The image changes most along the outlines of the masks."""
     ratios = []
     for name, instances in zip(rendered.names, rendered.arrays["instances"], strict=True):
         step = np.abs(np.diff(rendered.image(name).astype(int), axis=1)).sum(-1)
@@ -85,7 +85,7 @@ def test_images_are_the_labelled_ones(rendered: Rendered) -> None:
     assert np.median(ratios) > 1.5
 
 
-def test_options_that_cannot_be_met_leave_no_file(tmp_path: Path) -> None:
+def test_impossible_options_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"benchmark\.gallery_images"):
         render_benchmark(
             BODY, tmp_path / "a.zip", tmp_path / "t.npz", BenchmarkOptions(gallery_images=1)

@@ -1,4 +1,4 @@
-"""The benchmark as a data set of its own: images, masks and a datasheet."""
+"""The published dataset: images, masks and datasheet."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def published(rendered: Rendered, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def test_images_are_the_archive_itself(rendered: Rendered, published: Path) -> None:
+def test_images_are_the_archive(rendered: Rendered, published: Path) -> None:
     assert sha256(published / "images.zip") == sha256(rendered.archive)
 
 
-def test_masks_are_samples_of_a_web_dataset(rendered: Rendered, published: Path) -> None:
+def test_masks_are_samples_of_a_webdataset(rendered: Rendered, published: Path) -> None:
     tars = sorted(str(path) for path in published.glob("masks-*.tar"))
     assert len(tars) == -(-len(rendered.names) // SHARD)
     samples = list(wds.WebDataset(tars, shardshuffle=False))

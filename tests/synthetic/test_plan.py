@@ -1,4 +1,4 @@
-"""Which images a benchmark has, before any of them is rendered."""
+"""The planned images of a benchmark."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shots() -> list[Shot]:
     return plan_shots(OPTIONS)
 
 
-def test_folders_hold_what_was_asked(shots: list[Shot]) -> None:
+def test_folders_have_the_asked_images(shots: list[Shot]) -> None:
     people = {
         folder: Counter(shot.person for shot in shots if shot.folder == folder)
         for folder in FOLDERS
@@ -51,7 +51,7 @@ def test_folders_hold_what_was_asked(shots: list[Shot]) -> None:
     assert {shot.camera for shot in shots} <= set(range(6))
 
 
-def test_the_counts_of_the_options_are_those_of_the_plan(shots: list[Shot]) -> None:
+def test_counts_of_the_options_match_the_plan(shots: list[Shot]) -> None:
     """Junk is not counted: ingest drops it."""
     splits = dict(zip(("train", "query", "gallery", "whole_query"), FOLDERS, strict=True))
     for split, folder in splits.items():
@@ -82,7 +82,7 @@ def test_fractions_of_occluded_images_are_exact(shots: list[Shot]) -> None:
     assert len(kinds[TRAIN]) - kinds[TRAIN].count(None) == round(0.1 * 60)
 
 
-def test_a_seed_gives_the_same_plan_and_another_seed_another_one(shots: list[Shot]) -> None:
+def test_plan_depends_on_the_seed(shots: list[Shot]) -> None:
     assert plan_shots(OPTIONS) == shots
     assert plan_shots(OPTIONS.model_copy(update={"seed": 6})) != shots
 
@@ -97,7 +97,7 @@ def test_whole_body_queries_change_no_other_shot() -> None:
     assert len(seen) == len(three) - len(without) == 600  # each of another camera
 
 
-def test_the_default_is_as_hard_as_described() -> None:
+def test_default_has_the_documented_occlusion() -> None:
     shots = plan_shots(BenchmarkOptions())
     gallery = [shot for shot in shots if shot.folder == TEST and shot.person > 0]
     assert 0.10 <= np.mean([shot.occlusion is not None for shot in gallery]) <= 0.15
@@ -106,7 +106,7 @@ def test_the_default_is_as_hard_as_described() -> None:
     assert all(shot.occlusion for shot in queries)
 
 
-def test_the_obstacles_of_a_camera_hide_many_people() -> None:
+def test_obstacles_of_a_camera_occlude_many_people() -> None:
     people = defaultdict(set)
     for shot in plan_shots(BenchmarkOptions()):
         if shot.occlusion == "obstacle":
@@ -127,6 +127,6 @@ def test_the_obstacles_of_a_camera_hide_many_people() -> None:
         ({"gallery_images": 1}, "gallery_images"),  # some query has only its own camera's image
     ],
 )
-def test_options_that_cannot_be_met_are_named(changed: dict[str, int], key: str) -> None:
+def test_impossible_options_are_named(changed: dict[str, int], key: str) -> None:
     with pytest.raises(InputError, match=f"^benchmark.{key}: "):
         plan_shots(BenchmarkOptions(**changed))

@@ -10,7 +10,7 @@ from pipeline.synthetic.scenes import render_scenes
 from tests.synthetic.conftest import BODY
 
 
-def test_the_folder_has_the_same_bytes_whatever_the_number_of_processes(tmp_path: Path):
+def test_number_of_processes_does_not_change_the_bytes(tmp_path: Path):
     options = SceneOptions(count=4, size=64, seed=3)
     render_scenes(BODY, tmp_path / "one", options, processes=1)
     render_scenes(BODY, tmp_path / "two", options, processes=2)

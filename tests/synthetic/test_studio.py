@@ -22,7 +22,7 @@ def same(one: Crop, other: Crop) -> bool:
     return np.array_equal(one.image, other.image) and np.array_equal(one.labels, other.labels)
 
 
-def test_the_order_of_the_shots_does_not_matter(studio: Studio) -> None:
+def test_order_of_the_shots_does_not_change_them(studio: Studio) -> None:
     shots = [Shot(TRAIN, 1, 0), Shot(QUERY, 4, 1, "person"), Shot(TEST, DISTRACTOR, 2)]
     first = [studio.take(shot, frame) for frame, shot in enumerate(shots)]
     other = Studio(BODY, OPTIONS)
@@ -30,7 +30,7 @@ def test_the_order_of_the_shots_does_not_matter(studio: Studio) -> None:
     assert all(same(*pair) for pair in zip(first, reversed(again), strict=True))
 
 
-def test_another_seed_shows_somebody_else_elsewhere(studio: Studio) -> None:
+def test_another_seed_or_frame_gives_another_image(studio: Studio) -> None:
     other = Studio(BODY, OPTIONS.model_copy(update={"seed": 6}))
     shot = Shot(TRAIN, 1, 0)
     assert not same(other.take(shot, 0), studio.take(shot, 0))
@@ -46,14 +46,14 @@ def test_obstacles_are_shared_between_cameras(studio: Studio) -> None:
     assert max(len(cameras) for cameras in seen.values()) > 1
 
 
-def test_who_occludes_is_another_identity_of_the_same_half(studio: Studio) -> None:
+def test_occluding_person_is_another_identity_of_the_same_half(studio: Studio) -> None:
     rng = np.random.default_rng(0)
     for person, half in ((1, {1, 2}), (2, {1, 2}), (3, {3, 4, 5, 6}), (6, {3, 4, 5, 6})):
-        others = {studio._someone_else(person, rng) for _ in range(60)}
+        others = {studio._other_identity(person, rng) for _ in range(60)}
         assert others == half - {person}
 
 
-def test_strangers_are_people_or_nobody(studio: Studio) -> None:
+def test_junk_and_distractors_show_a_person_or_nobody(studio: Studio) -> None:
     crops = [
         studio.take(Shot(TEST, who, 0), frame) for who in (JUNK, DISTRACTOR) for frame in range(8)
     ]
@@ -62,7 +62,7 @@ def test_strangers_are_people_or_nobody(studio: Studio) -> None:
     assert [crop.visible > 0 for crop in crops] == people
 
 
-def test_a_half_is_that_of_all_its_arrays() -> None:
+def test_half_is_cut_from_all_arrays() -> None:
     labels = np.zeros((8, 4), np.uint8)
     labels[:, :2] = 3
     image = np.repeat(labels[..., None] * np.uint8(40), 3, axis=2)
