@@ -1,4 +1,4 @@
-"""Compare the variants: mean and spread over the seeds as CSV, Markdown and LaTeX."""
+"""Stage: mean and standard deviation over seeds, as CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pipeline.tables.runs import TITLES, collect_runs, metric_titles
 
 
 def table_columns(names: Iterable[str]) -> tuple[str, ...]:
-    """The columns of a table in CSV, for the metrics `names`."""
+    """Return the columns of a CSV table, for the metrics `names`."""
     numbers = (f"{name}_{part}" for name in names for part in ("mean", "std"))
     return "dataset", "trained_on", "variant", "feature", "seeds", *numbers
 
 
 COLUMNS = table_columns(TITLES)
-"""What every table has."""
+"""Columns that every table has."""
 
 
 class TableRow(NamedTuple):
@@ -37,7 +37,7 @@ class TableRow(NamedTuple):
     seeds: int
     mean: dict[str, float]
     std: dict[str, float | None]
-    """Sample standard deviation (n - 1); None when there is one seed."""
+    """Sample standard deviation (n - 1); None for one seed."""
 
 
 def _row(variant: str, feature: str, runs: Sequence[Run]) -> TableRow:
@@ -54,9 +54,9 @@ def _row(variant: str, feature: str, runs: Sequence[Run]) -> TableRow:
 
 
 def summarise_runs(runs: Sequence[Run]) -> list[TableRow]:
-    """One row per variant and feature; the test feature of a variant comes first.
+    """Summarise runs: one row per variant and feature, the test feature of a variant first.
 
-    Raises InputError when the runs of a variant do not have the same features.
+    Raises InputError if the runs of a variant do not have the same features.
     """
     rows = []
     for variant in dict.fromkeys(run.variant for run in runs):
@@ -64,21 +64,21 @@ def summarise_runs(runs: Sequence[Run]) -> list[TableRow]:
         for run in own[1:]:
             if run.metrics.keys() != own[0].metrics.keys():
                 raise InputError(
-                    f"{run.folder}: has the features {', '.join(run.metrics)}, but {own[0].folder} "
-                    f"of the same variant has {', '.join(own[0].metrics)}: score both again"
+                    f"{run.folder}: expected the features {', '.join(own[0].metrics)} of "
+                    f"{own[0].folder}, found {', '.join(run.metrics)}: score both again"
                 )
         rows += [_row(variant, feature, own) for feature in own[0].metrics]
     return rows
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table whole or not at all, numbers with four decimals."""
+    """Write a table atomically, numbers with four decimals."""
     with atomic_file(path) as partial:
         table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
+    """Write a text atomically."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -86,31 +86,31 @@ def write_text(path: Path, text: str) -> None:
 def write_markdown(
     path: Path, caption: str, align: str, header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> None:
-    """Write a table in Markdown below its caption; `align` has l or r for each column."""
+    """Write a Markdown table below its caption; `align` has l or r for each column."""
     rule = ["---:" if side == "r" else "---" for side in align]
     lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
     write_text(path, "\n".join([caption, "", *lines, ""]).replace("*", r"\*"))
 
 
 def read_table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """The rows of a table in CSV by variant and feature; InputError when it is none."""
+    """Read the rows of a CSV table by variant and feature; InputError if it is invalid."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv_format.DictReader(file))
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such table: make it first") from None
+        raise InputError(f"{path}: no such table: make it first") from None
     except (UnicodeDecodeError, csv_format.Error):
         rows = []
     if not rows or not all(map(_is_row, rows)):
         raise InputError(
-            f"{path}: expected a table with the columns {','.join(COLUMNS)}: it was changed, or is "
-            "of an older version; make it again"
+            f"{path}: expected a table with the columns {','.join(COLUMNS)}, found another file: "
+            "make it again"
         )
     return {(row["variant"], row["feature"]): row for row in rows}
 
 
 def _is_row(row: dict[str, Any]) -> bool:
-    """Whether a row has all columns, and numbers where they are read again."""
+    """Return whether a row has all columns, and numbers in those that are read."""
     try:
         for name in HEADLINES:
             float(row[f"{name}_mean"])
@@ -121,7 +121,7 @@ def _is_row(row: dict[str, Any]) -> bool:
 
 
 def _cells(row: TableRow, names: Iterable[str]) -> list[str]:
-    """A row as people read it: `58.2 ± 1.0`."""
+    """Format a row for readers: `58.2 ± 1.0`."""
     numbers = (_cell(row.mean.get(name), row.std.get(name)) for name in names)
     return [row.variant, row.feature, *numbers]
 
@@ -168,7 +168,7 @@ def _latex_line(cells: Iterable[str]) -> str:
 def latex_table(
     caption: str, align: str, header: Sequence[str], *blocks: Sequence[Sequence[str]]
 ) -> str:
-    """The table in LaTeX, a rule above each block of rows; it needs the package booktabs."""
+    """Format a LaTeX table, with a rule above each block of rows; needs the package booktabs."""
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(caption)}}}"]
     lines += [rf"\begin{{tabular}}{{{align}}}", r"\toprule", _latex_line(header)]
     for block in filter(None, blocks):
@@ -197,8 +197,8 @@ def tabulate(
 ) -> None:
     """Write the table of `variants`, in their order.
 
-    `csv`, `markdown` and `latex` hold one row per variant and feature, over the seeds; `each` holds
-    one row per run and feature with the metrics file, its hash and that of the run's record. Where
+    `csv`, `markdown` and `latex` have one row per variant and feature, over the seeds; `each` has
+    one row per run and feature, with the metrics file, its hash and that of the run's record. If
     the dataset has whole-body queries, each row has their metrics too.
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """

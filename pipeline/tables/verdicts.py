@@ -1,17 +1,15 @@
-"""Were published numbers reproduced? Ours beside each published row that a variant stands for.
+"""Stage: verdicts on published numbers, reproduced or not.
 
-A published number is that of one training, ours the mean of n. Were both the same method, they
-would differ by chance: with s the deviation over seeds, by s * sqrt(1 + 1/n) in one standard
-deviation. So twice that is tolerated, but never less than 1.0 point: papers do not say their own
-deviation, and the mAP of a ViT on these benchmarks moves by some tenths with the seed, Rank-1 by
-more (the standard error of a share of 70 % is 1.0 over the 2,210 queries of Occluded-Duke). And
-never more than 2.0: a training that scatters so widely reproduces nothing. Both Rank-1 and mAP must
-be within it, in either direction. With one seed the tolerance is 1.0.
+A published number is of one training, ours is the mean of n. If both methods are the same, the
+difference has the standard deviation s * sqrt(1 + 1/n), with s over seeds. The tolerance is twice
+that, but at least 1.0 point: papers report no deviation, and with the seed the mAP of a ViT on
+these benchmarks varies by some tenths, Rank-1 by more (the standard error of 70 % is 1.0 over the
+2,210 queries of Occluded-Duke). It is at most 2.0: a training that varies more reproduces nothing.
+With one seed it is 1.0. Both Rank-1 and mAP must be within it, in either direction.
 
-Only runs with the network, the recipe, the precision and the occluders of the authors are judged,
-trained and tested on as many images as the published ones. Of others the table lists every
-deviation. The authors' released code does not start, so that no published number can be traced to
-it; workflow/report/fidelity.md compares it with ours.
+Runs that deviate from the paper's settings (network, recipe, precision, occluders, number of
+images) are not judged; the table lists every deviation. The authors' released code does not start,
+so no published number can be traced to it; workflow/report/fidelity.md compares it with ours.
 """
 
 from __future__ import annotations
@@ -33,8 +31,8 @@ from pipeline.tables.published import PUBLISHED, Published, published_rows
 from pipeline.tables.runs import collect_runs
 from pipeline.tables.tabulate import TableRow, summarise_runs, write_csv, write_markdown
 
-LEAST, MOST = 1.0, 2.0
-"""Bounds of the tolerance, in points of percent."""
+MIN_TOLERANCE, MAX_TOLERANCE = 1.0, 2.0
+"""In points of percent."""
 PAPER = {
     "dpeformer": RunOptions(),
     "dpeformer_k24": RunOptions(model=ModelOptions(k_min=24)),
@@ -42,24 +40,23 @@ PAPER = {
         model=ModelOptions(selection="none"), augment=AugmentOptions(occlusion="none")
     ),
 }
-"""What each variant of `PUBLISHED` must have been: the defaults are the authors' recipe."""
+"""Options of each variant of `PUBLISHED`; the defaults are the authors' recipe."""
 READINGS = {
     "dpeformer": "k_min 48, as the paper's text reads",
     "dpeformer_k24": "k_min 24, as in the released code",
 }
-"""How a variant reads the paper where paper and released code disagree."""
-PRECISION = "float32"
-"""What the authors train in."""
-PRETRAINED = "80ecf9dd"
-"""The SHA-256 of the paper's ViT-B begins so."""
-BANK = {"limit": 100, "maximum": 9913}
-"""Options of the paper's bank: of so many images of SA-1B, so many masks."""
-FEWEST = 5000
-"""The least `occluders.minimum` that lets a bank pass for the paper's."""
-OTHER = "other network, recipe or data"
-IGNORED = ("backbone.weights", "backbone.sha256", "augment.erasing.")
-"""How options begin that are not compared: pretrained weights are judged by their hash, and a run
-with random erasing deviates by `augment.occlusion` already."""
+"""How a variant reads the paper, where it disagrees with the released code."""
+PAPER_PRECISION = "float32"
+PAPER_WEIGHTS = "80ecf9dd"
+"""Start of the SHA-256 of the paper's ViT-B."""
+PAPER_BANK = {"limit": 100, "maximum": 9913}
+"""Options of the paper's bank: number of images of SA-1B and of their masks."""
+MIN_OCCLUDERS = 5000
+"""Smallest `occluders.minimum` of a bank that counts as the paper's."""
+NOT_JUDGED = "other network, recipe or data"
+NOT_COMPARED = ("backbone.weights", "backbone.sha256", "augment.erasing.")
+"""Prefixes of options that are not compared: weights are compared by their hash, and random erasing
+deviates by `augment.occlusion` already."""
 COLUMNS = (
     *("dataset", "trained_on", "method", "source", "variant", "reading", "feature", "seeds"),
     *(
@@ -72,26 +69,26 @@ COLUMNS = (
 
 
 class Verdict(NamedTuple):
-    """A published row, and ours beside it."""
+    """A published row and ours."""
 
     published: Published
     variant: str
     row: TableRow | None
-    """The test feature of our variant over its seeds; None where it was not run."""
+    """The test feature of our variant over its seeds; None if it was not run."""
     verdict: str
-    """reproduced, not reproduced, not run, or `OTHER`."""
+    """reproduced, not reproduced, not run, or `NOT_JUDGED`."""
     remark: str
-    """What is to be known of the published row; with `OTHER`, every deviation as well."""
+    """Remark on the published row; with `NOT_JUDGED`, also every deviation."""
 
 
 def tolerance(std: float | None, seeds: int) -> float:
-    """By how many points a published number may differ from the mean over `seeds`: to 0.1."""
+    """Return the tolerated difference from the mean over `seeds`, in points, to 0.1."""
     chance = 2 * (std or 0.0) * math.sqrt(1 + 1 / seeds)
-    return round(min(max(chance, LEAST), MOST), 1)
+    return round(min(max(chance, MIN_TOLERANCE), MAX_TOLERANCE), 1)
 
 
 def difference(published: Published, row: TableRow, name: str) -> float:
-    """Ours minus the published one, in points of percent, as both are printed: to 0.1."""
+    """Return ours minus the published number, in points of percent, to 0.1 as printed."""
     return round(round(row.mean[name], 1) - getattr(published, name), 1)
 
 
@@ -102,45 +99,45 @@ def _reproduced(published: Published, row: TableRow) -> bool:
     )
 
 
-def _flat(options: RunOptions) -> dict[str, Any]:
+def _compared_options(options: RunOptions) -> dict[str, Any]:
     flat = flatten(options.model_dump(mode="json"))
-    return {key: value for key, value in flat.items() if not key.startswith(IGNORED)}
+    return {key: value for key, value in flat.items() if not key.startswith(NOT_COMPARED)}
 
 
-def deviations(run: Run, occluders: OccluderOptions) -> list[str]:
-    """In what a run of a variant in `PAPER` is not the paper's."""
+def find_deviations(run: Run, occluders: OccluderOptions) -> list[str]:
+    """List how a run of a variant in `PAPER` deviates from the paper's settings."""
     record, options = run.record, run.options
-    found, wanted = _flat(options), _flat(PAPER[run.variant])
-    other = [
-        f"{key} {found[key]} instead of {wanted[key]}"
-        for key in wanted
-        if found[key] != wanted[key]
+    found, expected = _compared_options(options), _compared_options(PAPER[run.variant])
+    deviations = [
+        f"{key} {found[key]} instead of {expected[key]}"
+        for key in expected
+        if found[key] != expected[key]
     ]
-    if record["precision"] != PRECISION:
-        other.append(f"precision {record['precision']} instead of {PRECISION}")
-    if not (record["hashes"]["pretrained"] or "").startswith(PRETRAINED):
-        other.append("other pretrained weights")
+    if record["precision"] != PAPER_PRECISION:
+        deviations.append(f"precision {record['precision']} instead of {PAPER_PRECISION}")
+    if not (record["hashes"]["pretrained"] or "").startswith(PAPER_WEIGHTS):
+        deviations.append("other pretrained weights")
     if options.augment.occlusion == "roa":
-        other += _other_bank(occluders)
-    return other + _other_images(run)
+        deviations += _bank_deviations(occluders)
+    return deviations + _image_deviations(run)
 
 
-def _other_bank(occluders: OccluderOptions) -> list[str]:
+def _bank_deviations(occluders: OccluderOptions) -> list[str]:
     if occluders.masks != "sa1b":
         return ["occluders not from SA-1B"]
-    found = {key: getattr(occluders, key) for key in BANK}
-    other = [
-        f"occluders.{key} {found[key]} instead of {BANK[key]}"
-        for key in BANK
-        if found[key] != BANK[key]
+    found = {key: getattr(occluders, key) for key in PAPER_BANK}
+    deviations = [
+        f"occluders.{key} {found[key]} instead of {PAPER_BANK[key]}"
+        for key in PAPER_BANK
+        if found[key] != PAPER_BANK[key]
     ]
-    if occluders.minimum < FEWEST:
-        other.append(f"occluders.minimum {occluders.minimum} instead of {FEWEST}")
-    return other
+    if occluders.minimum < MIN_OCCLUDERS:
+        deviations.append(f"occluders.minimum {occluders.minimum} instead of {MIN_OCCLUDERS}")
+    return deviations
 
 
-def _other_images(run: Run) -> list[str]:
-    """Ingest lets other counts than the published ones pass with `checks: warn`."""
+def _image_deviations(run: Run) -> list[str]:
+    """Compare the numbers of images: with `checks: warn` ingest accepts others."""
     protocol = run.benchmark.protocol
     record, metrics, tested = run.record, run.scores, DATASETS[protocol.dataset].counts
     train = DATASETS[protocol.trained_on].counts["train"]
@@ -151,39 +148,41 @@ def _other_images(run: Run) -> list[str]:
         ("gallery images", metrics["gallery"], tested["gallery"].images),
     )
     return [
-        f"{found} {name} instead of {wanted}" for name, found, wanted in counted if found != wanted
+        f"{found} {name} instead of {expected}"
+        for name, found, expected in counted
+        if found != expected
     ]
 
 
-def _deviations_of_all(runs: Sequence[Run], occluders: OccluderOptions) -> dict[str, list[str]]:
-    """By variant, in what any of its runs is not the paper's."""
-    other: dict[str, list[str]] = {}
+def _find_all_deviations(runs: Sequence[Run], occluders: OccluderOptions) -> dict[str, list[str]]:
+    """List the deviations of all runs of each variant, by variant."""
+    deviations: dict[str, list[str]] = {}
     for run in runs:
         if run.variant in PAPER:
-            known = other.setdefault(run.variant, [])
-            known += [said for said in deviations(run, occluders) if said not in known]
-    return other
+            known = deviations.setdefault(run.variant, [])
+            known += [text for text in find_deviations(run, occluders) if text not in known]
+    return deviations
 
 
 def judge(
     published: Published,
     variant: str,
     rows: Sequence[TableRow],
-    other: Mapping[str, Sequence[str]],
+    deviations: Mapping[str, Sequence[str]],
 ) -> Verdict:
-    """The verdict on a published row by our `variant`: `rows` of ours, its test feature first.
+    """Judge a published row by our `variant`: `rows` of ours, its test feature first.
 
-    `other` lists the deviations of each variant. A re-ranked row is never judged.
+    `deviations` are those of each variant. A re-ranked row is never judged.
     """
     row = next((row for row in rows if row.variant == variant), None)
-    deviating = [published.otherwise] if published.otherwise else other.get(variant, [])
+    found = [published.deviation] if published.deviation else deviations.get(variant, [])
     if row is None:
-        verdict, deviating = "not run", []
-    elif deviating:
-        verdict = OTHER
+        verdict, found = "not run", []
+    elif found:
+        verdict = NOT_JUDGED
     else:
         verdict = "reproduced" if _reproduced(published, row) else "not reproduced"
-    remarks = [said for said in (published.remark, *deviating) if said]
+    remarks = [text for text in (published.remark, *found) if text]
     return Verdict(published, variant, row, verdict, "; ".join(remarks))
 
 
@@ -197,7 +196,7 @@ def _csv_rows(benchmark: Benchmark, verdicts: Sequence[Verdict]) -> Iterator[Seq
 
 
 def _numbers(published: Published, row: TableRow | None, name: str) -> list[str]:
-    """Mean, deviation, difference and tolerance of a metric, for the CSV."""
+    """Format mean, standard deviation, difference and tolerance of a metric for CSV."""
     if row is None:
         return [""] * 4
     std = row.std[name]
@@ -210,23 +209,23 @@ def _numbers(published: Published, row: TableRow | None, name: str) -> list[str]
 
 
 def _markdown_cells(verdict: Verdict) -> list[str]:
-    published, variant, row, said, remark = verdict
+    published, variant, row, text, remark = verdict
     reading = f" ({READINGS[variant]})" if variant in READINGS else ""
     cells = [f"{published.method}, {published.source}", f"`{variant}`{reading}"]
     for name in HEADLINES:
         cells += [f"{getattr(published, name):.1f}", *_cells(published, row, name)]
-    return [*cells, said, remark]
+    return [*cells, text, remark]
 
 
 def _cells(published: Published, row: TableRow | None, name: str) -> list[str]:
-    """Ours, and the difference with its tolerance, as people read them."""
+    """Format ours, and the difference with its tolerance, for readers."""
     if row is None:
         return ["–", "–"]
     std = row.std[name]
-    spread = "" if std is None else f" ± {std:.1f}"
+    deviation = "" if std is None else f" ± {std:.1f}"
     allowed = tolerance(std, row.seeds)
     return [
-        f"{row.mean[name]:.1f}{spread}",
+        f"{row.mean[name]:.1f}{deviation}",
         f"{difference(published, row, name):+.1f} (± {allowed:.1f})",
     ]
 
@@ -237,9 +236,10 @@ def _caption(benchmark: Benchmark, seeds: int) -> str:
         f"{benchmark}: published numbers beside ours ({over}), in percent; the difference is ours "
         "minus theirs. Reproduced: both Rank-1 and mAP differ by no more than the tolerance in "
         "brackets, twice the standard deviation of one training from such a mean, but at least "
-        f"{LEAST} and at most {MOST} points. A run that deviates from the authors' recipe is not "
-        "judged, and the remark lists every deviation; re-ranked rows are never judged. "
-        "DPEFormer's released code does not start, so that no published number can be traced to "
+        f"{MIN_TOLERANCE} and at most {MAX_TOLERANCE} points. A run that deviates from the "
+        "authors' recipe is not judged, and the remark lists every deviation; re-ranked rows are "
+        "never judged. "
+        "DPEFormer's released code does not start, so no published number can be traced to "
         "it: workflow/report/fidelity.md compares it with ours, point by point."
     )
 
@@ -256,22 +256,22 @@ def _header() -> list[str]:
 def give_verdicts(
     runs: list[Run], csv: Path, markdown: Path, variants: list[str], occluders: OccluderOptions
 ) -> None:
-    """Write a verdict on each published row that a variant of ours stands for.
+    """Write a verdict on each published row that one of our variants should reproduce.
 
-    `occluders` says what the bank of the `runs` was cut out of. Raises InputError as `collect_runs`
-    and `summarise_runs` do, and when nothing is published for their benchmark.
+    `occluders` are the options of the bank of the `runs`. Raises InputError as `collect_runs` and
+    `summarise_runs` do, and if nothing is published for their benchmark.
     """
     runs = collect_runs(runs, variants)
     rows, benchmark = summarise_runs(runs), runs[0].benchmark
     published = published_rows(benchmark)
     if not published:
         raise InputError(
-            f"runs: nothing is published for {benchmark}, only for "
-            f"{', '.join(map(str, PUBLISHED))}: there is nothing to hold the runs against"
+            f"runs: found {benchmark}, expected a benchmark with published numbers: one of "
+            f"{', '.join(map(str, PUBLISHED))}"
         )
-    other = _deviations_of_all(runs, occluders)
+    deviations = _find_all_deviations(runs, occluders)
     verdicts = [
-        judge(item, variant, rows, other) for item in published for variant in item.variants
+        judge(item, variant, rows, deviations) for item in published for variant in item.variants
     ]
     write_csv(csv, pd.DataFrame(_csv_rows(benchmark, verdicts), columns=COLUMNS))
     caption, align = _caption(benchmark, rows[0].seeds), "ll" + "rrr" * len(HEADLINES) + "ll"
