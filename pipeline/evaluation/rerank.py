@@ -37,7 +37,7 @@ def reranked_similarity(
 
 
 def _distances(features: np.ndarray, rows: slice) -> np.ndarray:
-    """(B, N) float32: squared distances of the images `rows` to all, over the largest of each."""
+    """Compute squared distances of the images `rows` to all, over the largest: (B, N) float32."""
     squared = np.maximum(2 - 2 * features[rows] @ features.T, 0)  # rounding can fall below 0
     return squared / np.maximum(squared.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
@@ -54,7 +54,7 @@ def _encode(features: np.ndarray, options: RerankOptions) -> csr_array:
 
 
 def _nearest(features: np.ndarray, count: int) -> np.ndarray:
-    """(N, count) int64: the nearest images of each, itself included; ties by index."""
+    """Return the nearest images of each, itself included, ties by index: (N, count) int64."""
     rows = blocks(len(features))
     return np.concatenate(
         [np.argsort(_distances(features, part), axis=1, kind="stable")[:, :count] for part in rows]
@@ -62,14 +62,14 @@ def _nearest(features: np.ndarray, count: int) -> np.ndarray:
 
 
 def _membership(nearest: np.ndarray, k: int) -> csr_array:
-    """(N, N) of 0 and 1: which images are among the k nearest of each."""
+    """Mark the k nearest images of each: (N, N) of 0 and 1."""
     size, columns = len(nearest), nearest[:, :k]
     starts = np.arange(size + 1) * columns.shape[1]
     return csr_array((np.ones(columns.size, np.float32), columns.ravel(), starts), (size, size))
 
 
 def _reciprocal(nearest: np.ndarray, k: int) -> csr_array:
-    """(N, N) of 0 and 1: pairs of images that are each among the k nearest of the other."""
+    """Mark pairs of images among each other's k nearest: (N, N) of 0 and 1."""
     near = _membership(nearest, k)
     return csr_array(near.multiply(near.T))
 
@@ -102,7 +102,7 @@ def _weigh(neighbours: csr_array, features: np.ndarray) -> csr_array:
 
 
 def _jaccard(encoded: csr_array, gallery: csc_array) -> np.ndarray:
-    """(G,) float32: the Jaccard distance of one encoding (1, N) to each of `gallery` (G, N)."""
+    """Compute the Jaccard distance of an encoding (1, N) to `gallery` (G, N): (G,) float32."""
     shared = gallery[:, encoded.indices]
     smaller = np.minimum(shared.data, np.repeat(encoded.data, np.diff(shared.indptr)))
     overlap = np.bincount(shared.indices, smaller, minlength=gallery.shape[0])

@@ -133,7 +133,7 @@ class DPEFormer(nn.Module):
         self.part_classifiers = PartClassifiers(parts, blended_width, identities)
 
     def forward(self, images: Tensor, cameras: Tensor | None = None, views: int = 1) -> Features:
-        """Features of normalised images (B, 3, H, W).
+        """Compute the features of normalised images (B, 3, H, W).
 
         `cameras` (B,) int64 are rows of the camera embedding; ignored without one. In training the
         batch has `views` equal parts, whose batch statistics `batch_norm` separates or joins.

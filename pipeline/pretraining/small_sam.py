@@ -87,7 +87,7 @@ def initialise(model: Sam) -> Sam:
 
 
 def _sincos(side: int, channels: int) -> Tensor:
-    """(1, side, side, channels): a quarter each for sine and cosine of y and of x."""
+    """Encode y and x by sine and cosine, a quarter of the channels each: (1, side, side, C)."""
     frequency = 100 ** -(torch.arange(channels // 4) / (channels // 4))
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     waves = [

@@ -61,7 +61,7 @@ ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
 
 
 def _attribute_matrix() -> np.ndarray:
-    """(P, A) float32: 1 if a part shows an attribute."""
+    """Return 1 if a part shows an attribute, else 0: (P, A) float32."""
     matrix = np.zeros((len(PARTS), len(_NAMES)), np.float32)
     for column, name in enumerate(_NAMES):
         matrix[[PART[part] for part in ATTRIBUTE_PARTS[name]], column] = 1

@@ -72,7 +72,7 @@ def summarise_runs(runs: Sequence[Run]) -> list[TableRow]:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table atomically, numbers with four decimals."""
+    """Write a table whole or not at all, numbers with four decimals."""
     with atomic_file(path) as partial:
         table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
 
@@ -86,7 +86,7 @@ def write_text(path: Path, text: str) -> None:
 def write_markdown(
     path: Path, caption: str, align: str, header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> None:
-    """Write a Markdown table below its caption; `align` has l or r for each column."""
+    """Write a table in Markdown below its caption; `align` has l or r for each column."""
     rule = ["---:" if side == "r" else "---" for side in align]
     lines = [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
     write_text(path, "\n".join([caption, "", *lines, ""]).replace("*", r"\*"))
@@ -168,7 +168,7 @@ def _latex_line(cells: Iterable[str]) -> str:
 def latex_table(
     caption: str, align: str, header: Sequence[str], *blocks: Sequence[Sequence[str]]
 ) -> str:
-    """Format a LaTeX table, with a rule above each block of rows; needs the package booktabs."""
+    """The table in LaTeX, a rule above each block of rows; it needs the package booktabs."""
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(caption)}}}"]
     lines += [rf"\begin{{tabular}}{{{align}}}", r"\toprule", _latex_line(header)]
     for block in filter(None, blocks):

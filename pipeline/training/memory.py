@@ -43,7 +43,7 @@ class MemoryBank(nn.Module):
         self.centres.copy_(sums / counts.clamp(min=1)[:, None])
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of the cosines of features (B, F) and centres over the temperature."""
+        """Compute the cross-entropy of cosines of features (B, F) and centres, over temperature."""
         centres = functional.normalize(self.centres, dim=1)
         cosines = functional.normalize(features, dim=1) @ centres.t()  # (B, C)
         return functional.cross_entropy(cosines / self.temperature, labels)

@@ -151,10 +151,10 @@ def _steps(turns: np.ndarray, people: int) -> int:
     return steps
 
 
-def _drop_surplus(turns: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Decrease random entries of `turns` until `wanted` remain in all."""
+def _drop_surplus(turns: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """Decrease random entries of `turns` until their sum is `total`."""
     each = np.repeat(np.arange(len(turns)), turns)
-    surplus = rng.choice(each, len(each) - wanted, replace=False)
+    surplus = rng.choice(each, len(each) - total, replace=False)
     return turns - np.bincount(surplus, minlength=len(turns))
 
 
