@@ -122,4 +122,4 @@ def test_table_of_the_readme_agrees_with_the_committed_one(tmp_path: Path) -> No
     found = compare_tables(readme_table(tmp_path / "readme.csv"), REFERENCE)
     assert len(found) == 26 * len(HEADLINES)
     printed = 0.05 + 1e-9  # to one digit
-    assert [str(one) for one in found if abs(one.here - one.there) > printed] == []
+    assert [str(one) for one in found if abs(one.mean - one.reference) > printed] == []
