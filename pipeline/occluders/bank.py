@@ -18,9 +18,7 @@ def load_bank(folder: Path) -> list[np.ndarray]:
     Raises InputError for a bank that is missing, empty or damaged.
     """
     if not any("samples" in facts for facts in read_hashes(folder).values()):
-        raise InputError(
-            f"{folder}: expected a bank of occluders, found no object: run select again"
-        )
+        raise InputError(f"{folder}: expected a bank of occluders, found no object: make it again")
     reader = ShardReader(folder, "bank")
     return [_rgba(reader.read(i)) for i in range(len(reader))]
 

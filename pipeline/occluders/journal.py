@@ -38,8 +38,7 @@ class Journal:
         end, done = self._complete_lines()
         if end == 0:
             _log.warning(
-                "%s: ignored: of another job (other images, options, weights or code)",
-                self._path,
+                "%s: ignored: of another job (other images, options, weights or code)", self._path
             )
             self._path.write_bytes(self._header)
             return 0

@@ -12,18 +12,10 @@ import torch
 from benchmarks.heads import time_in_turns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-UNUSED = [
-    "snakemake",
-    "mlflow",
-    "webdataset",
-    "pandas",
-    "matplotlib",
-    "segment_anything",
-    "sklearn",
-]
+OTHER = ["snakemake", "mlflow", "webdataset", "pandas", "matplotlib", "segment_anything", "sklearn"]
 RUN = f"""
 import sys
-for name in {UNUSED}:
+for name in {OTHER}:
     sys.modules[name] = None  # importing it is an error
 from benchmarks.heads import main
 main()
@@ -39,9 +31,7 @@ def test_work_alternates_and_the_first_round_is_not_counted() -> None:
     assert all(second > 0 for seconds in times.values() for second in seconds)
 
 
-def test_prints_the_ratio_without_other_packages_of_the_workflow(
-    warm: Path,
-) -> None:
+def test_prints_the_ratio_without_other_packages_of_the_workflow(warm: Path) -> None:
     small = ["--backbone", "vit_tiny_patch16_224", "--images", "2", "--rounds", "1"]
     words = [str(warm / "python"), "-c", RUN, *small, "--device", "cpu", "--precision", "float32"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
