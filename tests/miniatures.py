@@ -1,6 +1,6 @@
-"""Every dataset in small, with the names, layouts and oddities of the real one.
+"""Miniatures of all datasets, with their names and layouts.
 
-A miniature has a few people of every camera; its bytes follow from its name.
+A miniature has a few identities in every camera; the bytes of an image depend on its name.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MARKET = ("bounding_box_train", "query", "bounding_box_test")
 
 
 class Miniature(NamedTuple):
-    """The files of a dataset by their path, and what ingest must find in them."""
+    """The files of a dataset by path, and the counts that ingest must find."""
 
     files: dict[str, bytes]
     counts: dict[str, SplitCounts]
 
 
 def picture(seed: int, suffix: str = "jpg") -> bytes:
-    """A random image of 32 x 16 pixels (height x width), in smooth patches as JPEG likes them."""
+    """Return a random smooth image of 32 x 16 pixels (height x width), encoded."""
     pixels = np.random.default_rng([7, seed]).integers(0, 256, (8, 4, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     image = Image.fromarray(pixels).resize((16, 32), Image.Resampling.BICUBIC)
@@ -49,7 +49,7 @@ def _below(top: str, files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def market(name: str, cameras: int, top: str = "", folders: tuple[str, ...] = MARKET) -> Miniature:
-    """Three people to train on, two to search for; `name` has {i} (identity) and {c} (camera)."""
+    """Three training and two query identities; `name` has {i} (identity) and {c} (camera)."""
     train, query, gallery = (top + folder for folder in folders)
     everywhere = range(1, cameras + 1)
     names = [f"{train}/" + name.format(i=i, c=c) for i in (2, 7, 11) for c in everywhere]
@@ -60,16 +60,16 @@ def market(name: str, cameras: int, top: str = "", folders: tuple[str, ...] = MA
 
 
 def market1501() -> Miniature:
-    """With junk, distractors and what Windows leaves behind."""
+    """With junk, distractors and a Windows system file."""
     files, found = market("{i:04d}_c{c}s1_000451_03.jpg", 6)
-    odd = [f"bounding_box_test/{i}_c{c}s1_000001_00.jpg" for i in ("-1", "0000") for c in (1, 2)]
-    files |= pictures(odd) | {"query/Thumbs.db": b"x", "readme.txt": b"x"}
+    extra = [f"bounding_box_test/{i}_c{c}s1_000001_00.jpg" for i in ("-1", "0000") for c in (1, 2)]
+    files |= pictures(extra) | {"query/Thumbs.db": b"x", "readme.txt": b"x"}
     gallery = SplitCounts(identities=3, images=found["gallery"].images + 2)
     return Miniature(_below("Market-1501-v15.09.15", files), found | {"gallery": gallery})
 
 
 def dukemtmc_reid() -> Miniature:
-    """With a person in the gallery whom nobody searches for."""
+    """With a gallery identity without query."""
     files, found = market("{i:04d}_c{c}_f00{i}{c}182.jpg", 8)
     files |= pictures(["bounding_box_test/0900_c4_f0046182.jpg"])
     gallery = SplitCounts(identities=3, images=found["gallery"].images + 1)
@@ -77,7 +77,7 @@ def dukemtmc_reid() -> Miniature:
 
 
 def occluded_duke_lists() -> dict[str, list[str]]:
-    """Names out of the miniature of DukeMTMC-reID: two of three queries are its gallery's."""
+    """Names in the miniature of DukeMTMC-reID; two of three queries are gallery images there."""
     files = [path.split("/")[1:] for path in dukemtmc_reid().files]
     train = [name for folder, name in files if folder == "bounding_box_train"]
     gallery = [name for folder, name in files if folder == "bounding_box_test"]
@@ -87,7 +87,7 @@ def occluded_duke_lists() -> dict[str, list[str]]:
 
 
 def occluded_duke() -> Miniature:
-    """As the author's script converts it: its queries are copied, not moved."""
+    """As converted by the author's script, which copies queries from the gallery."""
     duke = {path.split("/", 1)[1]: data for path, data in dukemtmc_reid().files.items()}
     files: dict[str, bytes] = {}
     for names, folder in zip(occluded_duke_lists().values(), MARKET, strict=True):
@@ -110,7 +110,7 @@ def occluded_reid() -> Miniature:
 
 
 def p_dukemtmc() -> Miniature:
-    """File names repeat from folder to folder."""
+    """With equal file names in different folders."""
     names = [
         f"{part}/{folder}_body_images/{i:04d}/c{n}.jpg"
         for part, people in (("train", (5, 8)), ("test", (6, 7)))
@@ -125,7 +125,7 @@ def p_dukemtmc() -> Miniature:
 
 
 def partial_reid(query: str) -> Miniature:
-    """Three folders, of which a protocol uses two; `query` has one image more."""
+    """Three folders, two of which a protocol uses; those of `query` have one more image."""
     names = [
         f"{folder}_body_images/{i:03d}_{n:03d}.jpg"
         for folder in ("occluded", "partial", "whole")
@@ -142,7 +142,7 @@ def partial_ilids(query: str = "partial_body_images", gallery: str = "whole_body
 
 
 def msmt17(lists: tuple[str, ...], train: str = "train", test: str = "test") -> Miniature:
-    """People count from 0 in training and from 0 again in the test set."""
+    """Identities count from 0 in both training and test."""
     form = "{i:04d}/{i:04d}_{n:03d}_{c:02d}_0303morning_00{c:02d}_0.jpg"
     members = {
         "train": [(i, c) for i in (0, 1) for c in range(1, 16)],
@@ -162,7 +162,7 @@ def msmt17(lists: tuple[str, ...], train: str = "train", test: str = "test") -> 
 
 
 def cuhk03(boxes: str) -> Miniature:
-    """Both kinds of boxes are in one archive; those asked for have one image more."""
+    """Both kinds of boxes in one archive; `boxes` has one more image."""
     form = "{i:04d}_c{c}_1.png"
     detected = market(form, 2, "detected/").files
     labeled = market(form, 2, "labeled/").files
@@ -171,7 +171,7 @@ def cuhk03(boxes: str) -> Miniature:
 
 
 def own_table() -> Miniature:
-    """A user's own crops, named as the user likes, beside their table."""
+    """A user's own crops with arbitrary names and a table."""
     rows = [(i, c, "train") for i in (1, 2, 3) for c in (0, 4)]
     rows += [(9, 0, "query"), (9, 4, "gallery"), (10, 4, "gallery")]
     names = [f"person {i}/{split}.cam{c}.png" for i, c, split in rows]
@@ -202,7 +202,7 @@ MINIATURES = {
     "cuhk03_labeled": cuhk03("labeled"),
     "folder": own_table(),
 }
-"""By the name of the dataset in the configuration."""
+"""Miniatures by dataset name."""
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:

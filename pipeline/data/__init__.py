@@ -1,1 +1,1 @@
-"""From an archive to shards: ingest, manifest, shards and the order in which they are sampled."""
+"""From an archive to shards: ingest, checks, manifest, shards and the training images."""

@@ -1,4 +1,4 @@
-"""What must hold of a dataset before it is used."""
+"""Check a dataset before it is used."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Set
 
 import pandas as pd
 
-from pipeline.data.datasets.base import Severity, complain
+from pipeline.data.datasets.base import Severity, report_problems
 from pipeline.data.images import LARGE
-from pipeline.data.names import QUERY_SPLITS, SPLITS, TEST_SPLITS
+from pipeline.data.names import DISTRACTOR, QUERY_SPLITS, SPLITS, TEST_SPLITS
 from pipeline.errors import InputError, no_images, no_match, some, warn
 from pipeline.options.data import SplitCounts
 
 SMALL = 16
-"""Pixels of a side below which an image shows hardly anybody."""
+"""Shortest side, in pixels, of an image that can show a person."""
 
 
 def check_dataset(
@@ -21,53 +21,53 @@ def check_dataset(
     expected: Mapping[str, SplitCounts],
     cameras: Set[int],
     severity: Severity,
-    needed: Iterable[str] = (),
+    required: Iterable[str] = (),
 ) -> None:
-    """Check a manifest's rows as a whole; empty `expected` and `cameras` are not compared.
+    """Check the rows of a manifest as a whole; empty `expected` and `cameras` allow any values.
 
-    Raises InputError for a split of `expected` or `needed` without images, for a query or a gallery
-    alone, for people who are in both the training and the test set, for an image of nobody (0)
-    outside the gallery, and where no query of a split has a match under another camera. Counts or
-    cameras other than expected and training identities with one image raise InputError or, with
-    `severity` warn, are said on stderr. Queries of nobody in the gallery and people who were seen
-    by one camera only are always a warning.
+    Always raises InputError if a split of `expected` or `required` has no images, if only one of
+    query and gallery has images, if training and test share identities, if identity 0 (distractor)
+    is outside the gallery, or if no query of a split has a match under another camera.
+    By `severity`, raises InputError or warns if counts or cameras are not the expected ones or if a
+    training identity has a single image. Only warns of query identities that are missing from the
+    gallery and of identities with a single camera.
     """
     identities = {split: set(table["identity"][table["split"] == split]) for split in SPLITS}
-    _check_splits({split for split in SPLITS if identities[split]}, {*expected, *needed})
-    _check_people(identities)
-    asked = [split for split in QUERY_SPLITS if identities[split]]
-    for split in asked:
+    _check_splits({split for split in SPLITS if identities[split]}, {*expected, *required})
+    _check_identities(identities)
+    query_splits = [split for split in QUERY_SPLITS if identities[split]]
+    for split in query_splits:
         _check_matches(table, split)
-    found = [*_counts(table, expected), *_single_images(table)]
-    complain([*found, *_cameras(table, cameras)], severity)
-    for split in asked:
-        if lost := sorted(identities[split] - identities["gallery"]):
-            warn(f"{len(lost)} {split} identities are not in the gallery: {some(lost)}")
-    for message in _one_camera(table):
+    problems = [*_count_problems(table, expected), *_single_images(table)]
+    report_problems([*problems, *_camera_problems(table, cameras)], severity)
+    for split in query_splits:
+        if missing := sorted(identities[split] - identities["gallery"]):
+            warn(f"{len(missing)} {split} identities are not in the gallery: {some(missing)}")
+    for message in _single_cameras(table):
         warn(message)
 
 
-def _check_splits(found: Set[str], needed: Set[str]) -> None:
-    """Query and gallery go together; a dataset without them must have training images."""
+def _check_splits(found: Set[str], required: Set[str]) -> None:
+    """Require query and gallery, unless there are training images only."""
     if found != {"train"}:
-        needed = needed | set(TEST_SPLITS)
-    if empty := [split for split in SPLITS if split in needed - found]:
+        required = required | set(TEST_SPLITS)
+    if empty := [split for split in SPLITS if split in required - found]:
         raise InputError(no_images(empty))
 
 
-def _check_people(identities: Mapping[str, set[int]]) -> None:
+def _check_identities(identities: Mapping[str, set[int]]) -> None:
     for split in ("train", *QUERY_SPLITS):
-        if 0 in identities[split]:
+        if DISTRACTOR in identities[split]:
             raise InputError(
-                f"{split}: the identity 0 means nobody and may be in the gallery only: number "
-                "people from 1"
+                f"{split}: found identity {DISTRACTOR} (distractor), expected it in the gallery "
+                "only: number people from 1"
             )
     tested = set().union(*(identities[split] for split in SPLITS if split != "train"))
     shared = sorted(identities["train"] & tested)
     if shared:
         raise InputError(
-            f"expected different people in training and test, found {len(shared)} "
-            f"identities in both: {some(shared)}"
+            f"expected different identities in training and test, found {len(shared)} in both: "
+            f"{some(shared)}: remove them from one"
         )
 
 
@@ -80,48 +80,48 @@ def _check_matches(table: pd.DataFrame, split: str) -> None:
 
 
 def check_copies(table: pd.DataFrame, severity: Severity) -> None:
-    """Look for one file under several names: a training image in the test set is a problem.
+    """Find identical files under several names.
 
-    Of copies with other labels is warned: another identity, or a query's own copy in the gallery
-    under another camera, which counts as a match.
+    A training image in the test set raises InputError or, with `severity` warn, warns. Copies with
+    different identities, and queries copied into the gallery under another camera, only warn.
     """
-    leaks, people, matches = [], [], []
-    doubled = table[table.duplicated("sha256", keep=False)]
-    for _, rows in doubled.groupby("sha256", sort=False):
+    leaks, relabelled, self_matches = [], [], []
+    copies = table[table.duplicated("sha256", keep=False)]
+    for _, rows in copies.groupby("sha256", sort=False):
         names = " = ".join(f"{row.path} ({row.split})" for row in rows.itertuples())
         splits = set(rows["split"])
         if "train" in splits and len(splits) > 1:
             leaks.append(names)
         elif rows["identity"].nunique() > 1:
-            people.append(names)
+            relabelled.append(names)
         elif rows["camera"].nunique() > 1 and "gallery" in splits and len(splits) > 1:
-            matches.append(names)
+            self_matches.append(names)
     if leaks:
         text = f"expected no training image in the test set, found {len(leaks)}: {some(leaks)}"
-        complain([text], severity)
-    if people:
-        warn(f"{len(people)} images are there as different people: {some(people)}")
-    if matches:
+        report_problems([text], severity)
+    if relabelled:
+        warn(f"{len(relabelled)} images have several identities: {some(relabelled)}")
+    if self_matches:
         warn(
-            f"{len(matches)} queries are in the gallery under another camera, and match "
-            f"themselves: {some(matches)}"
+            f"{len(self_matches)} queries match themselves, by a copy in the gallery under another "
+            f"camera: {some(self_matches)}"
         )
 
 
 def warn_of_sizes(table: pd.DataFrame) -> None:
-    """Warn of images too small to show anybody, and of those as large as whole photographs."""
+    """Warn of images that are too small, or too large, for crops of people."""
     width, height = table["width"], table["height"]
-    odd = {
+    unusual = {
         f"smaller than {SMALL} pixels": (width < SMALL) | (height < SMALL),
         f"larger than {LARGE} pixels in all, expected crops of people": width * height > LARGE,
     }
-    for what, rows in odd.items():
+    for problem, rows in unusual.items():
         names = [f"{row.path} ({row.width} x {row.height})" for row in table[rows].itertuples()]
         if names:
-            warn(f"{len(names)} images are {what}: {some(names)}")
+            warn(f"{len(names)} images are {problem}: {some(names)}")
 
 
-def _counts(table: pd.DataFrame, expected: Mapping[str, SplitCounts]) -> Iterable[str]:
+def _count_problems(table: pd.DataFrame, expected: Mapping[str, SplitCounts]) -> Iterable[str]:
     for split, counts in expected.items():
         part = table[table["split"] == split]
         images, identities = len(part), part["identity"].nunique()
@@ -141,14 +141,14 @@ def _single_images(table: pd.DataFrame) -> Iterable[str]:
         )
 
 
-def _cameras(table: pd.DataFrame, expected: Set[int]) -> Iterable[str]:
+def _camera_problems(table: pd.DataFrame, expected: Set[int]) -> Iterable[str]:
     found = set(table["camera"])
     if expected and found != expected:
         yield f"expected the cameras {some(sorted(expected))}, found {some(sorted(found))}"
 
 
-def _one_camera(table: pd.DataFrame) -> Iterable[str]:
-    """People whom one camera saw: a query of theirs finds nothing, training sees one view."""
+def _single_cameras(table: pd.DataFrame) -> Iterable[str]:
+    """Find identities with one camera: their queries have no match, training sees one view."""
     parts = {"train": table["split"] == "train"}
     for split in QUERY_SPLITS:
         queried = table["identity"][table["split"] == split]

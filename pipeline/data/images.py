@@ -1,4 +1,4 @@
-"""Decode image files into RGB arrays, and resize these."""
+"""Decode image files into RGB arrays, and resize the arrays."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from PIL.ExifTags import Base as ExifTag
 
 from pipeline.errors import InputError
 
-# What Pillow's plugins raise on damaged bytes.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, Image.DecompressionBombError)
-# The decoders that may see foreign bytes: some of Pillow's others start outside programs.
+_DECODE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, KeyError),
+    Image.DecompressionBombError,
+)
+"""Exceptions that Pillow's plugins raise on damaged bytes."""
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+"""The allowed decoders: some of Pillow's others start external programs."""
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"})
 LARGE = 89_478_485
 """Pixels from which Pillow warns of a decompression bomb; it refuses twice as many."""
-_TURNS = {
+_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -27,24 +30,23 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF's orientation (CIPA DC-008) to the operation that turns the stored pixels upright."""
+"""The transpose that turns stored pixels upright, by EXIF orientation (CIPA DC-008)."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
-    """The pixels of an encoded image, upright by its EXIF orientation, (H, W, 3) uint8 RGB.
+    """Decode an image and turn it upright by its EXIF orientation; returns (H, W, 3) uint8 RGB.
 
-    Grey, palette and CMYK images are converted, transparency is dropped, and 16-bit greys are
-    scaled to 8 bits. Raises InputError that names `name` for bytes that are empty, cut off or not
-    an image.
+    Converts grey, palette and CMYK images, drops transparency and scales 16-bit grey to 8 bits.
+    `name` is for messages. Raises InputError for bytes that are empty, truncated or no image.
     """
     return decode_stored(data, name)[0]
 
 
 def decode_stored(data: bytes, name: str) -> tuple[np.ndarray, Image.Transpose | None]:
-    """`decode_image`, and the operation that turned the stored pixels upright (None: none)."""
+    """Decode as `decode_image`; also returns the transpose that turned the pixels upright."""
     if not data:
         raise InputError(f"{name}: expected an image, found an empty file: fetch it again")
     try:
@@ -53,11 +55,11 @@ def decode_stored(data: bytes, name: str) -> tuple[np.ndarray, Image.Transpose |
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.load()  # reads every pixel: opening alone accepts a truncated file
-                turn = _turn(image)
-                return _rgb(image if turn is None else image.transpose(turn)), turn
+                upright = _upright_transpose(image)
+                return _rgb(image if upright is None else image.transpose(upright)), upright
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    except _DAMAGE as error:
+    except _DECODE_ERRORS as error:
         # the message of an unidentified image shows the address of a buffer, not the file
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "not in a known format" if unknown else str(error)
@@ -67,17 +69,17 @@ def decode_stored(data: bytes, name: str) -> tuple[np.ndarray, Image.Transpose |
         ) from None
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """The operation that turns a loaded image upright; Pillow has turned a TIFF already."""
+def _upright_transpose(image: Image.Image) -> Image.Transpose | None:
+    """Return the transpose that turns a loaded image upright; Pillow itself turns TIFF files."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTag.Orientation, 1))
-    except Exception:  # broken EXIF raises errors of many kinds, and the pixels are whole
+        return _UPRIGHT.get(image.getexif().get(ExifTag.Orientation, 1))
+    except Exception:  # broken EXIF raises many kinds of errors, but the pixels are intact
         return None
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255, which turns all but the darkest pixels white
+        # Pillow's own conversion clips at 255 instead of scaling
         grey = np.asarray(image).astype(np.uint32)
         eight = ((grey * 255 + 32767) // 65535).astype(np.uint8)
         return np.repeat(eight[:, :, None], 3, axis=2)
@@ -91,7 +93,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
 def resize(
     image: np.ndarray, size: Size, method: Image.Resampling = Image.Resampling.BILINEAR
 ) -> np.ndarray:
-    """`image` (h, w, 3) uint8 scaled to `size` with antialiasing."""
+    """Scale an image (h, w, 3) uint8 to `size` with antialiasing."""
     if image.shape[1::-1] == size:
         return image
     return np.asarray(Image.fromarray(image).resize(size, method))

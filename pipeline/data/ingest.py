@@ -1,4 +1,4 @@
-"""Stage: from a dataset's archive to its images and their manifest."""
+"""Stage ingest: unpack a dataset's archive and list its images in a manifest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pipeline.data.archive import unpack
 from pipeline.data.checks import check_copies, check_dataset, warn_of_sizes
 from pipeline.data.datasets import DATASETS
-from pipeline.data.datasets.base import Dataset, Layout, Listed, find_layout
+from pipeline.data.datasets.base import Dataset, LabelledImage, Layout, find_layout
 from pipeline.data.images import decode_image
 from pipeline.data.manifest import COLUMNS, write_manifest
 from pipeline.data.names import JUNK, SPLITS, SUFFIXES
@@ -32,52 +32,51 @@ def ingest(
     record: Path,
     options: IngestOptions,
     lists: Path | None = None,
-    needed: list[str] | None = None,
+    required_splits: list[str] | None = None,
 ) -> None:
     """Unpack a dataset (zip, tar, tar.gz or a folder) and list its images in a manifest.
 
-    `record` (JSON) has `numbers`: the number of each person and camera that has a name. `lists` is
-    a folder with the lists of names that some datasets are made by. `needed` are the splits that
-    the experiment uses: a user's own images may lack the others. Junk (identity -1) is unpacked but
-    not listed; distractors (identity 0) stay in the gallery. Paths begin where the dataset's layout
-    does, however it is packed. Raises InputError, and leaves neither images nor manifest, for what
-    `unpack` refuses, names that do not parse, images that do not decode (all of them are named at
-    once) and what the checks find.
+    `record` (JSON) has `numbers`: the number of each named identity and camera. `lists` is a folder
+    with the lists of names that define some datasets. A user's own images may lack the splits that
+    are not in `required_splits`. Junk (identity -1) is unpacked but not listed; distractors
+    (identity 0) stay in the gallery. Paths are relative to the dataset's layout.
+    Raises InputError, and leaves neither images nor manifest, for what `unpack` refuses, names that
+    do not parse, images that do not decode (all are named at once) and failed checks.
     """
     dataset = DATASETS[options.dataset]
     if dataset.terms:
         print(f"{dataset.title}: {dataset.terms}")
     if archive.suffix.lower() == ".mat":
         raise InputError(
-            f"{archive}: expected {dataset.archive}, found a MATLAB file: {dataset.advice}"
+            f"{archive}: found a MATLAB file, expected {dataset.archive}: {dataset.advice}"
         )
     if archive.is_file():
         _compare_hashes(archive, dataset)
-    with atomic_folder(images) as folder, _naming(archive):
+    with atomic_folder(images) as folder, _errors_name(archive):
         unpack(archive, folder)
-        layout = _settle(folder, dataset)
+        layout = _strip_top_folder(folder, dataset)
         if lists and dataset.select:
             dataset.select(folder, lists, options.checks)
-        files, numbers = number_labels(layout.read(folder))
-        kept = [file for file in files if file.label.identity != JUNK]
-        table = _describe(folder, kept)
+        labelled, numbers = number_labels(layout.read(folder))
+        listed = [image for image in labelled if image.label.identity != JUNK]
+        table = _describe(folder, listed)
         expected = options.expected or dataset.counts
-        check_dataset(table, expected, dataset.cameras, options.checks, needed or [])
-        # what others published is what it is
+        check_dataset(table, expected, dataset.cameras, options.checks, required_splits or [])
+        # users cannot correct the copies in a published dataset
         check_copies(table, "warn" if dataset.counts else options.checks)
-        unused = _unused(folder, {*layout.names, *(file.path for file in files)})
+        unused = _unused(folder, {*layout.names, *(image.path for image in labelled)})
         write_manifest(manifest, table)
         write_json(record, {"numbers": numbers})
-    print(f"{manifest}: {_summary(table)}; {len(files) - len(kept)} junk images (-1) dropped")
+    print(f"{manifest}: {_summary(table)}; ignored {len(labelled) - len(listed)} junk images (-1)")
     for kind, names in numbers.items():
-        print(f"{record}: the {len(names)} names of {kind} are numbered: see numbers.{kind}")
+        print(f"{record}: numbered {len(names)} names of {kind}: see numbers.{kind}")
     if unused:
         print(f"{manifest}: not part of {dataset.title}: {some(unused)}")
 
 
 @contextmanager
-def _naming(archive: Path) -> Iterator[None]:
-    """Every complaint about the content says which archive it is about."""
+def _errors_name(archive: Path) -> Iterator[None]:
+    """Begin each InputError of the block with the archive's path."""
     try:
         yield
     except InputError as error:
@@ -86,19 +85,19 @@ def _naming(archive: Path) -> Iterator[None]:
 
 
 def _compare_hashes(archive: Path, dataset: Dataset) -> None:
-    """Others report these hashes, not the authors: a difference is worth a warning, no more."""
+    """Warn if a hash differs: third parties report the hashes, not the authors."""
     for algorithm, reported in dataset.reported.items():
         with open(archive, "rb") as file:
             found = hashlib.file_digest(file, algorithm).hexdigest()
         if found != reported:
             warn(
-                f"{archive}: others report {algorithm} {reported} for {dataset.title}, found "
-                f"{found}; going on, its content is checked"
+                f"{archive}: found {algorithm} {found}, third parties report {reported} for "
+                f"{dataset.title}: continuing, the content is checked"
             )
 
 
-def _settle(folder: Path, dataset: Dataset) -> Layout:
-    """Let the dataset's layout begin at the top of `folder`, without the folder it came in."""
+def _strip_top_folder(folder: Path, dataset: Dataset) -> Layout:
+    """Move the dataset's layout to the top of `folder`; returns the layout."""
     top, layout = find_layout(folder, dataset)
     if top != folder:
         aside = folder.with_name(f"{folder.name}-top")
@@ -109,7 +108,7 @@ def _settle(folder: Path, dataset: Dataset) -> Layout:
 
 
 def _unused(folder: Path, used: set[str]) -> list[str]:
-    """How many files no split has, by folder: `17 images in whole_body_images`."""
+    """Count the files that no split uses, by folder: `17 images in whole_body_images`."""
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     others = Counter(
         (
@@ -122,27 +121,30 @@ def _unused(folder: Path, used: set[str]) -> list[str]:
     return [f"{number} {kind} in {place}" for (kind, place), number in sorted(others.items())]
 
 
-def _describe(folder: Path, files: list[Listed]) -> pd.DataFrame:
-    """The manifest's rows; every image is decoded to the end."""
-    broken: list[str] = []
-    rows = list(_rows(folder, files, broken))
-    if broken:
-        raise InputError(f"{len(broken)} images cannot be read:\n  " + some(broken, "\n  "))
+def _describe(folder: Path, images: list[LabelledImage]) -> pd.DataFrame:
+    """Return the manifest's rows; decodes every image completely."""
+    errors: list[str] = []
+    rows = list(_rows(folder, images, errors))
+    if errors:
+        raise InputError(f"{len(errors)} images cannot be read:\n  " + some(errors, "\n  "))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     warn_of_sizes(table)
     return table
 
 
-def _rows(folder: Path, files: list[Listed], broken: list[str]) -> Iterator[tuple[object, ...]]:
-    for file in tqdm(files, desc="check images", mininterval=5, dynamic_ncols=True):
-        data = (folder / file.path).read_bytes()
+def _rows(
+    folder: Path, images: list[LabelledImage], errors: list[str]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the row of each image; appends to `errors` for those that do not decode."""
+    for image in tqdm(images, desc="check images", mininterval=5, dynamic_ncols=True):
+        data = (folder / image.path).read_bytes()
         try:
-            height, width, _ = decode_image(data, file.path).shape
+            height, width, _ = decode_image(data, image.path).shape
         except InputError as error:
-            broken.append(str(error))
+            errors.append(str(error))
             continue
         digest = hashlib.sha256(data).hexdigest()
-        yield file.path, *file.label, file.split, width, height, digest
+        yield image.path, *image.label, image.split, width, height, digest
 
 
 def _summary(table: pd.DataFrame) -> str:

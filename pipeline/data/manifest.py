@@ -1,4 +1,4 @@
-"""The manifest: one row an image, the contract between ingest and the shards."""
+"""The manifest: one row per image, the contract between ingest and the shards."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ COLUMNS = {
 
 
 def sort_manifest(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows by split (as in SPLITS), identity and path: the same order on every machine."""
+    """Sort the rows by split (as in SPLITS), identity and path."""
     rank = table["split"].map({split: i for i, split in enumerate(SPLITS)})
     ordered = table.assign(_rank=rank).sort_values(["_rank", "identity", "path"], kind="stable")
     return ordered[list(COLUMNS)].reset_index(drop=True)
 
 
 def write_manifest(path: Path, table: pd.DataFrame) -> None:
-    """Write the rows in order; the same rows give the same bytes whatever order they came in."""
+    """Write the sorted rows as CSV: the same rows give the same bytes, in whatever order."""
     with atomic_file(path) as partial:
         sort_manifest(table).to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """The manifest's rows, in its order, with the columns and types of `COLUMNS`.
+    """Read the rows of a manifest, in its order, with the columns and types of `COLUMNS`.
 
-    Raises InputError for missing columns, values of the wrong type and unknown splits.
+    Raises InputError for other columns, values of the wrong type and unknown splits.
     """
     try:
         table = pd.read_csv(path, dtype=COLUMNS, keep_default_na=False)
@@ -51,6 +51,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     unknown = sorted(set(table["split"]) - set(SPLITS))
     if unknown:
         raise InputError(
-            f"{path}: expected the splits {', '.join(SPLITS)}, found {', '.join(unknown)}"
+            f"{path}: expected the splits {', '.join(SPLITS)}, found {', '.join(unknown)}: run "
+            "ingest again"
         )
     return table

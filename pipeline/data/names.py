@@ -1,4 +1,4 @@
-"""Names of splits and of images without a person; formats of images and equal file names."""
+"""Names of splits, identities with a meaning of their own, image formats and file names."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import unicodedata
 from pathlib import Path
 
 WHOLE_QUERY = "whole_query"
-"""Queries without occlusion, beside occluded ones: they share the gallery and are scored apart."""
+"""Split of queries without occlusion: they share the gallery and are scored separately."""
 QUERY_SPLITS = ("query", WHOLE_QUERY)
 SPLITS = ("train", "query", "gallery", WHOLE_QUERY)
 TEST_SPLITS = ("query", "gallery")
-"""What a test set must have. A dataset may lack them, or else train; any may lack WHOLE_QUERY."""
+"""The splits that every test set has."""
 JUNK = -1
-"""Identity of detections that show nobody in full: neither right nor wrong, so left out."""
+"""Identity of bad detections: neither matches nor errors, so they are left out."""
 DISTRACTOR = 0
-"""Identity of gallery images of nobody who is searched for: they stay in the gallery."""
+"""Identity of gallery images that match no query: they stay in the gallery."""
 SUFFIXES = frozenset({"jpg", "jpeg", "jfif", "png", "bmp", "tif", "tiff", "webp"})
 _MAGIC = (
     (0, b"\xff\xd8\xff", "JPEG"),
@@ -25,16 +25,16 @@ _MAGIC = (
     (8, b"WEBP", "WebP"),
     *((8, brand, "HEIC or AVIF") for brand in (b"heic", b"heix", b"mif1", b"avif")),
 )
-"""Where a format has which bytes, and its name."""
+"""Offset and value of the bytes that identify a format, and its name."""
 
 
-def image_kind(path: Path) -> str | None:
-    """The format that a file has by its first bytes, or None where it is no common image."""
+def image_format(path: Path) -> str | None:
+    """Return the image format by a file's first bytes; None for any other content."""
     with open(path, "rb") as file:
         head = file.read(16)
-    return next((kind for at, magic, kind in _MAGIC if head.startswith(magic, at)), None)
+    return next((name for offset, magic, name in _MAGIC if head.startswith(magic, offset)), None)
 
 
 def same_name(name: str) -> str:
-    """A name as file systems compare it that ignore case and Unicode form."""
+    """Normalise a file name: file systems may ignore case and Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

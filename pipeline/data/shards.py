@@ -1,8 +1,8 @@
 """WebDataset shards with an index: streamed by stock webdataset, or read at random.
 
 A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs.
-Beside the tars, index.csv gives the place of every image in its tar, and shards.json the hashes of
-all that is in the folder.
+Beside the tars, index.csv has the offset of each image in its tar, and shards.json the hashes of
+the folder's files.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_
 
 INDEX = "index.csv"
 HASHES = "shards.json"
-_PLACE = {"shard": "str", "key": "str", "suffix": "str", "offset": "int64", "size": "int64"}
+_LOCATION = {"shard": "str", "key": "str", "suffix": "str", "offset": "int64", "size": "int64"}
+"""The columns of the index that locate an image, and their types."""
 
 
 class Sample(NamedTuple):
-    """One image on its way into a shard."""
+    """An encoded image with its metadata, as a shard stores it."""
 
     key: str
     suffix: str
@@ -45,9 +46,9 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write `samples` into tars `<name>-000000.tar`, ... in an existing folder.
 
-    Returns the rows of the index: shard, key, suffix, offset and size (bytes, of the image's data
-    inside the tar) and the sample's meta. The same samples give the same bytes. Raises InputError
-    for keys that are empty, hold `.` or `/`, or repeat. The caller makes the folder atomic.
+    Returns the rows of the index: shard, key, suffix, offset and size of the image's data in the
+    tar (bytes), and the sample's meta. The same samples give the same bytes. Raises InputError for
+    keys that are empty, contain `.` or `/`, or repeat. The caller makes the folder atomic.
     """
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -61,28 +62,30 @@ def write_shards(
                 offset = _add(tar, f"{sample.key}.{sample.suffix}", sample.data)
                 meta = json.dumps(dict(sample.meta), sort_keys=True, ensure_ascii=False)
                 _add(tar, f"{sample.key}.json", meta.encode())
-                place = (shard, sample.key, sample.suffix, offset, len(sample.data))
-                rows.append({**dict(zip(_PLACE, place, strict=True)), **sample.meta})
+                location = (shard, sample.key, sample.suffix, offset, len(sample.data))
+                rows.append({**dict(zip(_LOCATION, location, strict=True)), **sample.meta})
         number += 1
     return rows
 
 
 def _check(sample: Sample, seen: set[str], shard: str) -> None:
-    where = f"{shard}: key {sample.key!r}"
+    prefix = f"{shard}: key {sample.key!r}"
     if not sample.key or set(sample.key) & set("./\\"):
-        raise InputError(f"{where}: expected a name without dots and slashes: rename the file")
+        raise InputError(f"{prefix}: expected a name without dots and slashes: rename the file")
     if sample.key in seen:
-        raise InputError(f"{where}: expected keys to be unique, found it twice: rename one file")
+        raise InputError(f"{prefix}: found twice, expected unique keys: rename one file")
     if sample.suffix not in SUFFIXES:
         allowed = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"{where}: expected one of {allowed}, found suffix {sample.suffix!r}")
-    if set(sample.meta) & set(_PLACE):
-        raise InputError(f"{where}: meta may not use the index's names {', '.join(_PLACE)}")
+        raise InputError(
+            f"{prefix}: found suffix {sample.suffix!r}, expected one of {allowed}: rename the file"
+        )
+    if reserved := set(sample.meta) & set(_LOCATION):
+        raise InputError(f"{prefix}: found meta {sorted(reserved)}, which the index uses: rename")
     seen.add(sample.key)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
-    """Append a member with a fixed header; returns where its data begins in the tar."""
+    """Append a member with a fixed header; returns the offset of its data in the tar (bytes)."""
     member = tarfile.TarInfo(name)  # time 0, owner 0, mode 0644
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))
@@ -91,27 +94,26 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> int:
 
 
 def write_index(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Write index.csv (one line per image) and shards.json.
+    """Write index.csv (one row per image) and shards.json.
 
-    shards.json has {sha256, bytes} of each file that is in the folder by now, of a tar its samples
-    too.
+    shards.json has {sha256, bytes} of each file in the folder, and the number of samples of a tar.
     """
     table = pd.DataFrame(rows)
     with atomic_file(folder / INDEX) as partial:
         table.to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
     counts = table["shard"].value_counts().to_dict() if rows else {}
-    files = {path.name: _facts(path) for path in folder.iterdir() if path.is_file()}
+    files = {path.name: _hash_and_size(path) for path in folder.iterdir() if path.is_file()}
     for tar, samples in counts.items():
         files[tar]["samples"] = int(samples)
     write_json(folder / HASHES, files)
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _hash_and_size(path: Path) -> dict[str, Any]:
     return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 
 def read_hashes(folder: Path) -> dict[str, dict[str, Any]]:
-    """shards.json: {sha256, bytes} of each file; InputError where there is none."""
+    """Read shards.json: {sha256, bytes} of each file; InputError if it is missing or damaged."""
     try:
         files = read_json(folder / HASHES)
         if INDEX not in files or not all("sha256" in facts for facts in files.values()):
@@ -119,24 +121,25 @@ def read_hashes(folder: Path) -> dict[str, dict[str, Any]]:
         return dict(files)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(
-            f"{folder}: expected {HASHES} with hashes of its files: make the shards again"
+            f"{folder / HASHES}: expected the hashes of the folder's files, found none: make the "
+            "shards again"
         ) from None
 
 
 def split_names(folder: Path) -> set[str]:
-    """The splits that have images in a folder of shards; InputError as `read_hashes`."""
+    """Return the splits that have images in a folder of shards; InputError as `read_hashes`."""
     return {name.rpartition("-")[0] for name in read_hashes(folder) if name.endswith(".tar")}
 
 
 def verify(folder: Path) -> None:
-    """Check every file of `folder` against shards.json: present, of the right length and hash.
+    """Check the size and hash of every file of `folder` against shards.json.
 
-    Raises InputError that names the first file that is not as it was written.
+    Raises InputError for the first file that is missing or changed.
     """
     for name, facts in sorted(read_hashes(folder).items()):
         file = folder / name
         if not file.is_file():
-            raise InputError(f"{file}: listed in {HASHES} but missing: make the shards again")
+            raise InputError(f"{file}: missing, but listed in {HASHES}: make the shards again")
         size = file.stat().st_size
         if size != facts["bytes"]:
             raise InputError(
@@ -145,50 +148,49 @@ def verify(folder: Path) -> None:
         found = sha256(file)
         if found != facts["sha256"]:
             raise InputError(
-                f"{file}: expected SHA-256 {facts['sha256']}, found {found}: its bytes have "
-                "changed, make the shards again"
+                f"{file}: expected SHA-256 {facts['sha256']}, found {found}: make the shards again"
             )
 
 
 def _read_index(folder: Path, name: str) -> pd.DataFrame:
-    """The rows of `<name>-*.tar`, in the order they were written; the shards are verified first."""
+    """Verify the shards and return the index rows of `<name>-*.tar`, in the order of writing."""
     verify(folder)
-    table = pd.read_csv(folder / INDEX, dtype=_PLACE, keep_default_na=False)
+    table = pd.read_csv(folder / INDEX, dtype=_LOCATION, keep_default_na=False)
     table = table[table["shard"].str.rpartition("-")[0] == name].reset_index(drop=True)
     if table.empty:
-        raise InputError(f"{folder}: expected shards named {name}-*.tar, found none in {INDEX}")
+        raise InputError(f"{folder}: found no shards {name}-*.tar: add images of the split {name}")
     return table
 
 
 class ShardReader:
-    """Reads the images of one split at random, straight from the tars, without unpacking them.
+    """Random access to the images of one split, without unpacking the tars.
 
-    `index` is the split's part of index.csv, in order: shard, key, suffix, offset, size and the
-    meta columns. Opening checks the tars' hashes and raises InputError when one is missing or
-    changed. The tars are memory-mapped on first use in each process, so a reader can be sent to
-    workers.
+    `index` has the split's rows of index.csv, in order: shard, key, suffix, offset, size and the
+    meta columns. The constructor verifies the folder's hashes and raises InputError if a file is
+    missing or changed. Each process maps the tars into memory on first use, so a reader can be
+    pickled and sent to workers.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.index = _read_index(folder, name)
-        places = self.index[["shard", "offset", "size"]]
-        self._places = list(places.itertuples(index=False, name=None))
+        locations = self.index[["shard", "offset", "size"]]
+        self._locations = list(locations.itertuples(index=False, name=None))
         self._maps: dict[str, mmap.mmap] = {}
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_maps": {}}  # maps belong to a process
+        return self.__dict__ | {"_maps": {}}  # memory maps cannot be pickled
 
     def read(self, i: int) -> bytes:
-        """The encoded bytes of image `i`, as they were ingested."""
-        shard, offset, size = self._places[i]
+        """Return the encoded bytes of image `i`, unchanged since ingest."""
+        shard, offset, size = self._locations[i]
         return self._map(shard)[offset : offset + size]
 
     def image(self, i: int) -> np.ndarray:
-        """The pixels of image `i`, (H, W, 3) uint8 RGB."""
+        """Decode image `i`; returns (H, W, 3) uint8 RGB."""
         row = self.index.iloc[i]
         return decode_image(self.read(i), f"{row['shard']}: {row['key']}.{row['suffix']}")
 
@@ -202,10 +204,10 @@ class ShardReader:
 def stream(folder: Path, name: str) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     """Stream one split in order through stock webdataset: key, (H, W, 3) uint8 RGB, meta.
 
-    webdataset's default decoders unpickle what a tar tells them to, so members are decoded here,
-    and only images and JSON. Raises InputError as `ShardReader` does, and for other members.
+    Decodes images and JSON only: webdataset's default decoders unpickle members. Raises InputError
+    as `ShardReader`, and for any other member.
     """
-    import webdataset  # slow to import, and needed by no one else
+    import webdataset  # slow to import, and used nowhere else
 
     tars = [str(folder / shard) for shard in _read_index(folder, name)["shard"].unique()]
     for raw in webdataset.WebDataset(tars, shardshuffle=False):
@@ -213,22 +215,24 @@ def stream(folder: Path, name: str) -> Iterator[tuple[str, np.ndarray, dict[str,
 
 
 def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
-    key, where = raw["__key__"], f"{raw['__url__']}: {raw['__key__']}"
+    key, prefix = raw["__key__"], f"{raw['__url__']}: {raw['__key__']}"
     members = {suffix: data for suffix, data in raw.items() if not suffix.startswith("__")}
     meta = json.loads(members.pop("json", b"{}"))
     if len(members) != 1 or not set(members) <= SUFFIXES:
         found = ", ".join(members) or "none"
-        raise InputError(f"{where}: expected one image and its json, found {found}")
+        raise InputError(
+            f"{prefix}: expected one image and its json, found {found}: make the shards again"
+        )
     [(suffix, data)] = members.items()
-    return key, decode_image(data, f"{where}.{suffix}"), meta
+    return key, decode_image(data, f"{prefix}.{suffix}"), meta
 
 
 def shard(images: Path, manifest: Path, shards: Path) -> None:
-    """Pack the images of a manifest into shards named after their splits.
+    """Stage shard: pack the images of a manifest into shards named after their splits.
 
-    The images of an identity lie side by side; meta is identity and camera; keys are those of
-    `image_keys`. A split without images has no shards. Raises InputError when an image is missing
-    or no longer the one that was ingested.
+    Images are sorted by identity and path; meta is identity and camera; keys are those of
+    `image_keys`. A split without images has no shards. Raises InputError if an image is missing or
+    has changed since ingest.
     """
     table = read_manifest(manifest)
     rows: list[dict[str, Any]] = []
@@ -242,19 +246,19 @@ def shard(images: Path, manifest: Path, shards: Path) -> None:
 
 
 def image_keys(paths: Sequence[str]) -> list[str]:
-    """A different key for each image's path, in the first form that tells all of them apart.
+    """Return unique keys for image paths, by the first of four forms in which all are unique.
 
-    The stem; the path with dashes for slashes; that with the suffix; and that with a hash.
+    Stem; path with dashes for slashes; the same with the suffix; the same with a hash.
     """
     pure = [PurePosixPath(path) for path in paths]
     stems = [path.stem for path in pure]
     dashed = ["-".join(path.with_suffix("").parts) for path in pure]
-    whole = ["-".join(path.parts) for path in pure]
+    suffixed = ["-".join(path.parts) for path in pure]
     hashed = [
         f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
-        for name, path in zip(whole, paths, strict=True)
+        for name, path in zip(suffixed, paths, strict=True)
     ]
-    forms = ([key.replace(".", "_") for key in keys] for keys in (stems, dashed, whole, hashed))
+    forms = ([key.replace(".", "_") for key in keys] for keys in (stems, dashed, suffixed, hashed))
     return next((keys for keys in forms if len(set(keys)) == len(keys)), hashed)
 
 
@@ -262,7 +266,7 @@ def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
     for row, key in zip(table.itertuples(), image_keys(list(table["path"])), strict=True):
         path = images / row.path
         if not path.is_file():
-            raise InputError(f"{path}: named by the manifest but missing: run ingest again")
+            raise InputError(f"{path}: missing, but listed in the manifest: run ingest again")
         data = path.read_bytes()
         found = hashlib.sha256(data).hexdigest()
         if found != row.sha256:
@@ -271,5 +275,5 @@ def _samples(images: Path, table: pd.DataFrame) -> Iterator[Sample]:
             )
         meta = {"identity": int(row.identity), "camera": int(row.camera)}
         suffix = path.suffix.lower().lstrip(".")
-        # a stock reader decodes by the suffix, and knows no .jfif
+        # stock readers decode by the suffix and do not know .jfif
         yield Sample(key, "jpg" if suffix == "jfif" else suffix, data, meta)

@@ -1,4 +1,4 @@
-"""Whether shards hold what every variant of a comparison asks for: each training looks first."""
+"""Check, before each training, that the shards fit every variant of the comparison."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pipeline.options.run import TrainingNeeds
 
 
 def check_trainable(shards: Path, needs: TrainingNeeds) -> None:
-    """Raise InputError where one of the compared variants could not be trained or tested.
+    """Raise InputError if one of the compared variants cannot be trained or tested.
 
-    That is without training images, without query or gallery where they are tested on, with fewer
-    identities than a batch takes and, with camera embedding, with test images from cameras that
-    training does not see.
+    This is the case without training images, without query or gallery if the dataset is tested on,
+    with fewer identities than a batch takes and, with camera embedding, if the test images have
+    cameras that the training images lack.
     """
     table = pd.read_csv(shards / INDEX, dtype={"shard": "str"})
     split = table["shard"].str.rpartition("-")[0]
@@ -32,7 +32,6 @@ def check_trainable(shards: Path, needs: TrainingNeeds) -> None:
     known = set(train["camera"])
     if needs.camera_embedding and (unknown := sorted(set(test["camera"]) - known)):
         raise InputError(
-            f"{shards}: expected test images of the training's cameras {some(sorted(known))} only, "
-            f"for backbone.camera_embedding knows no others, found those of {some(unknown)}: give "
-            "backbone.camera_embedding 0"
+            f"{shards}: found test cameras {some(unknown)}, expected the training cameras "
+            f"{some(sorted(known))} only: set backbone.camera_embedding to 0"
         )

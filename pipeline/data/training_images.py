@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # a training step needs no pandas
     from pipeline.data.shards import ShardReader
 
 CACHE_BYTES = 512 * 2**20
-"""Decoded images are kept while they fit into this."""
+"""Size limit of the cache of decoded images."""
 
 
 class TrainingImages:
-    """The training split.
+    """The M images of the training split.
 
-    `labels` (M,) int64 index the sorted identities, `cameras` (M,) int64 the sorted
-    `camera_numbers`; `keys` name the images.
+    `labels` (M,) int64 index the sorted identities and `cameras` (M,) int64 the sorted
+    `camera_numbers`; `keys` are those of the shards.
     """
 
     def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
@@ -40,11 +40,11 @@ class TrainingImages:
         return len(self._reader)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Image `i` as it would be tested: at the network's size, (H, W, 3) uint8."""
+        """Return image `i` as for testing, resized to the network's input, (H, W, 3) uint8."""
         return resize(self.source(i), self.size)
 
     def source(self, i: int) -> np.ndarray:
-        """Image `i` at its own size, (h, w, 3) uint8, not to be written to."""
+        """Return image `i` at its original size, (h, w, 3) uint8; read-only, for it is cached."""
         if i in self._cache:
             return self._cache[i]
         image = self._reader.image(i)

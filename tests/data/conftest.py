@@ -1,4 +1,4 @@
-"""Small archives in the Market-1501 layout, of real JPEG files."""
+"""Small archives of JPEG files in the layout of Market-1501."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MakeZip = Callable[..., Path]
 
 
 def _encode(seed: int, file_format: str = "JPEG", mode: str = "RGB") -> bytes:
-    """A random image of 32 x 16 pixels (height x width), in smooth patches as JPEG likes them."""
+    """Return a random smooth image of 32 x 16 pixels (height x width), encoded."""
     pixels = np.random.default_rng([7, seed]).integers(0, 256, (8, 4, 3), dtype=np.uint8)
     image = Image.fromarray(pixels).resize((16, 32), Image.Resampling.BICUBIC).convert(mode)
     buffer = io.BytesIO()
@@ -34,7 +34,7 @@ def encode() -> Encode:
 
 @pytest.fixture
 def files() -> dict[str, bytes]:
-    """Three people to train on, two to search for, two distractors, two junk images."""
+    """Three training identities, two query identities, two distractors, two junk images."""
     train, test = "bounding_box_train", "bounding_box_test"
     names = [f"{train}/{i:04d}_c{c}s1_000{c}51_00.jpg" for i in (2, 7, 10) for c in (1, 2, 3)]
     names += [f"query/{i:04d}_c1s1_000151_00.jpg" for i in (1, 3)]
@@ -46,7 +46,7 @@ def files() -> dict[str, bytes]:
 
 @pytest.fixture
 def options() -> IngestOptions:
-    """What ingest is told to expect of `files`."""
+    """The options of ingest for `files`."""
     counts = {"train": (3, 9), "query": (2, 2), "gallery": (3, 6)}
     expected = {name: SplitCounts(identities=i, images=n) for name, (i, n) in counts.items()}
     return IngestOptions(dataset="synthetic", expected=expected)

@@ -1,4 +1,4 @@
-"""Ingest and shard with everything in one folder."""
+"""Run ingest and shard with all files in one folder."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def run_ingest(
     archive: Path,
     options: IngestOptions,
     lists: Path | None = None,
-    needed: list[str] | None = None,
+    required_splits: list[str] | None = None,
 ) -> Path:
-    """Images, manifest.csv and ingest.json beside the archive; returns the manifest."""
+    """Write images, manifest.csv and ingest.json beside the archive; returns the manifest."""
     folder = archive.parent
-    manifest = folder / "manifest.csv"
-    ingest(archive, folder / "images", manifest, folder / "ingest.json", options, lists, needed)
+    manifest, record = folder / "manifest.csv", folder / "ingest.json"
+    ingest(archive, folder / "images", manifest, record, options, lists, required_splits)
     return manifest
 
 
 def run_shard(folder: Path) -> None:
-    """Shards of what was ingested in the same folder."""
+    """Write the shards of the images in the same folder."""
     shard(*(folder / name for name in ("images", "manifest.csv", "shards")))

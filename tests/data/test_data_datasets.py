@@ -1,4 +1,4 @@
-"""Every dataset, from a miniature of its archive to its manifest and shards."""
+"""Ingest and shard a miniature of every dataset."""
 
 from __future__ import annotations
 
@@ -53,14 +53,16 @@ def _refused(archive: Path, name: str, *reasons: str, lists=None, **options) -> 
     assert sorted(archive.parent.rglob("*")) == before
 
 
-def test_every_dataset_has_a_name_in_the_configuration_and_a_miniature() -> None:
+def test_every_dataset_is_in_the_configuration_and_has_a_miniature() -> None:
     assert list(get_args(DatasetName)) == list(DATASETS)
     assert set(MINIATURES) | {"synthetic"} == set(DATASETS)
 
 
 @pytest.mark.parametrize(("name", "small"), CASES)
-def test_from_the_archive_to_shards(tmp_path: Path, name: str, small: Miniature, capsys) -> None:
-    """Nothing is warned of but the hash, however it is packed; terms are said; shards hold it."""
+def test_every_packing_gives_the_same_manifest_and_shards(
+    tmp_path: Path, name: str, small: Miniature, capsys
+) -> None:
+    """Zip, tar and folder give one manifest; terms are printed; only the hash is warned of."""
     manifests = set()
     for form, write in WRITERS.items():
         _run(write(tmp_path / f"a.{form}", small.files), name, expected=small.counts)
@@ -68,7 +70,7 @@ def test_from_the_archive_to_shards(tmp_path: Path, name: str, small: Miniature,
     assert len(manifests) == 1
     printed = capsys.readouterr()
     warned = [line for line in printed.err.splitlines() if "warning" in line]
-    assert all("others report" in line for line in warned)
+    assert all("third parties report" in line for line in warned)
     assert DATASETS[name].terms in printed.out
     table = read_manifest(tmp_path / "manifest.csv")
     for row in table.itertuples():
@@ -84,7 +86,7 @@ def test_from_the_archive_to_shards(tmp_path: Path, name: str, small: Miniature,
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name].counts])
-def test_published_counts_are_expected(tmp_path: Path, name: str, capsys) -> None:
+def test_published_counts_are_checked(tmp_path: Path, name: str, capsys) -> None:
     archive = write_zip(tmp_path / "a.zip", MINIATURES[name].files)
     facts = DATASETS[name].counts["query"]
     reason = f"query: expected {facts.images} images of {facts.identities} identities, found "
@@ -94,7 +96,7 @@ def test_published_counts_are_expected(tmp_path: Path, name: str, capsys) -> Non
 
 
 def _labels(tmp_path: Path, name: str, files: dict | None = None) -> dict[str, list[tuple]]:
-    """(identity, camera) of each split's rows, in the manifest's order."""
+    """Return (identity, camera) of each split's rows, in the manifest's order."""
     small = MINIATURES[name]
     archive = write_zip(tmp_path / "a.zip", files or small.files)
     table = read_manifest(_run(archive, name, expected=small.counts))
@@ -104,15 +106,15 @@ def _labels(tmp_path: Path, name: str, files: dict | None = None) -> dict[str, l
     }
 
 
-def test_occluded_reid_has_no_image_number_for_a_camera(tmp_path: Path) -> None:
+def test_occluded_reid_image_number_is_no_camera(tmp_path: Path) -> None:
     labels = _labels(tmp_path, "occluded_reid")
     assert labels["query"] == [(i, 0) for i in (1, 1, 2, 2, 200, 200)]
     assert labels["gallery"] == [(i, 1) for i in (1, 1, 2, 2, 200, 200)]
 
 
 def test_occluded_reid_folder_and_name_must_agree(tmp_path: Path) -> None:
-    odd = {"Occluded_REID/whole_body_images/001/002_01.tif": b"x"}
-    archive = write_zip(tmp_path / "a.zip", MINIATURES["occluded_reid"].files | odd)
+    contradiction = {"Occluded_REID/whole_body_images/001/002_01.tif": b"x"}
+    archive = write_zip(tmp_path / "a.zip", MINIATURES["occluded_reid"].files | contradiction)
     _refused(archive, "occluded_reid", "like 001/001_01.tif", "1 others", "001/002_01.tif")
 
 
@@ -123,7 +125,7 @@ def test_p_dukemtmc_cameras_are_the_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["partial", "occluded"])
-def test_partial_reid_queries_are_those_of_the_protocol(tmp_path: Path, query, capsys) -> None:
+def test_partial_reid_queries_follow_the_protocol(tmp_path: Path, query, capsys) -> None:
     name = f"partial_reid_{query}"
     labels = _labels(tmp_path, name)
     assert labels == {
@@ -133,12 +135,12 @@ def test_partial_reid_queries_are_those_of_the_protocol(tmp_path: Path, query, c
     paths = read_manifest(tmp_path / "manifest.csv").query("split == 'query'")["path"]
     assert paths.str.startswith(f"{query}_body_images/").all()
     other = {"partial": "occluded", "occluded": "partial"}[query]
-    said = f"not part of Partial-REID (queries: {query}): 4 images in {other}_body_images"
-    assert said in capsys.readouterr().out
+    unused = f"not part of Partial-REID (queries: {query}): 4 images in {other}_body_images"
+    assert unused in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "images"), [("msmt17_train", 15), ("msmt17_trainval", 16)])
-def test_msmt17_people_of_training_and_test_differ(tmp_path: Path, name, images, capsys) -> None:
+def test_msmt17_training_and_test_identities_differ(tmp_path: Path, name, images, capsys) -> None:
     labels = _labels(tmp_path, name)
     assert [i for i, _ in labels["train"]] == [1] * images + [2] * images
     assert {c for _, c in labels["train"]} == set(range(1, 16))
@@ -147,7 +149,7 @@ def test_msmt17_people_of_training_and_test_differ(tmp_path: Path, name, images,
     assert unused == (name == "msmt17_train")
 
 
-def test_msmt17_lists_must_fit_the_images(tmp_path: Path) -> None:
+def test_msmt17_list_with_missing_images_is_refused(tmp_path: Path) -> None:
     files = dict(MINIATURES["msmt17_train"].files)
     files["MSMT17_V1/list_query.txt"] += b"../../etc/0001_000_01_x.jpg 3\n0000/none.jpg 0\n"
     archive = write_zip(tmp_path / "a.zip", files)
@@ -162,7 +164,7 @@ def test_cuhk03_boxes_are_two_datasets(tmp_path: Path, boxes: str, other: str, c
     assert f"10 images in {other}" in capsys.readouterr().out
 
 
-def test_cameras_are_compared(tmp_path: Path) -> None:
+def test_unexpected_camera_is_refused(tmp_path: Path) -> None:
     small = MINIATURES["market1501"]
     seventh = {"Market-1501-v15.09.15/query/0001_c7s1_000451_03.jpg": picture(0)}
     archive = write_zip(tmp_path / "a.zip", small.files | seventh)
@@ -173,7 +175,7 @@ def test_cameras_are_compared(tmp_path: Path) -> None:
 
 @pytest.fixture
 def lists(tmp_path: Path) -> Path:
-    """The three lists of the miniature, with an empty line and Windows' line ends as oddities."""
+    """The three lists of the miniature, one with an empty line and one with CRLF line ends."""
     ends = {"train": "\n", "query": "\r\n", "gallery": "\n\n"}
     files = {
         f"lists/{split}.list": ends[split].join([*names, ""]).encode()
@@ -188,56 +190,48 @@ def _occluded(archive: Path, lists: Path | None) -> bytes:
     return _run(archive, "occluded_duke", lists, **options).read_bytes()
 
 
-def test_occluded_duke_is_the_same_by_lists_and_converted(tmp_path, lists, capsys) -> None:
+def test_occluded_duke_from_lists_equals_converted_folder(tmp_path, lists, capsys) -> None:
     duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
     converted = write_folder(tmp_path / "converted", MINIATURES["occluded_duke"].files)
-    made = _occluded(duke, lists)
+    from_lists = _occluded(duke, lists)
     run_shard(tmp_path)
     printed = capsys.readouterr()
     assert "withdrawn by its authors" in printed.out
-    assert "40 images are listed; 3 files of the archive are in none" in printed.out
+    assert "40 images are listed; 3 files of the archive are not listed" in printed.out
     assert printed.err.count("expected SHA-256") == 3
     files = {p.relative_to(tmp_path / "images") for p in (tmp_path / "images").rglob("*.jpg")}
     assert len(files) == 40
-    assert _occluded(converted, None) == made
+    assert _occluded(converted, None) == from_lists
     assert "warning" not in capsys.readouterr().err
-    assert _occluded(converted, lists) == made
+    assert _occluded(converted, lists) == from_lists
     table = read_manifest(tmp_path / "manifest.csv")
     copies = table[table["split"] != "train"]["path"].str.rpartition("/")[2].duplicated().sum()
     assert copies == 2
 
 
-def test_occluded_duke_wants_the_authors_lists(tmp_path: Path, lists: Path) -> None:
+def test_occluded_duke_refuses_other_lists(tmp_path: Path, lists: Path) -> None:
     duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
     _refused(duke, "occluded_duke", str(lists / "train.list"), LISTS["train"], lists=lists)
     _refused(duke, "occluded_duke", "none/train.list", "no such file", lists=tmp_path / "none")
 
 
 @pytest.mark.parametrize("line", ["../../secret_c1.jpg", "0001_c1_f0011182.jpg"])
-def test_occluded_duke_lists_that_are_malformed(tmp_path: Path, lists: Path, line: str) -> None:
-    """A path, and a name for the second time."""
+def test_occluded_duke_refuses_malformed_lists(tmp_path: Path, lists: Path, line: str) -> None:
+    """A path outside the folder, and a repeated name."""
     with open(lists / "query.list", "a") as file:
         file.write(f"{line}\n")
     duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
-    reasons = (str(lists / "query.list"), "each once", line)
+    reasons = (str(lists / "query.list"), "one unique image name per line", line)
     _refused(duke, "occluded_duke", *reasons, lists=lists, checks="warn")
 
 
-def test_occluded_duke_names_what_is_missing(tmp_path: Path, lists: Path) -> None:
+def test_occluded_duke_names_missing_images(tmp_path: Path, lists: Path) -> None:
     files = {k: v for k, v in dukemtmc_reid().files.items() if "0001_c1" not in k}
     duke = write_zip(tmp_path / "DukeMTMC-reID.zip", files)
     _refused(duke, "occluded_duke", "query 0001_c1_f0011182.jpg", lists=lists, checks="warn")
 
 
-def test_own_crops_keep_their_names_in_the_shards(tmp_path: Path) -> None:
-    archive = write_folder(tmp_path / "crops", MINIATURES["folder"].files)
-    _run(archive, "folder")
-    run_shard(tmp_path)
-    keys = list(ShardReader(tmp_path / "shards", "train").index["key"])
-    assert keys[:2] == ["person 1-train_cam0", "person 1-train_cam4"]
-
-
-def test_two_layouts_in_one_archive(tmp_path: Path) -> None:
+def test_archive_with_two_layouts_is_refused(tmp_path: Path) -> None:
     small = MINIATURES["occluded_reid"].files
     twice = small | {f"copy/{name.partition('/')[2]}": data for name, data in small.items()}
     _refused(write_zip(tmp_path / "a.zip", twice), "occluded_reid", "2 times")

@@ -1,3 +1,5 @@
+"""Decoding: formats, colour modes, EXIF orientation and damaged files."""
+
 from __future__ import annotations
 
 import io
@@ -19,7 +21,7 @@ def _save(image: Image.Image, file_format: str) -> bytes:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])
-def test_lossless_formats_give_back_their_pixels(file_format: str) -> None:
+def test_lossless_formats_decode_exactly(file_format: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8)
     found = decode_image(_save(Image.fromarray(pixels), file_format), "x")
     assert found.dtype == np.uint8
@@ -30,7 +32,7 @@ def test_lossless_formats_give_back_their_pixels(file_format: str) -> None:
     ("mode", "file_format"),
     [("CMYK", "JPEG"), ("L", "JPEG"), ("L", "PNG"), ("1", "PNG"), ("LA", "PNG"), ("RGBA", "PNG")],
 )
-def test_other_modes_are_converted(mode: str, file_format: str) -> None:
+def test_colour_modes_are_converted_to_rgb(mode: str, file_format: str) -> None:
     flat = Image.new("RGB", (4, 6), (255, 255, 255)).convert(mode)
     found = decode_image(_save(flat, file_format), "x")
     assert found.shape == (6, 4, 3)
@@ -38,7 +40,7 @@ def test_other_modes_are_converted(mode: str, file_format: str) -> None:
     assert found.min() >= 250
 
 
-def test_palette_gives_its_colours() -> None:
+def test_palette_image_is_converted() -> None:
     image = Image.new("RGB", (4, 4), (200, 30, 90)).quantize(4)
     np.testing.assert_array_equal(
         decode_image(_save(image, "PNG"), "x"), np.full((4, 4, 3), (200, 30, 90), np.uint8)
@@ -61,10 +63,10 @@ def test_float_pixels_are_refused() -> None:
 
 @pytest.mark.parametrize("missing", [1, 2, 50, 400])
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "BMP"])
-def test_cut_off_images_are_refused(encode, missing: int, file_format: str) -> None:
+def test_truncated_images_are_refused(encode, missing: int, file_format: str) -> None:
     data = encode(0, file_format)
     if file_format == "PNG":
-        missing += 24  # the checksums and the end marker hold no pixels
+        missing += 24  # the last checksum and the end marker contain no pixels
     with pytest.raises(InputError, match=r"0002_c1\.jpg: expected a whole"):
         decode_image(data[:-missing], "0002_c1.jpg")
 
@@ -73,13 +75,13 @@ def test_cut_off_images_are_refused(encode, missing: int, file_format: str) -> N
     "data",
     [b"not an image", pickle.dumps([1, 2]), b"\x00" * 4000, b"\xff\xd8\xff\xe0", b"%!PS-Adobe"],
 )
-def test_other_bytes_are_refused(data: bytes) -> None:
+def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(InputError, match=r"a/b\.jpg: expected a whole") as error:
         decode_image(data, "a/b.jpg")
     assert "BytesIO" not in str(error.value)
 
 
-def test_empty_file_is_named() -> None:
+def test_empty_file_is_refused() -> None:
     with pytest.raises(InputError, match=r"a/b\.jpg: expected an image, found an empty file"):
         decode_image(b"", "a/b.jpg")
 
@@ -96,7 +98,7 @@ UPRIGHT = {
     8: STORED.swapaxes(0, 1)[::-1],
     9: STORED,
 }
-"""By EXIF's orientation; 9 is none."""
+"""The upright pixels of STORED by EXIF orientation; 9 is invalid."""
 
 
 def _tagged(image: Image.Image, orientation: int, file_format: str = "PNG", **options) -> bytes:
@@ -108,24 +110,24 @@ def _tagged(image: Image.Image, orientation: int, file_format: str = "PNG", **op
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP"])
-def test_exif_orientation_is_honoured(file_format: str) -> None:
+def test_exif_orientation_is_applied(file_format: str) -> None:
     lossless = {"lossless": True} if file_format == "WEBP" else {}
     for orientation, upright in UPRIGHT.items():
         data = _tagged(Image.fromarray(STORED), orientation, file_format, **lossless)
         np.testing.assert_array_equal(decode_image(data, "x"), upright)
 
 
-def test_exif_orientation_of_a_jpeg_and_of_16_bits() -> None:
+def test_exif_orientation_is_applied_to_jpeg_and_16_bit_png() -> None:
     picture = Image.new("RGB", (32, 16))
     picture.paste((255, 255, 255), (0, 0, 16, 16))
-    turned = decode_image(_tagged(picture, 6, "JPEG"), "x")
-    assert turned.shape == (32, 16, 3)
-    assert turned[:14].min() > 250 > 5 > turned[18:].max()
+    upright = decode_image(_tagged(picture, 6, "JPEG"), "x")
+    assert upright.shape == (32, 16, 3)
+    assert upright[:14].min() > 250 > 5 > upright[18:].max()
     deep = Image.fromarray(np.array([[0, 65535]], dtype=np.uint16))
     np.testing.assert_array_equal(decode_image(_tagged(deep, 8), "x")[:, 0, 0], [255, 0])
 
 
-def test_broken_exif_does_not_cost_the_image() -> None:
+def test_broken_exif_is_ignored() -> None:
     data = _tagged(Image.new("RGB", (4, 2)), 6, "JPEG")
     for broken in (b"Exif\0\0XX", b"Exif\0\0II*\0\xff\xff\xff\xff"):
         start = data.index(b"Exif\0\0")
@@ -133,7 +135,7 @@ def test_broken_exif_does_not_cost_the_image() -> None:
         assert decode_image(damaged, "x").shape == (2, 4, 3)
 
 
-def test_large_image_is_read_without_a_warning_that_names_nobody(monkeypatch) -> None:
+def test_large_image_decodes_without_pillows_warning(monkeypatch) -> None:
     assert LARGE == Image.MAX_IMAGE_PIXELS
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     with warnings.catch_warnings():

@@ -1,3 +1,5 @@
+"""Ingest: the manifest, its checks, and the errors for bad archives."""
+
 from __future__ import annotations
 
 import hashlib
@@ -14,7 +16,7 @@ from tests.data.stages import run_ingest
 
 
 def _refused(archive: Path, options: IngestOptions, *reasons: str) -> str:
-    """Ingest says why and leaves neither images nor manifest nor anything half-written."""
+    """Require an InputError with `reasons` and no output; returns the message."""
     before = sorted(archive.parent.iterdir())
     with pytest.raises(InputError) as error:
         run_ingest(archive, options)
@@ -32,7 +34,7 @@ def test_archive_becomes_images_and_manifest(
     extra = {"readme.txt": b"facts", "query/Thumbs.db": b"x"}
     run_ingest(make_zip(files | extra, top), options)
     table = read_manifest(tmp_path / "manifest.csv")
-    listed = {name for name in files if "/-1_" not in name}  # wherever the layout begins
+    listed = {name for name in files if "/-1_" not in name}  # paths without `top`
     assert set(table["path"]) == listed
     for row in table.itertuples():
         data = files[row.path]
@@ -44,11 +46,11 @@ def test_archive_becomes_images_and_manifest(
     assert table["split"].value_counts().to_dict() == {"train": 9, "query": 2, "gallery": 6}
     assert (table["identity"] == 0).sum() == 2
     printed = capsys.readouterr()
-    assert "gallery 6 images of 3 identities; 2 junk images (-1) dropped" in printed.out
+    assert "gallery 6 images of 3 identities; ignored 2 junk images (-1)" in printed.out
     assert "warning" not in printed.err
 
 
-def test_manifest_does_not_depend_on_the_order_of_folders(
+def test_manifest_does_not_depend_on_directory_order(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, monkeypatch
 ) -> None:
     run_ingest(make_zip(files), options)
@@ -62,7 +64,7 @@ def test_manifest_does_not_depend_on_the_order_of_folders(
     assert (tmp_path / "manifest.csv").read_bytes() == first
 
 
-def test_names() -> None:
+def test_market1501_names_are_parsed() -> None:
     assert parse_name("0002_c1s1_000451_03.jpg") == (2, 1)
     assert parse_name("-1_c3s2_000451_03.jpg") == (-1, 3)
     assert parse_name("0001_c2_f0046182.jpg") == (1, 2)
@@ -73,15 +75,15 @@ def test_names() -> None:
         assert parse_name(name) is None
 
 
-def test_names_that_do_not_parse_are_named_together(
+def test_unparsed_names_are_listed_in_one_error(
     files: dict, make_zip: Callable, options: IngestOptions
 ) -> None:
-    odd = {f"query/odd{i:02d}.jpg": b"x" for i in range(12)}
-    message = _refused(make_zip(files | odd), options, "12 others", "query/odd09.jpg, and 2 more")
-    assert "odd10" not in message
+    unparsed = {f"query/photo{i:02d}.jpg": b"x" for i in range(12)}
+    reasons = ("12 others", "query/photo09.jpg, and 2 more")
+    assert "photo10" not in _refused(make_zip(files | unparsed), options, *reasons)
 
 
-def test_bad_images_are_named_together(
+def test_undecodable_images_are_listed_in_one_error(
     files: dict, make_zip: Callable, options: IngestOptions, encode: Callable
 ) -> None:
     bad = {
@@ -92,7 +94,7 @@ def test_bad_images_are_named_together(
     _refused(make_zip(files | bad), options, "3 images cannot be read", "empty file", *bad)
 
 
-def test_bad_images_stop_it_with_checks_on_warn(
+def test_checks_warn_does_not_allow_bad_images(
     files: dict, make_zip: Callable, options: IngestOptions
 ) -> None:
     lenient = options.model_copy(update={"checks": "warn"})
@@ -100,11 +102,11 @@ def test_bad_images_stop_it_with_checks_on_warn(
     _refused(make_zip(files | {"query/odd.jpg": b"x"}), lenient, "query/odd.jpg")
 
 
-def test_junk_need_not_decode(
+def test_undecodable_junk_is_ignored(
     files: dict, make_zip: Callable, options: IngestOptions, capsys
 ) -> None:
     run_ingest(make_zip(files | {"bounding_box_test/-1_c1s9.jpg": b"x"}), options)
-    assert "3 junk images (-1) dropped" in capsys.readouterr().out
+    assert "ignored 3 junk images (-1)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L"])
@@ -116,7 +118,9 @@ def test_other_colour_modes_are_accepted(
     assert len(read_manifest(tmp_path / "manifest.csv")) == 17
 
 
-def test_counts(files: dict, make_zip: Callable, options: IngestOptions, capsys) -> None:
+def test_unexpected_counts_are_errors_or_warnings(
+    files: dict, make_zip: Callable, options: IngestOptions, capsys
+) -> None:
     archive = make_zip(files | {"query/0001_c2s1.jpg": files["query/0001_c1s1_000151_00.jpg"]})
     _refused(archive, options, "query: expected 2 images of 2 identities, found 3 of 2")
     run_ingest(archive, options.model_copy(update={"checks": "warn"}))
@@ -124,7 +128,7 @@ def test_counts(files: dict, make_zip: Callable, options: IngestOptions, capsys)
     assert "query: expected 2 images of 2 identities, found 3 of 2" in warned
 
 
-def test_market_counts_are_the_default_of_market(files: dict, make_zip: Callable, capsys) -> None:
+def test_market1501_expects_its_published_counts(files: dict, make_zip: Callable, capsys) -> None:
     market = IngestOptions(dataset="market1501")
     found = ("train: expected 12936 images of 751", "gallery: expected 15913 images of 751")
     archive = make_zip(files)
@@ -135,7 +139,7 @@ def test_market_counts_are_the_default_of_market(files: dict, make_zip: Callable
     assert hashlib.md5(archive.read_bytes()).hexdigest() in warned
 
 
-def test_single_image_of_a_training_identity(
+def test_training_identity_with_one_image_is_refused(
     files: dict, make_zip: Callable, encode: Callable, capsys
 ) -> None:
     archive = make_zip(files | {"bounding_box_train/0500_c1s1.jpg": encode(0)})
@@ -145,14 +149,16 @@ def test_single_image_of_a_training_identity(
     assert reason in capsys.readouterr().err
 
 
-def test_person_in_training_and_test(files: dict, make_zip: Callable, encode: Callable) -> None:
+def test_identity_in_training_and_test_is_refused(
+    files: dict, make_zip: Callable, encode: Callable
+) -> None:
     archive = make_zip(files | {"bounding_box_test/0007_c1s1.jpg": encode(0)})
     for checks in ("error", "warn"):
         options = IngestOptions(dataset="synthetic", checks=checks)
-        _refused(archive, options, "different people in training and test", "in both: 7")
+        _refused(archive, options, "different identities in training and test", "in both: 7")
 
 
-def test_query_of_nobody_in_the_gallery_is_a_warning(
+def test_query_identity_missing_in_gallery_is_a_warning(
     files: dict, make_zip: Callable, encode: Callable, capsys
 ) -> None:
     archive = make_zip(files | {"query/0900_c1s1.jpg": encode(99)})
@@ -163,7 +169,7 @@ def test_query_of_nobody_in_the_gallery_is_a_warning(
 WHOLE = [f"query_whole_body/{i:04d}_c1s1_000151_09.jpg" for i in (1, 3)]
 
 
-def test_whole_body_queries_are_a_split_of_their_own(
+def test_whole_body_queries_are_a_separate_split(
     tmp_path: Path,
     files: dict,
     make_zip: Callable,
@@ -176,33 +182,33 @@ def test_whole_body_queries_are_a_split_of_their_own(
     whole = {name: encode(90 + i) for i, name in enumerate(WHOLE)}
     counts = {"whole_query": SplitCounts(identities=2, images=2)}
     expected = options.model_copy(update={"expected": options.expected | counts})
-    _refused(make_zip(files), expected, "found none of whole_query")
+    _refused(make_zip(files), expected, "found no images of whole_query")
     run_ingest(make_zip(files | whole), expected)
     after = (tmp_path / "manifest.csv").read_text()
     assert after.startswith(before)
     table = read_manifest(tmp_path / "manifest.csv")
     assert table["path"][table["split"] == "whole_query"].tolist() == WHOLE
     printed = capsys.readouterr()
-    assert "whole_query 2 images of 2 identities; 2 junk images" in printed.out
+    assert "whole_query 2 images of 2 identities; ignored 2 junk" in printed.out
     assert "warning" not in printed.err
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("0007_c1s1.jpg", "expected different people in training and test, found 1 identities"),
-        ("0000_c1s1.jpg", "whole_query: the identity 0 means nobody"),
+        ("0007_c1s1.jpg", "different identities in training and test, found 1 in both"),
+        ("0000_c1s1.jpg", "whole_query: found identity 0 (distractor)"),
         ("0900_c1s1.jpg", "whole_query: none of the 1 queries has a match"),
     ],
 )
-def test_whole_body_queries_are_checked_as_queries_are(
+def test_whole_body_queries_are_checked_like_queries(
     files: dict, make_zip: Callable, encode: Callable, name: str, reason: str
 ) -> None:
     archive = make_zip(files | {f"query_whole_body/{name}": encode(90)})
     _refused(archive, IngestOptions(dataset="synthetic"), reason)
 
 
-def test_whole_body_queries_that_find_nothing_are_warned_of(
+def test_whole_body_queries_without_match_are_a_warning(
     files: dict, make_zip: Callable, encode: Callable, capsys
 ) -> None:
     names = (*WHOLE, "query_whole_body/0900_c1s1.jpg")
@@ -212,17 +218,17 @@ def test_whole_body_queries_that_find_nothing_are_warned_of(
     warned = capsys.readouterr().err
     assert "1 whole_query identities are not in the gallery: 900" in warned
     assert "whole_query: 1 identities have one camera only: 900" in warned
-    assert "1 queries are in the gallery under another camera" in warned
+    assert "1 queries match themselves, by a copy in the gallery" in warned
 
 
-def test_missing_and_empty_folders(files: dict, make_zip: Callable) -> None:
+def test_missing_or_empty_folder_is_refused(files: dict, make_zip: Callable) -> None:
     options = IngestOptions(dataset="synthetic")
     without = {name: data for name, data in files.items() if not name.startswith("query")}
-    _refused(make_zip(without), options, "expected the folders", "found bounding_box_test")
-    _refused(make_zip(without | {"query/": b""}), options, "found none of query")
+    _refused(make_zip(without), options, "at the top or in one folder, found bounding_box_test")
+    _refused(make_zip(without | {"query/": b""}), options, "found no images of query")
 
 
-def test_failure_keeps_the_last_result(
+def test_failed_ingest_keeps_previous_result(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions
 ) -> None:
     run_ingest(make_zip(files), options)

@@ -1,4 +1,4 @@
-"""A user's own crops, as people keep them: tables of spreadsheets, names, phones' photographs."""
+"""A user's own crops: tables, named identities, photographs, and the checks on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILES = pictures(f"p/{name}.jpg" for name, *_ in ROWS)
 
 
 def _table(form: str, head: str = "path,id,camera,split") -> str:
-    """A line for each image; `form` has {name}, {i}, {c} and {split}."""
+    """Return a table with a line per image; `form` has {name}, {i}, {c} and {split}."""
     lines = [form.format(name=name, i=i, c=c, split=split) for name, i, c, split in ROWS]
     return "\n".join([head, *lines])
 
@@ -75,22 +75,22 @@ EXCEL = "\r\n".join(
         _table('"../crops/p/{name}.jpg","00{i}","{c}","{split}"'),
     ],
 )
-def test_tables_as_people_have_them(tmp_path: Path, table: str) -> None:
-    """Other columns, orders, separators, blanks, cases and beginnings of paths."""
+def test_table_variants_give_the_same_manifest(tmp_path: Path, table: str) -> None:
+    """Other columns, orders, separators, blanks, cases and path prefixes."""
     expected = _labels(_ingest(tmp_path / "plain", PLAIN))
     assert len(expected) == 7
     assert _labels(_ingest(tmp_path / "other", table)) == expected
     assert read_json(tmp_path / "other/ingest.json") == {"numbers": {}}
 
 
-def test_a_path_that_is_there_as_written_is_taken_before_a_guessed_start(tmp_path: Path) -> None:
+def test_exact_path_takes_precedence_over_guessed_prefix(tmp_path: Path) -> None:
     files = pictures([*(f"{name}.jpg" for name, *_ in ROWS), "sub/a.jpg"])
     found = _labels(_ingest(tmp_path, _table("sub/{name}.jpg,{i},{c},{split}"), files))
     assert sorted(path for path, *_ in found) == [*(f"{n}.jpg" for n in "bcdefg"), "sub/a.jpg"]
 
 
-def test_names_are_numbered_by_sorted_order(tmp_path: Path, capsys) -> None:
-    """-1 and 0 keep their meaning; cameras have no such numbers."""
+def test_names_are_numbered_in_sorted_order(tmp_path: Path, capsys) -> None:
+    """Identities -1 and 0 are reserved; cameras have no reserved numbers."""
     people = {"1": "person_17", "2": "Zoé", "9": "12345678901234567890", "0": "0"}
     rows = [f"p/{n}.jpg,{people[str(i)]},{'gate' if c else '3'},{s}" for n, i, c, s in ROWS]
     rows.append("p/junk.jpg,-1,gate,gallery")
@@ -104,32 +104,32 @@ def test_names_are_numbered_by_sorted_order(tmp_path: Path, capsys) -> None:
         "identity": {"-1": -1, "0": 0, "12345678901234567890": 1, "Zoé": 2, "person_17": 3},
         "camera": {"3": 1, "gate": 2},
     }
-    assert "ingest.json: the 5 names of identity are numbered" in capsys.readouterr().out
+    assert "ingest.json: numbered 5 names of identity" in capsys.readouterr().out
     run_shard(tmp_path)
     assert list(ShardReader(tmp_path / "shards", "query").index["identity"]) == [1]
 
 
-def test_numbers_stay_whatever_their_length(tmp_path: Path) -> None:
+def test_long_numbers_are_unchanged(tmp_path: Path) -> None:
     found = _ingest(tmp_path, PLAIN.replace(",9,", ",12345678901,"))
     assert 12345678901 in set(found["identity"])
     run_shard(tmp_path)
     assert list(ShardReader(tmp_path / "shards", "query").index["identity"]) == [12345678901]
 
 
-def test_without_a_camera_column_each_image_has_its_own(tmp_path: Path, capsys) -> None:
+def test_without_camera_column_each_image_has_its_own_camera(tmp_path: Path, capsys) -> None:
     found = _ingest(tmp_path, _table("p/{name}.jpg,{i},{split}", "path,id,split"))
     assert found["camera"].nunique() == 7
     assert "no column camera: every image counts as its own camera" in capsys.readouterr().err
 
 
-def test_a_copied_query_has_one_camera(tmp_path: Path) -> None:
-    """Its own copy in the gallery is then left out of its ranking."""
+def test_query_copied_to_gallery_keeps_its_camera(tmp_path: Path) -> None:
+    """Its copy in the gallery is therefore left out of its ranking."""
     table = _table("p/{name}.jpg,{i},{split}", "path,id,split") + "\np/e.jpg,9,gallery"
     found = _ingest(tmp_path, table)
     assert found[found["path"] == "p/e.jpg"]["camera"].nunique() == 1
 
 
-def test_only_tested_on(tmp_path: Path) -> None:
+def test_dataset_without_training_images_is_accepted(tmp_path: Path) -> None:
     lines = [line for line in PLAIN.splitlines() if "train" not in line]
     assert set(_ingest(tmp_path / "table", "\n".join(lines))["split"]) == {"query", "gallery"}
     files = {k: v for k, v in own_folders().files.items() if not k.startswith("train")}
@@ -138,21 +138,21 @@ def test_only_tested_on(tmp_path: Path) -> None:
     assert set(found["split"]) == {"query", "gallery"}
 
 
-def test_only_trained_on(tmp_path: Path) -> None:
+def test_dataset_without_test_images_is_accepted_for_training(tmp_path: Path) -> None:
     lines = [line for line in PLAIN.splitlines() if not line.endswith(("query", "gallery"))]
     assert set(_ingest(tmp_path / "table", "\n".join(lines))["split"]) == {"train"}
     files = {k: v for k, v in own_folders().files.items() if k.startswith("train")}
     archive, options = write_zip(tmp_path / "a.zip", files), IngestOptions(dataset="folder")
-    found = read_manifest(run_ingest(archive, options, needed=["train"]))
+    found = read_manifest(run_ingest(archive, options, required_splits=["train"]))
     assert set(found["split"]) == {"train"}
     run_shard(tmp_path)
     assert len(ShardReader(tmp_path / "shards", "train")) == len(found)
-    reason = "found none of query, gallery: .* only as data, beside another one as test"
+    reason = "found no images of query, gallery, .* as data, with another one as test"
     with pytest.raises(InputError, match=reason):
-        run_ingest(archive, options, needed=["query", "gallery"])
+        run_ingest(archive, options, required_splits=["query", "gallery"])
 
 
-def test_whole_body_queries_may_be_there(tmp_path: Path) -> None:
+def test_whole_body_queries_are_optional(tmp_path: Path) -> None:
     table = f"{PLAIN}\np/h.jpg,9,0,whole_query"
     found = _ingest(tmp_path / "table", table, FILES | pictures(["p/h.jpg"]))
     assert _labels(found)[-1] == ("p/h.jpg", 9, 0, "whole_query")
@@ -162,16 +162,16 @@ def test_whole_body_queries_may_be_there(tmp_path: Path) -> None:
     assert set(found["split"]) == {"train", "query", "gallery", "whole_query"}
 
 
-def test_half_a_test_set_is_refused(tmp_path: Path) -> None:
-    """Whether the dataset is tested on or not."""
+def test_gallery_without_queries_is_refused(tmp_path: Path) -> None:
+    """Even if the dataset is not tested on."""
     files = {k: v for k, v in own_folders().files.items() if not k.startswith("query")}
     archive = write_zip(tmp_path / "a.zip", files)
-    with pytest.raises(InputError, match="found none of query:"):
-        run_ingest(archive, IngestOptions(dataset="folder"), needed=["train"])
+    with pytest.raises(InputError, match="found no images of query,"):
+        run_ingest(archive, IngestOptions(dataset="folder"), required_splits=["train"])
 
 
-def test_names_of_files_in_unicode_forms(tmp_path: Path) -> None:
-    """macOS writes NFD, tables are mostly NFC."""
+def test_unicode_forms_of_file_names_match(tmp_path: Path) -> None:
+    """macOS writes file names in NFD, most tables are in NFC."""
     table = PLAIN.replace("p/a.jpg", "p/\u00e9.jpg")
     files = {("p/e\u0301.jpg" if k == "p/a.jpg" else k): v for k, v in FILES.items()}
     assert "p/e\u0301.jpg" in set(_ingest(tmp_path, table, files)["path"])
@@ -190,21 +190,21 @@ def test_names_of_files_in_unicode_forms(tmp_path: Path) -> None:
         ("p/h.jpg,1,0,test", "a split of train, query, gallery, whole_query, found 'test'"),
         ("p/h.jpg,1,0", "expected 4 values, found 3"),
         ("p/h.jpg,1,0,train,5", "expected 4 values, found 5"),
-        ("p/a.jpg,1,0,train", "found it twice, first on line 2"),
+        ("p/a.jpg,1,0,train", "found 'p/a.jpg' twice, first on line 2"),
         ("p/a.jpg,9,0,gallery", "found 'p/a.jpg' in gallery, and on line 2 in train"),
         ("p/e.jpg,8,0,gallery", "expected the id and camera of line 6"),
         ("p/noend,1,0,train", "found 'p/noend' (by its content JPEG): rename or convert"),
         ("p/note.txt,1,0,train", "found 'p/note.txt' (by its content no image)"),
     ],
 )
-def test_the_wrong_line_is_named(tmp_path: Path, line: str, reason: str) -> None:
+def test_invalid_line_is_named(tmp_path: Path, line: str, reason: str) -> None:
     more = {"p/h.jpg": picture(1), "p/noend": picture(2), "p/note.txt": b"x"}
     _refused(
-        tmp_path, f"{PLAIN}\n{line}", "1 lines are wrong", "line 9: ", reason, files=FILES | more
+        tmp_path, f"{PLAIN}\n{line}", "1 lines are invalid", "line 9: ", reason, files=FILES | more
     )
 
 
-def test_all_wrong_lines_are_named(tmp_path: Path) -> None:
+def test_all_invalid_lines_are_named(tmp_path: Path) -> None:
     _refused(tmp_path, PLAIN.replace(",gallery", ",test"), "2 lines", "line 7: ", "line 8: ")
 
 
@@ -217,7 +217,7 @@ def test_all_wrong_lines_are_named(tmp_path: Path) -> None:
         (PLAIN.replace("p/c", "p/ü").encode("latin-1"), "line 4: expected text in UTF-8"),
     ],
 )
-def test_tables_of_another_form(tmp_path: Path, table: str | bytes, reason: str) -> None:
+def test_invalid_table_is_refused(tmp_path: Path, table: str | bytes, reason: str) -> None:
     _refused(tmp_path, table, "images.csv", reason)
 
 
@@ -235,11 +235,11 @@ def test_tables_of_another_form(tmp_path: Path, table: str | bytes, reason: str)
         ("b_c1.txt", None),
     ],
 )
-def test_own_names(name: str, label: tuple | None) -> None:
+def test_own_file_names_are_parsed(name: str, label: tuple | None) -> None:
     assert parse_own_name(name) == label
 
 
-def test_own_folders_with_names_of_people(tmp_path: Path) -> None:
+def test_own_folders_with_named_people_are_numbered(tmp_path: Path) -> None:
     files = {name.replace("/2_", "/anna_"): data for name, data in own_folders().files.items()}
     archive = write_folder(tmp_path / "crops", files)
     found = read_manifest(run_ingest(archive, IngestOptions(dataset="folder")))
@@ -248,7 +248,7 @@ def test_own_folders_with_names_of_people(tmp_path: Path) -> None:
     assert set(found["identity"][found["split"] == "train"]) == {2, 4, 5}
 
 
-def test_photographs_that_are_turned_keep_their_bytes(tmp_path: Path) -> None:
+def test_rotated_photographs_keep_their_bytes(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     buffer = io.BytesIO()
@@ -262,7 +262,7 @@ def test_photographs_that_are_turned_keep_their_bytes(tmp_path: Path) -> None:
     assert reader.image(0).shape == (48, 20, 3)
 
 
-def test_odd_sizes_are_named(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_unusual_image_sizes_are_a_warning(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr("pipeline.data.checks.LARGE", 600)
     buffers = []
     for size in ((9, 12), (20, 31)):
@@ -276,7 +276,7 @@ def test_odd_sizes_are_named(tmp_path: Path, capsys, monkeypatch) -> None:
     assert "p/b.jpg (20 x 31)" in warned
 
 
-def test_one_training_file_under_two_names(tmp_path: Path, capsys) -> None:
+def test_training_image_in_test_set_is_refused(tmp_path: Path, capsys) -> None:
     files = FILES | {"p/f.jpg": FILES["p/a.jpg"]}
     reason = "no training image in the test set, found 1: p/a.jpg (train) = p/f.jpg (gallery)"
     _refused(tmp_path, PLAIN, reason, files=files)
@@ -285,24 +285,24 @@ def test_one_training_file_under_two_names(tmp_path: Path, capsys) -> None:
     assert reason in capsys.readouterr().err
 
 
-def test_copies_with_other_labels_are_warned_of(tmp_path: Path, capsys) -> None:
+def test_copies_with_other_labels_are_a_warning(tmp_path: Path, capsys) -> None:
     _ingest(tmp_path, PLAIN, FILES | {"p/c.jpg": FILES["p/a.jpg"], "p/f.jpg": FILES["p/e.jpg"]})
     warned = capsys.readouterr().err
-    assert "1 images are there as different people: p/a.jpg (train) = p/c.jpg (train)" in warned
-    assert "1 queries are in the gallery under another camera, and match themselves" in warned
+    assert "1 images have several identities: p/a.jpg (train) = p/c.jpg (train)" in warned
+    assert "1 queries match themselves, by a copy in the gallery under another camera" in warned
 
 
-def test_without_any_match_it_stops(tmp_path: Path) -> None:
+def test_queries_without_any_match_are_refused(tmp_path: Path) -> None:
     reason = "none of the 1 queries has a match under another camera in the gallery"
     one_camera = _table("p/{name}.jpg,{i},5,{split}")
-    _refused(tmp_path / "one", one_camera, reason, "leave out the column camera")
+    _refused(tmp_path / "one", one_camera, reason, "omit the column camera")
     _refused(tmp_path / "nobody", PLAIN.replace("p/f.jpg,9", "p/f.jpg,8"), reason)
     archive = tmp_path / "one/crops"
     with pytest.raises(InputError, match=reason):
         run_ingest(archive, IngestOptions(dataset="folder", checks="warn"))
 
 
-def test_some_with_one_camera_are_a_warning(tmp_path: Path, capsys) -> None:
+def test_identities_with_one_camera_are_a_warning(tmp_path: Path, capsys) -> None:
     rows = "\np/h.jpg,10,0,query\np/i.jpg,10,0,gallery"
     table = PLAIN.replace("p/d.jpg,2,4", "p/d.jpg,2,0") + rows
     _ingest(tmp_path, table, FILES | pictures(["p/h.jpg", "p/i.jpg"]))
@@ -311,12 +311,12 @@ def test_some_with_one_camera_are_a_warning(tmp_path: Path, capsys) -> None:
     assert "query: 1 identities have one camera only: 10" in warned
 
 
-def test_nobody_cannot_be_searched_for(tmp_path: Path) -> None:
+def test_distractor_query_is_refused(tmp_path: Path) -> None:
     table = PLAIN.replace("p/e.jpg,9,", "p/e.jpg,0,")
-    _refused(tmp_path, table, "query: the identity 0 means nobody", "number people from 1")
+    _refused(tmp_path, table, "query: found identity 0 (distractor)", "number people from 1")
 
 
-def test_own_crops_keep_their_names_in_the_shards(tmp_path: Path) -> None:
+def test_file_names_become_shard_keys(tmp_path: Path) -> None:
     archive = write_folder(tmp_path / "crops", MINIATURES["folder"].files)
     run_ingest(archive, IngestOptions(dataset="folder"))
     run_shard(tmp_path)

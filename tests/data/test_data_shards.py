@@ -1,3 +1,5 @@
+"""Shards: their bytes, readers, integrity checks and keys."""
+
 from __future__ import annotations
 
 import json
@@ -32,7 +34,7 @@ from tests.faults import file_limit
 
 @pytest.fixture
 def samples(encode: Callable) -> list[Sample]:
-    """Seven JPEGs, so that shards of three are three."""
+    """Seven JPEGs: three shards of at most three."""
     return [Sample(f"{i:04d}_c1", "jpg", encode(i), {"identity": i, "note": "é"}) for i in range(7)]
 
 
@@ -40,7 +42,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_shards_have_the_same_bytes_twice(ingested: Path, shards: Path) -> None:
+def test_shards_are_byte_identical_when_repeated(ingested: Path, shards: Path) -> None:
     first = _contents(shards)
     os.utime(ingested / "images/query", (0, 0))
     run_shard(ingested)
@@ -62,7 +64,7 @@ def test_tar_headers_are_fixed(shards: Path) -> None:
 
 
 @pytest.mark.parametrize("split", ["train", "query", "gallery"])
-def test_stock_webdataset_reads_them(ingested: Path, shards: Path, split: str) -> None:
+def test_stock_webdataset_reads_shards(ingested: Path, shards: Path, split: str) -> None:
     table = read_manifest(ingested / "manifest.csv")
     rows = {Path(row.path).stem: row for row in table.itertuples() if row.split == split}
     url = str(shards / f"{split}-000000.tar")
@@ -74,7 +76,7 @@ def test_stock_webdataset_reads_them(ingested: Path, shards: Path, split: str) -
         assert json.loads(sample["json"]) == {"identity": row.identity, "camera": row.camera}
 
 
-def test_whole_body_queries_have_shards_of_their_own(
+def test_whole_body_queries_have_separate_shards(
     tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, encode: Callable
 ) -> None:
     run_ingest(make_zip(files | {"query_whole_body/0001_c1s1_9.jpg": encode(90)}), options)
@@ -83,19 +85,19 @@ def test_whole_body_queries_have_shards_of_their_own(
     assert list(ShardReader(tmp_path / "shards", "whole_query").index["key"]) == ["0001_c1s1_9"]
 
 
-def test_a_split_without_images_has_no_shards(shards: Path) -> None:
+def test_split_without_images_has_no_shards(shards: Path) -> None:
     assert split_names(shards) == {"train", "query", "gallery"}
 
 
-def test_images_of_an_identity_lie_side_by_side(shards: Path) -> None:
+def test_images_of_an_identity_are_adjacent(shards: Path) -> None:
     for split in ("train", "query", "gallery"):
         identities = ShardReader(shards, split).index["identity"].to_numpy()
         assert np.count_nonzero(np.diff(identities)) == len(np.unique(identities)) - 1
 
 
-def test_reader_equals_the_tars(tmp_path: Path, samples: list[Sample]) -> None:
-    long = Sample("x" * 150, "jpg", samples[0].data, samples[0].meta)  # takes extra headers
-    blocks = samples[0].data.ljust(2048, b"\0")  # whole blocks of the tar, without padding
+def test_reader_returns_the_bytes_in_the_tars(tmp_path: Path, samples: list[Sample]) -> None:
+    long = Sample("x" * 150, "jpg", samples[0].data, samples[0].meta)  # needs extra headers
+    blocks = samples[0].data.ljust(2048, b"\0")  # a multiple of the tar's blocks: no padding
     given = [*samples, long, samples[0]._replace(key="blocks", data=blocks)]
     write_index(tmp_path, write_shards(tmp_path, "query", given, per_shard=3))
     reader = ShardReader(tmp_path, "query")
@@ -110,11 +112,11 @@ def test_reader_equals_the_tars(tmp_path: Path, samples: list[Sample]) -> None:
         np.testing.assert_array_equal(reader.image(i), decode_image(data, "x"))
 
 
-def test_reader_knows_its_split_alone(tmp_path: Path, samples: list[Sample]) -> None:
+def test_reader_reads_only_its_split(tmp_path: Path, samples: list[Sample]) -> None:
     rows = write_shards(tmp_path, "query", samples[:2]) + write_shards(tmp_path, "a-b", samples[2:])
     write_index(tmp_path, rows)
     assert list(ShardReader(tmp_path, "a-b").index["key"]) == [s.key for s in samples[2:]]
-    with pytest.raises(InputError, match=r"train-\*\.tar, found none"):
+    with pytest.raises(InputError, match=r"found no shards train-\*\.tar"):
         ShardReader(tmp_path, "train")
 
 
@@ -126,7 +128,7 @@ def test_reader_survives_pickling(shards: Path) -> None:
     np.testing.assert_array_equal(copy.image(4), reader.image(4))
 
 
-def test_stream_equals_reader(tmp_path: Path, samples: list[Sample]) -> None:
+def test_stream_and_reader_agree(tmp_path: Path, samples: list[Sample]) -> None:
     write_index(tmp_path, write_shards(tmp_path, "gallery", samples, per_shard=3))
     reader = ShardReader(tmp_path, "gallery")
     found = list(stream(tmp_path, "gallery"))
@@ -137,7 +139,7 @@ def test_stream_equals_reader(tmp_path: Path, samples: list[Sample]) -> None:
 
 
 class _Trap:
-    """Unpickling it leaves a trace."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -160,17 +162,17 @@ def test_stream_never_unpickles(tmp_path: Path, encode: Callable) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a.b", "a/b", "..", "a\\b"])
-def test_bad_keys(tmp_path: Path, key: str) -> None:
+def test_invalid_key_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(InputError, match="without dots and slashes"):
         write_shards(tmp_path, "query", [Sample(key, "jpg", b"x", {})])
 
 
-def test_repeated_key_other_suffix_and_reserved_meta(tmp_path: Path) -> None:
+def test_repeated_key_unknown_suffix_and_reserved_meta_are_refused(tmp_path: Path) -> None:
     sample = Sample("a", "jpg", b"x", {})
     for bad, reason in [
-        ([sample, sample], "found it twice"),
+        ([sample, sample], "found twice"),
         ([sample._replace(suffix="pkl")], "found suffix 'pkl'"),
-        ([sample._replace(meta={"offset": 1})], "may not use the index's names"),
+        ([sample._replace(meta={"offset": 1})], r"found meta \['offset'\], which the index uses"),
     ]:
         with pytest.raises(InputError, match=reason):
             write_shards(tmp_path, "query", bad, per_shard=1)
@@ -183,16 +185,16 @@ def _flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"),
+    ("damage", "reason"),
     [
         (_flip, "expected SHA-256"),
         (lambda path: path.write_bytes(path.read_bytes()[:-512]), "bytes, found"),
         (Path.unlink, "missing"),
     ],
 )
-def test_harmed_shard_is_named(shards: Path, harm: Callable, reason: str) -> None:
+def test_damaged_shard_is_named(shards: Path, damage: Callable, reason: str) -> None:
     verify(shards)
-    harm(shards / "query-000000.tar")
+    damage(shards / "query-000000.tar")
     for check in (
         lambda: verify(shards),
         lambda: ShardReader(shards, "query"),
@@ -202,7 +204,7 @@ def test_harmed_shard_is_named(shards: Path, harm: Callable, reason: str) -> Non
             check()
 
 
-def test_an_index_with_another_label_is_refused(shards: Path) -> None:
+def test_changed_index_is_refused(shards: Path) -> None:
     index = (shards / "index.csv").read_text()
     rows = index.splitlines(keepends=True)
     camera = rows[-1].rstrip()[-1]
@@ -213,17 +215,17 @@ def test_an_index_with_another_label_is_refused(shards: Path) -> None:
     with pytest.raises(InputError, match=r"index\.csv: expected \d+ bytes"):
         ShardReader(shards, "train")
     (shards / "index.csv").unlink()
-    with pytest.raises(InputError, match=r"index\.csv: listed .* make the shards again"):
+    with pytest.raises(InputError, match=r"index\.csv: missing, .* make the shards again"):
         ShardReader(shards, "train")
 
 
-def test_image_that_changed_since_ingest(ingested: Path) -> None:
+def test_image_changed_since_ingest_is_refused(ingested: Path) -> None:
     name = "query/0001_c1s1_000151_00.jpg"
     (ingested / "images" / name).write_bytes(b"other")
     with pytest.raises(InputError, match=rf"{name}: expected SHA-256"):
         run_shard(ingested)
     (ingested / "images" / name).unlink()
-    with pytest.raises(InputError, match=rf"{name}: named by the manifest but missing"):
+    with pytest.raises(InputError, match=rf"{name}: missing, but listed in the manifest"):
         run_shard(ingested)
     assert sorted(path.name for path in ingested.iterdir()) == [
         "archive.zip",
@@ -233,22 +235,22 @@ def test_image_that_changed_since_ingest(ingested: Path) -> None:
     ]
 
 
-def test_manifest_has_the_same_bytes_for_rows_in_any_order(ingested: Path) -> None:
+def test_manifest_is_byte_identical_for_any_row_order(ingested: Path) -> None:
     table = read_manifest(ingested / "manifest.csv")
     write_manifest(ingested / "again.csv", table.sample(frac=1, random_state=0))
     assert (ingested / "again.csv").read_bytes() == (ingested / "manifest.csv").read_bytes()
 
 
-def test_manifest_of_another_form(ingested: Path) -> None:
+def test_invalid_manifest_is_refused(ingested: Path) -> None:
     manifest = ingested / "manifest.csv"
     text = manifest.read_text()
-    for harmed, reason in [
+    for damaged, reason in [
         (text.replace("identity", "person", 1), "expected the columns"),
         (text.replace(",train,", ",val,"), "found val"),
         (text.replace(",16,32,", ",wide,32,", 1), "expected a manifest"),
         ("", "expected a manifest"),
     ]:
-        manifest.write_text(harmed)
+        manifest.write_text(damaged)
         with pytest.raises(InputError, match=reason):
             read_manifest(manifest)
 
@@ -260,36 +262,36 @@ SHARD = [
     "--manifest",
     "manifest.csv",
     "--shards",
-    "made",
+    "output",
 ]
 INGEST = [
     "pipeline.data.ingest:ingest",
     "--archive",
     "archive.zip",
     "--images",
-    "made",
+    "output",
     "--manifest",
-    "made.csv",
+    "output.csv",
 ]
-INGEST += ["--record", "made.json", "--options", '{"dataset": "synthetic"}']
+INGEST += ["--record", "output.json", "--options", '{"dataset": "synthetic"}']
 
 
 @pytest.mark.parametrize(
-    ("words", "limit"),  # bytes that a file may grow to
+    ("arguments", "limit"),  # limit: maximum file size in bytes
     [(SHARD, 8192), (INGEST, 256)],
 )
-def test_full_disk_leaves_nothing(
-    ingested: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], limit: int
+def test_full_disk_leaves_no_partial_output(
+    ingested: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: int
 ) -> None:
     before = sorted(ingested.iterdir())
     monkeypatch.chdir(ingested)
-    said = "^error: .*File too large.*partial output removed"
-    with file_limit(limit), pytest.raises(SystemExit, match=said):
-        main(words)
+    message = "^error: .*File too large.*partial output removed"
+    with file_limit(limit), pytest.raises(SystemExit, match=message):
+        main(arguments)
     assert sorted(ingested.iterdir()) == before
 
 
-def test_keys_are_different_whatever_the_names() -> None:
+def test_image_keys_are_unique() -> None:
     assert image_keys(["a/1.jpg", "b/2.png"]) == ["1", "2"]
     assert image_keys(["a/1.jpg", "b/1.jpg"]) == ["a-1", "b-1"]
     assert image_keys(["1_0.jpg", "1_0.png"]) == ["1_0_jpg", "1_0_png"]
@@ -299,10 +301,10 @@ def test_keys_are_different_whatever_the_names() -> None:
     assert hashed[0].startswith("a-b-1_jpg-")
 
 
-def test_twins_of_two_formats_and_jfif_become_shards(
+def test_same_stem_in_several_formats_is_sharded(
     tmp_path: Path, files: dict, make_zip: Callable, encode: Callable
 ) -> None:
-    """A stock reader gets a suffix that it decodes."""
+    """Stock readers get a suffix that they decode."""
     more = {"query/0001_c2s1.png": encode(98, "PNG"), "query/0001_c2s1.jfif": encode(99)}
     run_ingest(make_zip(files | more), IngestOptions(dataset="synthetic"))
     run_shard(tmp_path)
@@ -313,7 +315,7 @@ def test_twins_of_two_formats_and_jfif_become_shards(
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"train-000000.tar": {"samples": 9}}'])
-def test_hashes_of_another_form_are_refused(shards: Path, text: str) -> None:
+def test_invalid_hash_file_is_refused(shards: Path, text: str) -> None:
     (shards / "shards.json").write_text(text)
-    with pytest.raises(InputError, match=r"shards\.json with hashes .* make the shards again"):
+    with pytest.raises(InputError, match=r"shards\.json: .* make the shards again"):
         verify(shards)

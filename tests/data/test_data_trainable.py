@@ -1,4 +1,4 @@
-"""What a later training would stop at, or a test after it, is found before the first one."""
+"""Data that one of the compared variants cannot use is refused before the first training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.options.run import TrainingNeeds
 def _check(
     folder: Path, *rows: tuple[str, int, int], identities: int = 2, cameras=False, tested=True
 ) -> None:
-    """Rows of (split, identity, camera)."""
+    """Check shards with rows of (split, identity, camera)."""
     lines = [f"{split}-000000.tar,{i},{c}" for split, i, c in rows]
     (folder / "index.csv").write_text("\n".join(["shard,identity,camera", *lines, ""]))
     needs = TrainingNeeds(identities=identities, camera_embedding=cameras, tested=tested)
@@ -24,17 +24,17 @@ def _check(
 ROWS = [("train", 1, 1), ("train", 1, 2), ("train", 2, 2), ("query", 3, 1), ("gallery", 3, 2)]
 
 
-def test_trainings_that_cannot_end_do_not_begin(tmp_path: Path) -> None:
+def test_unsuitable_data_stops_before_training(tmp_path: Path) -> None:
     _check(tmp_path, *ROWS, cameras=True)
-    reason = r"training\.identities: a batch takes 3 identities, found 2 in the training split"
+    reason = r"training\.identities: found 2 identities in the training split, .* the 3 of a batch"
     with pytest.raises(InputError, match=f"{tmp_path}: {reason}"):
         _check(tmp_path, *ROWS, identities=3)
     other = ("gallery", 3, 7)
     _check(tmp_path, *ROWS, other)
-    with pytest.raises(InputError, match=r"cameras 1, 2 only.* found those of 7"):
+    with pytest.raises(InputError, match=r"found test cameras 7, .* cameras 1, 2 only"):
         _check(tmp_path, *ROWS, other, cameras=True)
-    with pytest.raises(InputError, match=r"found none of train: .* only be given as test"):
+    with pytest.raises(InputError, match=r"found no images of train, .* without train as test"):
         _check(tmp_path, *ROWS[3:])
     _check(tmp_path, *ROWS[:3], tested=False)
-    with pytest.raises(InputError, match=f"{tmp_path}: .* found none of query, gallery"):
+    with pytest.raises(InputError, match=f"{tmp_path}: found no images of query, gallery"):
         _check(tmp_path, *ROWS[:3])

@@ -1,4 +1,4 @@
-"""Files that copies of the real archives hold, beside or instead of those of their authors."""
+"""Copies of the real archives with other files or names than the authors'."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def _labels(archive: Path, name: str, small: Miniature) -> list[tuple]:
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_doubled_endings_capitals_and_other_files(tmp_path: Path, name: str, capsys) -> None:
+def test_doubled_suffixes_capitals_and_other_files_are_accepted(
+    tmp_path: Path, name: str, capsys
+) -> None:
     small = MINIATURES[name]
     expected = _labels(write_zip(tmp_path / "a.zip", small.files), name, small)
     files = dict(small.files)
@@ -39,7 +41,7 @@ def test_doubled_endings_capitals_and_other_files(tmp_path: Path, name: str, cap
     assert "other files in " in capsys.readouterr().out
 
 
-def test_msmt17_lists_and_images_in_capitals(tmp_path: Path) -> None:
+def test_msmt17_capital_suffixes_are_accepted(tmp_path: Path) -> None:
     small = MINIATURES["msmt17_train"]
     expected = _labels(write_zip(tmp_path / "a.zip", small.files), "msmt17_train", small)
     files = {
@@ -50,7 +52,7 @@ def test_msmt17_lists_and_images_in_capitals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["0001_c1s1_000151_09", "0001_c1s1_000151_09.photo"])
-def test_images_by_content_alone_are_named(tmp_path: Path, name: str) -> None:
+def test_images_without_a_known_suffix_are_named(tmp_path: Path, name: str) -> None:
     files = {f"query/{name}": picture(1), "query/a.heic": b"\0\0\0\x18ftypheic" + bytes(9)}
     top = "Market-1501-v15.09.15/"
     small = MINIATURES["market1501"].files
@@ -62,8 +64,10 @@ def test_images_by_content_alone_are_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("flat", [True, False])
-def test_occluded_reid_as_query_and_gallery(tmp_path: Path, flat: bool) -> None:
-    """Copies of the field's toolboxes, some without a folder for each person."""
+def test_occluded_reid_with_query_and_gallery_folders_is_accepted(
+    tmp_path: Path, flat: bool
+) -> None:
+    """Copies in common toolboxes have other folders, some without a folder per person."""
     small = occluded_reid()
     expected = _labels(write_zip(tmp_path / "a.zip", small.files), "occluded_reid", small)
     folders = {"occluded_body_images": "query", "whole_body_images": "gallery"}
@@ -74,14 +78,14 @@ def test_occluded_reid_as_query_and_gallery(tmp_path: Path, flat: bool) -> None:
     assert _labels(write_zip(tmp_path / "b.zip", files), "occluded_reid", small) == expected
 
 
-def test_partial_ilids_with_numbered_images(tmp_path: Path) -> None:
+def test_partial_ilids_with_numbered_names_is_accepted(tmp_path: Path) -> None:
     small = MINIATURES["partial_ilids"]
     expected = _labels(write_zip(tmp_path / "a.zip", small.files), "partial_ilids", small)
     files = {path.replace(".jpg", "_1.jpg"): data for path, data in small.files.items()}
     assert _labels(write_zip(tmp_path / "b.zip", files), "partial_ilids", small) == expected
 
 
-def test_cuhk03_as_its_authors_hand_it_out(tmp_path: Path) -> None:
+def test_cuhk03_original_release_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "cuhk-03.mat").write_bytes(b"MATLAB 7.3 MAT-file")
     release = {"cuhk03_release/cuhk-03.mat": b"MATLAB 7.3", "cuhk03_release/README.md": b"x"}
     zipped = write_zip(tmp_path / "cuhk03_release.zip", release)

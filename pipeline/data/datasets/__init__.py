@@ -1,17 +1,11 @@
-"""The datasets that can be used, by the name that data.dataset gives them.
+"""The datasets, by their name in data.dataset.
 
-A protocol that changes numbers is part of the name: every path, record and table then says it.
+Protocols with different results have different names, which appear in paths, records and tables.
 """
 
 from __future__ import annotations
 
 from pipeline.data.datasets.base import Dataset
-from pipeline.data.datasets.bodies import (
-    OCCLUDED_REID,
-    PARTIAL_ILIDS,
-    PARTIAL_REID_OCCLUDED,
-    PARTIAL_REID_PARTIAL,
-)
 from pipeline.data.datasets.cuhk03 import CUHK03_DETECTED, CUHK03_LABELED
 from pipeline.data.datasets.dukemtmc_reid import DUKEMTMC_REID
 from pipeline.data.datasets.folder import FOLDER
@@ -19,8 +13,14 @@ from pipeline.data.datasets.market1501 import MARKET1501, market_layout
 from pipeline.data.datasets.msmt17 import MSMT17_TRAIN, MSMT17_TRAINVAL
 from pipeline.data.datasets.occluded_duke import OCCLUDED_DUKE
 from pipeline.data.datasets.p_dukemtmc import P_DUKEMTMC
+from pipeline.data.datasets.partial_reid import (
+    OCCLUDED_REID,
+    PARTIAL_ILIDS,
+    PARTIAL_REID_OCCLUDED,
+    PARTIAL_REID_PARTIAL,
+)
 
-# the manifests of the rendered benchmark have always had its top folder in their paths
+# the first layout keeps the archive's top folder in the manifest's paths
 SYNTHETIC = Dataset(
     title="synthetic pedestrians",
     layouts=(market_layout("Synthetic-Occluded/"), market_layout()),

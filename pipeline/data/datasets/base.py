@@ -1,4 +1,4 @@
-"""What a dataset is to ingest: its layouts, its published facts and the terms it comes under."""
+"""Describe a dataset for ingest: its layouts, published counts and terms of use."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from pipeline.data.names import SUFFIXES, image_kind
+from pipeline.data.names import SUFFIXES, image_format
 from pipeline.errors import InputError, some, warn
 from pipeline.options.data import SplitCounts
 
 Severity = Literal["error", "warn"]
-"""What becomes of a fact that does not hold."""
+"""How to report a failed dataset check."""
 IMAGE = rf"(?:{'|'.join(sorted(SUFFIXES))})"
-"""A regular expression for the suffix of an image's name."""
+"""Regular expression for the suffix of an image file."""
 
 
 class Label(NamedTuple):
-    """Who is in an image, and which camera saw them: numbers, or names that ingest numbers."""
+    """Identity and camera of an image: numbers, or names that ingest numbers."""
 
     identity: int | str
     camera: int | str
 
 
-class Listed(NamedTuple):
-    """An image of a dataset; `path` is below the layout's folder, with forward slashes."""
+class LabelledImage(NamedTuple):
+    """An image of a dataset; `path` is relative to the layout's folder, with forward slashes."""
 
     path: str
     split: str
@@ -40,71 +40,71 @@ class Part(NamedTuple):
     split: str
     folder: str
     label: Callable[[PurePosixPath], Label | None]
-    """The label of a path below the folder; None for a name of another form."""
+    """Parses a path relative to the folder; None for a name of another form."""
 
 
 class Layout(NamedTuple):
-    """One way in which a dataset is handed out."""
+    """One arrangement of a dataset's files."""
 
     names: tuple[str, ...]
-    """The files and folders it is known by, below its top folder."""
-    read: Callable[[Path], list[Listed]]
-    """All its images; InputError for names that do not parse and for files that are missing."""
+    """The files and folders that identify the layout, relative to its top folder."""
+    read: Callable[[Path], list[LabelledImage]]
+    """Lists all images; InputError for names that do not parse and for missing files."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The facts about a dataset."""
+    """Layouts, published counts and terms of use of a dataset."""
 
     title: str
-    """With the protocol, where there is more than one."""
+    """Includes the protocol, if there are several."""
     layouts: tuple[Layout, ...]
     archive: str = "a folder or archive of your own"
-    """The file as its authors hand it out."""
-    advice: str = "give what its authors hand out"
-    """What to do about an archive that is another one."""
+    """The file that its authors publish."""
+    advice: str = "give the file that its authors publish"
+    """What to do if the archive is another file."""
     terms: str = ""
-    """Under which terms, and from whom; said at each ingest."""
+    """Source and terms of use, printed by each ingest."""
     counts: Mapping[str, SplitCounts] = field(default_factory=dict)
-    """Of the whole dataset, junk left out; no train split: it is for testing only. Empty: any."""
+    """Published counts by split, without junk; no train split: for testing only. Empty: any."""
     cameras: frozenset[int] = frozenset()
-    """Every camera; empty: any."""
+    """All cameras; empty: any."""
     reported: Mapping[str, str] = field(default_factory=dict)
     """Hashes of the archive by algorithm, as third parties report them."""
     select: Callable[[Path, Path, Severity], None] | None = None
-    """Rearranges a layout's folder by lists of names that the authors publish."""
+    """Selects and rearranges images by the lists of names that its authors publish."""
 
     @property
     def test_only(self) -> bool:
-        """Whether it has nothing to train on."""
+        """Whether there are no training images."""
         return bool(self.counts) and "train" not in self.counts
 
-    def absent(self, path: str) -> str:
-        """What to tell a user who has no archive at `path`."""
+    def missing_archive(self, path: str) -> str:
+        """Return the error message for a missing archive at `path`."""
         return (
-            f"{path}: expected {self.archive}, for {self.title}; found nothing there: put it there "
-            f"or give the path that it has. {self.terms}"
+            f"{path}: expected {self.archive} ({self.title}), found no such file: put it there or "
+            f"correct the path. {self.terms}"
         ).rstrip()
 
 
 def counts(**splits: tuple[int, int]) -> dict[str, SplitCounts]:
-    """Counts by split, from (identities, images)."""
+    """Return counts by split, from (identities, images)."""
     return {name: SplitCounts(identities=i, images=n) for name, (i, n) in splits.items()}
 
 
 def folders(example: str, *parts: Part, optional: Sequence[Part] = ()) -> Layout:
-    """A layout that says everything by folders and by file names like `example`.
+    """Return a layout of folders with labels in the file names, which look like `example`.
 
-    It is known by the folders of `parts`; those of `optional` may be missing.
+    The folders of `parts` identify it; those of `optional` may be missing.
     """
     names = tuple(part.folder for part in parts)
     return Layout(names, partial(_read_parts, example, (*parts, *optional)))
 
 
 def label_by(pattern: str, camera: int) -> Callable[[PurePosixPath], Label | None]:
-    """Labels by a pattern of the path below a part: group 1 is the identity, the camera is fixed.
+    """Return a parser of paths relative to a part: the groups are the identity, `camera` is fixed.
 
-    Where the pattern has a second group, it must be the same number; a group may be missing.
+    If several groups match, they must be the same number.
     """
     form = re.compile(pattern, re.ASCII | re.IGNORECASE)
 
@@ -116,36 +116,36 @@ def label_by(pattern: str, camera: int) -> Callable[[PurePosixPath], Label | Non
     return label
 
 
-def _read_parts(example: str, parts: tuple[Part, ...], folder: Path) -> list[Listed]:
-    images: list[Listed] = []
-    others: list[str] = []
+def _read_parts(example: str, parts: tuple[Part, ...], folder: Path) -> list[LabelledImage]:
+    images: list[LabelledImage] = []
+    unparsed: list[str] = []
     for part in parts:
         files = (path for path in (folder / part.folder).rglob("*") if not path.is_dir())
         for path in sorted(files):
             name = path.relative_to(folder).as_posix()
             label = part.label(PurePosixPath(path.relative_to(folder / part.folder).as_posix()))
             if label is None:
-                others.append(name)
+                unparsed.append(name)
             else:
-                images.append(Listed(name, part.split, label))
-    if wrong := [text for name in others if (text := _misnamed(folder, name))]:
+                images.append(LabelledImage(name, part.split, label))
+    if misnamed := [text for name in unparsed if (text := _describe_image(folder, name))]:
         raise InputError(
-            f"expected images named like {example}, found {len(wrong)} others: {some(wrong)}: "
-            "rename or remove them"
+            f"expected images named like {example}, found {len(misnamed)} others: "
+            f"{some(misnamed)}: rename or remove them"
         )
     return images
 
 
-def _misnamed(folder: Path, name: str) -> str | None:
-    """How to speak of a file whose name does not parse; None where it is no image."""
+def _describe_image(folder: Path, name: str) -> str | None:
+    """Return the name of an image, with its format if the suffix does not say it; else None."""
     if PurePosixPath(name).suffix.lower().lstrip(".") in SUFFIXES:
         return name
-    kind = image_kind(folder / name)
-    return f"{name} (by its content {kind})" if kind else None
+    found = image_format(folder / name)
+    return f"{name} (by its content {found})" if found else None
 
 
-def complain(problems: Sequence[str], severity: Severity) -> None:
-    """Raise InputError with all `problems` or, with `severity` warn, say each on stderr."""
+def report_problems(problems: Sequence[str], severity: Severity) -> None:
+    """Raise InputError with all `problems` or, with `severity` warn, warn of each."""
     if problems and severity == "error":
         advice = "set data.checks to warn if the dataset was changed on purpose"
         raise InputError(f"{'; '.join(problems)}: {advice}")
@@ -154,28 +154,28 @@ def complain(problems: Sequence[str], severity: Severity) -> None:
 
 
 def find_layout(folder: Path, dataset: Dataset) -> tuple[Path, Layout]:
-    """Where a layout begins, at the top of `folder` or else in one folder of it, and which it is.
+    """Find the top folder of the dataset and its layout, in `folder` or one level below.
 
-    The first layout that fits a place counts. Raises InputError when no place or several fit.
+    The first layout that fits is returned. Raises InputError if no folder or several fit.
     """
     layouts = dataset.layouts
-    below = sorted(path for path in folder.iterdir() if path.is_dir())
-    found = _fitting([folder], layouts) or _fitting(below, layouts)
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    found = _fitting([folder], layouts) or _fitting(subfolders, layouts)
     if len(found) != 1:
-        wanted = " or ".join(", ".join(layout.names) for layout in layouts)
+        expected = " or ".join(", ".join(layout.names) for layout in layouts)
         top = some(sorted(path.name for path in folder.iterdir())) or "nothing"
         several = f", {len(found)} times" if found else ""
         raise InputError(
-            f"expected the folders {wanted}, at the top or in one folder, found {top}{several}: "
+            f"expected {expected}, at the top or in one folder, found {top}{several}: "
             + dataset.advice
         )
     return next(iter(found.items()))
 
 
-def _fitting(places: Sequence[Path], layouts: tuple[Layout, ...]) -> dict[Path, Layout]:
+def _fitting(tops: Sequence[Path], layouts: tuple[Layout, ...]) -> dict[Path, Layout]:
     return {
-        place: layout
-        for place in places
-        for layout in reversed(layouts)  # of those that fit, the first one stays
-        if all((place / name).exists() for name in layout.names)
+        top: layout
+        for top in tops
+        for layout in reversed(layouts)  # the first one that fits is stored last
+        if all((top / name).exists() for name in layout.names)
     }

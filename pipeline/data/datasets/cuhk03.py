@@ -1,7 +1,7 @@
-"""CUHK03 in its new protocol: once with detected boxes, once with boxes drawn by hand.
+"""CUHK03 in the new protocol, as two datasets: with detected and with hand-labelled boxes.
 
 Li et al., "DeepReID", CVPR 2014; the protocol with 767 training identities is by Zhong et al.,
-"Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017. They are two datasets.
+"Re-ranking Person Re-identification with k-reciprocal Encoding", CVPR 2017.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pipeline.data.datasets.market1501 import market_layout
 
 _ARCHIVE = "cuhk03-np.zip"
 _ADVICE = (
-    "cuhk-03.mat, as the authors of CUHK03 hand it out, does not have this division: give "
-    "cuhk03-np.zip of github.com/zhunzhong07/person-re-ranking (folder CUHK03-NP), or the folder "
-    "that its scripts make of the .mat"
+    "the authors' cuhk-03.mat does not have this protocol's splits: give cuhk03-np.zip of "
+    "github.com/zhunzhong07/person-re-ranking (folder CUHK03-NP), or the folder that its scripts "
+    "write"
 )
 _TERMS = "Li et al., CVPR 2014: for research."
 _CAMERAS = frozenset((1, 2))

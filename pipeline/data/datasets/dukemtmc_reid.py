@@ -6,13 +6,13 @@ from pipeline.data.datasets.base import Dataset, counts
 from pipeline.data.datasets.market1501 import market_layout
 
 WITHDRAWN = (
-    "DukeMTMC was withdrawn by its authors in 2019: the people in it had not agreed to be filmed "
-    "for this. It is read only from a file that you have, and never fetched; weigh whether to use "
-    "it, and say so where you publish."
+    "DukeMTMC was withdrawn by its authors in 2019, because the people in it had not consented. "
+    "The workflow never fetches it and reads only your own copy; consider whether to use it, and "
+    "state it in publications."
 )
 CAMERAS = frozenset(range(1, 9))
 
-# 408 of the gallery's 1,110 identities are never searched for; they stay.
+# 408 of the gallery's 1,110 identities have no query; they stay.
 DUKEMTMC_REID = Dataset(
     title="DukeMTMC-reID",
     layouts=(market_layout(),),

@@ -1,7 +1,6 @@
-"""Market-1501, and the layout and file names that other datasets took over from it.
+"""Market-1501, with the layout and file names that other datasets share.
 
-Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, and the readme of the
-archive.
+Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015, and the archive's readme.
 """
 
 from __future__ import annotations
@@ -14,34 +13,31 @@ from pipeline.data.names import WHOLE_QUERY
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 WHOLE_BODY = "query_whole_body"
-"""The folder of queries without occlusion, which the synthetic benchmark has."""
+"""Folder of queries without occlusion, in the synthetic benchmark."""
 EXAMPLE = "0002_c1s1_000451_03.jpg"
-# as lenient as the field's readers: 1488_c1s6_023021_00.jpg.jpg and endings in capitals go round
+# lenient, for copies with names such as 1488_c1s6_023021_00.jpg.jpg and capital suffixes
 _NAME = re.compile(rf"(-1|\d{{1,18}})_c(\d{{1,9}})(?!\d)[^/]*\.{IMAGE}", re.ASCII | re.IGNORECASE)
 
 
 def parse_name(name: PurePosixPath | str) -> Label | None:
-    """Identity and camera of `0002_c1s1_000451_03.jpg`; None for a name of another form.
-
-    Cameras count from 1, as in the names.
-    """
+    """Parse identity and camera of `0002_c1s1_000451_03.jpg`; None for a name of another form."""
     match = _NAME.fullmatch(str(name))
     return Label(int(match[1]), int(match[2])) if match else None
 
 
 def market_layout(top: str = "") -> Layout:
-    """The three folders of Market-1501 below `top`, and WHOLE_BODY where it is there."""
+    """Return the layout of Market-1501's three folders below `top`; WHOLE_BODY is optional."""
     parts = (Part(split, top + name, parse_name) for split, name in FOLDERS.items())
     return folders(EXAMPLE, *parts, optional=[Part(WHOLE_QUERY, top + WHOLE_BODY, parse_name)])
 
 
-# Of the 19,732 images of bounding_box_test, 3,819 are junk. The gallery's identities are the 750 of
-# the queries and the distractors, 2,798 images.
+# bounding_box_test has 19,732 images, 3,819 of them junk. The gallery has the 750 query identities
+# and 2,798 distractors, which count as one identity.
 MARKET1501 = Dataset(
     title="Market-1501",
     layouts=(market_layout(),),
     archive="Market-1501-v15.09.15.zip",
-    terms="Zheng et al., ICCV 2015: for research, not to be passed on.",
+    terms="Zheng et al., ICCV 2015: for research; do not redistribute.",
     counts=counts(train=(751, 12936), query=(750, 3368), gallery=(751, 15913)),
     cameras=frozenset(range(1, 7)),
     reported={

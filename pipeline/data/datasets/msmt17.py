@@ -1,9 +1,8 @@
 """MSMT17, versions 1 and 2 (faces masked): Wei et al., CVPR 2018.
 
-Four lists say what belongs to which split. People are numbered from 0 in training and from 0 again
-in the test set, but are different ones; and 0 means nobody in a manifest. So training counts from
-1, and the test set goes on after the 1,041 people of training. Training is on `train` alone or
-with the validation images of the same people: results differ, so each is a dataset by its name.
+Four lists define the splits. Training and test both number their identities from 0, but the people
+differ, and 0 means distractor in a manifest: here training starts at 1 and test at 1,042. Training
+with and without the validation images gives different results, so they are two datasets.
 """
 
 from __future__ import annotations
@@ -12,41 +11,41 @@ import re
 from functools import partial
 from pathlib import Path
 
-from pipeline.data.datasets.base import IMAGE, Dataset, Label, Layout, Listed, counts
+from pipeline.data.datasets.base import IMAGE, Dataset, Label, LabelledImage, Layout, counts
 from pipeline.errors import InputError, some
 
 TRAIN_IDENTITIES = 1041
 _FOLDERS = (("train", "test"), ("mask_train_v2", "mask_test_v2"))
 _LISTS = {"train": "train", "val": "train", "query": "query", "gallery": "gallery"}
-"""The split that each list goes to."""
+"""The split of each list."""
 _LINE = re.compile(rf"(\d+/\d+_\d+_(\d+)_[^/\s]*\.{IMAGE})\s+(\d+)", re.ASCII | re.IGNORECASE)
 
 
-def _read_list(folder: Path, name: str, images: str) -> list[Listed]:
-    """The images of list_<name>.txt, which are below the folder `images`."""
+def _read_list(folder: Path, name: str, images: str) -> list[LabelledImage]:
+    """Read list_<name>.txt; its images are below the folder `images`."""
     path = f"list_{name}.txt"
     split = _LISTS[name]
     first = 1 if split == "train" else 1 + TRAIN_IDENTITIES
-    found: list[Listed] = []
-    wrong: list[str] = []
+    found: list[LabelledImage] = []
+    invalid: list[str] = []
     for line in (folder / path).read_text(encoding="utf-8", errors="replace").splitlines():
         match = _LINE.fullmatch(line.strip())
         if match and (folder / images / match[1]).is_file():
             label = Label(int(match[3]) + first, int(match[2]))
-            found.append(Listed(f"{images}/{match[1]}", split, label))
+            found.append(LabelledImage(f"{images}/{match[1]}", split, label))
         elif line.strip():
-            wrong.append(line.strip())
-    if wrong:
+            invalid.append(line.strip())
+    if invalid:
         raise InputError(
             f"{path}: expected an image of {images} and a number on each line, found "
-            f"{len(wrong)} others: {some(wrong)}"
+            f"{len(invalid)} others: {some(invalid)}: restore the published list and images"
         )
     return found
 
 
-def _read(lists: tuple[str, ...], train: str, test: str, folder: Path) -> list[Listed]:
-    places = {"train": train, "query": test, "gallery": test}
-    return [image for name in lists for image in _read_list(folder, name, places[_LISTS[name]])]
+def _read(lists: tuple[str, ...], train: str, test: str, folder: Path) -> list[LabelledImage]:
+    images = {"train": train, "query": test, "gallery": test}
+    return [image for name in lists for image in _read_list(folder, name, images[_LISTS[name]])]
 
 
 def _msmt17(title: str, train_images: int, lists: tuple[str, ...]) -> Dataset:

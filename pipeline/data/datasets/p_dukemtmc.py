@@ -1,15 +1,14 @@
 """P-DukeMTMC-reID: images of DukeMTMC, sorted into occluded and whole bodies.
 
-Zhuo et al., "Occluded Person Re-identification", ICME 2018, who give 1,299 identities and 24,143
-images. The division into train, query and gallery is the usual one; its counts are reported by
-others, and add up to those.
+Zhuo et al., "Occluded Person Re-identification", ICME 2018: 1,299 identities, 24,143 images. The
+counts of train, query and gallery are those of later papers, and add up to these.
 """
 
 from __future__ import annotations
 
 from pipeline.data.datasets.base import IMAGE, Dataset, Part, counts, folders, label_by
-from pipeline.data.datasets.bodies import CAMERAS, GALLERY_CAMERA, QUERY_CAMERA
 from pipeline.data.datasets.dukemtmc_reid import WITHDRAWN
+from pipeline.data.datasets.partial_reid import CAMERAS, GALLERY_CAMERA, QUERY_CAMERA
 
 _OCCLUDED = label_by(rf"(\d+)/[^/]+\.{IMAGE}", QUERY_CAMERA)
 _WHOLE = label_by(rf"(\d+)/[^/]+\.{IMAGE}", GALLERY_CAMERA)

@@ -1,7 +1,7 @@
-"""Datasets of occluded or partial bodies beside whole ones: two folders, searched one in the other.
+"""Occluded-REID, Partial-REID and Partial-iLIDS: a folder of queries and one of gallery images.
 
-They name no cameras: the query's folder counts as camera 0, the gallery's as camera 1, so that
-nothing is left out of a ranking.
+They have no camera labels: queries get camera 0 and gallery images camera 1, so that no image is
+left out of a ranking.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ CAMERAS = frozenset((QUERY_CAMERA, GALLERY_CAMERA))
 
 
 def two_folders(query: str, gallery: str, example: str, pattern: str) -> Layout:
-    """Query and gallery by folder; group 1 of `pattern` is the identity."""
+    """Return a layout with query and gallery folders; group 1 of `pattern` is the identity."""
     return folders(
         example,
         Part("query", query, label_by(pattern, QUERY_CAMERA)),
@@ -22,8 +22,7 @@ def two_folders(query: str, gallery: str, example: str, pattern: str) -> Layout:
 
 
 # Zhuo et al., "Occluded Person Re-identification", ICME 2018. 001/001_01.tif: the second number
-# counts images, it is no camera. Copies with other folder names, or without a folder for each
-# person, go round.
+# is an image number, not a camera. Some copies have other folder names, or no folder per person.
 _OCCLUDED_REID_NAME = rf"(?:(\d+)/)?(\d+)(?:[_.-][^/]*)?\.{IMAGE}"
 OCCLUDED_REID = Dataset(
     title="Occluded-REID",
@@ -37,19 +36,19 @@ OCCLUDED_REID = Dataset(
     archive="Occluded_REID.zip",
     terms=(
         "From github.com/tinajia2012/ICME2018_Occluded-Person-Reidentification_datasets: for "
-        "academic use, after signing the agreement there."
+        "academic use, with a signed agreement."
     ),
     counts=counts(query=(200, 1000), gallery=(200, 1000)),
     cameras=CAMERAS,
     reported={"sha256": "1c8854e02db775da6a51399df4b7e02c299804850dff9985451d610fc8c6d57d"},
 )
 
-_PARTIAL_REID_TERMS = "Zheng et al., ICCV 2015: for research. A RAR archive: unpack it first."
+_PARTIAL_REID_TERMS = "Zheng et al., ICCV 2015: for research. Unpack the RAR archive first."
 _PARTIAL_REID_NAME = rf"(?:.*/)?(\d{{3}})[^/]*\.{IMAGE}"
 
 
 def _partial_reid(query: str) -> Dataset:
-    """Two protocols are in use, and their results differ: the name says which."""
+    """Return one of the two protocols, whose results differ."""
     return Dataset(
         title=f"Partial-REID (queries: {query})",
         layouts=(
@@ -68,8 +67,7 @@ PARTIAL_REID_PARTIAL = _partial_reid("partial")
 PARTIAL_REID_OCCLUDED = _partial_reid("occluded")
 
 # He et al., "Deep Spatial Feature Reconstruction for Partial Person Re-identification", CVPR 2018,
-# made from i-LIDS; copies with three different folder names go round, and with 001_1.jpg for
-# 001.jpg.
+# derived from i-LIDS. Copies differ in their folder names, and have 001_1.jpg or 001.jpg.
 PARTIAL_ILIDS = Dataset(
     title="Partial-iLIDS",
     layouts=tuple(
