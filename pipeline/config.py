@@ -1,7 +1,7 @@
-"""The configuration as a whole: config.yaml, checked before any job starts.
+"""The whole configuration, config.yaml, validated before any job starts.
 
-`load_config` turns the mapping that Snakemake read into a `Config`; a variant is a small patch on
-the sections of a training run. `python -m pipeline.config` prints the JSON schema for editors.
+`load_config` converts Snakemake's mapping to a `Config`; a variant is a small patch on the sections
+of a training run. `python -m pipeline.config` prints the JSON schema for editors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths, fetch_options
 from pipeline.errors import InputError
 from pipeline.files import write_json
-from pipeline.fit import check_run, cut_off_pixels
+from pipeline.fit import check_run_options, uncovered_pixels
 from pipeline.options.base import FileName, Name, Seed
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.data import DataOptions, IngestOptions
@@ -30,9 +30,9 @@ from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import RunOptions
 
 TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published")
-"""How the files that accompany a table end."""
+"""Suffixes of the files that accompany a table."""
 FOLDERS = ("images", "shards", "tables", "figures")
-"""What lies beside the variants of a dataset in results/."""
+"""Other folders beside the variants in results/<dataset>."""
 
 
 class Config(RunOptions):
@@ -45,15 +45,15 @@ class Config(RunOptions):
     reference: str | None = None
     """The variant of `compare` that the others are paired with; null: the first."""
     seeds: list[Seed] = Field(default=[0, 1, 2], min_length=1)
-    """Each variant is trained once for each seed."""
+    """Random seeds; each variant is trained once per seed."""
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
-    """Each a patch on image, backbone, model, augment, loss or training."""
+    """Patches on image, backbone, model, augment, loss and training, by variant."""
     data: DataOptions = DataOptions()
-    """What is trained on and, but for `test`, tested on."""
+    """The training set, and the test set if `test` is null."""
     test: DataOptions | None = None
-    """Another dataset, whose queries and gallery are tested on; null: those of `data`."""
+    """Another dataset with the queries and gallery of the test; null: those of `data`."""
     downloads: dict[FileName, DownloadOptions] = Field(default_factory=dict)
-    """Files for results/downloads, besides those that are known; each is fetched when needed."""
+    """More files for results/downloads, in addition to the known ones; fetched when needed."""
     benchmark: BenchmarkOptions = BenchmarkOptions()
     occluders: OccluderOptions = OccluderOptions()
     compute: ComputeOptions = ComputeOptions()
@@ -61,58 +61,58 @@ class Config(RunOptions):
     figures: FigureOptions = FigureOptions()
 
     def run_options(self, variant: str) -> RunOptions:
-        """The sections of a training run with the patch of `variant` applied."""
+        """Return the sections of a training run with the patch of `variant` applied."""
         base = {name: getattr(self, name).model_dump() for name in RunOptions.model_fields}
         for section, patch in self.variants[variant].items():
             base[section] = base.get(section, {}) | patch
         return RunOptions.model_validate(base)
 
     def reference_variant(self) -> str:
-        """The variant that the others are paired with."""
+        """Return the variant that the others are paired with."""
         return self.reference or self.compare[0]
 
     def folder(self, data: DataOptions) -> str:
-        """The folder of results/ that `data` has: its name, or that of the dataset."""
+        """Return the folder of `data` in results/: its name, or that of the dataset."""
         if data.name is not None:
             return data.name
         return self.benchmark.folder() if data.is_rendered else data.dataset
 
     def label(self, data: DataOptions) -> str:
-        """What records and tables call `data`: its dataset, as in folder:gate with its folder."""
+        """Return the name of `data` in records and tables: dataset, or dataset:folder."""
         folder = self.folder(data)
         return folder if folder == data.dataset else f"{data.dataset}:{folder}"
 
     def source(self, folder: str) -> DataOptions:
-        """Where the dataset of results/<folder>, which is trained or tested on, comes from."""
+        """Return the options of the training or test set in results/<folder>."""
         return self.data if self.test is None or folder == self.folder(self.data) else self.test
 
     def tested(self) -> DataOptions:
-        """The dataset that is tested on."""
+        """Return the options of the test set."""
         return self.test or self.data
 
     def experiment(self) -> str:
-        """The name that stands for the datasets, such as market1501_to_occluded_reid."""
+        """Return the experiment's folder in results/, such as market1501_to_occluded_reid."""
         trained, tested = self.folder(self.data), self.folder(self.tested())
         return trained if trained == tested else f"{trained}{TO}{tested}"
 
     def ingest_options(self, folder: str) -> IngestOptions:
-        """What ingest checks; the synthetic benchmark's counts follow from its options."""
+        """Return the options of ingest; the synthetic benchmark's options give its counts."""
         source = self.source(folder)
         expected = self.benchmark.counts() if source.dataset == "synthetic" else None
         return IngestOptions(dataset=source.dataset, checks=source.checks, expected=expected)
 
     def warnings(self) -> list[str]:
-        """What looks wrong but does not stop the work, each once."""
+        """Return the warnings about the compared variants, without duplicates."""
         runs = map(self.run_options, self.compare)
-        return list(dict.fromkeys(said for run in runs for said in cut_off_pixels(run)))
+        return list(dict.fromkeys(message for run in runs for message in uncovered_pixels(run)))
 
     def fetch_options(self, name: str) -> FetchOptions:
-        """Where the file `name` of results/downloads comes from, and what it must be."""
+        """Return source and hash of the file `name` of results/downloads."""
         return fetch_options(name, self.downloads.get(name))
 
 
 def _allowed_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Keys of the section in which the last part of `path` was found."""
+    """Return the keys of the section that contains the last part of `path`."""
     for part in path[:-1]:
         field = model.model_fields.get(str(part))
         if field is None or not isinstance(field.annotation, type):
@@ -129,54 +129,54 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str) -> str
         key = prefix + ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             allowed = ", ".join(_allowed_keys(model, item["loc"]))
-            lines.append(f"{key}: no such key; the keys here are {allowed}")
+            lines.append(f"{key}: no such key: use one of {allowed}")
         else:
-            lines.append(f"{key}: {item['msg'].lower()}; found {item['input']!r}")
+            lines.append(f"{key}: found {item['input']!r}: {item['msg'].lower()}")
     return "\n".join(lines)
 
 
 def _check_variant(config: Config, name: str) -> None:
-    where = f"config: variants.{name}."
+    prefix = f"config: variants.{name}."
     if name in FOLDERS:
         raise InputError(
             f"config: variants: found {name}, which is a folder of results/<dataset> already: "
-            "give another name"
+            "choose another name"
         )
     for section in config.variants[name]:
         if section not in RunOptions.model_fields:
             known = ", ".join(RunOptions.model_fields)
-            raise InputError(f"{where}{section}: no such section; a variant patches {known}")
+            raise InputError(f"{prefix}{section}: no such section: use one of {known}")
     try:
         options = config.run_options(name)
     except ValidationError as error:
-        raise InputError(_explain(error, RunOptions, where)) from None
-    check_run(options, where)
+        raise InputError(_explain(error, RunOptions, prefix)) from None
+    check_run_options(options, prefix)
 
 
 def _check_identities(config: Config, name: str) -> None:
-    """A batch must not need more people than the dataset has, where that is known."""
-    wanted = config.run_options(name).training.identities
+    """Require no more identities per batch than the training set has, if this is known."""
+    required = config.run_options(name).training.identities
     expected = config.ingest_options(config.folder(config.data)).expected
     counts = expected or DATASETS[config.data.dataset].counts
-    if config.data.checks == "error" and counts and wanted > counts["train"].identities:
+    if config.data.checks == "error" and counts and required > counts["train"].identities:
         raise InputError(
-            f"config: variants.{name}.training.identities: found {wanted} in a batch, but "
-            f"{config.data.dataset} has {counts['train'].identities} to train on: give at most that"
+            f"config: variants.{name}.training.identities: found {required}, but the training set "
+            f"{config.data.dataset} has {counts['train'].identities}: give at most that"
         )
 
 
 def _check_downloads(config: Config) -> None:
-    """What is to be fetched can be."""
+    """Require a URL for each file of results/downloads that the configuration uses."""
     for name in config.downloads:
         config.fetch_options(name)
-    check_paths(_texts(config.model_dump(exclude={"downloads"})), config.downloads)
+    check_paths(_strings(config.model_dump(exclude={"downloads"})), config.downloads)
 
 
-def _texts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every value that is a text, with its key."""
+def _strings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield key and value of each string."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _texts(value, f"{prefix}{name}.")
+            yield from _strings(value, f"{prefix}{name}.")
         elif isinstance(value, str):
             yield prefix + name, value
 
@@ -184,8 +184,8 @@ def _texts(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 def _check_occluders(occluders: OccluderOptions) -> None:
     if occluders.masks == "sa1b" and occluders.images is None:
         raise InputError(
-            "config: occluders.images: masks sa1b are read from a folder of SA-1B; found nothing: "
-            "give the folder that one of its archives was unpacked to"
+            "config: occluders.images: found null, expected a folder of SA-1B, because "
+            "occluders.masks is sa1b: give an unpacked archive of SA-1B"
         )
     if occluders.maximum is not None and occluders.maximum < occluders.minimum:
         raise InputError(
@@ -195,9 +195,9 @@ def _check_occluders(occluders: OccluderOptions) -> None:
 
 
 def load_config(values: Mapping[str, Any]) -> Config:
-    """Validate the mapping that was read from config.yaml.
+    """Validate the mapping of config.yaml.
 
-    Raises InputError that names each wrong key, what was found and what is allowed.
+    Raises InputError that names each invalid key with the values found and allowed.
     """
     try:
         config = Config.model_validate(dict(values))
@@ -205,17 +205,18 @@ def load_config(values: Mapping[str, Any]) -> Config:
         raise InputError(_explain(error, Config, "config: ")) from None
     for name in config.compare:
         if name not in config.variants:
-            known = ", ".join(config.variants) or "none are defined"
-            raise InputError(f"config: compare: no variant is named {name!r}; known: {known}")
+            known = ", ".join(config.variants) or "none"
+            raise InputError(f"config: compare: found {name!r}, expected a variant of: {known}")
     if config.reference_variant() not in config.compare:
         raise InputError(
-            f"config: reference: found {config.reference!r}, which is not compared: give one of "
-            f"{', '.join(config.compare)}, or null for the first"
+            f"config: reference: found {config.reference!r}, expected one of "
+            f"{', '.join(config.compare)}: correct it, or give null for the first"
         )
     if config.table.endswith(TABLE_SUFFIXES):
         raise InputError(
-            f"config: table: found {config.table}, which is a file beside the table "
-            f"{config.table.rpartition('_')[0]}: give a name without {' or '.join(TABLE_SUFFIXES)}"
+            f"config: table: found {config.table}, which is a file of the table "
+            f"{config.table.rpartition('_')[0]}: choose a name that does not end in "
+            f"{' or '.join(TABLE_SUFFIXES)}"
         )
     _check_repeats("compare", config.compare)
     _check_repeats("seeds", config.seeds)
@@ -237,7 +238,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
 
 
 def _check_repeats(key: str, given: list[Any]) -> None:
-    """A run that is counted twice would make a table's deviation smaller than it is."""
+    """Forbid duplicates: a run that counts twice biases the standard deviation."""
     repeated = sorted({item for item in given if given.count(item) > 1})
     if repeated:
         raise InputError(
@@ -246,60 +247,60 @@ def _check_repeats(key: str, given: list[Any]) -> None:
 
 
 def _check_trainable(data: DataOptions) -> None:
-    """The dataset must have people to train on."""
+    """Require a dataset with training images."""
     if DATASETS[data.dataset].test_only:
         trainable = ", ".join(name for name, other in DATASETS.items() if not other.test_only)
         raise InputError(
-            f"config: data.dataset: {data.dataset} has no training images: give it as "
-            f"test.dataset, and here one of {trainable} (the field trains on market1501 for it)"
+            f"config: data.dataset: found {data.dataset}, which has no training images: give it as "
+            f"test.dataset, and one of {trainable} here (the usual one is market1501)"
         )
 
 
 def _check_test(config: Config) -> None:
-    """What is trained must be able to be tested on another dataset."""
+    """Require a test set that differs from the training set and suits the trained variants."""
     data, test = config.data, config.tested()
     if config.folder(test) == config.folder(data) or (test.is_rendered and data.is_rendered):
         raise InputError(
-            f"config: test.dataset: found {config.label(test)}, which data.dataset is already: "
-            "give null for test to test on its own queries, or another dataset; a second "
-            "one of the same kind needs a name (test.name)"
+            f"config: test.dataset: found {config.label(test)}, which is data.dataset: set test to "
+            "null to test on its own queries, or give another dataset; a second dataset of the "
+            "same kind needs a name (test.name)"
         )
     for name in config.compare:
         if config.run_options(name).backbone.camera_embedding > 0:
             raise InputError(
-                f"config: variants.{name}.backbone.camera_embedding: learns of the cameras of "
-                f"{config.data.dataset}, and knows nothing of those of {config.tested().dataset}: "
-                "give 0, or null for test"
+                f"config: variants.{name}.backbone.camera_embedding: cannot embed the cameras of "
+                f"{config.tested().dataset} after training on {config.data.dataset}: set it to 0, "
+                "or test to null"
             )
 
 
 def _check_source(data: DataOptions, key: str) -> None:
-    """The dataset of the section `key` must say where it comes from."""
+    """Require an archive in the section `key`, and lists only for a dataset that uses them."""
     dataset = DATASETS[data.dataset]
     if data.dataset != "synthetic" and data.archive is None:
         raise InputError(
-            f"config: {key}.archive: {data.dataset} is read from {dataset.archive}; found nothing: "
+            f"config: {key}.archive: found null, expected {dataset.archive} of {data.dataset}: "
             f"give the path of the file or folder. {dataset.terms}".rstrip()
         )
     if data.lists is not None and dataset.select is None:
         raise InputError(
-            f"config: {key}.lists: {data.dataset} is not made by lists, found {data.lists!r}: "
-            "give null"
+            f"config: {key}.lists: found {data.lists!r}, but {data.dataset} uses no lists: give "
+            "null"
         )
 
 
 def json_schema() -> str:
-    """The JSON schema of config.yaml, for editors."""
+    """Return the JSON schema of config.yaml, for editors."""
     return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def write_configuration(configuration: Config, output: Path) -> None:
+    """Stage: write all keys with their values, including defaults, as JSON.
+
+    `snakemake --configfile` accepts the file and then requests the same experiment.
+    """
+    write_json(output, configuration.model_dump(mode="json"))
 
 
 if __name__ == "__main__":
     print(json_schema(), end="")
-
-
-def keep_configuration(configuration: Config, output: Path) -> None:
-    """Write every key with the value that it had, those of config.yaml and the defaults too.
-
-    `snakemake --configfile` takes the file: it asks for the same experiment again.
-    """
-    write_json(output, configuration.model_dump(mode="json"))

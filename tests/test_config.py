@@ -1,4 +1,4 @@
-"""The configuration stops on the first wrong key, in words that name it."""
+"""The configuration: validation, error messages, and what stages derive from it."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def put(values, key, value):
     values[last] = value
 
 
-def test_the_shipped_configuration_is_valid_and_says_every_key(values):
+def test_shipped_configuration_is_valid_and_has_every_key(values):
     config = load_config(values)
     assert set(values) == set(Config.model_fields)
     assert config.compare[0] == "baseline"
@@ -45,12 +45,12 @@ def test_the_shipped_configuration_is_valid_and_says_every_key(values):
         assert set(values[name]) == set(type(getattr(config, name)).model_fields), name
 
 
-def test_the_schema_in_the_repository_is_the_one_of_the_code():
+def test_shipped_schema_is_up_to_date():
     assert (ROOT / "workflow/schemas/config.schema.json").read_text() == json_schema()
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "parts"),
     [
         ("modle", {}, ["modle: no such key", "model, "]),
         ("model.k_mim", 3, ["model.k_mim: no such key", "k_min"]),
@@ -60,7 +60,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("training.epochs", "0", ["training.epochs", "greater than 0", "found 0"]),
         ("training.epochs", "1.5", ["training.epochs", "valid integer", "found 1.5"]),
         ("training.epochs", 1, ["training.warmup_epochs: found 1, but training.epochs is 1"]),
-        ("training.warmup_epochs", 9.5, ["training.warmup_epochs: found 9.5", "is 8: the"]),
+        ("training.warmup_epochs", 9.5, ["training.warmup_epochs: found 9.5", "is 8, so that"]),
         (
             "training",
             {"epochs": 1, "warmup_epochs": 0.5, "schedule": "epoch"},
@@ -76,7 +76,11 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("augment.erasing.min_aspect", 4, ["erasing.max_aspect: found 3.33", "min_aspect is 4"]),
         ("augment.erasing.max_area", 0, ["augment.erasing.max_area", "greater than 0"]),
         ("image.std", [0.5, 0, 0.5], ["image.std.1", "greater than 0", "found 0"]),
-        ("backbone.embed_dim", 100, ["backbone.embed_dim: found 100", "num_heads 3 does not"]),
+        (
+            "backbone.embed_dim",
+            100,
+            ["backbone.embed_dim: found 100", "no multiple", "num_heads 3"],
+        ),
         ("backbone.embed_dim", 102, ["dpsm_fbm.backbone.embed_dim: found 102", "multiple of 16"]),
         ("backbone.num_heads", 5, ["backbone.embed_dim: found 96", "num_heads 5"]),
         ("backbone.name", "vit_of_mine", ["backbone.name: timm knows no model 'vit_of_mine'"]),
@@ -85,7 +89,7 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         (
             "training.identities",
             101,
-            ["training.identities: found 101 in a batch", "synthetic has 100 to train on"],
+            ["training.identities: found 101", "synthetic has 100: give at most"],
         ),
         ("model.order", "height", ["model.order", "'score', 'raster' or 'stripe'", "'height'"]),
         ("data.dataset", "duke", ["data.dataset", "'market1501'", "'duke'"]),
@@ -94,16 +98,16 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
             "market1501",
             ["data.archive", "Market-1501-v15.09.15.zip", "give the path"],
         ),
-        ("data.dataset", "dukemtmc_reid", ["data.archive", "withdrawn", "never fetched"]),
+        ("data.dataset", "dukemtmc_reid", ["data.archive", "withdrawn", "never fetches"]),
         ("data.dataset", "partial_reid", ["'partial_reid_partial'", "'partial_reid_occluded'"]),
         (
             "data.dataset",
             "occluded_reid",
             ["no training images", "test.dataset"],
         ),
-        ("test", {"dataset": "synthetic"}, ["test.dataset: found synthetic", "null for test"]),
+        ("test", {"dataset": "synthetic"}, ["test.dataset: found synthetic", "set test to null"]),
         ("data.name", "market1501", ["data.name: found market1501", "another folder of results/"]),
-        ("data.name", "occluders", ["data.name: found occluders", "give a name of your own"]),
+        ("data.name", "occluders", ["data.name: found occluders", "choose a name other than"]),
         ("data.name", "shop_to_gate", ["data.name: found shop_to_gate", "joins the names"]),
         ("data.name", "My shop", ["data.name", "found 'My shop'"]),
         (
@@ -112,11 +116,11 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
             ["test.dataset: found synthetic:other"],
         ),
         ("test", {"dataset": "occluded_reid"}, ["test.archive", "Occluded_REID.zip", "give the"]),
-        ("data.lists", "lists", ["data.lists: synthetic is not made by lists", "'lists'"]),
-        ("compare", ["dpeformr"], ["'dpeformr'", "known: baseline, baseline_roa"]),
+        ("data.lists", "lists", ["data.lists: found 'lists'", "synthetic uses no lists"]),
+        ("compare", ["dpeformr"], ["found 'dpeformr'", "variant of: baseline, baseline_roa"]),
         ("compare", ["dpsm", "dpsm"], ["compare: found dpsm more than once"]),
         ("seeds", [1, 0, 1], ["seeds: found 1 more than once"]),
-        ("table", "order_runs", ["table: found order_runs", "beside the table order"]),
+        ("table", "order_runs", ["table: found order_runs", "a file of the table order"]),
         ("variants.shards", {}, ["variants: found shards", "another name"]),
         ("reference", "dpsm_all", ["reference: found 'dpsm_all'", "one of baseline, "]),
         ("model.k_min", 129, ["model.k_min: found 129", "128 tokens"]),
@@ -138,34 +142,34 @@ def test_the_schema_in_the_repository_is_the_one_of_the_code():
         ("variants.dpsm.model", {"fusio": "fbm"}, ["variants.dpsm.model.fusio", "fusion"]),
     ],
 )
-def test_a_wrong_value_is_named_with_what_is_allowed(values, key, value, said):
+def test_invalid_value_is_named_with_the_allowed_ones(values, key, value, parts):
     put(values, key, value)
     with pytest.raises(InputError) as error:
         load_config(values)
     message = str(error.value)
-    assert all(part in message for part in said), message
+    assert all(part in message for part in parts), message
     assert message.startswith("config: ")
 
 
-def test_a_batch_has_no_more_people_than_a_published_dataset(values):
+def test_batch_needs_no_more_identities_than_the_dataset_has(values):
     values["data"] |= {"dataset": "market1501", "archive": "m.zip"}
     values["variants"]["large"] = {"training": {"identities": 752}}
-    load_config(values)  # it is not compared
+    load_config(values)  # the variant is not compared
     values["compare"].append("large")
     with pytest.raises(InputError, match=r"variants\.large\.training.* market1501 has 751"):
         load_config(values)
-    # whatever the folder is called, and whatever is tested on
+    # independent of the folder's name and the test set
     values |= {"data": values["data"] | {"name": "mine"}, "test": {"dataset": "synthetic"}}
     with pytest.raises(InputError, match=r"market1501 has 751"):
         load_config(values)
     values["variants"]["large"]["training"]["identities"] = 751
     load_config(values)
     values["variants"]["large"]["training"]["identities"] = 752
-    values["data"]["checks"] = "warn"  # another dataset than the published one
+    values["data"]["checks"] = "warn"  # the dataset may differ from the published one
     load_config(values)
 
 
-def test_the_width_of_any_backbone_is_checked(values):
+def test_width_of_any_backbone_is_checked(values):
     put(values, "backbone.name", "vit_base_patch16_siglip_224")
     with pytest.raises(InputError, match="has no class token"):
         load_config(values)
@@ -176,9 +180,9 @@ def test_the_width_of_any_backbone_is_checked(values):
         load_config(values)
 
 
-def test_the_command_line_can_say_whatever_a_file_can(values):
-    """Snakemake hands over nested values as text."""
-    given = [
+def test_command_line_accepts_the_values_of_a_file(values):
+    """Snakemake passes nested values as strings."""
+    arguments = [
         "seeds=[0,1]",
         "compare=[dpeformer]",
         "reference=null",
@@ -188,7 +192,7 @@ def test_the_command_line_can_say_whatever_a_file_can(values):
         "variants={dpeformer: {model: {k_min: 24}}}",
         "data={dataset: folder, archive: '2024', lists: null}",
     ]
-    update_config(values, parse_config(given))
+    update_config(values, parse_config(arguments))
     config = load_config(values)
     assert (config.seeds, config.compare, config.reference) == ([0, 1], ["dpeformer"], None)
     assert (config.training.epochs, config.training.lr, config.training.clip_norm) == (
@@ -202,40 +206,40 @@ def test_the_command_line_can_say_whatever_a_file_can(values):
     assert (config.data.archive, config.data.lists) == ("2024", None)
 
 
-def test_a_power_of_ten_without_a_point_is_a_number(values):
-    """YAML 1.1 reads it as text."""
+def test_exponent_without_decimal_point_is_a_number(values):
+    """YAML 1.1 reads it as a string."""
     values["training"] = yaml.safe_load("lr: 1e-3")
     assert values["training"] == {"lr": "1e-3"}
     assert load_config(values).training.lr == 0.001
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "parts"),
     [
         ("image.height", 100, ["image.height: 100 is no multiple", "last 4 pixels", "96 or 104"]),
         ("image.width", 63, ["image.width: 63 is no multiple", "last 7 pixels", "56 or 64"]),
         ("image.width", 64, []),
     ],
 )
-def test_pixels_in_no_patch_are_said_once(values, key, value, said):
+def test_uncovered_pixels_give_one_warning(values, key, value, parts):
     put(values, key, value)
     warnings = load_config(values).warnings()
-    assert len(warnings) == bool(said)
-    assert all(part in warnings[0] for part in said)
+    assert len(warnings) == bool(parts)
+    assert all(part in warnings[0] for part in parts)
 
 
-def test_tokens_are_counted_with_the_stride(values):
-    """31 x 15 tokens, which 4 parts need not divide."""
+def test_number_of_tokens_depends_on_the_stride(values):
+    """Stride 4 gives 31 x 15 tokens; the 4 parts need not divide the rows."""
     put(values, "backbone.stride", 4)
     put(values, "model.k_min", 31 * 15)
     assert load_config(values).backbone.stride == 4
-    for key, value, said in (("k_min", 31 * 15 + 1, "has 465 tokens"), ("parts", 32, "has 31:")):
+    for key, value, limit in (("k_min", 31 * 15 + 1, "has 465 tokens"), ("parts", 32, "has 31:")):
         changed = values | {"model": values["model"] | {key: value}}
-        with pytest.raises(InputError, match=f"model.{key}: found {value}, but .*{said}"):
+        with pytest.raises(InputError, match=f"model.{key}: found {value}, but .*{limit}"):
             load_config(changed)
 
 
-def test_the_shipped_weights_are_those_that_the_configuration_expects(values):
+def test_shipped_weights_match_the_configured_hashes(values):
     config = load_config(values)
     assert sha256(ROOT / config.backbone.weights) == config.backbone.sha256
     assert sha256(ROOT / config.occluders.sam.checkpoint) == config.occluders.sam.sha256
@@ -244,7 +248,7 @@ def test_the_shipped_weights_are_those_that_the_configuration_expects(values):
 @pytest.mark.parametrize(
     "key", ["data.archive", "test.archive", "occluders.images", "occluders.sam.checkpoint"]
 )
-def test_a_tilde_is_the_home_folder(values, key, monkeypatch):
+def test_tilde_is_expanded(values, key, monkeypatch):
     monkeypatch.setenv("HOME", "/home/anna")
     values["test"] = {"dataset": "occluded_reid", "archive": "archive.zip"}
     put(values, key, "~/given")
@@ -254,7 +258,7 @@ def test_a_tilde_is_the_home_folder(values, key, monkeypatch):
     assert found == "/home/anna/given"
 
 
-def test_a_variant_patches_only_what_it_names(values):
+def test_variant_changes_only_its_patch(values):
     config = load_config(values)
     base, patched = config.run_options("dpeformer"), config.run_options("dpsm")
     assert patched.model.fusion == "none"
@@ -263,7 +267,7 @@ def test_a_variant_patches_only_what_it_names(values):
     assert base == RunOptions.model_validate_json(base.model_dump_json())
 
 
-def test_another_dataset_is_tested_on(values):
+def test_test_set_may_be_another_dataset(values):
     config = load_config(values | {"test": TEST})
     assert config.experiment() == "synthetic_to_occluded_reid"
     assert config.source("synthetic").archive is None
@@ -276,14 +280,14 @@ def test_another_dataset_is_tested_on(values):
     assert found["occluded_reid"].expected is None
 
 
-def test_cameras_that_are_learned_cannot_be_tested_elsewhere(values):
+def test_camera_embedding_excludes_another_test_set(values):
     values["variants"]["dpsm"]["backbone"] = {"camera_embedding": 3.0}
-    with pytest.raises(InputError, match=r"variants\.dpsm\.backbone\.camera_embedding: .*give 0"):
+    with pytest.raises(InputError, match=r"variants\.dpsm\.backbone\.camera_embedding: .*to 0"):
         load_config(values | {"test": TEST})
     load_config(values)
 
 
-def test_ingest_expects_what_the_benchmark_draws(values):
+def test_ingest_expects_the_counts_of_the_benchmark(values):
     counts = load_config(values).ingest_options("synthetic").expected
     assert (counts["train"].identities, counts["train"].images) == (100, 1000)
     assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
@@ -294,7 +298,7 @@ def test_ingest_expects_what_the_benchmark_draws(values):
     assert load_config(values).ingest_options("synthetic").expected["gallery"].identities == 250
 
 
-def test_two_folders_of_ones_own_are_told_apart_by_name(values):
+def test_two_own_folders_need_different_names(values):
     shop, gate = ({"dataset": "folder", "archive": f"{name}.zip"} for name in ("shop", "gate"))
     config = load_config(values | {"data": shop | {"name": "shop"}, "test": gate})
     assert config.experiment() == "shop_to_folder"
@@ -306,7 +310,7 @@ def test_two_folders_of_ones_own_are_told_apart_by_name(values):
             load_config(values | {"data": data, "test": gate | {"name": data.get("name")}})
 
 
-def test_another_benchmark_has_another_folder_unless_it_is_named(values):
+def test_benchmark_folder_depends_on_options_or_name(values):
     assert load_config(values).experiment() == "synthetic"
     values["benchmark"]["seed"] = 1
     one = load_config(values).experiment()
@@ -317,8 +321,8 @@ def test_another_benchmark_has_another_folder_unless_it_is_named(values):
     assert load_config(values).experiment() == "mine"
 
 
-def test_another_bank_has_another_path_and_shares_what_is_the_same(values):
-    """A change of the filters must not find all masks again."""
+def test_bank_path_depends_on_options_and_masks_are_shared(values):
+    """Changed filters must not trigger a new segmentation."""
     paths = occluder_paths(values)
     assert paths == [f"results/occluders/{name}" for name in ("scenes", "masks", "bank")]
     for key, value, same in (

@@ -1,4 +1,4 @@
-"""The ready configurations: each is valid, named after its table, and trains nothing twice."""
+"""The ready experiments: valid, named after their tables, without duplicate trainings."""
 
 import re
 import shlex
@@ -25,41 +25,37 @@ BENCHMARKS = [
     *(EXPERIMENTS / f"cuhk03_{boxes}.yaml" for boxes in ("detected", "labeled")),
 ]
 FILES = sorted(set(EXPERIMENTS.glob("*.yaml")) - set(BENCHMARKS))
-SEVERAL = (
-    "components",
-    "fidelity",
-    "held_out",
-    "leave_one_out",
-)  # in which rows differ in more than one option
-ABLATIONS = [file for file in FILES if file.stem not in SEVERAL]
+SEVERAL_OPTIONS = ("components", "fidelity", "held_out", "leave_one_out")
+"""Experiments with variants that differ in more than one option."""
+ABLATIONS = [file for file in FILES if file.stem not in SEVERAL_OPTIONS]
 
 
 def load(file: Path) -> Config:
-    """config.yaml with an experiment over it, as Snakemake merges them."""
+    """Load config.yaml with an experiment, merged as by Snakemake."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(values, yaml.safe_load(file.read_text()))
     return load_config(values)
 
 
 def command(file: Path) -> list[str]:
-    """The words of the command in the head of an experiment."""
+    """Return the arguments of the command in an experiment's header."""
     lines = re.findall(r"^#     (.*)$", file.read_text(), re.MULTILINE)
     return shlex.split(" ".join(line.removesuffix("\\") for line in lines))
 
 
 def load_command(file: Path) -> Config:
-    """The configuration that the command makes, as Snakemake does."""
-    words = command(file)
-    files, given = words.index("--configfile"), words.index("--config")
+    """Load the configuration of the command, merged as by Snakemake."""
+    arguments = command(file)
+    files, options = arguments.index("--configfile"), arguments.index("--config")
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
-    for name in words[files + 1 : given]:
+    for name in arguments[files + 1 : options]:
         update_config(values, yaml.safe_load((ROOT / name).read_text()))
-    update_config(values, parse_config(words[given + 1 :]))
+    update_config(values, parse_config(arguments[options + 1 :]))
     return load_config(values)
 
 
 def patch(config: Config, variant: str) -> dict[str, object]:
-    """The options of a variant that are not those of the reference."""
+    """Return the options in which a variant differs from the reference."""
     own, base = (config.run_options(name).model_dump() for name in (variant, config.reference))
     return {
         f"{section}.{key}": value
@@ -70,13 +66,13 @@ def patch(config: Config, variant: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_an_experiment_is_valid_and_named_after_its_table(file):
+def test_experiment_is_valid_and_named_after_its_table(file):
     config = load(file)
     assert config.table == file.stem
     assert f"--configfile workflow/experiments/{file.name}\n" in file.read_text()
 
 
-def test_a_name_stands_for_one_run_in_all_tables_and_a_run_has_one_name():
+def test_variant_names_and_options_match_one_to_one():
     found = {
         (name, config.run_options(name).model_dump_json())
         for config in map(load, FILES)
@@ -86,12 +82,12 @@ def test_a_name_stands_for_one_run_in_all_tables_and_a_run_has_one_name():
 
 
 @pytest.mark.parametrize("file", ABLATIONS, ids=lambda file: file.stem)
-def test_an_ablation_changes_the_one_option_that_its_name_says(file):
+def test_ablation_changes_only_the_option_in_its_name(file):
     config = load(file)
     patches = {name: patch(config, name) for name in config.compare}
     assert patches.pop("dpeformer") == {}
     assert config.reference == "dpeformer"
-    if config.table == "occlusion":  # how much is erased is part of what occludes
+    if config.table == "occlusion":  # the erased area is part of the occlusion
         assert patches["random_erasing_released"].pop("augment.erasing")
     (option,) = {key for changed in patches.values() for key in changed}
     assert option.split(".")[1] == config.table
@@ -101,7 +97,7 @@ def test_an_ablation_changes_the_one_option_that_its_name_says(file):
         assert name.endswith(f"_{changed[option]}") or name in {*named, changed[option]}
 
 
-def test_leaving_one_out_changes_one_option_each():
+def test_leave_one_out_changes_one_option_each():
     config = load(ROOT / "workflow/experiments/leave_one_out.yaml")
     patches = {name: patch(config, name) for name in config.compare}
     assert patches.pop(config.reference) == {}
@@ -111,7 +107,7 @@ def test_leaving_one_out_changes_one_option_each():
     assert changed == own.keys() - {"model.k_min"} | {"model.selection", "augment.occlusion"}
 
 
-def test_every_table_of_the_paper_is_there():
+def test_every_table_of_the_paper_has_an_experiment():
     assert {file.stem for file in FILES} >= {
         *("components", "occlusion", "proxy", "k_min", "order"),
         *("threshold", "fusion", "contrast", "parts", "similarity"),
@@ -119,7 +115,7 @@ def test_every_table_of_the_paper_is_there():
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
-def test_the_command_of_a_benchmark_has_the_recipe_the_bank_and_the_archives(file):
+def test_benchmark_command_has_recipe_bank_and_archives(file):
     config = load_command(file)
     assert command(file)[:5] == ["snakemake", "--cores", "all", "--resources", "gpu=1"]
     assert config.table == file.stem
@@ -135,7 +131,7 @@ def test_the_command_of_a_benchmark_has_the_recipe_the_bank_and_the_archives(fil
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
-def test_a_benchmark_says_what_is_published_and_which_archives_it_needs(file):
+def test_benchmark_file_states_published_numbers_and_archives(file):
     config, text = load_command(file), file.read_text()
     rows = PUBLISHED.get(Benchmark(config.tested().dataset, config.data.dataset), ())
     paper = [row for row in rows if row.method == "DPEFormer"]
@@ -146,7 +142,7 @@ def test_a_benchmark_says_what_is_published_and_which_archives_it_needs(file):
             assert re.split(r"[ ,]", DATASETS[source.dataset].archive)[0] in text
 
 
-def test_small_occluded_sets_train_on_market1501_and_share_its_runs():
+def test_small_occluded_test_sets_share_the_runs_of_market1501():
     market = load_command(EXPERIMENTS / "market1501.yaml")
     for name in ("occluded_reid", "partial_reid", "partial_ilids"):
         config = load_command(EXPERIMENTS / f"{name}.yaml")
@@ -156,7 +152,7 @@ def test_small_occluded_sets_train_on_market1501_and_share_its_runs():
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
-def test_the_hours_of_a_benchmark_are_those_of_the_estimate(file, capsys, monkeypatch):
+def test_benchmark_file_states_the_estimated_gpu_hours(file, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     (words,) = re.findall(r"python -m benchmarks.cost ([^`]*)`", file.read_text())
     print_cost(words.split())

@@ -1,4 +1,4 @@
-"""The paper's two recipes, as method and network sections say them, and on real steps."""
+"""The recipes: the paper's two, the released batch, and the paper's occluder bank."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDER = ("sgd", "adam")
 
 
 def load(last: str) -> Config:
-    """config.yaml under the recipes up to `last`, as Snakemake merges them."""
+    """Load config.yaml with the recipes up to `last`, merged as by Snakemake."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     for name in ORDER[: ORDER.index(last) + 1]:
         recipe = (ROOT / f"workflow/recipes/{name}.yaml").read_text()
@@ -28,7 +28,7 @@ def load(last: str) -> Config:
     return load_config(values)
 
 
-def test_sgd_is_the_default_of_every_option_but_the_weights():
+def test_sgd_recipe_equals_the_defaults_except_weights():
     options = load("sgd").run_options("dpeformer")
     assert options.backbone.weights == "results/downloads/jx_vit_base_p16_224-80ecf9dd.pth"
     plain = options.backbone.model_copy(update={"weights": None})
@@ -39,7 +39,7 @@ def test_sgd_is_the_default_of_every_option_but_the_weights():
     assert load("sgd").compute == ComputeOptions(workers=4, precision="float32")
 
 
-def test_adam_differs_from_sgd_in_its_training_only():
+def test_adam_differs_from_sgd_only_in_training():
     sgd, adam = (load(name).run_options("dpeformer") for name in ORDER)
     changed = {
         name for name in RunOptions.model_fields if getattr(sgd, name) != getattr(adam, name)
@@ -50,19 +50,19 @@ def test_adam_differs_from_sgd_in_its_training_only():
     assert (training.epochs, training.identities * training.images) == (120, 64)
 
 
-def test_the_released_batch_is_eight_images():
+def test_released_batch_has_eight_images():
     values = yaml.safe_load((ROOT / "workflow/recipes/released_batch.yaml").read_text())
     assert values == {"training": {"identities": 2, "images": 4}}
 
 
 @pytest.mark.parametrize("name", ORDER)
-def test_the_command_of_a_recipe_is_in_its_file(name: str):
+def test_recipe_file_has_its_command(name: str):
     text = (ROOT / f"workflow/recipes/{name}.yaml").read_text()
     files = " ".join(f"workflow/recipes/{each}.yaml" for each in ORDER[: ORDER.index(name) + 1])
     assert f"--configfile {files} mine.yaml\n" in text
 
 
-def test_the_bank_of_the_paper_needs_a_folder_and_sam_alone_filters_it():
+def test_paper_bank_needs_a_folder_and_has_only_sams_filters():
     recipe = yaml.safe_load((ROOT / "workflow/recipes/sa1b_bank.yaml").read_text())
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(values, recipe)

@@ -1,4 +1,4 @@
-"""The sections of the configuration: what each stage can be told, typed and checked.
+"""The sections of the configuration, typed and validated.
 
-Each stage gets the one section that it needs: it reruns when that changes, and not otherwise.
+A stage gets only the sections that it needs, and reruns only if they change.
 """

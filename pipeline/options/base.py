@@ -1,4 +1,4 @@
-"""What every section of the configuration is made of."""
+"""Base class and field types of the configuration's sections."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ Positive = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 LocalPath = Annotated[str, AfterValidator(os.path.expanduser)]
-"""Of a file or folder of the user's; ~ is the home folder: no shell has replaced it."""
+"""Path of a file or folder; ~ is expanded to the home folder."""
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
-"""A file's name, or that of a folder and of a file in it."""
+"""Name of a file, or folder/file."""
 
 
 _NULL = ("", "~", "null")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-"""In lower case, as YAML 1.1 reads them."""
-_WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
+"""YAML 1.1's booleans, in lower case."""
+_INTEGER = re.compile(r"[-+]?(0|[1-9]\d*)")
 _DECIMAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
-_NOT_TEXT = {"int_type", "float_type", "bool_type"}
-"""Kinds of errors of pydantic for a text where something else belongs."""
+_TYPE_ERRORS = {"int_type", "float_type", "bool_type"}
+"""Pydantic's error types for a string in the place of another scalar."""
 
 
 def read_scalar(value: Any) -> Any:
-    """Read a text, or each text in a list, as the null, boolean or number that it stands for.
+    """Convert a string, or each string in a list, to the null, boolean or number that it denotes.
 
-    Unlike YAML 1.1, takes 1e-3 as a number. Any other value comes back as it is.
+    Unlike YAML 1.1, reads 1e-3 as a number. Other values are returned unchanged.
     """
     if isinstance(value, list):
         return [read_scalar(item) for item in value]
@@ -51,13 +51,13 @@ def read_scalar(value: Any) -> Any:
         return value
     if value.lower() in _NULL:
         return None
-    if _WHOLE.fullmatch(value):
+    if _INTEGER.fullmatch(value):
         return int(value)
     return float(value) if _DECIMAL.fullmatch(value) else _BOOLEANS.get(value.lower(), value)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dots between the keys."""
+    """Flatten nested mappings; joins the keys with dots."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -68,10 +68,10 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys and wrong types are errors.
+    """A section of the configuration: unknown keys and wrong types are errors.
 
-    Numbers and null may come as text: Snakemake hands over nested values of `--config` so, and
-    YAML 1.1 reads 1e-3 so.
+    Accepts numbers and null as strings: Snakemake passes nested values of `--config` as strings,
+    and YAML 1.1 reads 1e-3 as a string.
     """
 
     model_config = ConfigDict(
@@ -84,8 +84,8 @@ class Section(BaseModel):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _read_text(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-        """Validate a text as what it stands for, where the field takes no text."""
+    def _read_string(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        """Validate a string as the scalar that it denotes, if the field takes no strings."""
         if isinstance(value, str) and value.lower() in _NULL:
             with suppress(ValidationError):
                 return validate(None)
@@ -93,15 +93,15 @@ class Section(BaseModel):
             return validate(value)
         except ValidationError as error:
             found = read_scalar(value)
-            if found == value or any(item["type"] not in _NOT_TEXT for item in error.errors()):
+            if found == value or any(item["type"] not in _TYPE_ERRORS for item in error.errors()):
                 raise
         return validate(found)
 
 
 def with_suffix(path: str, values: Mapping[str, Any]) -> str:
-    """`path`, with a hash of `values` where there are any: other options, another path.
+    """Append a hash of `values`, the options that differ from their defaults, if there are any.
 
-    `values` are the options that differ from their defaults. A hyphen cannot be part of a `Name`.
+    Different options thus have different paths. The hyphen never occurs in a `Name`.
     """
     if not values:
         return path

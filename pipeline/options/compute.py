@@ -1,4 +1,4 @@
-"""The section `compute`: where it runs."""
+"""The section `compute`: device, precision and worker processes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pipeline.options.base import Positive, Section
 
 
 class ComputeOptions(Section):
-    """Where it runs; not part of what is computed."""
+    """Device, precision and worker processes; the workers do not affect the results."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the backbone. auto: bfloat16 where the device is fast at it."""
+    """Precision of the backbone. auto: bfloat16 if the device supports it in hardware."""
     workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that decode and augment; 0: the training process itself."""
+    """Processes that decode and augment images; 0: the training process itself."""
     checkpoint_steps: Positive = 2000
-    """Steps between two checkpoints: a training that is killed loses at most so many. ViT-B's
-    checkpoint is over 1 GB: more often, and saving costs more than a hundredth of the time."""
+    """Steps between two checkpoints: the most that a killed training loses. ViT-B's checkpoint
+    exceeds 1 GB; saving it more often takes over 1 % of the time."""

@@ -1,4 +1,4 @@
-"""The section `data`: which dataset, and what is checked of it."""
+"""The sections `data` and `test`: the datasets and their checks."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ DatasetName = Literal[
 
 
 class SplitCounts(Section):
-    """What a split of a dataset must hold."""
+    """Expected counts of a split."""
 
     identities: int
     images: int
 
 
 class DataOptions(Section):
-    """A dataset: that which is trained on, or another that is tested on."""
+    """A dataset for training or testing."""
 
     dataset: DatasetName = "synthetic"
-    """`synthetic` is rendered by the workflow; the others are read from `archive`. A protocol that
-    changes numbers (which queries, which training images, which boxes) is part of the name."""
+    """`synthetic` is rendered by the workflow; the others are read from `archive`. Protocols with
+    different results (other queries, training images or boxes) have different names."""
     archive: LocalPath | None = None
-    """What a dataset's authors hand out: a zip, tar or tar.gz, or the folder unpacked from it."""
+    """The file that the dataset's authors publish (zip, tar or tar.gz), or its unpacked folder."""
     lists: LocalPath | None = None
-    """Of occluded_duke: the folder with the author's train.list, query.list and gallery.list, by
-    which it is made from DukeMTMC-reID; null: `archive` is made so already."""
+    """For occluded_duke: folder with the author's train.list, query.list and gallery.list, which
+    select images of DukeMTMC-reID; null: `archive` is already converted."""
     checks: Literal["error", "warn"] = "error"
-    """What to do when counts differ from the published ones, an identity has a single image or a
-    file is in both the training and the test set."""
+    """How to report counts other than the published ones, identities with a single image and files
+    in both the training and the test set."""
     name: Name | None = None
     """Folder of the results, results/<name>; null: the name of the dataset."""
 
     @property
     def is_rendered(self) -> bool:
-        """Whether the workflow renders the dataset, and so knows what is occluded."""
+        """Whether the workflow renders the dataset, so that ground-truth masks exist."""
         return self.dataset == "synthetic" and self.archive is None
 
 
 class IngestOptions(Section):
-    """What ingest needs to know of a dataset."""
+    """Options of the stage ingest."""
 
     dataset: DatasetName
     checks: Literal["error", "warn"] = "error"
     expected: dict[str, SplitCounts] | None = None
-    """Counts of each split where the dataset's own facts do not say."""
+    """Expected counts by split; null: the dataset's published counts."""

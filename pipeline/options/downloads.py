@@ -10,18 +10,18 @@ from pipeline.options.base import Section, Sha256
 
 
 class DownloadOptions(Section):
-    """A file to fetch: one of your own, or another address of one that is known by name."""
+    """A file to fetch: your own, or another URL for a known file."""
 
     url: Annotated[str, Field(pattern="^https?://")]
     sha256: Sha256 | None = None
-    """Checked before use; null: what is known of the file, else a warning says what was found."""
+    """Verified before use; null: the hash of the known file, else a warning with the hash found."""
 
 
 class FetchOptions(Section):
-    """What fetching needs to know of a file."""
+    """Options of the stage fetch."""
 
     url: str
     digest: Annotated[str, Field(pattern="^(md5|sha256):[0-9a-f]{8,64}$")] | None = None
-    """Algorithm and hash; the first digits are enough. null: none is known."""
+    """Algorithm and hash, or the first digits of it; null: unknown."""
     terms: str = ""
-    """What its publisher asks of those who use it."""
+    """The publisher's terms of use."""

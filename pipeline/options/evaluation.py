@@ -10,23 +10,23 @@ from pipeline.options.base import Fraction, Positive, Section
 
 
 class RerankOptions(Section):
-    """k-reciprocal re-ranking (Zhong et al., CVPR 2017); the defaults are the field's.
+    """k-reciprocal re-ranking (Zhong et al., CVPR 2017), with the usual defaults.
 
-    DPEFormer's released code has k1 50, k2 15, lambda_value 0.3.
+    DPEFormer's released code uses k1 50, k2 15, lambda_value 0.3.
     """
 
     k1: Positive = 20
-    """Nearest neighbours among which k-reciprocal ones are looked for."""
+    """Number of nearest neighbours that are searched for k-reciprocal ones."""
     k2: Positive = 6
-    """Nearest neighbours over which the encoding of an image is averaged; 1: it is not."""
+    """Number of nearest neighbours for local query expansion; 1: off."""
     lambda_value: Fraction = 0.3
-    """Weight of the original distance; the Jaccard distance has the rest."""
+    """Weight of the original distance; the Jaccard distance has weight 1 - lambda_value."""
 
 
 class EvaluationOptions(Section):
-    """How the gallery is ranked; changes the scores of a run and nothing before them."""
+    """How the gallery is ranked; affects only the scores of a run."""
 
     rerank: Annotated[
         RerankOptions | None,
-        Field(description="Rank by the test feature a second time, re-ranked; null: no."),
+        Field(description="Also report the test feature with re-ranking; null: no."),
     ] = None

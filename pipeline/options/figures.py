@@ -1,4 +1,4 @@
-"""The section `figures`: which pictures are drawn."""
+"""The section `figures`: the queries that figures show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pipeline.options.base import Section
 
 
 class FigureOptions(Section):
-    """Which queries the pictures of single images show: ranks, kept patches, attention."""
+    """The queries in the figures of ranked lists, kept patches and attention."""
 
     queries: Annotated[list[str], Field(min_length=1)] | None = None
-    """Keys of query images; null: the best and the worst ones, by AP (ranks: its gain)."""
+    """Keys of query images; null: those with the best and worst AP (ranked lists: AP gain)."""
     count: Annotated[int, Field(ge=2)] = 6
-    """At most so many are chosen when none are given, half of them from either end."""
+    """Maximum number of queries if `queries` is null: half best, half worst."""

@@ -1,4 +1,4 @@
-"""What the workflow renders: the synthetic pedestrians, and the scenes with occluders."""
+"""The section `benchmark`, and the scenes of `occluders`: the images that the workflow renders."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pipeline.options.data import SplitCounts
 
 
 class BenchmarkOptions(Section):
-    """The synthetic pedestrians: like Occluded-Duke, every query is occluded."""
+    """The synthetic pedestrians; as in Occluded-Duke, every query is occluded."""
 
     seed: Seed = 0
     height: Annotated[int, Field(ge=64, le=512, multiple_of=32)] = 128
-    """Pixels of an image; half as many is its width."""
+    """Height of an image in pixels; its width is half of it."""
     cameras: Annotated[int, Field(ge=2, le=9)] = 6
-    """Market-1501's file names have one digit for the camera."""
+    """At most 9, because Market-1501's file names have one digit for the camera."""
     obstacles: Positive = 8
-    """Standing objects in all; most of them stand in several cameras."""
+    """Number of obstacles; most of them appear in several cameras."""
     obstacles_per_camera: Positive = 3
     train_identities: Positive = 100
     train_images: Positive = 10
@@ -28,22 +28,22 @@ class BenchmarkOptions(Section):
     test_identities: Positive = 200
     gallery_only_identities: Annotated[int, Field(ge=0)] = 50
     gallery_images: Positive = 4
-    """Images of each gallery identity, each of another camera."""
+    """Images of each gallery identity, each from another camera."""
     gallery_occluded: Fraction = 0.13
     queries_per_identity: Positive = 2
     whole_queries_per_identity: Annotated[int, Field(ge=0)] = 1
-    """Queries without an occlusion, scored apart."""
+    """Queries without occlusion, scored separately."""
     person_occluders: Fraction = 0.35
-    """Fraction of the occlusions that are another person; the rest are the camera's obstacles."""
+    """Fraction of occlusions by another person; the others are by obstacles."""
     junk_images: Annotated[int, Field(ge=0)] = 40
     distractor_images: Annotated[int, Field(ge=0)] = 60
 
     def folder(self) -> str:
-        """Folder of results/ where no name is given: another one for other options."""
+        """Return the default folder in results/; its name depends on the options."""
         return with_suffix("synthetic", self.model_dump(exclude_defaults=True))
 
     def counts(self) -> dict[str, SplitCounts]:
-        """Identities and images of each split."""
+        """Return the numbers of identities and images of each split."""
         people = self.test_identities + self.gallery_only_identities
         return {
             "train": SplitCounts(

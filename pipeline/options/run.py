@@ -1,4 +1,4 @@
-"""What a training run is told: image, backbone, model, augment, loss and training."""
+"""The sections of a training run: image, backbone, model, augment, loss and training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Scale = Annotated[float, Field(gt=0)]
 
 
 class ImageOptions(Section):
-    """The network's input."""
+    """Size (pixels) and normalisation of the network's input."""
 
     height: Positive = 256
     width: Positive = 128
@@ -21,21 +21,21 @@ class ImageOptions(Section):
 
 
 class BackboneOptions(Section):
-    """A timm vision transformer; `null` keeps timm's own value."""
+    """A timm vision transformer; null: timm's default."""
 
     name: str = "vit_base_patch16_224"
     patch_size: Positive = 16
     stride: Positive | None = None
-    """Pixels from patch to patch: less than `patch_size` lets patches overlap; null: patch_size."""
+    """Pixels from patch to patch: below `patch_size`, patches overlap; null: patch_size."""
     embed_dim: Positive | None = None
     depth: Positive | None = None
     num_heads: Positive | None = None
     mlp_ratio: float | None = None
     drop_path: Fraction = 0.1
     camera_embedding: Annotated[float, Field(ge=0)] = 0.0
-    """Strength of what is learned of each camera and added to its images' tokens; 0: off.
+    """Scale of the learned camera embedding that is added to the tokens; 0: off.
 
-    Images of a camera that training did not see then cannot be tested."""
+    Images from cameras without training images cannot be tested with it."""
     weights: LocalPath | None = None
     """A local file: safetensors, or a timm state dict without pickled objects."""
     sha256: Sha256 | None = None
@@ -45,30 +45,31 @@ class ModelOptions(Section):
     """DPEFormer's branches (arXiv 2402.10435)."""
 
     parts: Positive = 4
-    """Horizontal stripes; where the rows of tokens do not divide by it, neighbours share a row."""
+    """Number of horizontal stripes; if it does not divide the token rows, stripes share a row."""
     batch_norm: Literal["view", "joint"] = "view"
-    """Training statistics of the batch norms: of each view by itself, so that the running
-    statistics are updated once a view (released code), or of both views together."""
+    """Batch norm statistics in training: of each view (released code; updates the running
+    statistics once per view), or of both views together."""
     class_neck: bool = False
-    """Whether the class token passes a batch norm before its classifier and as the feature
-    `global`; false: both take the raw class token (released code)."""
+    """Whether the classifier of the class token and the feature `global` use a batch norm; false:
+    both use the raw class token (released code)."""
     selection: Literal["none", "all", "dpsm"] = "dpsm"
-    """Tokens of the patch-aware branch: none (no such branch), all of them, or chosen by DPSM."""
+    """Tokens of the patch-aware branch: none (no branch), all, or those that DPSM selects."""
     order: Literal["score", "raster", "stripe"] = "score"
-    """Kept tokens are pooled by falling score (paper), in raster order, or in their own stripe."""
+    """How kept tokens are pooled: by descending score (paper), in raster order, or by stripe."""
     threshold: Literal["drop", "otsu"] = "drop"
-    """Where to cut the sorted scores: before the largest drop (paper), or Otsu's two classes."""
+    """Where to cut the sorted scores: before the largest drop (paper), or by Otsu's method."""
     similarity: Literal["dot", "cosine"] = "dot"
     proxy: Literal["patch", "class"] = "patch"
-    """Tokens are compared with the patch nearest to the class token (paper), or with that."""
+    """The token that scores the others: the patch nearest to the class token (paper), or the class
+    token."""
     k_min: Positive = 48
-    """At least so many tokens are kept: 48 reads the paper's text, the released code has 24."""
+    """Minimum number of kept tokens: 48 by the paper's text, 24 in the released code."""
     sparse_stripe: Literal["stripe", "kept"] = "stripe"
-    """With order stripe, what stands for a stripe with too few kept tokens: all of its own tokens,
-    or the mean of all kept ones."""
+    """With order stripe, the feature of a stripe with too few kept tokens: the mean of all its
+    tokens, or of all kept tokens."""
     fusion: Literal["none", "fbm", "addition", "concatenation"] = "fbm"
-    """How the class token gets into each part: not, by the feature blending module (paper), by
-    adding it, or beside the part (which makes the test feature twice as wide)."""
+    """How the class token enters each part: not at all, by the feature blending module (paper), by
+    addition, or by concatenation (which doubles the width of the test feature)."""
 
 
 class ErasingOptions(Section):
@@ -76,43 +77,43 @@ class ErasingOptions(Section):
 
     probability: Fraction = 0.5
     min_area: Fraction = 0.02
-    """Smallest erased fraction of the image; the released code has 0.05."""
+    """Smallest erased fraction of the image; 0.05 in the released code."""
     max_area: Annotated[float, Field(gt=0, le=1)] = 1 / 3
-    """Largest erased fraction of the image; the released code has 0.4."""
+    """Largest erased fraction of the image; 0.4 in the released code."""
     min_aspect: Annotated[float, Field(gt=0)] = 0.3
-    """Smallest height over width."""
+    """Smallest ratio of height to width."""
     max_aspect: Annotated[float, Field(gt=0)] = 1 / 0.3
-    """Largest height over width."""
+    """Largest ratio of height to width."""
     fill: Literal["gaussian", "raw_gaussian", "mean", "noise"] = "gaussian"
-    """gaussian: N(0, 1) after normalisation; raw_gaussian: N(0, 1) of white before it (released
-    code); mean: image.mean; noise: uniform pixels."""
+    """gaussian: N(0, 1) after normalisation; raw_gaussian: N(0, 1) in units of white before
+    normalisation (released code); mean: image.mean; noise: uniform pixels."""
 
 
 class AugmentOptions(Section):
     """The two views of a training image."""
 
     resize: Literal["bicubic", "bilinear"] = "bicubic"
-    """Of training views; features to test with always come from bilinear images."""
+    """Interpolation of training views; test images are always resized bilinearly."""
     jitter_before_resize: bool = True
-    """Whether colours are jittered at the image's own size (released code), or after the resize."""
+    """Whether colour jitter comes before the resize (released code) or after it."""
     colour_jitter: Fraction = 0.1
     flip: Fraction = 0.5
     pad: Annotated[int, Field(ge=0)] = 10
     """Pixels on each side before the random crop."""
     occlusion: Literal["none", "roa", "random_erasing", "cut_and_paste"] = "roa"
-    """What hides a part of the second view; with none, it is a second clean view."""
+    """Occlusion of the second view; none: a second clean view."""
     erasing: ErasingOptions = ErasingOptions()
-    """Of occlusion random_erasing."""
+    """Options of occlusion random_erasing."""
 
 
 class LossOptions(Section):
     """Weights of the losses; the defaults are the paper's."""
 
     contrast: Literal["none", "coarse", "blended", "both"] = "coarse"
-    """Features that the contrastive loss pulls to a memory bank of their own; coarse: paper."""
+    """Features with a contrastive loss, each with its own memory bank; coarse: paper."""
     temperature: Annotated[float, Field(gt=0)] = 0.05
     memory_momentum: Fraction = 0.2
-    """Fraction of the old centre that an update of the memory bank keeps."""
+    """Weight of the old centre in an update of the memory bank."""
     occluded_contrast: Annotated[float, Field(ge=0)] = 0.3
     global_weight: Annotated[float, Field(ge=0)] = 2.0
     label_smoothing: Fraction = 0.0
@@ -127,20 +128,20 @@ class TrainingOptions(Section):
     images: Positive = 4
     """Images of each identity in a batch."""
     sampler: Literal["random_identity", "portions", "identities"] = "random_identity"
-    """How an epoch is made of P x K batches. random_identity (TransReID): uniform over the
-    identities that have K images left, until fewer than P have. portions: each identity once for
-    every K images that it has, spread over the epoch. identities: each identity once."""
+    """Sampler of P x K batches. random_identity (TransReID): uniform over the identities with K
+    images left, until fewer than P remain. portions: each identity once per K images that it has,
+    spread over the epoch. identities: each identity once per epoch."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.008
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
-    """Learning rate of everything but the backbone, as a multiple of `lr`."""
+    """Learning rate of all parameters outside the backbone, as a multiple of `lr`."""
     bias_lr_factor: Annotated[float, Field(gt=0)] = 2.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0001
     momentum: Fraction = 0.9
     schedule: Literal["epoch", "step"] = "epoch"
-    """Linear warm-up and cosine. epoch (released code): set once an epoch by timm's
-    CosineLRScheduler, whose cosine spans all epochs and is entered after the warm-up. step: set at
-    each step; the cosine begins where the warm-up ends."""
+    """Linear warm-up, then cosine. epoch (released code): updated each epoch by timm's
+    CosineLRScheduler, whose cosine spans all epochs, warm-up included. step: updated each step; the
+    cosine starts after the warm-up."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 5.0
     warmup_start: Fraction = 0.01
     """First learning rate as a fraction of `lr`."""
@@ -148,11 +149,11 @@ class TrainingOptions(Section):
     """Last learning rate as a fraction of `lr`."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay of a running average of the weights, which is then the result; null: none is kept."""
+    """Decay of the exponential moving average of the weights, which is the result; null: off."""
 
 
 class RunOptions(Section):
-    """All that decides what a training run computes, but for its data and seed."""
+    """All options that affect the result of a training run, except data and seed."""
 
     image: ImageOptions = ImageOptions()
     backbone: BackboneOptions = BackboneOptions()
@@ -163,11 +164,11 @@ class RunOptions(Section):
 
 
 class TrainingNeeds(Section):
-    """What the variants of a comparison need of the data, all together."""
+    """What the variants of a comparison together require of the data."""
 
     identities: int
-    """The most identities that a batch takes."""
+    """Largest number of identities in a batch."""
     camera_embedding: bool
-    """Whether a variant learns of each camera, and so can be tested on those alone."""
+    """Whether a variant has a camera embedding, and cannot be tested on other cameras."""
     tested: bool
-    """Whether the dataset is also tested on."""
+    """Whether the dataset is also the test set."""
