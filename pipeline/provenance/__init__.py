@@ -1,1 +1,1 @@
-"""Where a result comes from: every file that it was made of, against its hash."""
+"""Record how each result was made, and trace it back to its sources by hashes."""

@@ -1,4 +1,4 @@
-"""What a result was made of, step by step, down to what the workflow did not make."""
+"""Follow the records of a result back to the sources, the files that the workflow did not make."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from pipeline.provenance.record import (
 
 
 class Chain:
-    """Follows the records of files and folders; each is read and hashed once."""
+    """Follows records and compares hashes; reads each record and file once."""
 
     def __init__(self) -> None:
         self._links: dict[Path, Link] = {}
         self._hashes: dict[Path, str] = {}
 
     def follow(self, path: Path) -> Link:
-        """What was made, against its own record, and all that it was made of.
+        """Compare a result with its record, and likewise all inputs.
 
-        Without a record to trust, nothing is known of it: the record is the link that is bad.
+        If the record is missing or damaged, the returned link is the record.
         """
         if path not in self._links:
-            # sentinel: found only if records form a cycle
-            self._links[path] = Link(BROKEN, str(record_path(path)), note="made of itself")
+            # sentinel: hit only if records form a cycle
+            self._links[path] = Link(BROKEN, str(record_path(path)), note="an input of itself")
             self._links[path] = self._follow(path)
         return self._links[path]
 
@@ -40,27 +40,27 @@ class Chain:
         try:
             record = read_record(path)
         except FileNotFoundError:
-            return Link(MISSING, str(record_path(path)), note=f"how {path} was made")
+            return Link(MISSING, str(record_path(path)), note=f"record of {path}")
         except InputError as error:
             return Link(BROKEN, str(record_path(path)), note=str(error))
-        made = [self._input(Path(name), used) for name, used in record["inputs"].items()]
-        found = [self._source(Path(name), used) for name, used in record["sources"].items()]
+        inputs = [self._input(Path(name), used) for name, used in record["inputs"].items()]
+        sources = [self._source(Path(name), used) for name, used in record["sources"].items()]
         note = _note(record)
         if not path.exists():
-            return Link(MISSING, str(path), digest(record["contents"]), note, (*made, *found))
+            return Link(MISSING, str(path), digest(record["contents"]), note, (*inputs, *sources))
         link = compare(path, contents(path), record["contents"])
         note = f"{link.note}; {note}" if link.note else note
-        return link._replace(note=note, inputs=(*link.inputs, *made, *found))
+        return link._replace(note=note, inputs=(*link.inputs, *inputs, *sources))
 
     def _input(self, path: Path, used: str) -> Link:
-        """What was made, as it was when it was used."""
+        """Follow an input and compare it with the hash of the job that used it."""
         link = self.follow(path)
         if link.state == OK and link.sha256 != used:
-            return link._replace(state=CHANGED, sha256=used, note="made anew since it was used")
+            return link._replace(state=CHANGED, sha256=used, note="replaced since it was used")
         return link
 
     def _source(self, path: Path, used: Contents) -> Link:
-        """What the workflow did not make may be gone; of a folder, what was used counts."""
+        """Compare a source, which may be gone; of a folder, only the files that were used."""
         if not path.exists():
             return Link(GONE, str(path), digest(used))
         if isinstance(used, str):
@@ -76,7 +76,7 @@ class Chain:
 
 
 def _code(stage: str) -> str | None:
-    """The hash of a stage's code; None for one that is no longer there."""
+    """Return the hash of a stage's code; None if the stage no longer exists."""
     try:
         return code_hash(stage)
     except ModuleNotFoundError:
@@ -84,7 +84,7 @@ def _code(stage: str) -> str | None:
 
 
 def _note(record: JobRecord) -> str:
-    """By what, where and when something was made."""
+    """Describe a job: stage, facts, time, commit and whether its code is the current one."""
     stage = record["stage"]
     same = "this code" if record["code"] == _code(stage) else f"other code, {record['code']}"
     commit = record["commit"] or "outside of git"

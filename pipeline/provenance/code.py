@@ -1,4 +1,4 @@
-"""Hash the code that decides a stage's result, and the options that decide a run's."""
+"""Hash the code that a stage's result depends on, and the settings of a run."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import ROOT
-from pipeline.provenance.meaning import meaning
+from pipeline.provenance.canonical import canonical_form
 
 PACKAGE = "pipeline"
-PLUMBING = (
+IGNORED = (
     *("errors", "launcher", "provenance"),
     *("data.checks", "data.trainable", "training.interruption"),
 )
-"""Modules and folders that decide no result: command line, messages, records, signals, checks."""
-_PLUMBING = tuple(f"{PACKAGE}.{name}" for name in PLUMBING)
+"""Modules and packages that no result depends on: messages, launcher, records, checks, signals."""
+_IGNORED = tuple(f"{PACKAGE}.{name}." for name in IGNORED)
 
 
 def _source(module: str) -> Path | None:
@@ -38,12 +38,12 @@ def _parse(module: str) -> ast.Module:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Modules of the package that `module` imports, anywhere in its source, without `PLUMBING`."""
+    """Return the modules of the package that `module` imports anywhere, without `IGNORED`."""
     return frozenset(name for name in _imported_names(_parse(module)) if _source(name))
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Absolute names of the package; `from a import b` may name a or a.b."""
+    """Yield candidate module names: `from a import b` may import a or a.b."""
     for node in _statements(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -52,24 +52,24 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
         else:
             continue
         own = (name for name in names if name.split(".")[0] == PACKAGE)
-        yield from (name for name in own if not is_plumbing(name))
+        yield from (name for name in own if not is_ignored(name))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All statements inside `node`, nested ones too; expressions hold no imports."""
+    """Yield all statements in `node` recursively; expressions contain no imports."""
     for field in ("body", "handlers", "cases", "orelse", "finalbody"):
         for child in getattr(node, field, ()):
             yield child
             yield from _statements(child)
 
 
-def is_plumbing(module: str) -> bool:
-    """Whether `module` is one of `PLUMBING` or inside one."""
-    return f"{module}.".startswith(tuple(f"{name}." for name in _PLUMBING))
+def is_ignored(module: str) -> bool:
+    """Return whether `module` is in `IGNORED` or in a package of it."""
+    return f"{module}.".startswith(_IGNORED)
 
 
-def deciding_modules(module: str) -> list[str]:
-    """`module` and all modules of the package that it imports, without `PLUMBING`, sorted."""
+def required_modules(module: str) -> list[str]:
+    """Return `module` and its imports of the package, recursively, without `IGNORED`, sorted."""
     found, todo = set[str](), [module]
     while todo:
         name = todo.pop()
@@ -81,22 +81,22 @@ def deciding_modules(module: str) -> list[str]:
 
 @cache
 def _module_hash(module: str) -> str:
-    return hashlib.sha256(meaning(_parse(module)).encode()).hexdigest()
+    return hashlib.sha256(canonical_form(_parse(module)).encode()).hexdigest()
 
 
 @cache
 def code_hash(module: str) -> str:
-    """SHA-256 of what the code of `deciding_modules` means.
+    """Return the SHA-256 of the canonical form of `required_modules`.
 
-    Comments, docstrings, layout and the texts of messages do not change it (see `meaning`). It is
-    the same for every Python version that the package supports.
+    Comments, docstrings, layout and messages do not affect it (see `canonical_form`), nor does the
+    Python version.
     """
     digest = hashlib.sha256()
-    for name in deciding_modules(module):
+    for name in required_modules(module):
         digest.update(f"{name}\0{_module_hash(name)}\n".encode())
     return digest.hexdigest()
 
 
 def fingerprint(values: dict[str, Any]) -> str:
-    """SHA-256 of what decides a run's result (JSON values): a state of another run does not fit."""
+    """Return the SHA-256 of a run's settings (JSON values); a checkpoint is resumed only by it."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Where a job takes place: which versions are installed and which are pinned, machine, commit."""
+"""The environment of a job: installed and pinned versions, machine and commit."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PACKAGES = (
     *("safetensors", "scipy", "segment-anything", "snakemake", "sqlalchemy", "timm", "torch"),
     *("torchvision", "tqdm", "webdataset"),
 )
-"""The dependencies of pyproject.toml, which need not be there when a stage runs."""
+"""The dependencies in pyproject.toml, a file that may be missing at run time."""
 _PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)", re.MULTILINE)
 PINS = ROOT / "envs" / "constraints.txt"
 
 
 def versions() -> dict[str, str | None]:
-    """Installed versions of `PACKAGES`; None for one that is missing."""
+    """Return the installed versions of `PACKAGES`; None for a missing package."""
     return {name: _version(name) for name in PACKAGES}
 
 
@@ -36,14 +36,14 @@ def _version(name: str) -> str | None:
 
 
 def normal_name(name: str) -> str:
-    """A package's name as indexes compare it (PEP 503)."""
+    """Normalise a package's name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_pins(path: Path = PINS) -> dict[str, str]:
-    """Versions by normal name; none where there is no such file, as in an installed package.
+    """Read the pinned versions by normalised name; none without the file, as when installed.
 
-    Lines of another form than name==version, such as an option of pip, are no pins.
+    Ignores lines of another form than name==version, such as options of pip.
     """
     if not path.is_file():
         return {}
@@ -54,10 +54,10 @@ def read_pins(path: Path = PINS) -> dict[str, str]:
 def find_drift(
     installed: dict[str, str | None], pinned: dict[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """(pinned, installed) of the packages whose versions differ.
+    """Return (pinned, installed) of the packages whose versions differ.
 
-    A build's own suffix, as in torch 2.14.1+cu130, makes no difference; nor does a package that is
-    missing: a stage that needs it fails, one that does not is not touched by it.
+    Ignores local version suffixes, as in torch 2.14.1+cu130, and missing packages: only a stage
+    that needs one is affected, and fails.
     """
     return {
         name: (pinned[name], version)
@@ -67,21 +67,20 @@ def find_drift(
 
 
 def warn_of_drift() -> None:
-    """One warning that names each package whose installed version is not the pinned one."""
+    """Warn once of all packages whose installed version is not the pinned one."""
     found = [
         f"{name} {version} (pinned: {pin})"
         for name, (pin, version) in find_drift(versions(), read_pins()).items()
     ]
     if found:
         warn(
-            f"other versions are installed than {PINS.relative_to(ROOT)} pins: {', '.join(found)}. "
-            "Results may differ from those of the pins, and are recorded with what is installed; "
-            "for the pins: pip install -c envs/constraints.txt -e ."
+            f"installed versions differ from {PINS.relative_to(ROOT)}: {', '.join(found)}; results "
+            "may differ too: pip install -c envs/constraints.txt -e ."
         )
 
 
 def commit(root: Path = ROOT) -> tuple[str | None, bool | None]:
-    """The checked-out commit and whether files differ from it; (None, None) outside of git."""
+    """Return the checked-out commit and whether files differ from it; Nones outside git."""
     head = _git(root, "rev-parse", "HEAD")
     if head is None:
         return None, None
@@ -100,14 +99,14 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 def current_environment() -> dict[str, Any]:
-    """Where a job takes place: versions, Python, platform, commit; what torch, if used, runs on."""
+    """Return versions, Python, platform and commit; also CPU features and GPU if torch is used."""
     head, dirty = commit()
     torch = sys.modules.get("torch")
     return {
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        # instruction sets differ in the order of their sums, and so in the last digits
+        # the instruction set changes the order of sums, and thus the last digits
         "cpu": torch.backends.cpu.get_cpu_capability() if torch else None,
         "gpu": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
         "commit": head,

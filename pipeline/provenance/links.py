@@ -1,4 +1,4 @@
-"""Files held against the hashes that were recorded of them, as a tree of what was made of what."""
+"""A tree of results, their inputs and sources, each compared with its recorded hash."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.provenance.record import Contents, differing, digest
+from pipeline.provenance.record import Contents, changed_files, digest
 
 OK = "ok"
 CHANGED = "CHANGED"
 MISSING = "MISSING"
 GONE = "gone"
-"""A source that is not there any more: its recorded hash stands."""
+"""A source that no longer exists; this is no error."""
 BROKEN = "BROKEN"
-"""A record that cannot be read, or was changed itself."""
+"""A record that is unreadable or was changed."""
 BAD = (CHANGED, MISSING, BROKEN)
 Key = tuple[str, str, str | None]
 
 
 class Link(NamedTuple):
-    """A file or folder of the chain."""
+    """A file or folder in the tree, with its inputs."""
 
     state: str
     name: str
     sha256: str | None = None
-    """As recorded."""
+    """The recorded hash."""
     note: str = ""
     inputs: tuple[Link, ...] = ()
 
     @property
     def key(self) -> Key:
-        """What tells links apart: the same file is made of the same."""
+        """Identifies the link; links with the same key have the same inputs."""
         return self.state, self.name, self.sha256
 
 
 def compare(path: Path, found: Contents, expected: Contents) -> Link:
-    """What is there against what should be; of a folder, the files that differ are links too."""
+    """Compare the contents of a path with the recorded ones; a folder links to changed files."""
     note = f"{len(expected)} files" if isinstance(expected, dict) else ""
     if found == expected:
         return Link(OK, str(path), digest(expected), note)
-    names = differing(found, expected)
+    names = changed_files(found, expected)
     files = tuple(Link(_state(name, found, expected), str(path / name)) for name in names)
     if files:
-        note = f"{len(names)} of {note} are not as recorded"
+        note = f"{len(names)} of {note} differ from the record"
     return Link(CHANGED, str(path), digest(expected), note, files)
 
 
@@ -52,7 +52,7 @@ def _state(name: str, found: Contents, expected: Contents) -> str:
 
 
 def walk(links: tuple[Link, ...]) -> Iterator[Link]:
-    """All links of the trees, each once, before its inputs."""
+    """Yield all links of the trees in preorder, each once."""
     seen = set[Key]()
     todo = [*reversed(links)]
     while todo:
@@ -64,7 +64,7 @@ def walk(links: tuple[Link, ...]) -> Iterator[Link]:
 
 
 def bad_files(links: tuple[Link, ...]) -> list[Link]:
-    """The links that are not as recorded; of a folder, its files."""
+    """Return the links that differ from their records; for a folder, its files."""
     bad = [link for link in walk(links) if link.state in BAD]
     return [link for link in bad if not any(f"{link.name}/" in part.name for part in link.inputs)]
 
@@ -72,16 +72,16 @@ def bad_files(links: tuple[Link, ...]) -> list[Link]:
 def tree_lines(
     links: tuple[Link, ...], depth: int = 0, printed: set[Key] | None = None
 ) -> Iterator[str]:
-    """Lines of state, recorded hash and name, indented below what was made of it.
+    """Yield a line per link: state, recorded hash and name, indented below its result.
 
-    What is known of a link, and what it is made of, is printed where it stands first.
+    Repeated links have no note and no inputs.
     """
     printed = set() if printed is None else printed
     for link in links:
-        known = link.key in printed
-        note = "as above" if known else link.note
+        repeated = link.key in printed
+        note = "as above" if repeated else link.note
         note = f" ({note})" if note else ""
         yield f"{link.state:8}{link.sha256 or '-':65}{'  ' * depth}{link.name}{note}"
-        if not known:
+        if not repeated:
             printed.add(link.key)
             yield from tree_lines(link.inputs, depth + 1, printed)

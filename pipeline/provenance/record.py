@@ -1,7 +1,7 @@
-"""A record beside each result: which job made it, of which inputs, with which options, and when.
+"""Write a record beside each result: stage, inputs, options, time and environment of its job.
 
-The record of `figures/bank.png` is `figures/.provenance/bank.png.json`. It holds times, so that no
-result may have it among its inputs: results are the same to the byte, records are not.
+The record of `figures/bank.png` is `figures/.provenance/bank.png.json`. Results are identical to
+the byte, but records contain times, so no result may depend on a record.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from pipeline.provenance.environment import current_environment
 
 FOLDER = ".provenance"
 SEAL = "seal"
-"""The key of a record's own hash."""
+"""Key of the record's own hash."""
 
 JobRecord = dict[str, Any]
 Contents = str | dict[str, str]
-"""SHA-256 of a file, or of each file in a folder by its name there."""
+"""SHA-256 of a file, or of each file in a folder by relative path."""
 
 
 def contents(path: Path) -> Contents:
-    """What is there now."""
+    """Hash a file, or each file of a folder."""
     return folder_hashes(path) if path.is_dir() else sha256(path)
 
 
 def digest(found: Contents) -> str:
-    """One hash for a file or a whole folder."""
+    """Return a single hash for a file or a folder."""
     return found if isinstance(found, str) else _json_hash(found)
 
 
@@ -46,29 +46,33 @@ def _json_hash(values: Mapping[str, Any]) -> str:
 
 
 def record_path(path: Path) -> Path:
-    """Where the record of a file or folder is."""
+    """Return the path of the record of a file or folder."""
     return path.parent / FOLDER / f"{path.name}.json"
 
 
 def read_record(path: Path) -> JobRecord:
-    """How `path` was made; InputError for a record that is not as it was written.
+    """Read the record of `path`; InputError if it is damaged or was changed.
 
-    `name` (of the file or folder), `stage`, `code` (its hash), `arguments` (all options, resolved),
-    `contents`, `inputs` (hashes by path of what the workflow made before), `sources` (contents by
-    path of what it did not make), `facts` (what the stage says of itself, such as its device),
-    `started` and `finished` (ISO 8601, UTC), `seconds`, and the environment (versions, platform,
-    GPU, commit, dirty).
+    Keys: `name` (of the file or folder), `stage`, `code` (hash), `arguments` (all options),
+    `contents`, `inputs` (hashes by path, files of the workflow), `sources` (contents by path, other
+    files), `facts` (from the stage, such as the device), `started` and `finished` (ISO 8601, UTC),
+    `seconds`, and the environment (versions, platform, GPU, commit, dirty).
     """
     file = record_path(path)
     try:
         record = read_json(file)
         seal, name = record.pop(SEAL), record["name"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file}: expected the record of how {path} was made: {error!r}") from None
+        raise InputError(
+            f"{file}: expected the record of {path}, found {error!r}: make {path.name} again"
+        ) from None
     if _json_hash(record) != seal:
-        raise InputError(f"{file}: was changed after it was written")
+        raise InputError(f"{file}: found another hash than {SEAL}: make {path.name} again")
     if name != path.name:
-        raise InputError(f"{file}: is the record of how {name} was made, not {path.name}")
+        raise InputError(
+            f"{file}: found the record of {name}, expected that of {path.name}: make {path.name} "
+            "again"
+        )
     return dict(record)
 
 
@@ -79,63 +83,63 @@ def recorded(
     inputs: Sequence[Path],
     outputs: Sequence[Path],
 ) -> Iterator[dict[str, Any]]:
-    """Write the record of each file or folder of `outputs` when the block ends well.
+    """Write a record beside each of `outputs` if the block succeeds.
 
-    What the block puts into the mapping is recorded as facts; `sources` there are contents of
-    folders of which it has not read all, by path. Raises InputError, before the block, for a path
-    of `inputs` that is no longer what its own record says.
+    The block fills the yielded mapping with facts; its `sources` are the contents, by path, of
+    folders of which the block has read only some files. Raises InputError before the block if a
+    path of `inputs` differs from its own record.
     """
     facts: dict[str, Any] = {}
     if not outputs:
         yield facts
         return
     module = stage.__module__
-    made = [path for path in inputs if record_path(path).is_file()]
-    others = [path for path in inputs if path not in made]
+    results = [path for path in inputs if record_path(path).is_file()]
+    sources = [path for path in inputs if path not in results]
     job: JobRecord = {
         "stage": module,
         "code": code_hash(module),
-        "arguments": {name: _plain(value) for name, value in arguments.items()},
-        "inputs": {str(path): digest(_checked(path)) for path in made},
+        "arguments": {name: _to_json(value) for name, value in arguments.items()},
+        "inputs": {str(path): digest(_verified(path)) for path in results},
         "started": _now(),
         **current_environment(),
     }
-    # before the job: a file may be gone, or be another one, when a training of days has ended
-    files = {str(path): contents(path) for path in others if path.is_file()}
-    clock = time.perf_counter()
+    # hash before the job: a source may change or disappear during a long training
+    files = {str(path): contents(path) for path in sources if path.is_file()}
+    start = time.perf_counter()
     yield facts
-    job |= {"finished": _now(), "seconds": round(time.perf_counter() - clock, 3)}
-    read = files | facts.pop("sources", {})
-    job |= {"sources": {str(path): read.get(str(path)) or contents(path) for path in others}}
+    job |= {"finished": _now(), "seconds": round(time.perf_counter() - start, 3)}
+    known = files | facts.pop("sources", {})
+    job |= {"sources": {str(path): known.get(str(path)) or contents(path) for path in sources}}
     job |= {"facts": facts}
     for path in outputs:
         record = job | {"name": path.name, "contents": contents(path)}
         write_json(record_path(path), record | {SEAL: _json_hash(record)})
 
 
-def _plain(value: Any) -> Any:
-    """An argument as JSON has it."""
+def _to_json(value: Any) -> Any:
+    """Convert an argument to JSON values."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def _checked(path: Path) -> Contents:
-    """What is there, if it is what was made."""
+def _verified(path: Path) -> Contents:
+    """Return the contents of a result; InputError if they differ from its record."""
     found, expected = contents(path), read_record(path)["contents"]
     if found == expected:
         return found
-    changed = [str(path / name) for name in differing(found, expected)] or [str(path)]
+    changed = [str(path / name) for name in changed_files(found, expected)] or [str(path)]
     raise InputError(
-        f"{some(changed)}: not as it was made, by the hash in {record_path(path)}: put it back, or "
-        f"delete {path} and let the workflow make it again"
+        f"{some(changed)}: changed since it was made, by the hash in {record_path(path)}: restore "
+        f"it, or delete {path} and make it again"
     )
 
 
-def differing(found: Contents, expected: Contents) -> list[str]:
-    """Names in a folder that are not as expected, sorted; none where either is a file."""
+def changed_files(found: Contents, expected: Contents) -> list[str]:
+    """Return the sorted names of changed files in a folder; empty if either is a file."""
     if isinstance(found, str) or isinstance(expected, str):
         return []
     names = sorted(found.keys() | expected.keys())

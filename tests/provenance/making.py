@@ -1,4 +1,4 @@
-"""Make files by a real stage that leaves their origins."""
+"""Make files by a real stage, which writes their records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.launcher import run_stage
 
 
 def copy_files(files: list[Path], folder: Path) -> None:
-    """A stage: copy `files` into `folder`."""
+    """Stage: copy `files` to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         (folder / file.name).unlink(missing_ok=True)
@@ -17,14 +17,14 @@ def copy_files(files: list[Path], folder: Path) -> None:
 
 
 def make(source: Path, folder: Path, *others: Path) -> Path:
-    """Copy `source` into `folder`, and say that it was made of `others` too."""
+    """Copy `source` to `folder` by a job with `others` as further inputs."""
     made = folder / source.name
     run_stage(copy_files, {"files": [source], "folder": folder}, [source, *others], [made])
     return made
 
 
 def write(path: Path, text: str) -> Path:
-    """A new file: what is linked to it elsewhere stays as it is."""
+    """Write a new file; hard links to the old one keep their content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""A stage's hash changes with what its code does, and with nothing else."""
+"""The hash of a stage's code changes if and only if its result may change."""
 
 import ast
 import hashlib
@@ -8,8 +8,8 @@ import pytest
 
 from pipeline import ROOT
 from pipeline.provenance import code
-from pipeline.provenance.code import code_hash, deciding_modules, is_plumbing
-from pipeline.provenance.meaning import meaning
+from pipeline.provenance.canonical import canonical_form
+from pipeline.provenance.code import code_hash, is_ignored, required_modules
 
 STAGE = '''
 """A stage."""
@@ -40,17 +40,17 @@ def stage(names, log):
     return {"total": total}
 '''
 
-SILENT = {
+WITHOUT_EFFECT = {
     "a comment": ("    total = 0\n", "    total = 0  # none yet\n\n"),
     "layout": ("total = total + value(name)", "total = (\n            total + value(name)\n    )"),
     "a module's docstring": ('"""A stage."""', '"""Another stage."""'),
     "no docstring": ('    """Add up."""\n', ""),
     "an attribute's docstring": ('"""How wide."""', '"""How high."""'),
-    "the text of an error": ('f"{name}: empty"', 'f"{names}: no {name} " "at all"'),
-    "all of an error's texts": ('"with "', '"such as "'),
-    "a text that is put into an error": ('f"give {value(total)}"', 'f"{value(total)} is better"'),
-    "what is printed": ('print(f"{total} in all")', 'print(total, "of", len(names), end="")'),
-    "a warning more": (
+    "an error message": ('f"{name}: empty"', 'f"{names}: no {name} " "at all"'),
+    "another string of an error": ('"with "', '"such as "'),
+    "a variable in an error": ('f"give {value(total)}"', 'f"{value(total)} is better"'),
+    "a printed message": ('print(f"{total} in all")', 'print(total, "of", len(names), end="")'),
+    "another warning": (
         "from pipeline.errors import InputError\n",
         "from pipeline.errors import InputError, warn\nwarn('slow')\n",
     ),
@@ -62,18 +62,18 @@ SILENT = {
     "a progress bar": ('desc="adding", mininterval=5', "total=9"),
     "the message of an assert": ('"too small"', 'f"{total} is too small"'),
 }
-DECISIVE = {
+WITH_EFFECT = {
     "an operator": ("total + value", "total - value"),
     "a number": ("total = 0\n", "total = 1\n"),
     "a default": ("width: int = 3", "width: int = 4"),
     "a name in a result": ('{"total"', '{"sum"'),
-    "a text that is compared": ('name == ""', 'name == " "'),
-    "the kind of an error": ("raise InputError(", "raise KeyError("),
-    "when an error is raised": ("if name ==", "if name !="),
-    "a call in the text of an error": ('"give {value(total)}"', '"give {total}"'),
-    "what is iterated": ("tqdm(names,", "tqdm(names[1:],"),
+    "a compared string": ('name == ""', 'name == " "'),
+    "the class of an error": ("raise InputError(", "raise KeyError("),
+    "the condition of an error": ("if name ==", "if name !="),
+    "a call in an error message": ('"give {value(total)}"', '"give {total}"'),
+    "the iterable of a progress bar": ("tqdm(names,", "tqdm(names[1:],"),
     "an assert": ("total >= 0", "total > 0"),
-    "what is printed into a file": ('print("sum"', 'print("total"'),
+    "a print to a file": ('print("sum"', 'print("total"'),
 }
 
 SYNTAX = """
@@ -101,7 +101,7 @@ match f"a{b!r:>{w}.2f}" "c" f'{d=} {e}', {**m, 'k': {1, 2}}, lambda v=...: -v **
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A small package in which a stage imports two modules deep; its root replaces ours."""
+    """A small package in place of ours, in which a stage imports modules two levels deep."""
     folder = tmp_path / "pipeline"
     folder.mkdir()
     sources = {
@@ -115,39 +115,38 @@ def package(tmp_path, monkeypatch):
         (folder / f"{name}.py").write_text(text)
     (folder / "__init__.py").touch()
     monkeypatch.setattr(code, "ROOT", tmp_path)
-    forget()
+    clear_caches()
     yield folder
-    forget()
+    clear_caches()
 
 
-def forget():
-    """Another process knows nothing of the sources that were read here."""
+def clear_caches():
+    """Forget the sources, as a new process does."""
     for function in (code_hash, code._module_hash, code._imports, code._parse):
         function.cache_clear()
 
 
 def hash_with(package, name, text):
     (package / f"{name}.py").write_text(text)
-    forget()
+    clear_caches()
     return code_hash("pipeline.stage")
 
 
-def edited(edits, what):
-    old, new = edits[what]
+def edited(old, new):
     assert STAGE.count(old) == 1
     return STAGE.replace(old, new)
 
 
-@pytest.mark.parametrize("what", SILENT)
-def test_what_cannot_change_a_result_does_not_change_the_hash(package, what):
+@pytest.mark.parametrize("edit", WITHOUT_EFFECT.values(), ids=WITHOUT_EFFECT)
+def test_edit_without_effect_keeps_the_hash(package, edit):
     before = code_hash("pipeline.stage")
-    assert hash_with(package, "stage", edited(SILENT, what)) == before
+    assert hash_with(package, "stage", edited(*edit)) == before
 
 
-@pytest.mark.parametrize("what", DECISIVE)
-def test_what_can_change_a_result_changes_the_hash(package, what):
+@pytest.mark.parametrize("edit", WITH_EFFECT.values(), ids=WITH_EFFECT)
+def test_edit_with_effect_changes_the_hash(package, edit):
     before = code_hash("pipeline.stage")
-    assert hash_with(package, "stage", edited(DECISIVE, what)) != before
+    assert hash_with(package, "stage", edited(*edit)) != before
 
 
 @pytest.mark.parametrize(
@@ -165,40 +164,42 @@ def test_what_can_change_a_result_changes_the_hash(package, what):
         "def f():\n    class C:\n        text = 'a'\n    return C",
     ],
 )
-def test_a_text_that_may_be_more_than_a_message_counts(source):
-    found, other = (meaning(ast.parse(text)) for text in (source, source.replace("'a'", "'b'")))
+def test_string_used_outside_messages_changes_the_hash(source):
+    found, other = (
+        canonical_form(ast.parse(text)) for text in (source, source.replace("'a'", "'b'"))
+    )
     assert found != other
 
 
-def test_imported_modules_count_and_others_do_not(package):
+def test_only_imported_modules_change_the_hash(package):
     before = code_hash("pipeline.stage")
     assert hash_with(package, "other", "x = 2\n") == before
     assert hash_with(package, "errors", "class InputError(ValueError): ...\n") == before
     assert hash_with(package, "deep", "x = 2\n") != before
 
 
-def test_the_hash_is_the_same_in_every_python_version():
-    """The syntax tree itself is not: 3.12 and 3.13 have fields that 3.11 has not."""
-    found = hashlib.sha256(meaning(ast.parse(SYNTAX)).encode()).hexdigest()
+def test_hash_does_not_depend_on_the_python_version():
+    """Python 3.12 and 3.13 have fields of syntax trees that 3.11 lacks."""
+    found = hashlib.sha256(canonical_form(ast.parse(SYNTAX)).encode()).hexdigest()
     assert found == "cf9f4dd05ad34c031cace8e13910cee7aa7568adc127de3b1f4fbc95dd5246ed"
 
 
-def test_a_module_of_the_model_decides_training_and_what_runs_the_network():
+def test_only_stages_that_run_the_network_depend_on_the_model():
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     stages = set(re.findall(r'stage\("([\w.]+):\w+"\)', rules))
-    running = {stage for stage in stages if "pipeline.model.dpsm" in deciding_modules(stage)}
+    running = {stage for stage in stages if "pipeline.model.dpsm" in required_modules(stage)}
     figures = {"pipeline.figures.attention", "pipeline.figures.patches"}
     assert running == {"pipeline.training.train", "pipeline.evaluation.embed"} | figures
-    imported = {name for stage in stages for name in deciding_modules(stage) if name != stage}
-    assert not any(map(is_plumbing, imported))
+    imported = {name for stage in stages for name in required_modules(stage) if name != stage}
+    assert not any(map(is_ignored, imported))
 
 
-def test_checks_and_the_names_of_datasets_decide_no_training():
-    trained = deciding_modules("pipeline.training.train")
+def test_training_does_not_depend_on_checks_and_dataset_names():
+    trained = required_modules("pipeline.training.train")
     assert not [name for name in trained if name.startswith("pipeline.options.data")]
-    assert "pipeline.data.checks" not in deciding_modules("pipeline.data.ingest")
+    assert "pipeline.data.checks" not in required_modules("pipeline.data.ingest")
 
 
-def test_an_unknown_module_is_named():
+def test_unknown_module_is_named():
     with pytest.raises(ModuleNotFoundError, match=r"pipeline\.nothing"):
         code_hash("pipeline.nothing")

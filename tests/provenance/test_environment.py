@@ -1,4 +1,4 @@
-"""The places that name packages agree: pins, conda environment, project and imports."""
+"""Pins, conda environment, pyproject.toml and imports name the same packages."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DEV = parse(PROJECT["optional-dependencies"]["dev"])
 
 
 @pytest.mark.parametrize("name", [*RUN, *DEV])
-def test_each_dependency_is_pinned_to_a_version_that_it_allows(name: str) -> None:
+def test_each_dependency_is_pinned_to_an_allowed_version(name: str) -> None:
     requirement = RUN.get(name) or DEV[name]
     assert requirement.specifier.contains(read_pins()[name])
 
 
-def test_the_conda_environment_has_the_same_packages_and_pins() -> None:
+def test_conda_environment_has_the_same_packages_and_pins() -> None:
     listed = yaml.safe_load((ROOT / "envs/pipeline.yaml").read_text())["dependencies"]
     packages = dict(line.split("==") for line in listed[-1]["pip"])
     assert packages == {name: read_pins()[name] for name in RUN}
@@ -45,15 +45,15 @@ def test_the_conda_environment_has_the_same_packages_and_pins() -> None:
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python)
 
 
-def test_a_line_of_another_form_is_no_pin(tmp_path: Path) -> None:
-    """Somebody with a GPU adds the index that their torch comes from."""
+def test_other_lines_of_the_pin_file_are_ignored(tmp_path: Path) -> None:
+    """Such as the package index of torch for a GPU."""
     path = tmp_path / "constraints.txt"
     path.write_text("--extra-index-url https://example.org/cu130\n# mine\nTorch==2.14.1 ; x\n")
     assert read_pins(path) == {"torch": "2.14.1"}
 
 
 def imported(folder: Path) -> Iterator[str]:
-    """The first part of all that the sources below `folder` import, anywhere in them."""
+    """Yield the top-level names of all imports in the sources below `folder`."""
     for source in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_bytes())):
             if isinstance(node, ast.Import):
@@ -64,12 +64,12 @@ def imported(folder: Path) -> Iterator[str]:
 
 @cache
 def packages() -> Mapping[str, list[str]]:
-    """Installed distributions by what they are imported as."""
+    """Return the installed distributions by import name."""
     return metadata.packages_distributions()
 
 
 @pytest.mark.parametrize(("folder", "declared"), [("pipeline", RUN), ("benchmarks", RUN | DEV)])
-def test_what_is_imported_is_declared(folder: str, declared: dict[str, Requirement]) -> None:
+def test_imported_packages_are_declared(folder: str, declared: dict[str, Requirement]) -> None:
     own = {"pipeline", "benchmarks"}
     others = set(imported(ROOT / folder)) - set(sys.stdlib_module_names) - own
     distributions = packages()
@@ -78,23 +78,23 @@ def test_what_is_imported_is_declared(folder: str, declared: dict[str, Requireme
         assert {normal_name(package) for package in distributions[name]} & set(declared), name
 
 
-def test_a_run_records_the_version_of_each_dependency() -> None:
+def test_version_of_each_dependency_is_recorded() -> None:
     assert set(PACKAGES) == set(RUN)
     assert set(versions()) == set(RUN)
     assert versions()["numpy"] == numpy.__version__
 
 
-def test_drift_is_another_version_of_what_is_installed_and_pinned() -> None:
+def test_drift_lists_installed_versions_that_differ_from_pins() -> None:
     installed = {"same": "1.0", "built": "2.0+cu130", "newer": "3.1", "missing": None, "free": "1"}
     pinned = {"same": "1.0", "built": "2.0", "newer": "3.0", "missing": "1.0"}
     assert find_drift(installed, pinned) == {"newer": ("3.0", "3.1")}
 
 
-def test_there_are_no_pins_where_there_is_no_such_file(tmp_path: Path) -> None:
+def test_missing_pin_file_gives_no_pins(tmp_path: Path) -> None:
     assert read_pins(tmp_path / "constraints.txt") == {}
 
 
-def test_other_versions_are_warned_of_once(tmp_path, monkeypatch, capsys) -> None:
+def test_drift_gives_one_warning(tmp_path, monkeypatch, capsys) -> None:
     pins = tmp_path / "constraints.txt"
     pins.write_text(f"numpy==0.1\nTorch==0.2\npandas=={versions()['pandas']}\n")
     monkeypatch.setattr(environment, "read_pins", lambda: read_pins(pins))
@@ -106,7 +106,7 @@ def test_other_versions_are_warned_of_once(tmp_path, monkeypatch, capsys) -> Non
     assert "pip install -c envs/constraints.txt" in line
 
 
-def test_nothing_is_said_where_nothing_differs(monkeypatch, capsys) -> None:
+def test_no_drift_gives_no_warning(monkeypatch, capsys) -> None:
     monkeypatch.setattr(environment, "read_pins", lambda: {"numpy": numpy.__version__})
     environment.warn_of_drift()
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""What a row of a table was made of, however the table is named."""
+"""The trace of a table's row."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ REFERENCE = ROOT / "workflow" / "report" / "components.csv"
 
 
 @pytest.mark.parametrize("absolute", [False, True])
-def test_of_a_row_its_own_runs_are_followed(
+def test_trace_of_a_row_follows_only_its_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     absolute: bool,
 ) -> None:
-    """Records name the runs as the workflow did: from where it ran."""
+    """Records have paths relative to the workflow's working directory."""
     monkeypatch.chdir(tmp_path)
     folder = Path("results/synthetic")
     runs = [folder / variant / "seed0" / "metrics.json" for variant in ("baseline", "dpeformer")]
