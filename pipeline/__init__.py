@@ -3,4 +3,4 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The repository: what it ships lies below."""
+"""Root folder of the repository."""

@@ -1,4 +1,4 @@
-"""Which device and which precision a run uses."""
+"""Choose the device and precision of a run, and make it deterministic."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pipeline.options.compute import ComputeOptions
 
 
 def choose_device(compute: ComputeOptions) -> torch.device:
-    """The device that is asked for; `auto` takes the GPU where there is one.
+    """Return the configured device; `auto` selects the GPU if available.
 
-    Raises InputError when a GPU is asked for and torch sees none.
+    Raises InputError if the device is cuda and torch finds no GPU.
     """
     available = torch.cuda.is_available()
     if compute.device == "cuda" and not available:
         raise InputError(
-            "config: compute.device: found cuda, but torch sees no CUDA device here: "
-            "give cpu or auto, or check the driver"
+            "config: compute.device: found cuda, but torch finds no CUDA device: give cpu or auto, "
+            "or check the driver"
         )
     if compute.device == "auto":
         return torch.device("cuda" if available else "cpu")
@@ -31,7 +31,7 @@ def choose_device(compute: ComputeOptions) -> torch.device:
 
 
 def choose_precision(compute: ComputeOptions, device: torch.device) -> str:
-    """`float32` or `bfloat16`; `auto` takes bfloat16 where the device multiplies it in hardware."""
+    """Return float32 or bfloat16; `auto` selects bfloat16 if the device supports it in hardware."""
     if compute.precision != "auto":
         return compute.precision
     fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bfloat16()
@@ -39,7 +39,7 @@ def choose_precision(compute: ComputeOptions, device: torch.device) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Intel's matrix units, or the dot products of AVX-512 (AMD too)."""
+    """Look for Intel's AMX, or the AVX-512 dot products that AMD has too."""
     if not hasattr(torch.cpu, "get_capabilities"):
         return False
     found = torch.cpu.get_capabilities()
@@ -47,10 +47,10 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def make_deterministic(device: torch.device) -> None:
-    """Ask for repeatable kernels; those that have no such version warn on a GPU.
+    """Select deterministic kernels; on a GPU, kernels without a deterministic version warn.
 
-    Must come before the first CUDA kernel. Denormals are flushed on the CPU, where they are slow,
-    and torch has one thread there: the order of its sums follows their number.
+    Call it before the first CUDA kernel. On the CPU, torch uses one thread, because the order of
+    sums depends on the number of threads, and flushes denormals, which are slow.
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(1)
@@ -60,16 +60,16 @@ def make_deterministic(device: torch.device) -> None:
 
 
 @contextmanager
-def unrepeatable() -> Iterator[list[str]]:
-    """Collects what torch says of kernels without a deterministic version; it is shown as ever."""
+def nondeterminism_warnings() -> Iterator[list[str]]:
+    """Collect torch's warnings about nondeterministic kernels; they are still shown."""
     found: list[str] = []
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def note(message: Warning | str, *place: Any, **named: Any) -> None:
+        def collect(message: Warning | str, *arguments: Any, **named: Any) -> None:
             if "deterministic" in str(message):
                 found.append(str(message))
-            show(message, *place, **named)
+            show(message, *arguments, **named)
 
-        warnings.showwarning = note
+        warnings.showwarning = collect
         yield found

@@ -1,54 +1,53 @@
-"""The one error that users are meant to read, and how problems are said."""
+"""The error for users, warnings, and messages that several modules share."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-SHOWN = 10
-"""Of many values, a message names so many."""
+MAX_LISTED = 10
+"""Number of values that a message lists at most."""
 
 
 class InputError(Exception):
-    """Something given to the pipeline is wrong: the message is all that the user sees.
+    """Invalid input; users see only the message, without a traceback.
 
-    It names the file or the key, says what was expected and what was found, and what to do.
+    The message has four parts: what is wrong (file or key), found, expected, what to do.
     """
 
 
 def warn(message: str) -> None:
-    """Say loudly, on stderr, what looks wrong but does not stop the work."""
+    """Print a warning to stderr."""
     print(f"warning: {message}", file=sys.stderr)
 
 
 def some(values: Sequence[object], separator: str = ", ") -> str:
-    """The first ten values, and how many more there are."""
-    shown = separator.join(str(value) for value in values[:SHOWN])
-    rest = len(values) - SHOWN
-    return f"{shown}{separator}and {rest} more" if rest > 0 else shown
+    """Join the first MAX_LISTED values, followed by the number of the others."""
+    listed = separator.join(str(value) for value in values[:MAX_LISTED])
+    rest = len(values) - MAX_LISTED
+    return f"{listed}{separator}and {rest} more" if rest > 0 else listed
 
 
 def no_images(splits: Sequence[str]) -> str:
-    """Say that a dataset lacks splits that it is used for."""
+    """Return the message for a dataset without images in `splits`."""
     return (
-        f"expected images of every split that is used, found none of {some(splits)}: a dataset "
-        "without train can only be given as test, and one without query and gallery only as data, "
-        "beside another one as test"
+        f"found no images of {some(splits)}, expected images of every split that is used: give a "
+        "dataset without train as test, and one without query and gallery as data, with another "
+        "one as test"
     )
 
 
 def no_match(queries: int) -> str:
-    """Say that no query can be ranked."""
+    """Return the message for queries that all lack a match."""
     return (
         f"none of the {queries} queries has a match under another camera in the gallery: check the "
-        "identities and cameras (in a table of one's own, leave out the column camera where there "
-        "is one camera only)"
+        "identities and cameras (in your own table with a single camera, omit the column camera)"
     )
 
 
-def too_few_identities(needed: int, found: int) -> str:
-    """Say that no batch can be filled."""
+def too_few_identities(required: int, found: int) -> str:
+    """Return the message for a training split with fewer identities than a batch."""
     return (
-        f"training.identities: a batch takes {needed} identities, found {found} in the training "
-        "split: lower it"
+        f"training.identities: found {found} identities in the training split, expected at least "
+        f"the {required} of a batch: lower training.identities"
     )

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the hashes that tell them apart."""
+"""Write files atomically, hash them and lock them."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from pipeline.errors import InputError
 SYSTEM_FILES = frozenset(
     {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "@eadir"}
 )
-"""In lower case; hidden files, such as .DS_Store, .picasa.ini and ._1.jpg, are left behind too."""
+"""Files that operating systems create, in lower case, besides hidden ones such as .DS_Store."""
 
 
 def shipped(path: str) -> str:
-    """Where a file is that the repository ships, workflow/...: here, or else in the repository.
+    """Resolve a path of a shipped file, workflow/...: as it is, or else in the repository.
 
-    Ask where a file is opened; records keep the path as it was given.
+    Call it where a file is opened; records keep the path of the configuration.
     """
-    beside = ROOT / path
-    if path.startswith("workflow/") and not os.path.exists(path) and beside.exists():
-        return str(beside)
+    in_repository = ROOT / path
+    if path.startswith("workflow/") and not os.path.exists(path) and in_repository.exists():
+        return str(in_repository)
     return path
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal; a process reads an unchanged file once."""
-    now = os.stat(path)
-    return _sha256(path.absolute(), now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+    """Return the SHA-256 of a file in hexadecimal; cached while the file is unchanged."""
+    stat = os.stat(path)
+    return _sha256(path.absolute(), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 @cache
-def _sha256(path: Path, *state: int) -> str:
+def _sha256(path: Path, *stat: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file by its name in the folder, sorted by the parts of the name.
+    """Return the SHA-256 of each file by its relative path, sorted by the parts of the path.
 
-    The files that systems leave behind do not count: `unpack` skips them.
+    Ignores files that operating systems create, as `unpack` does.
     """
     names = {path: path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*"))}
     return {
@@ -63,18 +63,18 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 
 
 def is_left_behind(name: str) -> bool:
-    """Whether a system made the file or a folder above it for itself."""
+    """Return whether an operating system created the file or one of its folders."""
     parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part.lower() in SYSTEM_FILES for part in parts)
 
 
 WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Numbers of errors that only a write can meet: disk full, quota used up, file too large."""
+"""Error numbers that only writes raise: disk full, quota exceeded, file too large."""
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let a failed write say which file it wrote to: the system's error alone does not."""
+    """Add the file's name to the system's error if a write fails."""
     try:
         yield
     except OSError as error:
@@ -83,10 +83,10 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _partial_name(path: Path) -> Path:
-    """A name beside `path` that no other process writes to; the suffix stays, for some look at it.
+def _partial_path(path: Path) -> Path:
+    """Return a path beside `path` for this process alone, with the same suffix.
 
-    What processes left there that were killed in the middle of the same file is deleted.
+    Deletes the partial output of processes that were killed while writing `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(f".partial-*-{glob.escape(path.name)}*"):
@@ -94,7 +94,7 @@ def _partial_name(path: Path) -> Path:
         if owner.isdigit() and not _is_running(int(owner)):
             _delete(stale)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    _delete(partial)  # of a process that had this one's number
+    _delete(partial)  # left by an earlier process with the same id
     return partial
 
 
@@ -104,7 +104,7 @@ def _is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # of another user
+        return True  # a process of another user
     return True
 
 
@@ -117,16 +117,16 @@ def _delete(path: Path) -> None:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """One process at a time works on `path`; others wait, and say so.
+    """Lock `path` for one process at a time; others print a message and wait.
 
-    A process that is killed gives its place up: the lock is the kernel's, its file only a handle.
+    The kernel releases the lock of a killed process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        print(f"{path}: another process works on it: waiting until it ends", file=sys.stderr)
+        print(f"{path}: locked by another process: waiting until it ends", file=sys.stderr)
         lock.acquire()
     try:
         yield
@@ -136,11 +136,11 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A name to write to beside `path`; it takes the place of `path` when the block ends well.
+    """Yield a path to write to, which replaces `path` if the block succeeds.
 
-    On any error (a full disk too) `path` is as it was before and the partial file is gone.
+    On any error, such as a full disk, `path` is unchanged and the partial file is removed.
     """
-    partial = _partial_name(path)
+    partial = _partial_path(path)
     try:
         with naming(path):
             yield partial
@@ -153,8 +153,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A new folder beside `path`; it takes the place of `path` when the block ends well."""
-    partial = _partial_name(path)
+    """Yield a new folder, which replaces `path` if the block succeeds; removed on any error."""
+    partial = _partial_path(path)
     partial.mkdir()
     try:
         with naming(path):
@@ -167,21 +167,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON with sorted keys: the same value gives the same bytes."""
+    """Write JSON with sorted keys: the same value gives the same bytes."""
     with atomic_file(path) as partial:
         text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
+    """Return the value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def checked_folder(folder: Path, *names: str) -> None:
-    """Raise InputError unless `folder` holds the files `names`."""
+    """Raise InputError if one of the files `names` is missing in `folder`."""
     for name in names:
         if not (folder / name).is_file():
             raise InputError(
-                f"{folder / name}: no such file: run the stage that writes it, or give its folder"
+                f"{folder / name}: no such file: run the stage that writes it, or correct the path"
             )

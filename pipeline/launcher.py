@@ -1,4 +1,4 @@
-"""Run a stage: for a Snakemake rule by its names, or from the command line by its signature."""
+"""Run a stage for a Snakemake rule, or from the command line."""
 
 from __future__ import annotations
 
@@ -22,30 +22,29 @@ from pipeline.files import WRITE_ERRORS
 from pipeline.provenance.record import recorded
 
 Stage = Callable[..., dict[str, Any] | None]
-"""It may return facts for the record of its job, such as the device (see `recorded`)."""
+"""A stage may return facts for its job's record, such as the device (see `recorded`)."""
 
 COMMANDS = {
     "trace": "pipeline.provenance.trace:trace",
     "agree": "pipeline.tables.agree:agree",
     "relocate": "pipeline.tracking.relocate:relocate",
 }
-"""Stages that no rule runs, by the name that the command line has for them."""
+"""Stages without a rule, by their name on the command line."""
 
 
 def load_stage(name: str) -> Stage:
-    """The function named `module:function`."""
+    """Import the function `module:function`."""
     module, _, function = name.partition(":")
     stage: Stage = getattr(importlib.import_module(module), function)
     return stage
 
 
 def launch(job: Any) -> None:
-    """Run the stage of a rule; `job` is the object `snakemake` of its script.
+    """Run the stage of a rule; `job` is the `snakemake` object of its script.
 
-    The rule names the stage in `params.stage`, as module:function@hash of its code. Parameters of
-    the stage get the rule's inputs, outputs, params and wildcards of the same name, and `processes`
-    its threads. What has no name in the rule is not passed: an input that must only be there, a
-    param that is only tracked. What is printed goes to the rule's log as well.
+    `params.stage` is module:function@hash of the code. The rule's named inputs, outputs, params and
+    wildcards become the stage's arguments; `processes` is the rule's threads. Unnamed inputs and
+    params are not passed: they only trigger reruns. Output also goes to the rule's log.
     """
     stage = load_stage(job.params.stage.partition("@")[0])
     with _logged(Path(job.log[0])):
@@ -57,7 +56,7 @@ def _paths(names: Sequence[str]) -> list[Path]:
 
 
 def bind(stage: Stage, job: Any) -> dict[str, Any]:
-    """The arguments of `stage` by name; TypeError for a name that it has no parameter for."""
+    """Return the arguments of `stage` by name; TypeError for a name without a parameter."""
     hints = typing.get_type_hints(stage)
     parameters = inspect.signature(stage).parameters
     named = {**job.params, **job.input, **job.output}
@@ -70,10 +69,7 @@ def bind(stage: Stage, job: Any) -> dict[str, Any]:
 
 
 def _convert(hint: Any, value: Any) -> Any:
-    """A value of a rule as the type that a parameter has.
-
-    A section of options is given as JSON, a `Run` as files of it.
-    """
+    """Convert a rule's value to a parameter's type: options from JSON, a `Run` from its files."""
     if isinstance(hint, types.UnionType):  # `Path | None`
         return _convert(typing.get_args(hint)[0], value) if value else None
     if typing.get_origin(hint) is list:
@@ -93,7 +89,7 @@ def _convert_list(hint: Any, values: Sequence[Any]) -> list[Any]:
 
 
 class _Tee(typing.NamedTuple):
-    """A text stream that writes to the terminal and to the log."""
+    """A text stream that writes to both terminal and log."""
 
     terminal: IO[str]
     log: IO[str]
@@ -112,7 +108,7 @@ class _Tee(typing.NamedTuple):
 
 @contextmanager
 def _logged(path: Path) -> Iterator[None]:
-    """Print to the file as well, an error that ends the block too."""
+    """Copy all output of the block to the file, including an error that ends it."""
     with (
         open(path, "w", encoding="utf-8", buffering=1) as log,
         redirect_stdout(_Tee(sys.stdout, log)),
@@ -136,42 +132,41 @@ def run_stage(
     inputs: Sequence[Path] = (),
     outputs: Sequence[Path] = (),
 ) -> None:
-    """Call `stage` with `values`; bad input ends in one line, not a traceback.
+    """Call `stage` with `values` and write the job's record beside each of `outputs`.
 
-    A record of the job is left beside each path of `outputs`, as made of `inputs`.
-    Exits with status 1 on `InputError` and on an operating-system error that names its file, such
-    as a full disk, and with 128 + its number on SIGTERM and Ctrl-C, which leave nothing
-    half-written either.
+    Exits with status 1 and a one-line message on `InputError` and on an operating-system error
+    that names its file, such as a full disk; with 128 + the signal's number on SIGTERM and Ctrl-C.
+    None of these leaves partial output.
     """
-    before = signal.signal(signal.SIGTERM, _exit)
+    previous_handler = signal.signal(signal.SIGTERM, _exit)
     try:
         with recorded(stage, values, inputs, outputs) as facts:
             facts |= stage(**values) or {}
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        # without a file it is a library's own error: its traceback says more
+        # an OSError without a file comes from a library: show its traceback
         if error.filename is None:
             raise
         sys.exit(f"error: {_describe(error)}")
     except KeyboardInterrupt:
         _exit(signal.SIGINT)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous_handler)
 
 
 def _describe(error: OSError) -> str:
-    """Which file the system could not open, read or write, and why."""
+    """Return the message for a file that cannot be opened, read or written."""
     if error.errno in WRITE_ERRORS:
         return (
             f"{error.filename}: cannot be written ({error.strerror}); partial output removed: "
-            "make room and run it again"
+            "free disk space and run it again"
         )
-    return f"{error.filename}: {error.strerror}: check that it is there and its permissions"
+    return f"{error.filename}: {error.strerror}: check the path and its permissions"
 
 
 def _exit(number: int, frame: object = None) -> NoReturn:
-    """End as by the signal, but by an exception: whoever has a file half-written deletes it."""
+    """Exit by an exception, so that partial output is removed."""
     sys.exit(128 + number)
 
 
@@ -179,14 +174,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command of `COMMANDS`, or any stage as module:function, from the command line."""
     parser = argparse.ArgumentParser(prog="dpeformer", description=main.__doc__)
     parser.add_argument("command", help=f"{', '.join(COMMANDS)}, or module:function of a stage")
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="--help lists those of a command")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="see COMMAND --help")
     given = parser.parse_args(arguments)
     stage = load_stage(COMMANDS.get(given.command, given.command))
     run_stage(stage, vars(stage_parser(stage).parse_args(given.options)))
 
 
 def stage_parser(stage: Stage) -> argparse.ArgumentParser:
-    """A parser with one option per parameter of `stage`; a pydantic section is given as JSON."""
+    """Return a parser with one option per parameter of `stage`; options sections are JSON."""
     parser = argparse.ArgumentParser(description=(stage.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(stage)
     for name, parameter in inspect.signature(stage).parameters.items():

@@ -1,4 +1,4 @@
-"""A run: its folder, and everything that is read from it."""
+"""Read the files of a run."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ FILES = (
     *("weights.safetensors", "history.csv", "run.json"),
     *("features.npz", "metrics.json", "queries.csv"),
 )
-"""What training, and then evaluation, write."""
+"""The files that training and then evaluation write."""
 HEADLINES = {"rank1": "Rank-1", "map": "mAP"}
-"""What the field compares."""
+"""The metrics that papers compare, with their titles."""
 
 
 class Benchmark(NamedTuple):
-    """What a number is of; a protocol with numbers of its own has a name of its own."""
+    """The test set and training set of a result."""
 
     dataset: str
-    """Whose query and gallery are tested on."""
+    """The test set."""
     trained_on: str
 
     @property
     def protocol(self) -> Benchmark:
-        """The datasets as the configuration calls them: market1501 for market1501:my_name."""
+        """The datasets' names in the configuration: market1501 for market1501:my_name."""
         return Benchmark(*(label.partition(":")[0] for label in self))
 
     def __str__(self) -> str:
@@ -48,27 +48,27 @@ class Benchmark(NamedTuple):
         return f"{self.dataset} (trained on {self.trained_on})"
 
 
-_SCORED = ("dataset", "trained_on", "features", "evaluation", "run")
+_METRICS_KEYS = ("dataset", "trained_on", "features", "evaluation", "run")
 
 
 class Run:
-    """A run, results/<dataset>/<variant>/seed<n>; its files are read when asked for.
+    """A run, results/<dataset>/<variant>/seed<n>, whose files are read on demand.
 
-    Every reader raises InputError for a file that is missing or damaged, and LookupError for one
-    that is not in `files`: a stage reads no more of a run than its rule declares.
+    Readers raise InputError for a missing or damaged file, and LookupError for a file that is not
+    in `files`: a stage reads only the files that its rule declares.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, Path] | None = None) -> None:
-        """Of all `FILES` in a folder, or of some `files` by name, wherever they are."""
+        """Take all `FILES` in `folder`, or only `files`, paths by name in any folder."""
         self.folder = Path(folder)
         self.files = files or {name: self.folder / name for name in FILES}
 
     @classmethod
     def from_files(cls, paths: Sequence[Path]) -> list[Run]:
-        """The runs that the files are of, in the order of the first file of each.
+        """Group files by run, in the order of the first file of each.
 
-        Where a run is tested on another dataset, what evaluation writes is in another folder, but
-        <variant>/seed<n> is the same.
+        If the test set differs from the training set, the files of a run are in two folders that
+        both end in <variant>/seed<n>.
         """
         runs: dict[tuple[str, ...], dict[str, Path]] = {}
         for path in paths:
@@ -79,7 +79,7 @@ class Run:
         return str(self.folder)
 
     def path(self, name: str) -> Path:
-        """Where the file `name` is."""
+        """Return the path of the file `name`."""
         if name not in self.files:
             raise LookupError(f"{self.folder / name}: not an input of this stage")
         checked_folder(self.files[name].parent, name)
@@ -87,49 +87,49 @@ class Run:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What training recorded, run.json."""
+        """The record of the training, run.json."""
         record: dict[str, Any] = self._json("run.json", "train")
         return record
 
     @property
     def options(self) -> RunOptions:
-        """What it was trained with."""
+        """The options of the training."""
         return RunOptions.model_validate(self.record["options"])
 
     @property
     def name(self) -> str:
-        """Variant and seed, for a title."""
+        """Variant and seed, for titles."""
         return f"{self.variant}, seed {self.seed}"
 
     @cached_property
     def scores(self) -> dict[str, Any]:
-        """What evaluation measured, metrics.json."""
-        scores: dict[str, Any] = self._json("metrics.json", "score", *_SCORED)
+        """The result of the evaluation, metrics.json."""
+        scores: dict[str, Any] = self._json("metrics.json", "score", *_METRICS_KEYS)
         return scores
 
     @property
     def variant(self) -> str:
         """Name of the variant."""
-        return str(self._facts["variant"])
+        return str(self._header["variant"])
 
     @property
     def seed(self) -> int:
-        """Seed of the training."""
-        return int(self._facts["seed"])
+        """Random seed of the training."""
+        return int(self._header["seed"])
 
     @property
     def benchmark(self) -> Benchmark:
-        """What it was trained and tested on."""
+        """The test set and training set."""
         return Benchmark(self.scores["dataset"], self.scores["trained_on"])
 
     @property
     def rerank(self) -> RerankOptions | None:
-        """How its re-ranked rows were made; None without them."""
+        """The options of re-ranking; None without re-ranking."""
         return EvaluationOptions.model_validate(self.scores["evaluation"]).rerank
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, float]]:
-        """Metrics in percent of each feature; `whole_` ones where there are whole-body queries."""
+        """Metrics in percent by feature; with prefix `whole_` those of whole-body queries."""
         found = self.scores["features"]
         whole = self.scores.get(WHOLE_QUERY, {"features": {}})["features"]
         metrics = {name: found[name] for name in TABLE_FEATURES if name in found}
@@ -153,21 +153,21 @@ class Run:
 
     @property
     def test_feature(self) -> str:
-        """The feature that the variant is tested by."""
+        """Name of the variant's test feature."""
         return self._queries[0]
 
     @property
     def queries(self) -> pd.DataFrame:
-        """The rows of the test feature in queries.csv, see `read_queries`."""
+        """The rows of the test feature in queries.csv (see `read_queries`)."""
         return self._queries[1]
 
     def features(self, name: str | None = None) -> dict[str, np.ndarray]:
-        """The arrays of features.npz, see `read_features`."""
+        """Return the arrays of features.npz (see `read_features`)."""
         return read_features(self.path("features.npz"), name)
 
     @property
-    def _facts(self) -> dict[str, Any]:
-        """One of the two files that name variant and seed."""
+    def _header(self) -> dict[str, Any]:
+        """A file with variant and seed: metrics.json if available, else run.json."""
         metrics = self.files.get("metrics.json")
         return self.scores if metrics and metrics.is_file() else self.record
 
@@ -184,8 +184,8 @@ class Run:
 
     def _damaged(self, name: str, error: Exception, stage: str) -> InputError:
         return InputError(
-            f"{self.files[name]}: expected what the stage {stage} writes of a run, found "
-            f"{error!r}: {stage} the run again"
+            f"{self.files[name]}: expected the output of the stage {stage}, found {error!r}: run "
+            f"{stage} again"
         )
 
 

@@ -1,4 +1,4 @@
-"""The six decisions where the released code differs from what it should do, one test each."""
+"""The six defects of the released code that the implementation avoids, one test each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_1_the_global_feature_is_the_class_token() -> None:
 
 
 @torch.no_grad()
-def test_2_blending_keeps_the_images_of_a_batch_apart() -> None:
+def test_2_blending_does_not_mix_images_of_a_batch() -> None:
     blending = FeatureBlending(48, 4)
     parts, global_ = torch.randn(6, 4, 48), torch.randn(6, 48)
     together = blending(parts, global_)
@@ -48,8 +48,8 @@ def test_2_blending_keeps_the_images_of_a_batch_apart() -> None:
         assert (blending(parts[:mates], global_[:mates])[0] - together[0]).abs().max() <= 1e-5
 
 
-def test_3_pooling_takes_each_images_own_number_of_tokens() -> None:
-    """One image has its largest drop after 9 tokens, its batch-mate after 3."""
+def test_3_each_image_has_its_own_number_of_tokens() -> None:
+    """The largest drop is after 9 tokens in one image of the batch, after 3 in the other."""
     scores = torch.linspace(2, 1, 16).repeat(2, 1)
     scores[0, 9:] -= 5
     scores[1, 3:] -= 5
@@ -67,8 +67,8 @@ def test_4_all_tokens_before_the_largest_drop_are_kept() -> None:
     assert selection.kept.tolist() == [[True, False, True, False, True]]
 
 
-def test_5_occlusion_is_on_in_every_second_view_and_can_be_switched_off() -> None:
-    """No coin decides: an opaque object covers at least half of every second view."""
+def test_5_every_second_view_is_occluded_unless_switched_off() -> None:
+    """An opaque object covers at least half of every second view."""
     image = np.zeros((32, 16, 3), np.uint8)
     options, network = AugmentOptions(), ImageOptions()
     occluder = make_occluder(options, network, [np.full((9, 9, 4), 255, np.uint8)], [image])
@@ -82,7 +82,7 @@ def test_5_occlusion_is_on_in_every_second_view_and_can_be_switched_off() -> Non
         ].any()
 
 
-def test_6_counts_that_are_not_the_published_ones_are_refused() -> None:
+def test_6_counts_other_than_published_are_refused() -> None:
     rows = [("train", 1, 1), ("train", 1, 2), ("query", 2, 1), ("gallery", 2, 2)]
     table = pd.DataFrame(rows, columns=["split", "identity", "camera"])
     with pytest.raises(InputError, match=r"train: expected 12936 images of 751 .* found 2 of 1"):

@@ -1,3 +1,5 @@
+"""Choice of device, precision and number of threads."""
+
 from __future__ import annotations
 
 import pytest
@@ -10,20 +12,19 @@ from pipeline.options.compute import ComputeOptions
 CPU = torch.device("cpu")
 
 
-def test_auto_takes_the_gpu_where_there_is_one() -> None:
+def test_auto_selects_the_gpu_if_available() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert choose_device(ComputeOptions()).type == expected
     assert choose_device(ComputeOptions(device="cpu")) == CPU
 
 
-# the error can only be met where there is no GPU
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_an_error() -> None:
+def test_missing_gpu_is_an_error() -> None:
     with pytest.raises(InputError, match=r"compute\.device: found cuda"):
         choose_device(ComputeOptions(device="cuda"))
 
 
-def test_precision_is_what_is_asked_for() -> None:
+def test_explicit_precision_is_used() -> None:
     assert choose_precision(ComputeOptions(precision="float32"), CPU) == "float32"
     assert choose_precision(ComputeOptions(precision="bfloat16"), CPU) == "bfloat16"
 
@@ -36,15 +37,15 @@ def test_precision_is_what_is_asked_for() -> None:
         ({"avx512_f": True}, "float32"),
     ],
 )
-def test_auto_takes_bfloat16_where_the_processor_multiplies_it(
+def test_auto_selects_bfloat16_if_the_cpu_supports_it(
     monkeypatch: pytest.MonkeyPatch, found: dict[str, bool], expected: str
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     assert choose_precision(ComputeOptions(), CPU) == expected
 
 
-def test_torch_has_one_thread_however_many_loader_processes_a_job_has_room_for() -> None:
-    """Snakemake sets OMP_NUM_THREADS to a rule's threads; sums depend on it."""
+def test_deterministic_torch_uses_one_thread() -> None:
+    """Sums depend on the number of threads, which Snakemake sets to the rule's threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

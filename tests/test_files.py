@@ -1,4 +1,4 @@
-"""A file is whole or absent, whatever happens while it is written."""
+"""Atomic writes, locks and JSON files."""
 
 import os
 import signal
@@ -11,13 +11,13 @@ from pipeline.files import atomic_file, atomic_folder, exclusive, read_json, sha
 
 
 def fill_half(path):
-    """Write something, then find the disk full."""
+    """Write a part of a file, then fail as on a full disk."""
     path.write_text("half")
     with open("/dev/full", "w", buffering=1) as device:
         device.write("more\n")
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(OSError, match="No space"), atomic_file(path) as partial:
@@ -26,7 +26,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failed_folder_leaves_the_old_folder_and_nothing_else(tmp_path):
+def test_failed_write_keeps_the_old_folder(tmp_path):
     folder = tmp_path / "shards"
     folder.mkdir()
     (folder / "a").write_text("old")
@@ -35,7 +35,7 @@ def test_a_failed_folder_leaves_the_old_folder_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["shards", "a"]
 
 
-def test_a_new_folder_takes_the_place_of_the_old(tmp_path):
+def test_new_folder_replaces_the_old_one(tmp_path):
     folder = tmp_path / "shards"
     for name in "ab":
         with atomic_folder(folder) as partial:
@@ -43,8 +43,8 @@ def test_a_new_folder_takes_the_place_of_the_old(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["b"]
 
 
-def test_a_full_disk_leaves_no_half_written_file(tmp_path):
-    """A real fault: the process may not write more than 1 KiB to a file."""
+def test_full_disk_leaves_no_partial_file(tmp_path):
+    """A limit of 1 KiB per file stands in for a full disk."""
     script = """
 import resource
 import sys
@@ -84,7 +84,7 @@ with atomic[sys.argv[1]](path):
 
 
 def start_writing(kind, path):
-    """A process in the middle of a file: it ends when its stdin does."""
+    """Start a process that is writing a file until its stdin closes."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, "-c", WRITE, kind, str(path)], text=True, **pipes)
     assert process.stdout.readline() == "writing\n"
@@ -92,10 +92,10 @@ def start_writing(kind, path):
 
 
 @pytest.mark.parametrize("kind", ["atomic_file", "atomic_folder"])
-def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path, kind):
-    """But for what another process is still writing, and what is not of this file."""
+def test_partial_output_of_a_killed_process_is_deleted(tmp_path, kind):
+    """Output of a running process, and other hidden files, are kept."""
     path = tmp_path / "shards"
-    (tmp_path / ".partial-shards").write_text("a download's")
+    (tmp_path / ".partial-shards").write_text("a download")
     with start_writing("atomic_folder", path) as alive, start_writing(kind, path) as dead:
         (tmp_path / f".partial-{dead.pid}-shards-top").mkdir()
         dead.send_signal(signal.SIGKILL)
@@ -109,14 +109,14 @@ def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path, kind):
         alive.kill()
 
 
-def test_a_second_process_waits_says_so_and_goes_on_when_the_first_is_killed(tmp_path):
+def test_lock_of_a_killed_process_is_released(tmp_path):
     path = tmp_path / "masks.jsonl"
     with start_writing("exclusive", path) as first:
         command = [sys.executable, "-c", WRITE, "exclusive", str(path)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **pipes) as second:
-            said = second.stderr.readline()
-            assert said == f"{path}: another process works on it: waiting until it ends\n"
+            message = second.stderr.readline()
+            assert message == f"{path}: locked by another process: waiting until it ends\n"
             assert second.poll() is None
             first.kill()
             assert second.stdout.read() == "writing\n"
@@ -125,7 +125,7 @@ def test_a_second_process_waits_says_so_and_goes_on_when_the_first_is_killed(tmp
     assert second.returncode == 0
 
 
-def test_what_an_earlier_process_of_the_same_number_left_is_not_taken_up(tmp_path):
+def test_partial_output_with_the_own_process_id_is_deleted(tmp_path):
     (tmp_path / f".partial-{os.getpid()}-mlflow.db").write_text("half")
     with atomic_file(tmp_path / "mlflow.db") as partial:
         assert not partial.exists()
@@ -133,15 +133,15 @@ def test_what_an_earlier_process_of_the_same_number_left_is_not_taken_up(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
-def test_a_file_of_another_user_s_process_is_left_alone(tmp_path):
-    """Process 1 always runs, and is root's."""
+def test_partial_output_of_another_users_process_is_kept(tmp_path):
+    """Process 1 always runs, as root."""
     (tmp_path / ".partial-1-table.csv").write_text("half")
     with atomic_file(tmp_path / "table.csv") as partial:
         partial.write_text("whole")
     assert (tmp_path / ".partial-1-table.csv").exists()
 
 
-def test_json_has_the_same_bytes_for_the_same_value(tmp_path):
+def test_equal_values_give_identical_json(tmp_path):
     write_json(tmp_path / "a.json", {"b": 1, "a": [2.5]})
     write_json(tmp_path / "b.json", {"a": [2.5], "b": 1})
     assert sha256(tmp_path / "a.json") == sha256(tmp_path / "b.json")

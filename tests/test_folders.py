@@ -1,4 +1,4 @@
-"""No folder of the package imports another that imports it, by whatever way round."""
+"""The folders of the package have no import cycles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
 
 def imports(package: Path) -> dict[str, set[str]]:
-    """Folders and modules at the top of `package`, and which others each imports anywhere."""
+    """Return the top-level folders and modules of `package`, with those that each imports."""
     found: dict[str, set[str]] = {}
     for path in package.rglob("*.py"):
         own = path.relative_to(package).parts[0].removesuffix(".py")
@@ -25,11 +25,11 @@ def imports(package: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_no_folders_import_in_a_circle() -> None:
+def test_folders_have_no_import_cycle() -> None:
     TopologicalSorter(imports(PACKAGE)).prepare()
 
 
-def test_a_circle_is_found_and_named(tmp_path: Path) -> None:
+def test_import_cycle_is_detected(tmp_path: Path) -> None:
     package = tmp_path / "pipeline"
     for folder, other in (("data", "model"), ("model", "training"), ("training", "data")):
         (package / folder).mkdir(parents=True)
@@ -38,7 +38,7 @@ def test_a_circle_is_found_and_named(tmp_path: Path) -> None:
         TopologicalSorter(imports(package)).prepare()
 
 
-def test_only_the_builders_of_the_model_know_the_configuration() -> None:
+def test_only_model_builders_import_the_options() -> None:
     modules = (PACKAGE / "model").glob("*.py")
-    knowing = {m.name for m in modules if "from pipeline.options" in m.read_text()}
-    assert knowing == {"build.py", "build_backbone.py"}
+    importing = {m.name for m in modules if "from pipeline.options" in m.read_text()}
+    assert importing == {"build.py", "build_backbone.py"}

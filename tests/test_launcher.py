@@ -1,4 +1,4 @@
-"""A stage is run by its signature: from the command line, and by a rule's names."""
+"""Stages run from the command line and from rules; errors and signals end them cleanly."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pipeline.options.run import ModelOptions
 from pipeline.run import Run
 
 
-def test_arguments_arrive_with_their_types():
-    seen = {}
+def test_command_line_arguments_are_converted():
+    received = {}
 
     def stage(
         parts: list[Path],
@@ -31,11 +31,11 @@ def test_arguments_arrive_with_their_types():
         name: str = "x",
     ) -> None:
         """A stage."""
-        seen.update(parts=parts, options=options, seed=seed, bank=bank, name=name)
+        received.update(parts=parts, options=options, seed=seed, bank=bank, name=name)
 
     words = ["--parts", "a", "b", "--options", '{"k_min": 7}', "--seed", "3", "--bank", "c"]
     stage(**vars(stage_parser(stage).parse_args(words)))
-    assert seen == {
+    assert received == {
         "parts": [Path("a"), Path("b")],
         "options": ModelOptions(k_min=7),
         "seed": 3,
@@ -44,7 +44,7 @@ def test_arguments_arrive_with_their_types():
     }
 
 
-def test_bad_input_ends_in_one_line():
+def test_input_error_exits_with_one_line():
     def stage() -> None:
         raise InputError("photo.jpg: truncated")
 
@@ -52,7 +52,7 @@ def test_bad_input_ends_in_one_line():
         run_stage(stage, {})
 
 
-def test_a_section_that_does_not_validate_names_the_key(capsys):
+def test_invalid_section_names_the_key(capsys):
     def stage(options: ModelOptions) -> None:
         raise AssertionError("not reached")
 
@@ -63,7 +63,7 @@ def test_a_section_that_does_not_validate_names_the_key(capsys):
     assert "k_mim" in message
 
 
-def test_an_operating_system_error_names_the_file(tmp_path):
+def test_operating_system_error_names_the_file(tmp_path):
     def stage() -> None:
         (tmp_path / "missing" / "x").read_bytes()
 
@@ -71,7 +71,7 @@ def test_an_operating_system_error_names_the_file(tmp_path):
         run_stage(stage, {})
 
 
-def test_a_full_disk_is_said_of_the_file_that_was_written(tmp_path):
+def test_full_disk_error_names_the_file(tmp_path):
     def stage() -> None:
         with atomic_file(tmp_path / "x"), open("/dev/full", "w", buffering=1) as device:
             device.write("more\n")
@@ -80,8 +80,8 @@ def test_a_full_disk_is_said_of_the_file_that_was_written(tmp_path):
         run_stage(stage, {})
 
 
-def test_an_error_of_a_library_is_not_taken_for_a_full_disk(tmp_path):
-    """Pillow's, torch's and requests' errors are OSErrors too."""
+def test_library_error_keeps_its_traceback(tmp_path):
+    """Pillow, torch and requests raise OSErrors too."""
 
     def stage() -> None:
         with atomic_file(tmp_path / "x"):
@@ -92,7 +92,7 @@ def test_an_error_of_a_library_is_not_taken_for_a_full_disk(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_stage_without_a_traceback_or_half_a_file(tmp_path, number):
+def test_signal_ends_a_stage_without_traceback_or_partial_file(tmp_path, number):
     script = """
 import sys
 import time
@@ -110,10 +110,10 @@ run_stage(slow, {"output": Path(sys.argv[2])})
 """
     command = [sys.executable, "-c", script, "--output", str(tmp_path / "shards")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # a shell lets what it runs in the background ignore Ctrl-C, and tests may run there
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # background jobs of a shell ignore SIGINT, and the tests may be one
+    previous_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, text=True, **pipes)
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, previous_handler)
     with process:
         assert process.stdout.readline() == "writing\n"
         process.send_signal(number)
@@ -124,7 +124,7 @@ run_stage(slow, {"output": Path(sys.argv[2])})
 
 @dataclass
 class Job:
-    """What a rule's script knows, as Snakemake hands it over."""
+    """The `snakemake` object of a rule's script."""
 
     params: dict[str, Any]
     input: dict[str, Any] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class Job:
     rule: str = "some_rule"
 
 
-def test_a_rules_names_are_bound_to_the_stages_parameters():
+def test_rule_names_are_bound_to_stage_parameters():
     def stage(
         runs: list[Run],
         baseline: Run,
@@ -170,7 +170,7 @@ def test_a_rules_names_are_bound_to_the_stages_parameters():
         bind(stage, job)
 
 
-def test_a_run_reads_no_file_that_its_rule_does_not_declare(tmp_path):
+def test_run_reads_only_files_that_its_rule_declares(tmp_path):
     for name in ("run.json", "history.csv"):
         (tmp_path / name).write_text("{}")
     (run,) = Run.from_files([tmp_path / "run.json"])

@@ -19,7 +19,7 @@ from pipeline.device import (
     choose_device,
     choose_precision,
     make_deterministic,
-    unrepeatable,
+    nondeterminism_warnings,
 )
 from pipeline.evaluation.token_quality import TokenQuality
 from pipeline.files import sha256, write_json
@@ -88,7 +88,11 @@ def train(
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
     ground_truth = ground_truth if options.model.selection == "dpsm" else None
-    with StopRequest() as stop, explain_worker_errors(compute.workers), unrepeatable() as warned:
+    with (
+        StopRequest() as stop,
+        explain_worker_errors(compute.workers),
+        nondeterminism_warnings() as warned,
+    ):
         images = TrainingImages(ShardReader(shards, "train"), options.image)
         views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
         learner = _make_learner(images, options, seed, compute, device)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pipeline.data.training_images import TrainingImages
-from pipeline.device import unrepeatable
+from pipeline.device import nondeterminism_warnings
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from tests.cases import long_but
@@ -85,7 +85,7 @@ def test_nondeterministic_kernels_are_recorded(
 
 
 def test_other_warnings_do_not_count_as_nondeterministic(recwarn: pytest.WarningsRecorder) -> None:
-    with unrepeatable() as found:
+    with nondeterminism_warnings() as found:
         warnings.warn("the disk is slow", stacklevel=1)
     assert found == []
     assert [str(warning.message) for warning in recwarn] == ["the disk is slow"]
