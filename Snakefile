@@ -13,8 +13,7 @@ min_version("9.0")
 configfile: f"{workflow.current_basedir}/config.yaml"
 
 
-# a workflow that imports this one as a module gives its own configuration in place of config.yaml,
-# which still says what that one leaves out
+# a workflow that imports this one as a module replaces `config`: config.yaml supplies missing keys
 values = yaml.safe_load(Path(workflow.current_basedir, "config.yaml").read_text(encoding="utf-8"))
 update_config(values, config)
 try:
@@ -22,11 +21,11 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
-if workflow.is_main_process:  # not in each job
+if workflow.is_main_process:  # jobs load this file again
     for warning in CONFIG.warnings():
         warn(f"config: {warning}")
 
-# an experiment trains on one dataset and tests on the same or another one
+# folders in results/: of the experiment, its training set and its test set
 EXPERIMENT = CONFIG.experiment()
 TRAINED = CONFIG.folder(CONFIG.data)
 TESTED = CONFIG.folder(CONFIG.tested())

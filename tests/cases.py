@@ -1,4 +1,4 @@
-"""Which cases of a family of faults run by default."""
+"""Select the cases of a parametrised test that run by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def long_but(cases: Iterable[Any], *default: Any) -> list[Any]:
-    """`cases` as parameters of a test: those that are not among `default` run with --long only."""
+    """Return `cases` as parameters of a test; cases outside `default` run with --long only."""
     return [
         case if case in default else pytest.param(case, marks=pytest.mark.long) for case in cases
     ]

@@ -1,10 +1,10 @@
-"""What keeps the suite below eight CPU-minutes; see tests/README.md for those who add tests."""
+"""Options and session fixtures that keep the suite fast; see tests/README.md."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait burn the other core
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: waiting threads occupy other cores
 
 import pytest
 from xdist.remote import Producer
@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.warm import warm_python
 
 WARM = "WARM_PYTHON"
-"""Variable with the folder of the `python` that all processes of pytest-xdist share."""
+"""Environment variable with the folder of the `python` that all pytest-xdist processes share."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start with the folder that takes longest; skip what is exhaustive."""
+    """Start with the slowest folder; skip exhaustive tests."""
     items.sort(key=lambda item: _folder(item.nodeid) != "workflow")
     for item in items:
         if item.get_closest_marker("long") and not config.getoption("--long"):
@@ -38,20 +38,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Keep each folder in one process, for its session fixtures."""
+    """Run each folder in one process, because its tests share session fixtures."""
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = _folder
     return scheduler
 
 
 def _folder(nodeid: str) -> str:
-    """The folder below tests/ of a test, or its file there."""
+    """Return the folder, or file, of a test below tests/."""
     return nodeid.split("::")[0].split("/")[1]
 
 
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Path]:
-    """A folder with a `python` that starts at once."""
+    """Folder with a `python` that starts at once."""
     if folder := os.environ.get(WARM):
         yield Path(folder)
     else:
@@ -61,5 +61,5 @@ def warm() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def long(request: pytest.FixtureRequest) -> bool:
-    """Whether a random test is to try many random cases instead of a few."""
+    """Whether random tests try many cases instead of a few."""
     return request.config.getoption("--long")

@@ -1,4 +1,4 @@
-"""Disks on which a command fails for real, without harm to the machine."""
+"""Run code on a full or read-only disk, without affecting other processes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 FULL = 'mount -t tmpfs -o size=4k none "$0" && head -c 4096 /dev/zero > "$0/filler"'
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
 _RUN = ' || exit 99; "$@" >&2; code=$?; ls -A "$0"; exit $code'
-"""The mount is gone when the shell ends, so that it says itself what lies in the folder then."""
+"""The shell lists the folder itself, because the mount ends with it."""
 
 
 def on_disk(mount: str, folder: Path, command: list[str], cwd: Path) -> tuple[int, str, set[str]]:
-    """Run `command` with a FULL or READ_ONLY disk mounted at `folder`, seen by no other process.
+    """Run `command` with a FULL or READ_ONLY disk mounted at `folder`, for this process alone.
 
-    Returns its exit status, what it printed and the names that are in the folder afterwards. Skips
-    the test where the machine does not let its users mount.
+    Returns the exit status, the output and the names in the folder afterwards. Skips the test if
+    users of the machine cannot mount.
     """
     shell = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount + _RUN]
     try:
@@ -28,15 +28,15 @@ def on_disk(mount: str, folder: Path, command: list[str], cwd: Path) -> tuple[in
             [*shell, str(folder), *command], cwd=cwd, capture_output=True, text=True
         )
     except FileNotFoundError:
-        pytest.skip("there is no unshare here, which mounts for one process")
+        pytest.skip("no unshare, which mounts for a single process")
     if done.returncode == 99 or "unshare" in done.stderr:
-        pytest.skip(f"no mounting here: {done.stderr.strip()}")
+        pytest.skip(f"cannot mount: {done.stderr.strip()}")
     return done.returncode, done.stderr, set(done.stdout.split()) - {"filler"}
 
 
 @contextmanager
 def file_limit(limit: int) -> Iterator[None]:
-    """Let no file that this process writes grow beyond `limit` bytes: a full disk, everywhere."""
+    """Limit the files of this process to `limit` bytes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
@@ -46,7 +46,7 @@ def file_limit(limit: int) -> Iterator[None]:
 
 
 def with_file_limit(limit: int, command: list[str], cwd: Path) -> tuple[int, str]:
-    """Run `command` in a process of its own under `file_limit`; its exit status and messages."""
+    """Run `command` in a new process under `file_limit`; returns exit status and stderr."""
     done = subprocess.run(
         command,
         cwd=cwd,

@@ -1,4 +1,4 @@
-"""A tiny benchmark of plain pictures, whose colours say which they are."""
+"""A tiny benchmark of single-coloured images, identified by their colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.data.shards import Sample, write_index, write_shards
 HEIGHT, WIDTH = 32, 16
 IDENTITIES = {"train": (1, 2, 3, 4), "query": (11, 12, 13), "gallery": (0, 11, 12, 13)}
 WILD = {"train": "", "query": "", "gallery": '_IMG 20 (1), "a"; b'}
-"""What people's file names hold, and lists of them must."""
+"""Special characters in file names, by split."""
 CAMERAS = {"train": (1, 2, 3), "query": (1,), "gallery": (2, 3)}
 
 
@@ -38,14 +38,14 @@ def samples(split: str) -> Iterator[Sample]:
 
 
 def draw_shards(folder: Path) -> Path:
-    """Shards of plain pictures: 12 to train, 3 queries, a gallery of 8 with 2 distractors."""
+    """Write shards of 12 training images, 3 queries and 8 gallery images with 2 distractors."""
     rows = [row for split in IDENTITIES for row in write_shards(folder, split, samples(split))]
     write_index(folder, rows)
     return folder
 
 
 def draw_bank(folder: Path) -> Path:
-    """A bank of three red discs out of six masks."""
+    """Write a bank of three red discs, selected from six masks."""
     y, x = np.indices((24, 24))
     disc = np.zeros((24, 24, 4), np.uint8)
     disc[(y - 12) ** 2 + (x - 12) ** 2 < 120] = (255, 0, 0, 255)

@@ -1,4 +1,4 @@
-"""SA-1B as its archives hold it: JPEGs, and JSON with compressed run lengths."""
+"""Files in the format of SA-1B: JPEG, and JSON with compressed run lengths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def compress(mask: np.ndarray) -> str:
-    """COCO's compressed run lengths of a mask (H, W) bool (cocoapi, maskApi.c, rleToString)."""
+    """Encode a mask (H, W) bool as COCO's compressed run lengths (cocoapi, maskApi.c)."""
     runs = [(bit, len(list(run))) for bit, run in groupby(mask.T.ravel().tolist())]
     lengths = ([0] if runs[0][0] else []) + [length for _, length in runs]
     text = ""
@@ -25,7 +25,7 @@ def compress(mask: np.ndarray) -> str:
 
 
 def add_pair(folder: Path, number: int, masks: list[np.ndarray]) -> None:
-    """sa_<number>.jpg of random pixels, of the size of its masks, and its sa_<number>.json."""
+    """Write sa_<number>.jpg with random pixels and sa_<number>.json with `masks` (H, W) bool."""
     height, width = masks[0].shape
     pixels = np.random.default_rng(number).integers(0, 256, (height, width, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / f"sa_{number}.jpg")

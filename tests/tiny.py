@@ -1,4 +1,4 @@
-"""The smallest real network that tests build."""
+"""The smallest network of the tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.options.run import BackboneOptions
 
 
 def tiny_backbone(**values: Any) -> BackboneOptions:
-    """A ViT with patches of 8 pixels, 32 wide and one block deep, but for `values`."""
+    """Return a ViT with patches of 8 pixels, width 32 and one block; `values` override these."""
     tiny = {
         "name": "vit_tiny_patch16_224",
         "patch_size": 8,

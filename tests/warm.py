@@ -1,10 +1,10 @@
-"""A `python` that starts at once: it has imported large packages and runs each command in a fork.
+"""A `python` that starts at once: a server imports large packages and forks for each command.
 
-A job of a test computes for a second and would import torch and timm for four. The
-code of the project is never imported here: each fork imports it from its own working directory.
+The jobs in tests compute for a second; importing torch and timm takes four. Each fork imports the
+project's code itself, from its own working directory.
 
-SIGINT and SIGTERM reach the command and its children; if its client is killed, they are, too.
-Not for tests of what an interpreter has from its start: environment variables, limits.
+SIGINT and SIGTERM reach the command and its children, which are killed with their client. Not for
+tests of what an interpreter gets at its start: environment variables and limits.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Running(NamedTuple):
     process: int
     client: socket.socket
     files: tuple[int, ...]
-    """Its standard streams, open until it is reaped: who has read to their end finds it gone."""
+    """Its standard streams, open until it has ended: who reads them to the end waits for it."""
 
 
 @contextmanager
 def warm_python() -> Iterator[Path]:
-    """A folder with an executable `python`: `-m module`, `-c code` or a script, and arguments."""
+    """Yield a folder with an executable `python`, which accepts -m, -c or a script."""
     with tempfile.TemporaryDirectory() as name:
         folder, address = Path(name), f"{name}/server"
         (folder / "python").write_text(CLIENT.format(python=sys.executable, address=address))
@@ -74,7 +74,7 @@ def warm_python() -> Iterator[Path]:
 
 
 def serve(address: str) -> dict[str, Any]:
-    """Fork for each command that a client sends; returns it, in its fork alone."""
+    """Fork for each command from a client; returns the command, in the fork only."""
     for name in PACKAGES:
         importlib.import_module(name)
     gc.freeze()
@@ -98,7 +98,7 @@ def serve(address: str) -> dict[str, Any]:
 
 
 def _fork(client: socket.socket, waiting: selectors.BaseSelector) -> dict[str, Any] | None:
-    """Start what the client asks for, and wait for both; in the fork, returns the command."""
+    """Fork for a client's command and watch both; returns the command, in the fork only."""
     _, files, *_ = socket.recv_fds(client, 1, 3)
     job = json.loads(client.makefile("rb").readline())
     running = Running(os.fork(), client, tuple(files))
@@ -123,7 +123,7 @@ def _close(files: Iterable[int]) -> None:
 
 
 def _answer(handle: int, running: Running, waiting: selectors.BaseSelector) -> None:
-    """Tell the client how its command ended."""
+    """Send the exit status to the client."""
     code = os.waitstatus_to_exitcode(os.waitpid(running.process, 0)[1])
     waiting.unregister(handle)
     _close((handle, *running.files))
@@ -135,7 +135,7 @@ def _answer(handle: int, running: Running, waiting: selectors.BaseSelector) -> N
 
 
 def _kill(running: Running, waiting: selectors.BaseSelector) -> None:
-    """End a command, with its children, whose client was killed."""
+    """Kill a command and its children after its client was killed."""
     waiting.unregister(running.client)
     running.client.close()
     with suppress(ProcessLookupError):
@@ -143,7 +143,7 @@ def _kill(running: Running, waiting: selectors.BaseSelector) -> None:
 
 
 def run(job: dict[str, Any]) -> None:
-    """Be the interpreter that was asked for, up to its end."""
+    """Run a command as a Python interpreter does."""
     option, *arguments = job["words"]
     os.chdir(job["folder"])
     os.environ.clear()
@@ -161,7 +161,7 @@ def run(job: dict[str, Any]) -> None:
 
 
 def exit_at_once(code: str | int | None) -> NoReturn:
-    """End as an interpreter does, but leave the memory that the fork shares as it is."""
+    """Exit as an interpreter does, but without touching the memory that the fork shares."""
     if isinstance(code, str):
         print(code, file=sys.stderr)
     threading._shutdown()

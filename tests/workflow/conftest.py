@@ -1,4 +1,4 @@
-"""The whole workflow on a tiny configuration, in a copy of the project that tests may edit."""
+"""The workflow with a tiny configuration, in a copy of the project that tests may edit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = ("pipeline", "workflow", "profiles", "envs", "Snakefile", "config.yaml")
 TINY = {
     "compare": ["baseline", "dpeformer"],
     "seeds": [0, 1],
-    # by its options, results/synthetic-<hash>
+    # the default folder would be results/synthetic-<hash>
     "data": {"name": "synthetic"},
     "benchmark": {
         "height": 64,
@@ -57,21 +57,21 @@ TINY = {
 }
 
 DIRECT = "import sys; sys.executable = {!r}; from snakemake.cli import main; main()"
-"""Snakemake whose jobs alone run in forks."""
+"""Snakemake in its own interpreter, with jobs in forks of the executable {}."""
 OCCLUDERS = OccluderOptions.model_validate(TINY["occluders"])
-"""They say where the tiny bank lies."""
+"""The tiny occluder options, which determine the bank's path."""
 ONE_RUN = {"table": "one", "compare": ["dpeformer"], "seeds": [0]}
-"""A table of one of the runs of the tiny configuration."""
+"""Configuration of a table with one run of the tiny configuration."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project with a tiny configuration; `folder` is its root."""
+    """A copy of the project in `folder`, with a tiny configuration."""
 
     folder: Path
     configuration: str = "tiny.yaml"
     warm: Path | None = None
-    """Folder of a `warm_python`; without it every job starts an interpreter."""
+    """Folder of a `warm_python`; None: every job starts a new interpreter."""
 
     def start(
         self,
@@ -82,14 +82,12 @@ class Project:
         direct: bool = False,
         **environment: str,
     ) -> subprocess.Popen[str]:
-        """Start snakemake there as a user does, on the copy's own Python package.
+        """Start snakemake in a new process group, with the copy's Python package.
 
-        It and its jobs run in forks of the `warm` Python, unless what an interpreter has from its
-        start is given: a file mode mask or variables. With `direct` its jobs alone do: signals
-        reach it as they reach any process.
-
-        It leads a process group of its own, as in a user's shell; all that it prints goes to
-        `stdout`. -1 keeps the file mode mask; `files` replace the project's configuration.
+        Snakemake and its jobs run in forks of the `warm` Python, unless `umask` or `environment`
+        are given, which need a new interpreter. With `direct` only the jobs run in forks, and
+        Snakemake receives signals itself. All output goes to `stdout`; umask -1 keeps the mask;
+        `files` replace the project's configuration.
         """
         cold = self.warm is None or environment or umask != -1
         folders = [] if cold else [str(self.warm)]
@@ -111,20 +109,20 @@ class Project:
         )
 
     def snakemake(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run snakemake there to its end; the options are those of `start`."""
+        """Run snakemake until it ends; options as for `start`."""
         with self.start(*arguments, **options) as process:
             printed, _ = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, printed)
 
     def planned(self, *arguments: str) -> set[str]:
-        """Rules that a dry run would run."""
+        """Return the rules that a dry run lists."""
         plan = self.snakemake("--dry-run", *arguments)
         assert plan.returncode == 0, plan.stdout
         lines = plan.stdout.splitlines()
         return {line.split()[1].rstrip(":") for line in lines if line.startswith("rule ")}
 
     def of_one_run(self, **sections: object) -> Project:
-        """The same project, asked for a table of one of its runs, with some sections replaced."""
+        """Return the project with a table of one run, and with some sections replaced."""
         (self.folder / "one.yaml").write_text(yaml.safe_dump(TINY | ONE_RUN | sections))
         return replace(self, configuration="one.yaml")
 
@@ -134,7 +132,7 @@ class Project:
 
 
 def copy_project(folder: Path, warm: Path | None = None) -> Project:
-    """The project's own files, without anything that was made from them."""
+    """Copy the project's source files, without results."""
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
@@ -147,13 +145,13 @@ def copy_project(folder: Path, warm: Path | None = None) -> Project:
 
 @pytest.fixture
 def project(tmp_path, warm) -> Project:
-    """A project in which nothing has run."""
+    """A project without results."""
     return copy_project(tmp_path / "project", warm)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, warm) -> Project:
-    """A project whose main job has run once."""
+    """A project with the results of `rule all`."""
     project = copy_project(tmp_path_factory.mktemp("journey"), warm)
     done = project.snakemake("all")
     assert done.returncode == 0, done.stdout[-6000:]

@@ -1,4 +1,4 @@
-"""What a workflow has made, as hashes: equal where nothing but the clock may differ."""
+"""Hash the results of a workflow without times, so that equal results have equal hashes."""
 
 from __future__ import annotations
 
@@ -30,25 +30,22 @@ def _csv_without(*names: str) -> Callable[[Path], bytes]:
     return read
 
 
-COURSE = ("started", "finished", "seconds", "resumed", "peak_memory_mib")
-TIMELESS = {
-    # when and for how long the run lasted, in how many pieces, how much memory the last one took
-    "/run.json": _json_without(*COURSE, "hashes.history"),
-    # how fast an epoch was
+VARYING = ("started", "finished", "seconds", "resumed", "peak_memory_mib")
+WITHOUT_TIMES = {
+    "/run.json": _json_without(*VARYING, "hashes.history"),
     "/history.csv": _csv_without("seconds", "images_per_second"),
-    # hashes of these, and of what has them
+    # hashes of run.json and metrics.json
     "/metrics.json": _json_without("run"),
     "_runs.csv": _csv_without("run", "metrics_sha256"),
     "_runs.html": lambda path: re.sub(r"\b[0-9a-f]{64}\b", "", path.read_text()).encode(),
 }
-"""How to read the files that the clock has a part in, without that part, by their ending."""
+"""Readers of the files with times, by the end of the path."""
 
 
 def outcome(results: Path) -> dict[str, str]:
-    """The hash of every file that a workflow has made below `results`, by its path.
+    """Return the hash of every result below `results`, by relative path.
 
-    Left out are what jobs printed and recorded, the files that are locked while a job works, and
-    MLflow's store with its receipts, for the ids of its runs are random.
+    Omits logs, records, lock files, and MLflow's store and receipts, whose run ids are random.
     """
     files = (path for path in results.rglob("*") if path.is_file())
     named = {path.relative_to(results).as_posix(): path for path in files}
@@ -56,13 +53,13 @@ def outcome(results: Path) -> dict[str, str]:
 
 
 def is_result(name: str) -> bool:
-    """Whether a file below results/ is one that is the same whenever it is made."""
+    """Return whether a file below results/ is reproducible."""
     other = name.startswith(("logs/", "mlflow")) or name.endswith("_published.json")
     hidden = Path(name).match(".*.lock") or Path(name).name == ".snakemake_timestamp"
     return not (other or hidden or ".provenance" in Path(name).parts)
 
 
 def _hash(path: Path) -> str:
-    readers = (read for end, read in TIMELESS.items() if path.as_posix().endswith(end))
+    readers = (read for end, read in WITHOUT_TIMES.items() if path.as_posix().endswith(end))
     read = next(readers, None)
     return hashlib.sha256(read(path)).hexdigest() if read else sha256(path)

@@ -1,4 +1,4 @@
-"""Another machine's arithmetic: other weights, and a table that says the same."""
+"""Another machine's arithmetic gives other weights, but a table that agrees."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ COMPONENTS = "results/synthetic/tables/components.csv"
 TABLE = "results/synthetic/tables/one.csv"
 RUN = "results/synthetic/dpeformer/seed0"
 PLAIN = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
-"""No vector instructions in torch's kernels, and the oldest in its library for networks."""
+"""No vector instructions in torch's kernels, and only the oldest in oneDNN."""
 
 
-def test_a_table_agrees_with_that_of_another_place(
+def test_table_agrees_with_its_copy(
     finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = shutil.copy(finished.folder / COMPONENTS, tmp_path)
@@ -28,10 +28,10 @@ def test_a_table_agrees_with_that_of_another_place(
 
 
 @pytest.mark.long
-def test_other_arithmetic_gives_other_weights_and_a_table_that_agrees(
+def test_other_instruction_set_changes_weights_but_table_agrees(
     finished: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same processor, told to do without its vector instructions, adds in another order."""
+    """Without vector instructions, the same processor adds in another order."""
     here = finished.of_one_run(seeds=[0, 1])
     other = replace(here, folder=shutil.copytree(here.folder, tmp_path / "other"))
     trained = other.snakemake(f"{RUN}/run.json", "--forcerun", "train", **PLAIN)

@@ -1,4 +1,4 @@
-"""A clock that was wrong when a file was made."""
+"""An input file with a modification time in the future."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from tests.miniatures import MINIATURES, write_zip
 from tests.workflow.conftest import Project
 
 
-def test_a_file_from_the_future_is_named_and_touching_it_is_enough(
+def test_archive_from_the_future_is_named_and_touching_it_helps(
     project: Project, tmp_path: Path
 ) -> None:
     archive = write_zip(tmp_path / "crops.zip", MINIATURES["folder"].files)

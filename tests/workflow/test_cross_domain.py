@@ -1,4 +1,4 @@
-"""Training on one dataset, testing on others: what is trained is used again."""
+"""Training on one dataset and testing on others, without a new training."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipeline.provenance.trace import trace
 from tests.miniatures import MINIATURES, own_folders, write_zip
 
 
-def test_what_is_trained_on_one_dataset_is_tested_on_another(
+def test_run_is_tested_on_another_dataset_without_retraining(
     project, tmp_path, monkeypatch, capsys
 ):
     archive = write_zip(tmp_path / "Occluded_REID.zip", MINIATURES["occluded_reid"].files)
@@ -47,7 +47,7 @@ def test_what_is_trained_on_one_dataset_is_tested_on_another(
     assert not {"train", "ingest"} & planned
 
 
-def test_a_folder_without_a_test_set_is_trained_on_and_tested_elsewhere(project, tmp_path):
+def test_folder_without_test_set_needs_another_test_set(project, tmp_path):
     files = {k: v for k, v in own_folders().files.items() if k.startswith("train")}
     own = {"dataset": "folder", "archive": str(write_zip(tmp_path / "crops.zip", files))}
     manifest = "results/folder/manifest.csv"
@@ -55,7 +55,7 @@ def test_a_folder_without_a_test_set_is_trained_on_and_tested_elsewhere(project,
         project.configure(**role)
         refused = project.snakemake(manifest)
         assert refused.returncode == 1
-        assert "crops.zip: expected images of every split that is used" in refused.stdout
+        assert "crops.zip: found no images of query, gallery" in refused.stdout
     project.configure(data=own, test={"dataset": "synthetic"})
     done = project.snakemake(manifest)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,4 +1,4 @@
-"""The same results wherever and however the workflow runs."""
+"""Results do not depend on folder, machine settings or order of files."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ COMPARED = (
     *(f"{RUN}/weights.safetensors", f"{RUN}/queries.csv"),
     *("synthetic/tables/one.csv", "synthetic/tables/one_runs.csv"),
 )
-"""With the features, all results. The records beside them name the archive, packed differently."""
+"""The compared results, besides the features; other files contain the archive's hash."""
 
 
 def repack(source: Path, target: Path) -> None:
-    """The same files, the last first."""
+    """Write the same files in reverse order."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in reversed(old.namelist()):
             new.writestr(name, old.read(name))
 
 
 def copy_backwards(source: Path, target: Path) -> None:
-    """The same files, the last one made first, so that a folder lists them in another order."""
+    """Copy the files in reverse order, so that the folder may list them in another order."""
     target.mkdir()
     for path in sorted(source.iterdir(), reverse=True):
         shutil.copyfile(path, target / path.name)
 
 
-def test_everything_different_at_once_changes_no_result(finished: Project, tmp_path: Path) -> None:
-    """Another folder, core count, locale, time zone, hash seed, umask and order of files."""
+def test_results_do_not_depend_on_the_environment(finished: Project, tmp_path: Path) -> None:
+    """Other folder, core count, locale, time zone, hash seed, umask and order of files."""
     one = finished.of_one_run()
     assert one.snakemake(TABLE).returncode == 0
     other = copy_project(tmp_path / "an other place").of_one_run(
@@ -64,7 +64,7 @@ def test_everything_different_at_once_changes_no_result(finished: Project, tmp_p
 
 
 def results(project: Project) -> dict[str, str]:
-    """By path, but for the hash of options in it: they say where the images of occluders lie."""
+    """Return the hashes by path, without the hash of options, which include the image folder."""
     made = outcome(project.folder / "results")
     found = {re.sub("-[0-9a-f]{8}", "", name): value for name, value in made.items()}
     kept = {name: value for name, value in found.items() if any(map(Path(name).match, COMPARED))}

@@ -1,7 +1,6 @@
-"""Every stage on a disk that is full or read-only: a line that names the file, nothing half-made.
+"""Stages on a full or read-only disk: an error that names the file, and no partial output.
 
-Not here: shards, weights and the checkpoint of a training, which the tests of their modules fill
-up, and publishing, which has tests of its own.
+Shards, weights, training checkpoints and publishing are tested with their modules.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ OUTPUTS = {
     "compare": "results/synthetic/tables/components_paired.csv",
     "draw_curves": "results/synthetic/figures/components_curves.png",
 }
-"""A stage, and something that it writes."""
+"""One output of each stage."""
 LIMIT = 64
-"""Bytes: less than any result, enough for what libraries try out as they are imported."""
+"""File size limit in bytes: below any result, but enough for files of imported libraries."""
 MASKS = Path(OCCLUDERS.masks_path()).name
 MAY_STAY = {f".{MASKS}.jsonl.lock", f"{MASKS}.checkpoint.jsonl"}
-"""What is no result: the handle of a lock, and the progress of a segmentation."""
+"""Lock file and checkpoint of the segmentation, which are no results."""
 
 
 def command(project: Project, stage: str, disk: Path) -> list[str]:
-    """The command that runs `stage` as the workflow did, but writes everything on `disk`."""
+    """Return the command that runs `stage` as in its record, but with all outputs on `disk`."""
     record = read_record(project.folder / OUTPUTS[stage])
     folder = project.folder / record_path(Path(OUTPUTS[stage])).parent
     made = {path.stem for path in folder.glob("*.json")}
@@ -50,8 +49,8 @@ def command(project: Project, stage: str, disk: Path) -> list[str]:
         values = value if isinstance(value, list) else [value]
         words.append(f"--{name}")
         for each in values:
-            inside = isinstance(each, str) and Path(each).parent == Path(OUTPUTS[stage]).parent
-            output = inside and Path(each).name in made and each not in record["inputs"]
+            beside = isinstance(each, str) and Path(each).parent == Path(OUTPUTS[stage]).parent
+            output = beside and Path(each).name in made and each not in record["inputs"]
             words.append(str(disk / Path(each).name) if output else _word(each))
     return words
 
@@ -60,20 +59,22 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def check_refused(code: int, said: str, names: set[str], disk: Path) -> None:
-    assert code == 1, said
-    assert "Traceback" not in said
-    assert re.search(rf"error: [^\n]*{re.escape(str(disk))}", said), said
+def check_refused(code: int, stderr: str, names: set[str], disk: Path) -> None:
+    assert code == 1, stderr
+    assert "Traceback" not in stderr
+    assert re.search(rf"error: [^\n]*{re.escape(str(disk))}", stderr), stderr
     assert names <= MAY_STAY
 
 
 @pytest.mark.parametrize("stage", long_but(OUTPUTS, "ingest", "select"))
-def test_a_file_that_cannot_grow(finished: Project, tmp_path: Path, stage: str) -> None:
+def test_file_size_limit_leaves_no_partial_output(
+    finished: Project, tmp_path: Path, stage: str
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    code, said = with_file_limit(LIMIT, command(finished, stage, disk), finished.folder)
-    assert "File too large" in said, said
-    check_refused(code, said, {path.name for path in disk.iterdir()}, disk)
+    code, stderr = with_file_limit(LIMIT, command(finished, stage, disk), finished.folder)
+    assert "File too large" in stderr, stderr
+    check_refused(code, stderr, {path.name for path in disk.iterdir()}, disk)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +86,11 @@ def test_a_file_that_cannot_grow(finished: Project, tmp_path: Path, stage: str) 
     "stage",
     long_but(["select", "score", "tabulate"], "score"),
 )
-def test_a_disk_that_is_full_or_read_only(
+def test_full_or_read_only_disk_leaves_no_partial_output(
     finished: Project, tmp_path: Path, stage: str, mount: str, reason: str
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    code, said, names = on_disk(mount, disk, command(finished, stage, disk), finished.folder)
-    assert reason in said, said
-    check_refused(code, said, names, disk)
+    code, stderr, names = on_disk(mount, disk, command(finished, stage, disk), finished.folder)
+    assert reason in stderr, stderr
+    check_refused(code, stderr, names, disk)

@@ -1,4 +1,4 @@
-"""A path in results/downloads is all that it takes to have a file fetched."""
+"""Files of results/downloads in the configuration are fetched when needed."""
 
 import hashlib
 import threading
@@ -14,7 +14,7 @@ FILE = "results/downloads/mine.zip"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What the server at `url` hands out."""
+    """The folder that the server at `url` serves."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "served"
     folder.mkdir()
@@ -41,7 +41,7 @@ def configure(project, url, digest):
     )
 
 
-def test_a_dry_run_shows_what_would_be_fetched(project, folder, url):
+def test_dry_run_shows_downloads(project, folder, url):
     configure(project, url, sha256(folder / "mine.zip"))
     plan = project.snakemake("--dry-run", "results/market1501/manifest.csv").stdout
     (line,) = (line for line in plan.splitlines() if "Fetch" in line)
@@ -51,7 +51,7 @@ def test_a_dry_run_shows_what_would_be_fetched(project, folder, url):
     assert not (project.folder / "results").exists()
 
 
-def test_a_file_is_fetched_when_it_is_needed_and_only_with_the_right_bytes(project, folder, url):
+def test_required_file_is_fetched_only_with_the_right_hash(project, folder, url):
     wrong = hashlib.sha256(b"another file").hexdigest()
     configure(project, url, wrong)
     done = project.snakemake(FILE)
@@ -68,7 +68,7 @@ def test_a_file_is_fetched_when_it_is_needed_and_only_with_the_right_bytes(proje
     assert "Nothing to be done" in project.snakemake("--dry-run", FILE).stdout
 
 
-def test_a_withdrawn_archive_is_refused_in_words(project):
+def test_download_of_a_withdrawn_archive_is_refused(project):
     project.configure(
         data={"dataset": "market1501", "archive": "results/downloads/DukeMTMC-reID.zip"}
     )

@@ -1,4 +1,4 @@
-"""The clone in one folder, the results in another; and as a module of another workflow."""
+"""The clone and the working directory differ; the workflow as a module of another one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def elsewhere(clone: Path, tmp_path: Path) -> Path:
-    """A working directory with a configuration, and nothing else."""
+    """A working directory with only a configuration."""
     folder = tmp_path / "my data ß"
     folder.mkdir()
     (folder / "tiny.yaml").write_text((clone / "tiny.yaml").read_text())
@@ -43,7 +43,7 @@ def elsewhere(clone: Path, tmp_path: Path) -> Path:
 
 
 def snakemake(warm: Path, folder: Path, *arguments: str) -> str:
-    """What snakemake prints in `folder`; nobody has told Python where the package is."""
+    """Run snakemake in `folder`, without PYTHONPATH; returns its output."""
     binaries = os.pathsep.join([str(warm), str(Path(sys.executable).parent), os.environ["PATH"]])
     others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
@@ -57,10 +57,8 @@ def snakemake(warm: Path, folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_results_go_to_the_working_directory_and_shipped_files_stay_in_the_clone(
-    clone: Path, elsewhere: Path, warm: Path
-) -> None:
-    """The masks are found with the weights of SAM that the repository ships."""
+def test_results_are_in_the_working_directory(clone: Path, elsewhere: Path, warm: Path) -> None:
+    """The shipped weights of SAM are read from the clone."""
     own = ("--configfile", "tiny.yaml", "-s", str(clone / "Snakefile"), "-d", str(elsewhere))
     snakemake(warm, elsewhere, *own, f"{OCCLUDERS.masks_path()}.jsonl")
     assert not (clone / "results").exists()
@@ -69,8 +67,8 @@ def test_results_go_to_the_working_directory_and_shipped_files_stay_in_the_clone
     assert record["sources"] == {str(shipped): sha256(shipped)}
 
 
-def test_another_workflow_imports_this_one(clone: Path, elsewhere: Path, warm: Path) -> None:
-    """Its configuration says little; config.yaml in the clone says the rest."""
+def test_workflow_is_usable_as_a_module(clone: Path, elsewhere: Path, warm: Path) -> None:
+    """config.yaml in the clone supplies the keys that the other configuration lacks."""
     (elsewhere / "Snakefile").write_text(MODULE.format(clone=clone))
     planned = snakemake(warm, elsewhere, "--dry-run")
     assert "ours_train" in planned

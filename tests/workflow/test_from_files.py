@@ -1,4 +1,4 @@
-"""A dataset from files: from the user's images to a trained model and ranked results."""
+"""Datasets from the user's files, up to metrics and ranked queries."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def occluded_duke(folder: Path) -> dict[str, str]:
         pytest.param("occluded_duke", occluded_duke, "occluded_duke", 3, marks=pytest.mark.long),
     ],
 )
-def test_from_files_to_ranked_results(project, tmp_path, dataset, make, label, queries):
+def test_own_files_give_metrics_and_query_table(project, tmp_path, dataset, make, label, queries):
     project.configure(data={"dataset": dataset, **make(tmp_path)})
     run = f"results/{label.split(':')[-1]}/baseline/seed0"
     done = project.snakemake(f"{run}/metrics.json")
@@ -49,7 +49,7 @@ def test_from_files_to_ranked_results(project, tmp_path, dataset, make, label, q
     assert not project.planned(f"{run}/metrics.json")
 
 
-def test_paths_may_hold_what_a_shell_takes_for_its_own(project, tmp_path):
+def test_paths_may_contain_shell_characters(project, tmp_path):
     odd = tmp_path / "Anna's data; $1 (new)"
     odd.mkdir()
     occluders = TINY["occluders"] | {"images": str(odd / "scenes")}
@@ -62,13 +62,13 @@ def test_paths_may_hold_what_a_shell_takes_for_its_own(project, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_an_archive_must_be_there_until_it_is_ingested(project, tmp_path):
+def test_archive_is_required_only_until_ingest(project, tmp_path):
     archive, manifest = tmp_path / "market.zip", "results/market1501/manifest.csv"
     project.configure(data={"dataset": "market1501", "archive": str(archive), "checks": "warn"})
     refused = project.snakemake("--dry-run", manifest)
     assert refused.returncode != 0
-    for said in (f"{archive}: expected Market-1501-v15.09.15.zip", "not to be passed on"):
-        assert said in refused.stdout
+    for part in (f"{archive}: expected Market-1501-v15.09.15.zip", "do not redistribute"):
+        assert part in refused.stdout
     write_zip(archive, MINIATURES["market1501"].files)
     done = project.snakemake(manifest)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,4 +1,4 @@
-"""The workflow, stopped at moments that nobody chose, goes on to the files of an unstopped one."""
+"""A workflow that is stopped at random moments resumes to the same files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Stop(NamedTuple):
 
     signal: signal.Signals
     whole: bool
-    """The jobs get the signal too, as from a terminal; else snakemake alone."""
+    """Whether the jobs get the signal too, as from a terminal, or only snakemake."""
 
 
 KILL, ORPHAN = Stop(signal.SIGKILL, True), Stop(signal.SIGKILL, False)
@@ -39,7 +39,7 @@ MANY, PER_PROJECT = 25, 9
 
 
 class Attempts:
-    """Runs of one project's workflow; none may begin a job that an earlier one has finished."""
+    """Repeated starts of a project's workflow; none may repeat a finished job."""
 
     def __init__(self, project: Project, target: str) -> None:
         self.project, self.target = project, target
@@ -48,7 +48,7 @@ class Attempts:
 
     @property
     def printed(self) -> Path:
-        """What the last of them printed; a job that outlives an earlier one still adds to its."""
+        """Output of the last start; each has its own file, because jobs may outlive snakemake."""
         return self.project.folder / f"printed{len(self._processes)}.txt"
 
     def start(self) -> subprocess.Popen[str]:
@@ -57,7 +57,7 @@ class Attempts:
         return self._processes[-1]
 
     def stop_after(self, seconds: float, stop: Stop) -> bool:
-        """Stop snakemake so long after its first job began; False if it was done before."""
+        """Stop snakemake `seconds` after its first job started; False if it had ended before."""
         process = self.start()
         while "\nlocalrule " not in self.printed.read_text():
             if process.poll() is not None:
@@ -68,30 +68,30 @@ class Attempts:
             send = os.killpg if stop.whole else os.kill
             send(process.pid, stop.signal)
         code = process.wait()
-        self._note()
+        self._collect()
         assert code != 1 or stop.signal != signal.SIGKILL, self.printed.read_text()
         return code != 0
 
     def finish(self) -> None:
         code = self.start().wait()
         assert code == 0, self.printed.read_text()[-4000:]
-        self._note()
+        self._collect()
 
     def unlock(self) -> None:
         done = self.project.snakemake("--unlock")
         assert done.returncode == 0, done.stdout
 
-    def _note(self) -> None:
-        """Keep the rules that have finished; each has one job, so that none may begin again."""
+    def _collect(self) -> None:
+        """Collect the finished rules; each has one job, so none may start again."""
         text = self.printed.read_text()
-        begun = set(re.findall(r"^localrule (\w+):", text, re.MULTILINE))
-        assert not begun & self.finished, f"{begun & self.finished} ran again"
+        started = set(re.findall(r"^localrule (\w+):", text, re.MULTILINE))
+        assert not started & self.finished, f"{started & self.finished} ran again"
         self.finished |= set(
             re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", text, re.MULTILINE)
         )
 
     def end(self) -> None:
-        """Leave no process behind."""
+        """Kill the remaining processes."""
         for process in self._processes:
             try:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -108,10 +108,10 @@ def attempts() -> Iterator[list[Attempts]]:
         each.end()
 
 
-def test_a_stopped_workflow_goes_on_to_the_same_files(
+def test_stopped_workflow_resumes_to_identical_files(
     finished: Project, tmp_path: Path, attempts: list[Attempts]
 ) -> None:
-    """SIGKILL of all or of snakemake alone, Ctrl-C and SIGTERM, one after another."""
+    """SIGKILL to all processes or to snakemake alone, Ctrl-C and SIGTERM, in sequence."""
     assert finished.of_one_run().snakemake(TABLE).returncode == 0
     attempts.append(Attempts(copy_project(tmp_path / "stopped", finished.warm).of_one_run(), TABLE))
     rng = random.Random(5)
@@ -122,11 +122,11 @@ def test_a_stopped_workflow_goes_on_to_the_same_files(
 
 
 @pytest.mark.long
-def test_killed_at_many_moments(
+def test_workflow_killed_many_times_resumes_to_identical_files(
     finished: Project, tmp_path: Path, attempts: list[Attempts]
 ) -> None:
-    """Everything, with its pictures and MLflow."""
-    # other tests count the files of the finished project
+    """The target is `rule all`, with figures and MLflow."""
+    # a copy, because other tests count the files of the finished project
     whole = replace(finished, folder=tmp_path / "whole")
     shutil.copytree(finished.folder, whole.folder)
     assert whole.of_one_run().snakemake("all").returncode == 0
@@ -134,14 +134,14 @@ def test_killed_at_many_moments(
     while kills < MANY:
         project = copy_project(tmp_path / f"killed{len(attempts)}", finished.warm).of_one_run()
         attempts.append(Attempts(project, "all"))
-        # a job that takes longer than all the attempts would never end: some in each project
+        # a new project after some kills, because a long job might never end
         kills += sum(attempt(attempts[-1], KILL, rng.uniform(0, 12)) for _ in range(PER_PROJECT))
         attempts[-1].finish()
         compare(project, whole)
 
 
 def attempt(attempts: Attempts, stop: Stop, seconds: float) -> bool:
-    """Start and stop once; what a hard kill needs then is the README's one command."""
+    """Start and stop once; after SIGKILL, unlock the folder as the README says."""
     stopped = attempts.stop_after(seconds, stop)
     if stopped and stop.signal == signal.SIGKILL:
         attempts.unlock()
@@ -149,7 +149,7 @@ def attempt(attempts: Attempts, stop: Stop, seconds: float) -> bool:
 
 
 def compare(project: Project, expected: Project) -> None:
-    """Every file is as in the other project, none is missing but pictures, and all have origins."""
+    """Require the files of the other project, except figures, and valid records of all."""
     found, wanted = outcome(project.folder / "results"), outcome(expected.folder / "results")
     assert {name: wanted.get(name) for name in found} == found
     others = ("baseline/", "seed1/", "components", "figures/")

@@ -1,4 +1,4 @@
-"""One run of everything, from nothing to tables in MLflow, and what reruns after a change."""
+"""The results of `rule all`, and what reruns after a change."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ def results(finished):
     return finished.folder / "results" / "synthetic"
 
 
-def test_the_table_has_a_row_for_each_variant_and_feature(results):
+def test_table_has_a_row_for_each_variant_and_feature(results):
     with open(results / "tables/components.csv") as file:
         rows = list(csv.DictReader(file))
     features = {(row["variant"], row["feature"]) for row in rows}
@@ -28,7 +28,7 @@ def test_the_table_has_a_row_for_each_variant_and_feature(results):
     assert all(row["seeds"] == "2" for row in rows)
 
 
-def test_each_cell_is_the_mean_of_its_runs(results):
+def test_cells_are_means_of_runs(results):
     with open(results / "tables/components.csv") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -40,7 +40,7 @@ def test_each_cell_is_the_mean_of_its_runs(results):
         assert float(row["whole_map_mean"]) == pytest.approx(sum(whole) / 2, abs=1e-3)
 
 
-def test_the_paired_difference_is_that_of_the_table(results):
+def test_paired_difference_agrees_with_the_table(results):
     with open(results / "tables/components.csv") as file:
         means = {(row["variant"], row["feature"]): row["map_mean"] for row in csv.DictReader(file)}
     with open(results / "tables/components_paired.csv") as file:
@@ -51,7 +51,7 @@ def test_the_paired_difference_is_that_of_the_table(results):
     assert float(row["map_low"]) < float(row["map_delta"]) < float(row["map_high"])
 
 
-def test_every_run_says_where_it_came_from(results):
+def test_run_records_have_the_hashes_of_their_files(results):
     for variant, seed in RUNS:
         folder = results / variant / f"seed{seed}"
         record = read_json(folder / "run.json")
@@ -63,7 +63,7 @@ def test_every_run_says_where_it_came_from(results):
         assert not (folder / "checkpoint.pt").exists()
 
 
-def test_the_pictures_are_there(results):
+def test_all_figures_exist(results):
     names = {path.stem for path in (results / "figures").glob("*.png")}
     assert names == {
         "components_benchmark",
@@ -92,7 +92,7 @@ def test_every_run_is_in_mlflow_once(finished, results):
     assert len(receipt) == len(names)
 
 
-def test_every_picture_is_in_mlflow(finished, results):
+def test_every_figure_is_in_mlflow(finished, results):
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{finished.folder}/results/mlflow.db")
@@ -100,25 +100,25 @@ def test_every_picture_is_in_mlflow(finished, results):
     (table,) = (entry["run_id"] for entry in receipt if entry["name"] == "table-components")
     published = {Path(item.path).name for item in client.list_artifacts(table, "figures")}
     figures = {path.name for path in (results / "figures").iterdir() if path.is_file()}
-    assert published == figures - {"components_map_by_occlusion.html"}  # it is among the tables
+    assert published == figures - {"components_map_by_occlusion.html"}  # published as a table
     assert "components_map_by_occlusion.csv" in published
 
 
-def test_a_second_run_has_nothing_to_do(finished):
+def test_second_run_has_nothing_to_do(finished):
     done = finished.snakemake("all")
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout
 
 
 def change_messages(source):
-    """Edit the comments, the docstring and the texts of the errors of a module."""
+    """Edit the comments, the docstring and the error messages of a module."""
     text = source.read_text().replace('"""', '"""Changed. ', 1) + "# changed\n"
     source.write_text(
         re.sub(r'raise InputError\((\s*)(f?")', r'raise InputError(\1"Changed: " \2', text)
     )
 
 
-def test_a_message_reruns_nothing_and_an_operator_its_stage_and_what_follows(finished):
+def test_changed_messages_rerun_nothing_and_changed_code_its_stage(finished):
     folder = finished.folder / "pipeline"
     shutil.copytree(folder, finished.folder / "before")
     try:
@@ -136,7 +136,7 @@ def test_a_message_reruns_nothing_and_an_operator_its_stage_and_what_follows(fin
     assert planned == {"score", "ranks", "tabulate", "compare", "pages", "publish", "all"} | figures
 
 
-def test_changing_one_variant_reruns_that_variant_only(finished):
+def test_changed_variant_reruns_only_that_variant(finished):
     finished.configure(variants={"dpeformer": {"model": {"k_min": 9}}})
     try:
         plan = finished.snakemake("--dry-run").stdout
@@ -148,7 +148,7 @@ def test_changing_one_variant_reruns_that_variant_only(finished):
     assert "rule segment" not in plan
 
 
-def test_what_changes_no_result_reruns_nothing(finished):
+def test_changed_workers_and_checkpoint_steps_rerun_nothing(finished):
     finished.configure(compute={"workers": 1, "checkpoint_steps": 1})
     try:
         planned = finished.planned()
@@ -157,7 +157,7 @@ def test_what_changes_no_result_reruns_nothing(finished):
     assert planned == set()
 
 
-def test_another_precision_trains_again_and_cuts_out_nothing(finished):
+def test_changed_precision_reruns_training_but_not_segmentation(finished):
     finished.configure(compute={"precision": "bfloat16"})
     try:
         planned = finished.planned()
@@ -167,7 +167,7 @@ def test_another_precision_trains_again_and_cuts_out_nothing(finished):
     assert not planned & {"segment", "ingest"}
 
 
-def test_reranking_scores_again_and_embeds_nothing(finished):
+def test_reranking_reruns_scoring_but_not_embedding(finished):
     finished.configure(evaluation={"rerank": {"k1": 2}})
     try:
         planned = finished.planned()
@@ -177,19 +177,19 @@ def test_reranking_scores_again_and_embeds_nothing(finished):
     assert not planned & {"train", "embed"}
 
 
-def test_one_file_can_be_asked_for(finished):
+def test_single_file_can_be_requested(finished):
     wanted = "results/synthetic/baseline/seed1/metrics.json"
     assert finished.planned(wanted, "--forcerun", "score") == {"score"}
 
 
-def test_a_variant_that_is_not_compared_can_be_asked_for(finished):
+def test_variant_outside_the_comparison_can_be_requested(finished):
     plan = finished.snakemake("--dry-run", "results/synthetic/baseline_roa/seed0/metrics.json")
     assert plan.returncode == 0, plan.stdout
     inputs = re.search(r"rule train:\n +input: (.*)", plan.stdout)[1]
     assert "results/occluders/bank" in inputs
 
 
-def test_a_wrong_key_stops_before_any_job(finished):
+def test_unknown_key_stops_before_any_job(finished):
     finished.configure(model={"k_mim": 9})
     try:
         done = finished.snakemake("all")

@@ -1,4 +1,4 @@
-"""What the workflow plans: dry runs of projects in which little or nothing has run."""
+"""Dry runs: outputs, resources and errors before any job starts."""
 
 from __future__ import annotations
 
@@ -11,35 +11,34 @@ from tests.workflow.conftest import TINY, Project
 
 
 def outputs(plan: str) -> set[str]:
-    """All paths that the jobs of a dry run make."""
+    """Return the outputs of all jobs in a dry run."""
     lines = re.findall(r"^    output: (.*)$", plan, re.MULTILINE)
     return {path for line in lines for path in line.split(", ")}
 
 
-def test_every_job_says_how_long_it_takes_and_how_much_memory(project: Project) -> None:
+def test_every_job_has_runtime_and_memory(project: Project) -> None:
     project.configure(compute={"workers": 1})
     collected = {"all", "demo_weights", "shipped_weights_report", "synthetic_dataset"}
     plan = project.snakemake("--dry-run", *sorted(collected)).stdout
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", plan, re.MULTILINE)
-    silent = {
-        name for name, said in jobs if not {"runtime", "mem_mb"} <= set(re.findall(r"(\w+)=", said))
-    }
-    assert silent <= collected
-    threads = {name for name, said in jobs if "threads: 2" in said}
+    resources = {name: set(re.findall(r"(\w+)=", text)) for name, text in jobs}
+    incomplete = {name for name, found in resources.items() if not {"runtime", "mem_mb"} <= found}
+    assert incomplete <= collected
+    threads = {name for name, text in jobs if "threads: 2" in text}
     rendering = {"render_benchmark", "render_scenes", "render_people", "render_sam_scenes"}
     assert threads == {"train", *rendering}  # in training, one for the loader process
 
 
-def test_the_snakefile_for_the_catalog_plans_what_the_main_one_does(project: Project) -> None:
+def test_catalog_snakefile_plans_the_same_rules(project: Project) -> None:
     assert project.planned("--snakefile", "workflow/Snakefile") == project.planned()
 
 
-def test_any_variant_that_is_defined_and_any_seed_can_be_asked_for(project: Project) -> None:
+def test_any_defined_variant_and_seed_can_be_requested(project: Project) -> None:
     wanted = "results/synthetic/dpsm/seed7/metrics.json"
     assert {"train", "embed", "score"} <= project.planned(wanted)
 
 
-def test_a_data_set_of_any_size_is_rendered_and_published(project: Project) -> None:
+def test_synthetic_dataset_of_other_size_has_its_own_folder(project: Project) -> None:
     large = {"train_identities": 1000, "height": 256}
     project.configure(data={"dataset": "synthetic"}, benchmark=large)
     plan = project.snakemake("--dry-run", "synthetic_dataset").stdout
@@ -51,10 +50,8 @@ def test_a_data_set_of_any_size_is_rendered_and_published(project: Project) -> N
     assert "rule ingest" not in plan
 
 
-def test_two_folders_of_ones_own_are_trained_and_tested_on_each_other(
-    project: Project, tmp_path: Path
-) -> None:
-    """Each training is there once, below the name of what it was trained on."""
+def test_two_own_folders_give_one_cross_domain_experiment(project: Project, tmp_path: Path) -> None:
+    """Runs are in the folder of the training set, tables in that of the experiment."""
     shop, gate = (
         {"dataset": "folder", "name": name, "archive": str(tmp_path)} for name in ("shop", "gate")
     )
@@ -67,7 +64,7 @@ def test_two_folders_of_ones_own_are_trained_and_tested_on_each_other(
 
 
 @pytest.mark.parametrize(
-    ("sections", "target", "said"),
+    ("sections", "target", "message"),
     [
         (
             {"data": {"dataset": "market1501", "archive": "/none/market.zip"}},
@@ -77,23 +74,23 @@ def test_two_folders_of_ones_own_are_trained_and_tested_on_each_other(
         (
             {"occluders": TINY["occluders"] | {"images": "/none/scenes"}},
             "all",
-            "error: config: occluders.images: expected a folder of images, found nothing at /none",
+            "error: config: occluders.images: found no such folder /none/scenes, expected a folder",
         ),
     ],
 )
-def test_what_is_not_there_is_said_last_and_alone(
-    project: Project, sections: dict, target: str, said: str
+def test_missing_user_path_is_the_last_line_without_traceback(
+    project: Project, sections: dict, target: str, message: str
 ) -> None:
     project.configure(**sections)
     refused = project.snakemake(target)
     assert refused.returncode != 0
-    assert refused.stdout.splitlines()[-1].startswith(said)
+    assert refused.stdout.splitlines()[-1].startswith(message)
     assert not re.search("Traceback|Exception|WorkflowError|Wildcards", refused.stdout)
-    assert not list((project.folder / ".snakemake/locks").glob("*"))  # the next one may start
+    assert not list((project.folder / ".snakemake/locks").glob("*"))
 
 
-def test_a_second_table_takes_no_file_of_the_first_ones_place(finished: Project) -> None:
-    """Other options of training views, and of the bank: other pictures."""
+def test_second_table_overwrites_no_file_of_the_first(finished: Project) -> None:
+    """Other options of training views and bank, which change the figures."""
     second = finished.of_one_run(
         table="second",
         compare=["other"],

@@ -1,4 +1,4 @@
-"""Where a result comes from, and that no file of the chain changes unnoticed."""
+"""The trace of a result reaches its sources and finds every changed file."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ FILES = (
     *(f"{BANK}/{name}" for name in ("shards.json", "index.csv", "table.csv")),
     *(f"{BANK}/{name}" for name in ("summary.json", "bank-000000.tar")),
 )
-"""What a cell is made of, but for single images."""
+"""The inputs of a table's cell, without single images."""
 ONE_OF_EACH = (
     f"{RUN}/features.npz",
     "results/synthetic/shards/train-000000.tar",
     "results/occluders/masks.jsonl",
 )
-"""A result of a run, a file in a folder and a file that all runs share."""
+"""A file of a run, a file in a folder and a file that all runs share."""
 FOLDERS = ("results/synthetic/shards", BANK)
 
 
 @pytest.fixture(scope="module")
 def copied(finished, tmp_path_factory) -> Path:
-    """A copy of the finished project, to tamper with."""
+    """A copy of the finished project to modify."""
     folder = tmp_path_factory.mktemp("copied") / "project"
     ignored = shutil.ignore_patterns(".snakemake", "mlflow*")
     return Path(shutil.copytree(finished.folder, folder, ignore=ignored))
@@ -69,7 +69,7 @@ def here(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def restored(path: Path) -> Iterator[Path]:
-    """A place beside everything for the original of `path`, which comes back in the end."""
+    """Move `path` away for the block, and restore it afterwards; yields the moved file."""
     aside = Path("aside")
     path.rename(aside)
     try:
@@ -80,23 +80,23 @@ def restored(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def flipped(path: Path, place: float) -> Iterator[None]:
-    """One bit of the byte at this share of the file is another."""
+def flipped(path: Path, fraction: float) -> Iterator[None]:
+    """Flip a bit for the block, in the byte at this fraction of the file."""
     data = bytearray(path.read_bytes())
-    data[int(len(data) * place)] ^= 1
+    data[int(len(data) * fraction)] ^= 1
     with restored(path):
         path.write_bytes(data)
         yield
 
 
 def refused(file: Path = TABLE, cell: str = "dpeformer") -> list[str]:
-    """What `trace` says is bad, as `STATE path`."""
+    """Return the lines of the error of `trace`, which contain `STATE path`."""
     with pytest.raises(InputError) as error:
         trace(file, cell)
     return [line.strip() for line in str(error.value).splitlines()]
 
 
-def test_the_chain_of_a_cell_reaches_the_archive(here: Path, capsys) -> None:
+def test_trace_of_a_cell_reaches_the_archive(here: Path, capsys) -> None:
     trace(TABLE, "dpeformer/blended")
     printed = capsys.readouterr().out
     named = {line.split()[2] for line in printed.splitlines() if line.startswith("ok  ")}
@@ -113,36 +113,36 @@ def test_the_chain_of_a_cell_reaches_the_archive(here: Path, capsys) -> None:
     assert "results/synthetic/baseline" not in printed
 
 
-@pytest.mark.parametrize("place", long_but([0.0, 0.5, 0.99], 0.5))
+@pytest.mark.parametrize("fraction", long_but([0.0, 0.5, 0.99], 0.5))
 @pytest.mark.parametrize("name", long_but([*FILES, SOURCE], *ONE_OF_EACH, SOURCE))
-def test_a_flipped_bit_is_noticed_and_named(here: Path, name: str, place: float) -> None:
-    with flipped(Path(name), place):
+def test_flipped_bit_of_a_file_is_found(here: Path, name: str, fraction: float) -> None:
+    with flipped(Path(name), fraction):
         assert f"CHANGED {name}" in refused()
 
 
 @pytest.mark.parametrize(
     "name", long_but([name for name in FILES if not name.startswith(FOLDERS)], FILES[0])
 )
-def test_a_flipped_bit_of_a_record_is_noticed_and_named(here: Path, name: str) -> None:
+def test_flipped_bit_of_a_record_is_found(here: Path, name: str) -> None:
     record = record_path(Path(name))
     with flipped(record, 0.5):
         assert f"BROKEN {record}" in refused()
 
 
 @pytest.mark.parametrize("pattern", ["synthetic/images/**/*.jpg", "occluders/scenes-*/*.png"])
-def test_a_flipped_bit_of_an_image_is_noticed_and_named(here: Path, pattern: str) -> None:
+def test_flipped_bit_of_an_image_is_found(here: Path, pattern: str) -> None:
     path = next(Path("results").glob(pattern))
     with flipped(path, 0.5):
         assert f"CHANGED {path}" in refused()
 
 
 @pytest.mark.parametrize("name", long_but(FILES[1:], *ONE_OF_EACH))
-def test_a_file_that_is_not_there_is_missed(here: Path, name: str) -> None:
+def test_missing_file_is_found(here: Path, name: str) -> None:
     with restored(Path(name)):
         assert f"MISSING {name}" in refused()
 
 
-def test_a_source_may_be_gone(here: Path, capsys) -> None:
+def test_missing_source_is_no_error(here: Path, capsys) -> None:
     with restored(Path(SOURCE)):
         trace(TABLE, "dpeformer")
         lines = capsys.readouterr().out.splitlines()
@@ -150,13 +150,13 @@ def test_a_source_may_be_gone(here: Path, capsys) -> None:
 
 
 def results() -> list[Path]:
-    """What the workflow has made for this table, folders as one; other tests make another."""
+    """Return the results with a record, except those of other tests' table `one`."""
     records = Path("results").rglob(".provenance/*.json")
     made = sorted(record.parent.parent / record.stem for record in records)
     return [path for path in made if not path.name.startswith("one")]
 
 
-def test_every_file_of_the_results_can_say_where_it_came_from(here: Path, capsys) -> None:
+def test_every_result_has_a_record_and_is_in_the_trace(here: Path, capsys) -> None:
     made = results()
     files = [path for path in Path("results").rglob("*") if path.is_file()]
     named = [path for path in files if is_result(path.relative_to("results").as_posix())]
@@ -164,13 +164,13 @@ def test_every_file_of_the_results_can_say_where_it_came_from(here: Path, capsys
     for path in [*named, RECEIPT]:
         assert path.name.startswith("one") or {path, *path.parents} & set(made), path
     for result in made:
-        origin = read_record(result)
-        assert {"stage", "arguments", "code", "commit", "dirty", "versions"} <= set(origin)
-        assert origin["started"] <= origin["finished"]
+        record = read_record(result)
+        assert {"stage", "arguments", "code", "commit", "dirty", "versions"} <= set(record)
+        assert record["started"] <= record["finished"]
     trace(RECEIPT)
-    drawn = {line.split()[2] for line in capsys.readouterr().out.splitlines()[:-2]}
-    # the names of people and cameras, of which nothing is made
-    assert [str(path) for path in made if str(path) not in drawn] == [NUMBERS]
+    traced = {line.split()[2] for line in capsys.readouterr().out.splitlines()[:-2]}
+    # no result depends on the numbers of identities and cameras
+    assert [str(path) for path in made if str(path) not in traced] == [NUMBERS]
 
 
 @pytest.mark.parametrize(
@@ -188,20 +188,20 @@ def test_every_file_of_the_results_can_say_where_it_came_from(here: Path, capsys
         "figures/views.png",
     ),
 )
-def test_without_a_cell_every_result_is_held_against_its_hash(here: Path, name: str) -> None:
+def test_trace_without_a_cell_checks_every_result(here: Path, name: str) -> None:
     path = Path("results/synthetic") / name
     with flipped(path, 0.5):
         assert f"CHANGED {path}" in refused(RECEIPT, "")
 
 
-def test_a_picture_is_made_of_the_runs_that_it_shows(here: Path, capsys) -> None:
+def test_trace_of_a_figure_has_only_its_runs(here: Path, capsys) -> None:
     trace(Path("results/synthetic/figures/components_patches.png"))
     printed = capsys.readouterr().out
     assert "results/synthetic/dpeformer/seed0/weights.safetensors" in printed
     assert "results/synthetic/baseline" not in printed
 
 
-def test_the_configuration_is_there_as_a_whole_and_asks_for_the_same_again(finished) -> None:
+def test_written_configuration_requests_the_same_experiment(finished) -> None:
     kept = TABLES / "components_config.json"
     values = read_json(finished.folder / kept)
     assert load_config(values).model_dump(mode="json") == values
@@ -214,15 +214,16 @@ def test_the_configuration_is_there_as_a_whole_and_asks_for_the_same_again(finis
 
 
 @pytest.mark.parametrize("of", [str(RECEIPT), BANK])
-def test_the_command_traces_any_result(here: Path, capsys, of: str) -> None:
+def test_trace_command_accepts_any_result(here: Path, capsys, of: str) -> None:
     main(["trace", "--file", of])
     assert f"\n{of}: all " in capsys.readouterr().out
 
 
-def test_a_cell_that_is_none_is_refused_with_those_that_are(here: Path) -> None:
-    with pytest.raises(InputError, match=r"found 'dpsm/coarse'.*baseline/coarse.*dpeformer/blende"):
+def test_unknown_cell_is_refused_with_the_known_ones(here: Path) -> None:
+    known = "baseline/coarse.*dpeformer/blended"
+    with pytest.raises(InputError, match=rf"found no row 'dpsm/coarse'.*{known}"):
         trace(TABLE, "dpsm/coarse")
-    with pytest.raises(InputError, match=r"none\.csv: there is no such file"):
+    with pytest.raises(InputError, match=r"none\.csv: no such file"):
         trace(TABLE.with_name("none.csv"))
     with pytest.raises(InputError, match=r"components_paired\.csv: expected a table"):
         trace(TABLES / "components_paired.csv", "dpeformer")

@@ -1,6 +1,6 @@
-"""Every ready experiment, as its head says to run it, on miniatures of its archives.
+"""Every ready experiment with its documented command, on miniatures of its archives.
 
-The network is the shipped small ViT, and two epochs are all: nothing but scale differs.
+Only the scale differs: the shipped small ViT, two epochs.
 """
 
 import csv
@@ -32,7 +32,7 @@ EXPERIMENTS = {
     if "dataset" in (values := yaml.safe_load(path.read_text())).get("data", {})
 }
 DEFAULT = next(path for path in EXPERIMENTS if path.stem == "occluded_reid")
-"""It is trained on another dataset, and it has published numbers."""
+"""An experiment with another training set and published numbers."""
 RECIPES = ("workflow/recipes/sgd.yaml", "workflow/recipes/sa1b_bank.yaml")
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SMALL = {
@@ -46,8 +46,8 @@ SMALL = {
 
 
 def write_archive(folder: Path, dataset: str) -> Path:
-    """The miniature, packed as the dataset is handed out."""
-    if dataset == "occluded_duke":  # made by lists
+    """Write the miniature in the format of the published archive."""
+    if dataset == "occluded_duke":  # selected by lists
         return write_zip(folder / "DukeMTMC-reID.zip", dukemtmc_reid().files)
     files = MINIATURES[dataset].files
     if dataset.startswith("msmt17"):
@@ -59,7 +59,7 @@ def write_archive(folder: Path, dataset: str) -> Path:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, warm) -> Project:
-    """A project for all experiments: what they share is made once."""
+    """A project for all experiments, which share the occluder bank."""
     project = copy_project(tmp_path_factory.mktemp("ready"), warm)
     photographs = project.folder / "sa_000000"
     photographs.mkdir()
@@ -71,7 +71,7 @@ def project(tmp_path_factory, warm) -> Project:
 
 
 @pytest.mark.parametrize("path", long_but(EXPERIMENTS, DEFAULT), ids=lambda path: path.stem)
-def test_a_ready_experiment_runs_from_its_archive_to_its_tables(project, tmp_path, path):
+def test_ready_experiment_runs_from_archive_to_tables(project, tmp_path, path):
     values = EXPERIMENTS[path]
     trained = values["data"]["dataset"]
     tested = values.get("test", values["data"])["dataset"]

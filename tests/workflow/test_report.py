@@ -9,10 +9,8 @@ from pathlib import Path
 from tests.workflow.conftest import ROOT, Project
 
 
-def test_every_figure_and_table_is_in_the_report_with_its_caption(
-    finished: Project, tmp_path: Path
-) -> None:
-    """All pictures, and a page for each table in CSV: a report shows no CSV."""
+def test_report_has_every_figure_and_table_with_caption(finished: Project, tmp_path: Path) -> None:
+    """The report has all figures, and an HTML page for each CSV table."""
     report = tmp_path / "report.zip"
     done = finished.snakemake("--report", str(report))
     assert done.returncode == 0, done.stdout[-3000:]
@@ -36,7 +34,7 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(
         assert re.search(r"\s+".join(map(re.escape, words)), page), kind
 
 
-def test_a_page_has_all_cells_of_its_table(finished: Project) -> None:
+def test_page_has_all_cells_of_its_table(finished: Project) -> None:
     tables = finished.folder / "results/synthetic/tables"
     rows = (tables / "components_runs.csv").read_text().splitlines()
     page = (tables / "components_runs.html").read_text()

@@ -1,4 +1,4 @@
-"""Rebuild the shipped body of the rendered people. Not part of `rule all`."""
+"""Rebuild the shipped body model of the rendered people. Not part of `rule all`."""
 
 
 rule distill_body:

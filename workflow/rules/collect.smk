@@ -65,8 +65,8 @@ rule configuration:
         "../../envs/pipeline.yaml"
     params:
         configuration_text(exclude={"compute"}),
-        stage=stage("pipeline.config:keep_configuration"),
-        # not tracked, as in compute_options: it is that with which the rest was made
+        stage=stage("pipeline.config:write_configuration"),
+        # not tracked: a change of `compute` alone reruns nothing
         configuration=lambda wildcards, input: configuration_text(),
     script:
         "../scripts/stage.py"
@@ -82,7 +82,7 @@ rule publish:
             ),
             *paired_tables(),
             *verdict_tables(),
-            *[f"{stem}.html" for stem in SHOWN],
+            *[f"{stem}.html" for stem in REPORT_TABLES],
         ],
         figures=[
             *expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),

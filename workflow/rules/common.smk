@@ -1,4 +1,4 @@
-"""What several rules ask: options as JSON, run folders, and which inputs a variant needs."""
+"""Functions and constants of several rules: options as JSON, run folders, inputs of a variant."""
 
 import json
 import sys
@@ -11,17 +11,16 @@ from pipeline.provenance.code import code_hash
 from pipeline.run import Benchmark
 from pipeline.tables.published import published_rows
 
-# what a job asks of a cluster: minutes and MB, generously, for the largest datasets; the others have
-# the defaults of profiles/default
+# minutes and MB for a cluster, enough for the largest datasets; defaults: profiles/default
 HEAVY = {"runtime": 480, "mem_mb": 8000}
 
-# the shape and joints of all people that are rendered
+# shape and joints of all rendered people
 BODY = shipped("workflow/body/body.npz")
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
-# what evaluation writes: the same folder, where a run is tested on the dataset that it was trained on
+# output of the evaluation; equals TRAINED_RUN unless the test set is another dataset
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
-# the folder of the rendered dataset, even where none is trained or tested on
+# folder of the rendered dataset, also if the experiment does not use it
 RENDERED = next(
     (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_rendered),
     CONFIG.benchmark.folder(),
@@ -31,12 +30,12 @@ TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
 
 def stage(name: str) -> str:
-    """The stage module:function and the hash of its code: another code runs the rule again."""
+    """Return module:function@hash of the code; changed code reruns the rule."""
     return f"{name}@{code_hash(name.partition(':')[0])}"
 
 
 def run_files(variant: str, seed: int, files: tuple[str, ...]) -> list[str]:
-    """Files of a run, where training or evaluation writes them."""
+    """Return the paths of files of a run, which training or evaluation writes."""
     return [
         f"results/{TRAINED if name in TRAINED_FILES else EXPERIMENT}/{variant}/seed{seed}/{name}"
         for name in files
@@ -44,124 +43,123 @@ def run_files(variant: str, seed: int, files: tuple[str, ...]) -> list[str]:
 
 
 def runs(*files: str) -> list[str]:
-    """The files of each run of the comparison, in the order of the table."""
+    """Return the files of all runs in the comparison, in the order of the table."""
     pairs = [(variant, seed) for variant in CONFIG.compare for seed in CONFIG.seeds]
     return [path for pair in pairs for path in run_files(*pair, files)]
 
 
 def archive(wildcards) -> str:
-    """The dataset's archive: the user's file, or the rendered one."""
+    """Return the dataset's archive: the user's file, or the rendered one."""
     source = CONFIG.source(wildcards.dataset)
     if source.archive is None:
         return f"results/{RENDERED}/archive.zip"
     if not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
-        expect(source.archive, DATASETS[source.dataset].absent(source.archive))
+        require_path(source.archive, DATASETS[source.dataset].missing_archive(source.archive))
     return source.archive
 
 
-def expect(path: str, absent: str) -> None:
-    """End with the sentence `absent`, and no words of Snakemake's, where a user's path is missing."""
+def require_path(path: str, message: str) -> None:
+    """Exit with `message` alone if a user's path is missing: Snakemake's error has no cure."""
     if not path.startswith(f"{FOLDER}/") and not Path(path).exists():
-        sys.exit(f"error: {absent}")
+        sys.exit(f"error: {message}")
 
 
 def lists(wildcards) -> list[str]:
-    """The lists by which the dataset is made, where it is: files, so that they can be fetched."""
+    """Return the lists that define the dataset, if any: single files, so that they are fetched."""
     folder = CONFIG.source(wildcards.dataset).lists
     return expand(f"{folder}/{{split}}.list", split=("train", "query", "gallery")) if folder else []
 
 
-def needed_splits(wildcards, input) -> list[str]:
-    """The splits of a dataset that the experiment uses: a check, so it is not tracked."""
+def required_splits(wildcards, input) -> list[str]:
+    """Return the splits that the experiment uses; only checked, so not tracked."""
     trained = ["train"] if wildcards.dataset == TRAINED else []
     return trained + (["query", "gallery"] if wildcards.dataset == TESTED else [])
 
 
 def occluder_images(wildcards) -> str:
-    """The folder that occluders are cut out of: the user's, or synthetic scenes."""
+    """Return the folder that occluders are cut out of: the user's, or synthetic scenes."""
     images = CONFIG.occluders.images
     if images is None:
         return SCENES
-    expect(
+    require_path(
         images,
-        f"config: occluders.images: expected a folder of images, found nothing at {images}: give "
-        "the path that it has, or null for synthetic scenes",
+        f"config: occluders.images: found no such folder {images}, expected a folder of images: "
+        "correct the path, or give null for synthetic scenes",
     )
     return images
 
 
 def run_options(wildcards) -> str:
-    """The training section of a variant; its change reruns that variant and nothing else."""
+    """Return the run options of a variant; a change reruns only this variant."""
     return CONFIG.run_options(wildcards.variant).model_dump_json()
 
 
 def training_needs(wildcards, input) -> str:
-    """What the compared variants need of the data, all together: a check, so it is not tracked."""
+    """Return the compared variants' requirements of the data; only checked, so not tracked."""
     options = [CONFIG.run_options(name) for name in CONFIG.compare]
     return TrainingNeeds(
-        identities=max(one.training.identities for one in options),
-        camera_embedding=any(one.backbone.camera_embedding > 0 for one in options),
+        identities=max(each.training.identities for each in options),
+        camera_embedding=any(each.backbone.camera_embedding > 0 for each in options),
         tested=TRAINED == TESTED,
     ).model_dump_json()
 
 
 def compute_options(wildcards, input) -> str:
-    """Where a job runs. Snakemake does not track a param that is made of the input.
+    """Return the compute options; Snakemake does not track params that depend on `input`.
 
-    What of it decides a result is tracked by itself: to lower the workers of the last training must
-    not train the others again.
+    Rules track device and precision separately: another number of workers must not rerun trainings.
     """
     return CONFIG.compute.model_dump_json()
 
 
 def configuration_text(**options) -> str:
-    """All of the configuration as JSON; in which order a file has its variants changes nothing."""
+    """Return the configuration as JSON with sorted keys: the order of variants has no effect."""
     return json.dumps(CONFIG.model_dump(mode="json", **options), sort_keys=True)
 
 
 def pretrained(wildcards) -> list[str]:
-    """The weights that a variant starts from."""
+    """Return the pretrained weights of a variant."""
     weights = CONFIG.run_options(wildcards.variant).backbone.weights
     return [shipped(weights)] if weights else []
 
 
 def bank(wildcards) -> list[str]:
-    """The occluder bank, for a variant that pastes occluders."""
+    """Return the occluder bank if the variant pastes occluders."""
     occlusion = CONFIG.run_options(wildcards.variant).augment.occlusion
     return [BANK] if occlusion == "roa" else []
 
 
 def ground_truth(wildcards) -> list[str]:
-    """The exact masks, where the benchmark is rendered: training is watched with them, not taught."""
+    """Return the ground-truth masks if the training set is rendered; they are only for logging."""
     return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
 
 
 def pasting_variants() -> list[str]:
-    """The variants of the comparison whose training images get occluders from the bank."""
+    """Return the compared variants that paste occluders from the bank."""
     return [name for name in CONFIG.compare if CONFIG.run_options(name).augment.occlusion == "roa"]
 
 
 def selecting_variants() -> list[str]:
-    """The variants of the comparison that select patches."""
+    """Return the compared variants that select patches."""
     return [name for name in CONFIG.compare if CONFIG.run_options(name).model.selection == "dpsm"]
 
 
 def paired_tables() -> list[str]:
-    """The paired comparison, where there is something to compare."""
+    """Return the paired comparison if there are several variants."""
     if len(CONFIG.compare) == 1:
         return []
     return [f"results/{{experiment}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
 
 
 def verdict_tables() -> list[str]:
-    """The verdicts on published rows, where something is published to hold the runs against."""
+    """Return the verdicts if there are published results for the datasets."""
     if not published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset)):
         return []
     return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
 
 def blending_variants() -> list[str]:
-    """The variants of the comparison that blend the class token into their parts by FBM."""
+    """Return the compared variants with FBM."""
     models = {name: CONFIG.run_options(name).model for name in CONFIG.compare}
     return [
         name
@@ -171,12 +169,12 @@ def blending_variants() -> list[str]:
 
 
 def first_runs(variants: list[str], *files: str) -> list[str]:
-    """The files of the runs that pictures show: of each variant the one with the first seed."""
+    """Return files of each variant's run with the first seed, for figures of single runs."""
     return [path for name in variants for path in run_files(name, CONFIG.seeds[0], files)]
 
 
 def figures() -> list[str]:
-    """The pictures that the comparison allows."""
+    """Return the names of the figures that apply to the comparison."""
     kinds = ["benchmark", "curves"]
     if pasting_variants():
         kinds += ["bank", "views"]
@@ -191,8 +189,8 @@ def figures() -> list[str]:
     return [f"{CONFIG.table}_{kind}" for kind in kinds]
 
 
-def shown_figure(kind: str, category: str, title: str) -> str:
-    """The picture of this kind, with its caption in the report."""
+def report_figure(kind: str, category: str, title: str) -> str:
+    """Return the path of a figure, marked for the report with its caption."""
     return report(
         f"{FIGURES}/{{table}}_{kind}.png",
         caption=f"../report/captions/{kind}.rst",

@@ -5,17 +5,17 @@ rule fetch:
         "results/logs/downloads/{file}.log",
     wildcard_constraints:
         file=r"[^./][^/]*(/[^./][^/]*)?",
-    retries: 2  # each goes on where the last one broke off
-    localrule: True  # the nodes of a cluster often have no way out
+    retries: 2  # each resumes the partial download
+    localrule: True  # cluster nodes often have no internet access
     conda:
         "../../envs/pipeline.yaml"
     resources:
         **HEAVY,
     params:
         lambda wildcards: CONFIG.fetch_options(wildcards.file).model_dump_json(exclude={"terms"}),
-        # without a hash of the code: it decides how a file comes, not what is in it
+        # no hash of the code, which does not affect the file's content
         stage="pipeline.downloads.fetch:fetch",
-        # not tracked, as in compute_options: another wording of the terms fetches nothing again
+        # not tracked: changed terms rerun nothing
         options=lambda wildcards, input: CONFIG.fetch_options(wildcards.file).model_dump_json(),
     message:
         "Fetch {output}: {params.options}"
@@ -65,7 +65,7 @@ rule publish_dataset:
         "../scripts/stage.py"
 
 
-# the rendered benchmark for others, who do not have this workflow. Not a part of `rule all`
+# the rendered benchmark as a dataset for publication. Not part of `rule all`
 rule synthetic_dataset:
     input:
         f"results/{RENDERED}/dataset",
@@ -81,7 +81,7 @@ rule ingest:
         record="results/{dataset}/ingest.json",
     log:
         "results/logs/{dataset}/ingest.log",
-    priority: 1  # before any training: the dataset that is tested on may be hopeless
+    priority: 1  # before any training, so that a bad test set fails early
     conda:
         "../../envs/pipeline.yaml"
     resources:
@@ -90,7 +90,7 @@ rule ingest:
         stage=stage("pipeline.data.ingest:ingest"),
         options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
         lists=lambda wildcards: CONFIG.source(wildcards.dataset).lists or "",
-        needed=needed_splits,
+        required_splits=required_splits,
     script:
         "../scripts/stage.py"
 

@@ -1,11 +1,11 @@
-# the folder of the training that is evaluated
-OWN_RUN = f"results/{TRAINED}/{{variant}}/seed{{seed}}"
+# TRAINED_RUN of the evaluated run
+EVALUATED_RUN = f"results/{TRAINED}/{{variant}}/seed{{seed}}"
 
 
 rule embed:
     input:
-        weights=f"{OWN_RUN}/weights.safetensors",
-        record=f"{OWN_RUN}/run.json",
+        weights=f"{EVALUATED_RUN}/weights.safetensors",
+        record=f"{EVALUATED_RUN}/run.json",
         shards=f"results/{TESTED}/shards",
     output:
         features=f"{TESTED_RUN}/features.npz",
@@ -17,14 +17,14 @@ rule embed:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=8000,  # MSMT17 with the concatenated feature takes 7 GB
+        mem_mb=8000,  # 7 GB for MSMT17 with the concatenated feature
         gpu=1,
     params:
         CONFIG.compute.device,
         stage=stage("pipeline.evaluation.embed:embed"),
         compute=compute_options,
-        # what a training leaves: only when Snakemake has noted its end is it of no more use
-        checkpoint=f"{OWN_RUN}/checkpoint.pt",
+        # deleted here: once Snakemake has recorded the training, it is no longer needed
+        checkpoint=f"{EVALUATED_RUN}/checkpoint.pt",
     script:
         "../scripts/stage.py"
 
@@ -32,7 +32,7 @@ rule embed:
 rule score:
     input:
         features=f"{TESTED_RUN}/features.npz",
-        record=f"{OWN_RUN}/run.json",
+        record=f"{EVALUATED_RUN}/run.json",
     output:
         metrics=f"{TESTED_RUN}/metrics.json",
         queries=f"{TESTED_RUN}/queries.csv",
@@ -42,7 +42,7 @@ rule score:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=12000,  # the features of MSMT17 and two copies of one
+        mem_mb=12000,  # all features of MSMT17, and two copies of one
     params:
         stage=stage("pipeline.evaluation.score:score"),
         dataset=CONFIG.label(CONFIG.tested()),

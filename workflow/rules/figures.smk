@@ -1,5 +1,5 @@
-# runs that pictures of single images show: the first variant, the last that selects patches, the
-# last that blends; where there is none, no rule that shows it is asked for
+# variants in figures of single images: the first, the last that selects patches, the last with FBM
+# (if there is none, the figures that need it are not requested)
 BASELINE = CONFIG.compare[:1]
 SELECTING = [*CONFIG.compare, *selecting_variants()][-1:]
 BLENDING = [*CONFIG.compare, *blending_variants()][-1:]
@@ -9,7 +9,7 @@ rule ablation:
     input:
         runs=runs("metrics.json", "run.json"),
     output:
-        figure=shown_figure("ablation", "Evaluation", "mAP of each variant"),
+        figure=report_figure("ablation", "Evaluation", "mAP of each variant"),
     log:
         "results/logs/{experiment}/ablation_{table}.log",
     conda:
@@ -26,7 +26,7 @@ rule benchmark_sheet:
         trained=f"results/{TRAINED}/shards",
         tested=f"results/{TESTED}/shards",
     output:
-        figure=shown_figure("benchmark", "Data", "The dataset"),
+        figure=report_figure("benchmark", "Data", "The dataset"),
     log:
         "results/logs/{experiment}/benchmark_sheet_{table}.log",
     conda:
@@ -41,7 +41,7 @@ rule bank_sheet:
     input:
         bank=BANK,
     output:
-        figure=shown_figure("bank", "Data", "The occluder bank"),
+        figure=report_figure("bank", "Data", "The occluder bank"),
     log:
         "results/logs/{experiment}/bank_sheet_{table}.log",
     conda:
@@ -57,7 +57,7 @@ rule views_sheet:
         shards=f"results/{TRAINED}/shards",
         bank=BANK,
     output:
-        figure=shown_figure("views", "Data", "Training views"),
+        figure=report_figure("views", "Data", "Training views"),
     log:
         "results/logs/{experiment}/views_sheet_{table}.log",
     conda:
@@ -73,7 +73,7 @@ rule curves:
     input:
         runs=runs("history.csv", "run.json"),
     output:
-        figure=shown_figure("curves", "Training", "Loss, learning rate and k"),
+        figure=report_figure("curves", "Training", "Loss, learning rate and k"),
     log:
         "results/logs/{experiment}/curves_{table}.log",
     conda:
@@ -90,14 +90,14 @@ rule ranks:
         baseline=first_runs(BASELINE, "queries.csv", "features.npz", "run.json"),
         variant=first_runs(SELECTING, "queries.csv", "features.npz", "run.json"),
     output:
-        figure=shown_figure("ranks", "Queries", "Ranked lists"),
+        figure=report_figure("ranks", "Queries", "Ranked lists"),
     log:
         "results/logs/{experiment}/ranks_{table}.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
         runtime=60,
-        mem_mb=4000,  # the test feature of MSMT17
+        mem_mb=4000,  # for the test feature of MSMT17
     params:
         stage=stage("pipeline.figures.ranks:draw_ranks"),
         options=CONFIG.figures.model_dump_json(),
@@ -110,7 +110,7 @@ rule patches:
         shards=f"results/{TESTED}/shards",
         run=first_runs(SELECTING, "weights.safetensors", "run.json", "queries.csv"),
     output:
-        figure=shown_figure("patches", "Queries", "Kept patches"),
+        figure=report_figure("patches", "Queries", "Kept patches"),
     log:
         "results/logs/{experiment}/patches_{table}.log",
     conda:
@@ -127,7 +127,7 @@ rule attention:
         shards=f"results/{TESTED}/shards",
         run=first_runs(BLENDING, "weights.safetensors", "run.json", "queries.csv"),
     output:
-        figure=shown_figure("attention", "Queries", "FBM's attention"),
+        figure=report_figure("attention", "Queries", "FBM's attention"),
     log:
         "results/logs/{experiment}/attention_{table}.log",
     conda:
@@ -143,7 +143,7 @@ rule k_histogram:
     input:
         runs=first_runs(selecting_variants(), "features.npz", "run.json"),
     output:
-        figure=shown_figure("k_histogram", "Evaluation", "Histograms of k"),
+        figure=report_figure("k_histogram", "Evaluation", "Histograms of k"),
     log:
         "results/logs/{experiment}/k_histogram_{table}.log",
     conda:
@@ -159,7 +159,7 @@ rule map_by_occlusion:
         ground_truth=f"results/{RENDERED}/ground_truth.npz",
         runs=runs("queries.csv", "run.json"),
     output:
-        figure=shown_figure("map_by_occlusion", "Evaluation", "mAP by occlusion"),
+        figure=report_figure("map_by_occlusion", "Evaluation", "mAP by occlusion"),
         table=f"{FIGURES}/{{table}}_map_by_occlusion.csv",
     log:
         "results/logs/{experiment}/map_by_occlusion_{table}.log",

