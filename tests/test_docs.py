@@ -1,4 +1,4 @@
-"""The pages for readers: links lead somewhere, commands are accepted, lists are complete."""
+"""The documentation: links resolve, commands are valid, lists are complete."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipeline.data.datasets import DATASETS
 from pipeline.launcher import COMMANDS, load_stage, stage_parser
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ("*.md", "docs/*.md", "workflow/**/*.md", "tests/*.md", "results/*.md")
-PAGES = sorted(page for place in PLACES for page in ROOT.glob(place))
+PATTERNS = ("*.md", "docs/*.md", "workflow/**/*.md", "tests/*.md", "results/*.md")
+PAGES = sorted(page for pattern in PATTERNS for page in ROOT.glob(pattern))
 OWN_FILE = "mine.yaml"
-"""A configuration that the reader writes."""
+"""Configuration file of the reader."""
 CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -28,13 +28,13 @@ def name(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub names the headings of a page."""
+    """Return GitHub's anchors of the headings in a page."""
     headings = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken_links(page: Path) -> list[str]:
-    """The relative links of a page that lead to no file or no heading."""
+    """Return the relative links of a page without a target file or heading."""
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", page.read_text())):
         file, _, anchor = link.partition("#")
@@ -46,23 +46,23 @@ def broken_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
+def test_relative_links_resolve(page: Path) -> None:
     assert broken_links(page) == []
 
 
-def test_a_broken_link_is_found(tmp_path: Path) -> None:
+def test_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "a.md"
     page.write_text("# A `b`, c\n[1](a.md) [2](#a-b-c) [3](no.md) [4](a.md#no) [5](https://x.y)")
     assert broken_links(page) == ["no.md", "a.md#no"]
 
 
-def test_every_page_of_docs_is_reached_from_the_readme() -> None:
+def test_readme_links_every_page_of_docs() -> None:
     linked = re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text())
     assert {name(page) for page in (ROOT / "docs").iterdir()} <= set(linked)
 
 
 def commands(program: str) -> list[list[str]]:
-    """The words of every call of `program` in a code block, without comments."""
+    """Return the arguments of every call of `program` in code blocks, without comments."""
     blocks = [code for page in PAGES for kind, code in CODE.findall(page.read_text()) if kind]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     calls = [line for line in lines if line.startswith(f"{program} ")]
@@ -70,13 +70,13 @@ def commands(program: str) -> list[list[str]]:
 
 
 def arguments(words: list[str], option: str) -> list[str]:
-    """What follows `option`, up to the next one."""
+    """Return the arguments of `option`, up to the next option."""
     rest = words[words.index(option) + 1 :] if option in words else []
     return rest[: next((i for i, word in enumerate(rest) if word.startswith("-")), len(rest))]
 
 
 def load_command(words: list[str]) -> Config:
-    """The configuration of a command, as Snakemake merges it."""
+    """Load the configuration of a command, merged as by Snakemake."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     for file in arguments(words, "--configfile"):
         if file != OWN_FILE:
@@ -86,7 +86,7 @@ def load_command(words: list[str]) -> Config:
 
 
 def is_made(target: str, config: Config) -> bool:
-    """Whether the workflow makes a figure or metrics file, or has a rule of this name."""
+    """Return whether the target is a figure or metrics file of the workflow, or a rule."""
     if match := re.fullmatch(rf"results/(\w+)/figures/{config.table}_(\w+)\.png", target):
         caption = ROOT / f"workflow/report/captions/{match[2]}.rst"
         return match[1] == config.experiment() and caption.exists()
@@ -97,14 +97,14 @@ def is_made(target: str, config: Config) -> bool:
 
 
 @pytest.mark.parametrize("words", commands("snakemake"), ids=" ".join)
-def test_a_command_has_a_valid_configuration_and_targets(words: list[str]) -> None:
+def test_snakemake_command_has_valid_configuration_and_targets(words: list[str]) -> None:
     config = load_command(words)
     targets = arguments(words, "--cores")[1:]
     assert [target for target in targets if not is_made(target, config)] == []
 
 
 @pytest.mark.parametrize("words", commands("dpeformer"), ids=" ".join)
-def test_a_command_of_the_package_has_the_options_of_its_stage(words: list[str]) -> None:
+def test_package_command_has_the_options_of_its_stage(words: list[str]) -> None:
     _, command, *options = words
     stage_parser(load_stage(COMMANDS[command])).parse_args(options)
 
