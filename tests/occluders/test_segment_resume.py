@@ -124,7 +124,7 @@ def test_second_job_waits_for_the_first(
         assert run(tmp_path, images, sam, LOOSE) == expected
         child.communicate()
     assert child.returncode == 0
-    assert "masks.jsonl: another process works on it" in capfd.readouterr().err
+    assert "masks.jsonl: locked by another process" in capfd.readouterr().err
 
 
 @pytest.fixture

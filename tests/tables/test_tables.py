@@ -224,7 +224,7 @@ def test_seeds_of_a_variant_must_have_the_same_features(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"dataset": "synthetic"}'])
 def test_invalid_metrics_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "metrics.json").write_text(text)
-    with pytest.raises(InputError, match=r"metrics\.json: expected what the stage score writes"):
+    with pytest.raises(InputError, match=r"metrics\.json: expected the output of the stage score"):
         run_tabulate(tmp_path, [tmp_path / "metrics.json"])
 
 

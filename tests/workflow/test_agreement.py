@@ -24,7 +24,7 @@ def test_table_agrees_with_its_copy(
 ) -> None:
     other = shutil.copy(finished.folder / COMPONENTS, tmp_path)
     main(["agree", "--table", str(finished.folder / COMPONENTS), "--reference", str(other)])
-    assert "means are those of" in capsys.readouterr().out
+    assert "means agree with" in capsys.readouterr().out
 
 
 @pytest.mark.long
@@ -41,4 +41,4 @@ def test_other_instruction_set_changes_weights_but_table_agrees(
     assert sha256(ours / "weights.safetensors") != sha256(theirs / "weights.safetensors")
     assert read_json(theirs / "run.json")["cpu"] == "DEFAULT"
     main(["agree", "--table", str(here.folder / TABLE), "--reference", str(other.folder / TABLE)])
-    assert "means are those of" in capsys.readouterr().out
+    assert "means agree with" in capsys.readouterr().out

@@ -47,7 +47,7 @@ def command(project: Project, stage: str, disk: Path) -> list[str]:
     words = [sys.executable, "-m", "pipeline.launcher", f"{record['stage']}:{stage}"]
     for name, value in record["arguments"].items():
         values = value if isinstance(value, list) else [value]
-        words.append(f"--{name}")
+        words.append("--" + name.replace("_", "-"))
         for each in values:
             beside = isinstance(each, str) and Path(each).parent == Path(OUTPUTS[stage]).parent
             output = beside and Path(each).name in made and each not in record["inputs"]
