@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,6 +47,8 @@ def create_backbone(
     patches.proj.stride = (stride or patch_size,) * 2
     patches.img_size = (height, width)
     patches.strict_img_size = True  # otherwise some families need a multiple of the patch size
+    backbone.blocks[0].token_shift = None
+    backbone.blocks[0].register_forward_pre_hook(_add_shift)
     return backbone
 
 
@@ -71,8 +73,14 @@ def load_pretrained(backbone: Backbone, path: Path, expected_hash: str | None = 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Standardise pixels in 0..255 to the network's input, (B, 3, H, W) float32."""
-    means, stds = (torch.tensor(values, device=images.device) for values in (mean, std))
-    return images.float().div(255).sub_(means.view(1, 3, 1, 1)).div_(stds.view(1, 3, 1, 1))
+    means, stds = (_per_channel(tuple(values), images.device) for values in (mean, std))
+    return images.float().div(255).sub_(means).div_(stds)
+
+
+@lru_cache
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return one value per channel as (1, 3, 1, 1), copied once: a copy waits for a GPU."""
+    return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 def encode(
@@ -86,35 +94,25 @@ def encode(
     dtype of the images.
     """
     half = precision == "bfloat16"
-    _use_fused_attention(backbone, not (half and images.device.type == "cpu"))
-    with (
-        torch.autocast(images.device.type, torch.bfloat16, enabled=half),
-        _shifted(backbone, shift),
-    ):
+    first_block = backbone.blocks[0]
+    first_block.token_shift = shift
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
         tokens = backbone.forward_features(images).to(images.dtype)  # (B, prefix + N, D)
+    first_block.token_shift = None
     return tokens[:, 0], tokens[:, backbone.num_prefix_tokens :]
 
 
-@contextmanager
-def _shifted(backbone: Backbone, shift: Tensor | None) -> Iterator[None]:
-    """Add `shift` (B, D) to every token that enters the first block, while open."""
-    if shift is None:
-        yield
-        return
-    hook = backbone.blocks[0].register_forward_pre_hook(
-        lambda block, inputs: (inputs[0] + shift[:, None], *inputs[1:])
-    )
-    try:
-        yield
-    finally:
-        hook.remove()
+def _add_shift(block: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Add `token_shift` of the first block to every token that enters it."""
+    shift = block.token_shift
+    return inputs if shift is None else (inputs[0] + shift[:, None], *inputs[1:])
 
 
-def _use_fused_attention(backbone: Backbone, fused: bool) -> None:
-    """Switch timm's fused attention: in bfloat16 on a CPU its backward pass is slow."""
+def use_plain_attention(backbone: Backbone) -> None:
+    """Switch timm's fused attention off: in bfloat16 on a CPU its backward pass is slow."""
     for module in backbone.modules():
         if hasattr(module, "fused_attn"):
-            module.fused_attn = fused
+            module.fused_attn = False
 
 
 def _build(

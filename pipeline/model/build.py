@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
+from pipeline.model.backbone import use_plain_attention
 from pipeline.model.build_backbone import build_backbone
 from pipeline.model.cameras import CameraEmbedding
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import RunOptions
+
+CPU = torch.device("cpu")
 
 
 def build_model(
@@ -16,8 +21,9 @@ def build_model(
     pretrained: bool,
     precision: str = "float32",
     cameras: Sequence[int] = (),
+    device: torch.device = CPU,
 ) -> DPEFormer:
-    """Build the network of a run, with a classifier for `identities` training identities.
+    """Build the network of a run on `device`, with a classifier for `identities` identities.
 
     `cameras` are the numbers of the training cameras, for `options.backbone.camera_embedding`.
     With `pretrained` the backbone starts from `options.backbone.weights`; torch's global generator
@@ -26,10 +32,13 @@ def build_model(
     backbone = build_backbone(options.backbone, options.image, pretrained)
     strength = options.backbone.camera_embedding
     embedding = CameraEmbedding(cameras, backbone.num_features, strength) if strength else None
-    return DPEFormer(
+    if precision == "bfloat16" and device.type == "cpu":
+        use_plain_attention(backbone)
+    model = DPEFormer(
         backbone,
         identities,
         precision=precision,
         camera_embedding=embedding,
         **options.model.model_dump(),
     )
+    return model.to(device)

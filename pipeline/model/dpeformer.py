@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from pipeline.model.backbone import Backbone, encode
 from pipeline.model.cameras import CameraEmbedding
@@ -84,6 +85,9 @@ class DPEFormer(nn.Module):
     """The network; an image's features do not depend on its batch in eval mode."""
 
     backbone: Backbone
+    chunk: int | None = None
+    """Images that the backbone takes at once in training (None: all); their activations are
+    computed again in the backward pass, so that memory grows with the chunk, not with the batch."""
 
     def __init__(
         self,
@@ -141,7 +145,7 @@ class DPEFormer(nn.Module):
         if self.batch_norm == "joint":
             views = 1
         shift = None if self.camera_embedding is None else self.camera_embedding(cameras)
-        class_token, patch_tokens = encode(self.backbone, images, self.precision, shift)
+        class_token, patch_tokens = self._encode(images, shift)
         stripes = self._pool(patch_tokens, None)  # (B, P, D)
         global_ = self.global_neck(class_token, views) if self.global_neck else class_token
         coarse = self.coarse_neck(stripes.flatten(1), views)  # (B, P D)
@@ -168,6 +172,17 @@ class DPEFormer(nn.Module):
             return Logits(global_, coarse, None, None)
         parts = self.part_classifiers(features.parts)
         return Logits(global_, coarse, parts, self.blended_classifier(features.blended))
+
+    def _encode(self, images: Tensor, shift: Tensor | None) -> tuple[Tensor, ...]:
+        """Return the class token (B, D) and the patch tokens (B, N, D)."""
+        if self.chunk is None or not self.training:
+            return encode(self.backbone, images, self.precision, shift)
+        shifts = [None] * len(images) if shift is None else shift.split(self.chunk)
+        tokens = [
+            checkpoint(encode, self.backbone, chunk, self.precision, added, use_reentrant=False)
+            for chunk, added in zip(images.split(self.chunk), shifts, strict=False)
+        ]
+        return tuple(torch.cat(parts) for parts in zip(*tokens, strict=True))
 
     def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
         """Fuse the class token (B, D) into the parts (B, P, D), as `fusion` says.

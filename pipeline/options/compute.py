@@ -1,4 +1,4 @@
-"""The section `compute`: device, precision and worker processes."""
+"""The section `compute`: device, precision, memory and worker processes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from pipeline.options.base import Positive, Section
 
 
 class ComputeOptions(Section):
-    """Device, precision and worker processes; the workers do not affect the results."""
+    """Device, precision, memory and worker processes; the workers do not affect the results."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the backbone. auto: bfloat16 if the device supports it in hardware."""
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes that decode and augment images; 0: the training process itself."""
+    chunk: Positive | None = None
+    """Images that the backbone takes at once in training, to save memory; null: both views of the
+    batch. Activations are computed again for the backward pass; batch norm, losses and memory bank
+    still see the whole batch."""
+    compile: bool = False
+    """Whether torch.compile makes kernels for the model in training; worth it on a GPU."""
     checkpoint_steps: Positive = 2000
     """Steps between two checkpoints: the most that a killed training loses. ViT-B's checkpoint
     exceeds 1 GB; saving it more often takes over 1 % of the time."""

@@ -21,7 +21,7 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.options.run import LossOptions, RunOptions
+from pipeline.options.run import LossOptions, RunOptions, TrainingOptions
 from pipeline.training.checkpoint import History, HistoryRow, Progress
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
@@ -31,6 +31,8 @@ from pipeline.training.views import TrainingBatch
 
 QUANTILES = (10, 25, 50, 75, 90)
 """Percentiles of k in the history."""
+READ_EVERY = 20
+"""Steps between two readings of the losses from the device."""
 _ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
 
 
@@ -94,15 +96,15 @@ class Learner:
         """The model whose weights are the result."""
         return self.model if self.average is None else self.average.module
 
-    def step(self, batch: TrainingBatch) -> tuple[dict[str, float], list[int]]:
-        """Update once on both views of a batch, in one forward pass.
+    def step(self, batch: TrainingBatch) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Update once on both views of a batch, in one forward pass, without waiting for a GPU.
 
-        Returns the losses by name, and the number of tokens that DPSM kept in each clean view
-        (empty without selection). Raises NonFiniteError before the weights change.
+        Returns the losses by name (scalars), and the number of tokens that DPSM kept in each clean
+        view, (B,) int64 (None without selection).
         """
-        labels = batch.labels.to(self.device, non_blocking=True)
-        pixels = torch.cat([batch.clean, batch.second]).to(self.device, non_blocking=True)
-        cameras = batch.cameras.repeat(2).to(self.device, non_blocking=True)
+        batch = TrainingBatch(*(part.to(self.device, non_blocking=True) for part in batch))
+        labels, cameras = batch.labels, batch.cameras.repeat(2)
+        pixels = torch.cat([batch.clean, batch.second])
         image, weights = self.options.image, self.options.loss
         features = self.model(normalise(pixels, image.mean, image.std), cameras, views=2)
         logits = self.model.classify(features)
@@ -121,15 +123,11 @@ class Learner:
         )
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
-        # reading the values waits for the GPU: queue the backward pass first
-        values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
-        named = dict(zip(losses, values, strict=True))
-        _check_finite(named)
         self._update()
         for name, memory in self.memories.items():
             memory.update(getattr(features, name)[clean].detach(), labels)
-        selection = features.selection
-        return named, [] if selection is None else selection.k[clean].tolist()
+        k = None if features.selection is None else features.selection.k[clean]
+        return {name: loss.detach() for name, loss in losses.items()}, k
 
     def _update(self) -> None:
         if self.options.training.clip_norm is not None:
@@ -139,21 +137,50 @@ class Learner:
             self.average.update_parameters(self.model)
 
 
-class NonFiniteError(Exception):
-    """A loss or a weight is infinite or NaN."""
+class LossReader:
+    """Adds the losses and k values of the steps to the progress of a run.
 
+    It reads them some steps late: reading waits for a GPU, which would be idle after each step.
+    """
 
-def _check_finite(losses: dict[str, float]) -> None:
-    terms_first = sorted(losses, key=lambda name: name == "total")  # a term explains the total
-    for name in terms_first:
-        if not math.isfinite(losses[name]):
-            raise NonFiniteError(f"the loss {name} is {losses[name]}")
+    def __init__(self, progress: Progress, options: TrainingOptions) -> None:
+        self.progress = progress
+        self.loss = math.nan
+        """Total loss of the last step that was read."""
+        self._options = options
+        self._unread: list[tuple[str, dict[str, Tensor], Tensor | None]] = []
 
+    def add(self, position: str, losses: dict[str, Tensor], k: Tensor | None) -> None:
+        """Take the result of `Learner.step` at `position`, which an error names."""
+        self._unread.append((position, losses, k))
+        if len(self._unread) == READ_EVERY:
+            self.read()
 
-def _check_weights(model: nn.Module) -> None:
-    for name, parameter in model.named_parameters():
-        if not bool(torch.isfinite(parameter).all()):
-            raise NonFiniteError(f"the weights {name} are not finite after the last step")
+    def read(self) -> None:
+        """Read all steps added so far; InputError with the position if a loss is not finite."""
+        if not self._unread:
+            return
+        positions, losses, k_values = zip(*self._unread, strict=True)
+        self._unread = []
+        values = torch.stack([torch.stack(list(step.values())) for step in losses]).tolist()
+        for position, names, step in zip(positions, losses, values, strict=True):
+            self._add(position, dict(zip(names, step, strict=True)))
+        if k_values[0] is not None:
+            self.progress.k_values += torch.cat(k_values).tolist()
+
+    def _add(self, position: str, losses: dict[str, float]) -> None:
+        terms_first = sorted(losses, key=lambda name: name == "total")  # a term explains the total
+        for name in terms_first:
+            if not math.isfinite(losses[name]):
+                raise self.error(position, f"the loss {name} is {losses[name]}")
+        sums = self.progress.losses
+        self.progress.losses = {name: sums.get(name, 0.0) + loss for name, loss in losses.items()}
+        self.loss = losses["total"]
+
+    def error(self, position: str, found: str) -> InputError:
+        """Describe a training that diverged."""
+        advice = _ADVICE.format(lr=self._options.lr)
+        return InputError(f"training: {position}: {found}, expected finite numbers: {advice}")
 
 
 def run_steps(
@@ -161,58 +188,55 @@ def run_steps(
     batches: Iterator[TrainingBatch],
     sampler: PKBatchSampler,
     seed: int,
-    progress: Progress,
+    reader: LossReader,
 ) -> Generator[bool]:
-    """Train from `progress` to the end; yield after each step whether it ended an epoch.
+    """Train to the end from `reader.progress`; yield after each step whether it ended an epoch.
 
-    `batches` come from `sampler`. At each yield `progress` is up to date, with one row per finished
-    epoch: losses are means over the steps, k_q10 to k_q90 are percentiles of k over the clean views
-    (empty without selection), images_per_second counts the two views of an image once. Raises
-    InputError with epoch, step and cause if a loss or a weight is not finite.
+    `batches` come from `sampler`. At each yield the progress is up to date, but for the losses that
+    `reader` has not read, with one row per finished epoch: losses are means over the steps, k_q10
+    to k_q90 are percentiles of k over the clean views (empty without selection), images_per_second
+    counts the two views of an image once. Raises InputError with epoch, step and cause if a loss or
+    a weight is not finite.
     """
-    options = learner.options.training
+    options, progress = learner.options.training, reader.progress
     total = len(sampler)
     schedule = Schedule(learner.optimizer, options, total)
     with tqdm(total=total, initial=progress.step, mininterval=5, dynamic_ncols=True) as bar:
         while progress.step < total:
             epoch, step = sampler.locate(progress.step)
             steps = sampler.steps(epoch)
+            position = f"epoch {epoch + 1} of {options.epochs}, step {step + 1} of {steps}"
             bar.set_description(f"train, epoch {epoch + 1} of {options.epochs}", refresh=False)
             schedule.set(epoch, progress.step)
-            try:
-                loss = _run_step(learner, next(batches), (epoch, step), seed, progress)
-                if step + 1 == steps:
-                    _end_epoch(learner, progress, steps)
-            except NonFiniteError as error:
-                raise InputError(
-                    f"training: epoch {epoch + 1} of {options.epochs}, step {step + 1} of {steps}: "
-                    f"{error}, expected finite numbers: {_ADVICE.format(lr=options.lr)}"
-                ) from None
-            yield step + 1 == steps
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            batch = next(batches)
+            started = time.perf_counter()
+            if not learner.model.training:  # at the start, and after a measurement
+                learner.model.train()
+            # drop-path uses torch's global generator: seed it by the step, so that a run can resume
+            torch.manual_seed(_step_seed(seed, epoch, step))
+            reader.add(position, *learner.step(batch))
+            ended = step + 1 == steps
+            if ended:
+                reader.read()
+            progress.epoch_seconds += time.perf_counter() - started
+            progress.step += 1
+            if ended:
+                _end_epoch(learner, reader, position, steps)
+            yield ended
+            bar.set_postfix(loss=f"{reader.loss:.3f}", refresh=False)
             bar.update()
 
 
-def _run_step(
-    learner: Learner, batch: TrainingBatch, position: tuple[int, int], seed: int, progress: Progress
-) -> float:
-    """Run the step at `position` (epoch, step in it), update `progress`, return the total loss."""
-    started = time.perf_counter()
-    learner.model.train()
-    # drop-path uses torch's global generator: seed it by the step, so that a run can resume
-    torch.manual_seed(int(np.random.SeedSequence([seed, *position]).generate_state(1)[0]))
-    losses, k_values = learner.step(batch)
-    sums = progress.losses
-    progress.losses = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-    progress.k_values += k_values
-    progress.epoch_seconds += time.perf_counter() - started
-    progress.step += 1
-    return losses["total"]
+def _step_seed(seed: int, epoch: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch, step]).generate_state(1)[0])
 
 
-def _end_epoch(learner: Learner, progress: Progress, steps: int) -> None:
+def _end_epoch(learner: Learner, reader: LossReader, position: str, steps: int) -> None:
     """Add a finished epoch of `steps` steps to the history and reset its sums."""
-    _check_weights(learner.model)
+    for name, parameter in learner.model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise reader.error(position, f"the weights {name} are not finite after the last step")
+    progress = reader.progress
     progress.history.append(_history_row(learner, progress, steps))
     progress.losses, progress.k_values, progress.epoch_seconds = {}, [], 0.0
 

@@ -35,6 +35,7 @@ from pipeline.training.interruption import StopRequest
 from pipeline.training.loader import explain_worker_errors, load_batches
 from pipeline.training.loop import (
     Learner,
+    LossReader,
     make_memories,
     run_steps,
     start_memories,
@@ -98,6 +99,7 @@ def train(
         learner = _make_learner(images, options, seed, compute, device)
         facts = run_facts(shards, bank, options, seed, ground_truth)
         facts |= {"device": device.type, "precision": learner.model.precision}
+        facts |= {"chunk": compute.chunk, "compile": compute.compile}
         checkpointer = Checkpointer(checkpoint, fingerprint(facts), _checkpoint_parts(learner))
         progress = checkpointer.restore(device)
         if progress is None:
@@ -109,7 +111,8 @@ def train(
         sampler = PKBatchSampler(images.labels, options.training, seed, progress.step)
         batches = load_batches(views, sampler, compute.workers, pin=device.type == "cuda")
         quality = TokenQuality(images, ground_truth, options) if ground_truth else None
-        with closing(run_steps(learner, batches, sampler, seed, progress)) as steps:
+        reader = LossReader(progress, options.training)
+        with closing(run_steps(learner, batches, sampler, seed, reader)) as steps:
             for epoch_ended in steps:
                 if epoch_ended:
                     token_auc = quality.measure(learner.model) if quality else ""
@@ -118,6 +121,7 @@ def train(
                 progress.seconds = time.perf_counter() - clock
                 progress.deterministic &= not warned
                 if stop.signal or progress.step % compute.checkpoint_steps == 0:
+                    reader.read()
                     checkpointer.save(progress)
                 if stop.signal:
                     break
@@ -175,8 +179,11 @@ def _make_learner(
         pretrained=True,
         precision=choose_precision(compute, device),
         cameras=images.camera_numbers,
+        device=device,
     )
-    model.to(device)
+    model.chunk = compute.chunk
+    if compute.compile:
+        model.compile()
     memories = make_memories(model, images.identities, options.loss, device)
     optimizer = make_optimizer(model, options.training)
     average = make_average(model, options.training)

@@ -255,5 +255,5 @@ def test_run_killed_after_its_last_step_repeats_no_step(
     folder = run("again", options=long_options)
     for name in OUTPUTS:
         (folder / name).unlink()
-    monkeypatch.setattr("pipeline.training.loop._run_step", None)
+    monkeypatch.setattr("pipeline.training.loop.Learner.step", None)
     assert result(run("again", options=long_options)) == result(uninterrupted)
