@@ -98,7 +98,9 @@ def _count_waits(work: Callable[[], object]) -> int:
         work()
         torch.cuda.set_sync_debug_mode("default")
     places = [
-        f"{each.filename}:{each.lineno}" for each in found if "synchroniz" in str(each.message)
+        f"{each.filename}:{each.lineno}"
+        for each in found
+        if "called a synchronizing" in str(each.message)
     ]
     print(*places, sep="\n", end="\n" if places else "")
     return len(places)

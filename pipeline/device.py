@@ -57,6 +57,24 @@ def make_deterministic(device: torch.device) -> None:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # otherwise torch fills every new tensor, to show code that reads before it writes
+        torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+@contextmanager
+def strictly_deterministic(device: torch.device) -> Iterator[None]:
+    """Fail on kernels without a deterministic version, instead of a warning; nothing on a CPU.
+
+    Only so does attention choose the deterministic version of its backward pass.
+    """
+    if device.type == "cpu":
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 @contextmanager

@@ -152,4 +152,4 @@ def _stripes(patch_tokens: Tensor, parts: int, rows: int) -> Tensor:
     """(1, P, N) bool: the tokens of each of the P horizontal stripes of the grid."""
     token = torch.arange(patch_tokens.shape[1], device=patch_tokens.device)
     row = token // (len(token) // rows)
-    return _windows(row[None], token.new_tensor([rows]), parts)
+    return _windows(row[None], token.new_full((1,), rows), parts)  # a copy would wait for a GPU

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from pipeline.data.training_images import TrainingImages
+from pipeline.device import strictly_deterministic
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.backbone import normalise
@@ -122,7 +123,8 @@ class Learner:
             label_smoothing=weights.label_smoothing,
         )
         self.optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
+        with strictly_deterministic(self.device):
+            losses["total"].backward()
         self._update()
         for name, memory in self.memories.items():
             memory.update(getattr(features, name)[clean].detach(), labels)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.heads import random_batch
+from pipeline.files import read_json
 from pipeline.model.build import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
@@ -32,6 +33,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
     uninterrupted = run("uninterrupted", **given)
     assert stopped(run, tmp_path / "stopped", **given) < STEPS
     assert result(run("stopped", **given)) == result(uninterrupted)
+    assert read_json(uninterrupted / "run.json")["deterministic"]
 
 
 @pytest.mark.parametrize("values", [{}, {"chunk": 5}, {"compile": True}])
