@@ -2,6 +2,7 @@
 
     python -m benchmarks.training                                      # ViT-B/16, 2 x 8 images
     python -m benchmarks.training --images 64                          # the paper's, for a GPU
+    python -m benchmarks.training --images 64 --rows bfloat16 compile
     python -m benchmarks.training --images 64 --backbone vit_large_patch16_224
 
 Each row is a process of its own: the step of `dpeformer` with a real optimiser and memory bank.
@@ -18,7 +19,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -45,18 +46,19 @@ class Cost(NamedTuple):
     """Places at which the host waits for the GPU; None on a CPU."""
 
 
-def rows(images: int, compile_model: bool) -> dict[str, ComputeOptions]:
+def rows(images: int) -> dict[str, ComputeOptions]:
     """Return the compared options by name."""
-    half, eighth = images, max(1, images // 4)  # of the two views
-    named = {
-        "float32": {"precision": "float32"},
-        "bfloat16": {"precision": "bfloat16"},
-        f"bfloat16, chunk {half}": {"precision": "bfloat16", "chunk": half},
-        f"bfloat16, chunk {eighth}": {"precision": "bfloat16", "chunk": eighth},
+    named: dict[str, dict[str, Any]] = {
+        "float32": {},
+        "bfloat16": {},
+        "half": {"chunk": images},
+        "eighth": {"chunk": max(1, images // 4)},
+        "compile": {"compile": True},
     }
-    if compile_model:
-        named["bfloat16, compile"] = {"precision": "bfloat16", "compile": True}
-    return {name: ComputeOptions.model_validate(values) for name, values in named.items()}
+    return {
+        name: ComputeOptions(precision="float32" if name == "float32" else "bfloat16", **values)
+        for name, values in named.items()
+    }
 
 
 def measure(backbone: str, images: int, rounds: int, compute: ComputeOptions) -> Cost:
@@ -114,21 +116,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--backbone", default="vit_base_patch16_224", help="a timm ViT")
     parser.add_argument("--images", type=int, default=8, help="images; the network sees two views")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        default=["float32", "bfloat16", "half", "eighth"],
+        choices=list(rows(1)),
+        help="all but float32 in bfloat16; half and eighth: compute.chunk of both views",
+    )
     given = parser.parse_args(arguments)
     print(
         f"{given.backbone}, 2 x {given.images} images, torch {torch.__version__}, "
         f"{torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'}"
     )
     context, first = multiprocessing.get_context("spawn"), None
-    for name, compute in rows(given.images, given.compile).items():
+    for name in given.rows:
+        compute = rows(given.images)[name]
         with context.Pool(1) as pool:
             cost = pool.apply(measure, (given.backbone, given.images, given.rounds, compute))
         first = first or cost
         waits = "not measured (no GPU)" if cost.waits is None else cost.waits
         slower, larger = cost.milliseconds / first.milliseconds, cost.mebibytes / first.mebibytes
         print(
-            f"{name:<22} {cost.milliseconds:9.1f} ms {slower:6.2f} x {cost.mebibytes:8.0f} MiB "
+            f"{name:<8} {cost.milliseconds:9.1f} ms {slower:6.2f} x {cost.mebibytes:8.0f} MiB "
             f"{larger:6.2f} x, waits: {waits}"
         )
 
