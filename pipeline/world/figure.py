@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.world.body import Skin, apply_blend, blend_transforms, normalised, vertex_normals
+from pipeline.world.body import Skin, apply_blend, blend_transforms, unit, vertex_normals
 from pipeline.world.clothes import Piece
 from pipeline.world.noise import fractal_noise
 from pipeline.world.patterns import Material
@@ -89,7 +89,7 @@ def assemble(pieces: Sequence[Piece]) -> Assembly:
 def _welded(normals: np.ndarray, twins: np.ndarray) -> np.ndarray:
     """Average `normals` over vertices at the same position, in place."""
     one, other = twins.T
-    mean = normalised(normals[one] + normals[other])
+    mean = unit(normals[one] + normals[other])
     normals[one], normals[other] = mean, mean
     return normals
 

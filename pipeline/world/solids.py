@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pipeline.world.body import unit
 from pipeline.world.finishes import Finish
-from pipeline.world.meshes import CREASE, build, face_normals, obstacle, quads, unit
+from pipeline.world.meshes import CREASE, build, face_normals, obstacle, quads
 from pipeline.world.surfaces import Mesh
 
 Point = tuple[float, float, float]

@@ -47,7 +47,7 @@ def map_in_processes(
 
 
 def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
-    """Prepare a process of the pool; `make` runs with the first job, so that its error is raised."""
+    """Prepare a process; `make` runs with the first job, so that the parent sees its error."""
     global _worker
     _worker = lru_cache(1)(make)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the parent too, which reports it
