@@ -1,4 +1,4 @@
-"""Hair: a shell around the skull, with a tail or bun."""
+"""Hair: a cap around the skull, with a tail or bun."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.world.clothes import Piece, rigid_piece, tube_piece
+from pipeline.world.clothes import Piece, rigid_piece
 from pipeline.world.finishes import Finish
 from pipeline.world.noise import fractal_noise
 from pipeline.world.patterns import Strands
-from pipeline.world.skull import COLUMNS, HEAD_HEIGHT, POLAR, TURN, UPWARD, Shell, Skull
+from pipeline.world.skull import COLUMNS, HEAD_HEIGHT, POLAR, TURN, UPWARD, Skull
 from pipeline.world.solids import ellipsoid, tube
 from pipeline.world.tubes import smoothstep
 
@@ -35,7 +35,7 @@ class Hair:
     """Level of the hairline at the forehead; see `Skull.level`."""
     fringe: bool = False
     parting: float = 0.0
-    """-1 to 1: the side on which the hair is higher."""
+    """-1 to 1: side on which the hair is higher."""
     seed: int = 0
 
 
@@ -45,7 +45,7 @@ def squashed(hair: Hair) -> Hair:
 
 
 def hair_pieces(skull: Skull, hair: Hair) -> list[Piece]:
-    """Make the hair on the skull, and a tail or bun."""
+    """Make the hair: nothing, or a cap with perhaps a tail or bun."""
     if hair.style == "bald":
         return []
     pieces = [_cap_of_hair(skull, hair)]
@@ -63,28 +63,17 @@ def _cap_of_hair(skull: Skull, hair: Hair) -> Piece:
     tufts = locks[np.arange(len(POLAR))[:, None] * 7 % _LOCKS, around] * np.sin(POLAR)[:, None]
     line = _hairline(hair) + 0.06 * locks[5, around]
     thickness = hair.sides + (hair.top - hair.sides) * UPWARD
-    thickness = (
-        thickness
-        * (1 + hair.parting * 0.4 * np.sin(TURN) * np.sin(POLAR)[:, None])
-        * (1 + 0.25 * tufts)
-    )
+    thickness = thickness * (1 + hair.parting * 0.4 * np.sin(TURN) * np.sin(POLAR)[:, None])
+    thickness = thickness * (1 + 0.25 * tufts)
     thickness = 0.003 + thickness * smoothstep(skull.levels - line, -0.05, 0.22)
-    shell = skull.shell(thickness, hair.length, spread=0.12)
-    vertices = _parted(shell.vertices, skull.centre, locks[17, around])
-    return tube_piece(
-        "hair",
-        vertices,
-        skull.skin(vertices),
-        hair.strands,
-        np.zeros(1),
-        _hair_cut(shell, line, hair),
-        outward=False,
-        two_sided=hair.length > 0,
-    )
+    rings = skull.shell(thickness, hair.length, spread=0.12)
+    parted = _parted(rings, skull.centre, locks[17, around])
+    cut = _hair_cut(skull.level(rings), line, hair)
+    return skull.piece("hair", parted, hair.strands, cut, two_sided=hair.length > 0)
 
 
 def _hairline(hair: Hair) -> np.ndarray:
-    """Return the level (C,) of the hair's lower edge; very low where the hair falls."""
+    """Return the level (C,) of the hair's lower edge; far below the head where it hangs."""
     degrees = [0, 25, 42, 56, 68, 78, 88, 104, 118, 132, 180]
     front = hair.hairline - (0.22 if hair.fringe else 0)
     line = [front, front, front - 0.04, front - 0.14, 0.3, 0.16, 0.5, 0.46, 0.1, -0.2, -0.26]
@@ -93,18 +82,18 @@ def _hairline(hair: Hair) -> np.ndarray:
     return np.interp(np.degrees(np.abs(TURN)), degrees, line)
 
 
-def _hair_cut(shell: Shell, line: np.ndarray, hair: Hair) -> np.ndarray:
+def _hair_cut(level: np.ndarray, line: np.ndarray, hair: Hair) -> np.ndarray:
     """Return the metres (R, C) above the lower edge; locks end at different heights."""
-    cut = (shell.level - line) * HEAD_HEIGHT
+    cut = (level - line) * HEAD_HEIGHT
     if hair.length > 0:
-        hem = shell.level[-1] + 0.35 * smoothstep(np.abs(TURN), 2.6, 1.2)
+        hem = level[-1] + 0.35 * smoothstep(np.abs(TURN), 2.6, 1.2)
         hem = hem + 0.12 * np.sin(TURN * 7 + hair.seed)
-        cut = np.minimum(cut, (shell.level - hem) * HEAD_HEIGHT)
+        cut = np.minimum(cut, (level - hem) * HEAD_HEIGHT)
     return cut
 
 
 def _parted(vertices: np.ndarray, centre: np.ndarray, locks: np.ndarray) -> np.ndarray:
-    """Move vertices of hanging hair in and out, lock by lock."""
+    """Move hanging hair in and out, lock by lock."""
     outwards = (vertices - centre) * np.array([1, 0, 1])
     below = smoothstep(vertices[..., 1], centre[1], centre[1] - 0.1)
     return vertices + outwards * (0.09 * below * locks)[..., None]

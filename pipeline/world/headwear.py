@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.world.clothes import Piece, rigid_piece, tube_piece
+from pipeline.world.clothes import Piece, rigid_piece
 from pipeline.world.finishes import Finish
 from pipeline.world.hair import Hair
 from pipeline.world.patterns import Fabric
@@ -25,43 +25,32 @@ class Headwear:
 
 
 def headwear_pieces(skull: Skull, wear: Headwear, hair: Hair) -> list[Piece]:
-    """Make what is worn over the hair."""
+    """Make headwear that fits over the hair."""
     room = min(hair.top, 0.018)
-    if wear.kind == "beanie":
-        return [_beanie(skull, wear.fabric, room)]
     if wear.kind == "scarf":
         return [hood_up(skull, wear.fabric, 0.012, drop=0.16, name="headwear")]
-    crown = _shell_piece(skull, wear.fabric, room + 0.008, 0.45 - 0.08 * np.cos(TURN))
-    brim = _visor(skull, wear) if wear.kind == "cap" else _brim(skull, wear)
-    return [crown, brim]
+    if wear.kind == "beanie":
+        thickness = room + 0.006 + 0.02 * UPWARD**3
+        return [_crown(skull, wear.fabric, thickness, 0.32 + 0.14 * np.cos(TURN))]
+    crown = _crown(skull, wear.fabric, room + 0.008, 0.45 - 0.08 * np.cos(TURN))
+    return [crown, _visor(skull, wear) if wear.kind == "cap" else _brim(skull, wear)]
 
 
-def _beanie(skull: Skull, fabric: Fabric, room: float) -> Piece:
-    thickness = room + 0.006 + 0.02 * UPWARD**3
-    level = 0.32 + 0.14 * np.cos(TURN)
-    return _shell_piece(skull, fabric, thickness, level)
-
-
-def _shell_piece(
-    skull: Skull, fabric: Fabric, thickness: float | np.ndarray, line: np.ndarray
-) -> Piece:
-    """Cover the skull down to level `line` (C,)."""
-    shell = skull.shell(np.broadcast_to(thickness, skull.radii.shape), 0.0)
-    cut = (shell.level - line) * HEAD_HEIGHT
-    skin = skull.skin(shell.vertices)
-    return tube_piece("headwear", shell.vertices, skin, fabric, np.full(1, 0.0015), cut, False)
+def _crown(skull: Skull, fabric: Fabric, thickness: float | np.ndarray, line: np.ndarray) -> Piece:
+    """Cover the skull down to the levels `line` (C,)."""
+    rings = skull.shell(thickness)
+    cut = (skull.level(rings) - line) * HEAD_HEIGHT
+    return skull.piece("headwear", rings, fabric, cut, folds=0.0015)
 
 
 def _visor(skull: Skull, wear: Headwear) -> Piece:
-    """Make the visor of a cap as a curved plate."""
+    """Make the curved visor of a cap."""
     turns = np.linspace(-0.75, 0.75, 7)
     inner = np.stack([skull.at(float(turn), 0.5, 0.012) for turn in turns])
     inner[:, 1] = inner[3, 1]
     reach = 0.075 * np.cos(turns)[:, None] ** 0.5
     outer = inner + reach * np.array([0, -0.3, 1]) + np.array([0, -0.012, 0]) * turns[:, None] ** 2
-    lower = np.array([0, -0.006, 0])
-    rings = np.stack([inner, outer, outer + lower, inner + lower])
-    return _plate(skull, rings, wear)
+    return _plate(skull, inner, outer, wear)
 
 
 def _brim(skull: Skull, wear: Headwear) -> Piece:
@@ -70,26 +59,24 @@ def _brim(skull: Skull, wear: Headwear) -> Piece:
     inner = np.stack([skull.at(float(turn), 0.5, 0.008) for turn in turns])
     inner[:, 1] = inner[:, 1].mean()
     outwards = np.stack([np.sin(turns), np.full(17, -0.12), np.cos(turns)], 1)
+    return _plate(skull, inner, inner + 0.065 * outwards, wear)
+
+
+def _plate(skull: Skull, inner: np.ndarray, outer: np.ndarray, wear: Headwear) -> Piece:
+    """Make a stiff sheet between two lines (N, 3)."""
     lower = np.array([0, -0.006, 0])
-    outer = inner + 0.065 * outwards
-    return _plate(skull, np.stack([inner, outer, outer + lower, inner + lower]), wear)
-
-
-def _plate(skull: Skull, rings: np.ndarray, wear: Headwear) -> Piece:
-    mesh = loft(rings, Finish((1, 1, 1)), open_ring=True)
+    lines = [inner, outer, outer + lower, inner + lower]
+    mesh = loft(lines, Finish((1, 1, 1)), open_ring=True)
     return rigid_piece("headwear", mesh, skull.tailor, "head", wear.fabric)
 
 
 def hood_up(skull: Skull, fabric: Fabric, room: float, drop: float, name: str) -> Piece:
-    """Make cloth around head and neck with an opening for the face."""
+    """Make cloth around head and neck, open at the face."""
     thickness = room + 0.012 * UPWARD + 0.012 * (np.cos(TURN) < 0)
-    shell = skull.shell(np.broadcast_to(thickness, skull.radii.shape), drop, spread=0.35)
-    face = np.abs(TURN) - np.radians(52)
-    above, below = (shell.level - 0.8) * 1.5, (-0.62 - shell.level) * 1.5
-    cut = np.maximum(np.maximum(face, above), below) * 0.08
-    skin = skull.skin(shell.vertices)
-    return tube_piece(name, shell.vertices, skin, fabric, np.full(1, 0.004), cut, False,
-                      two_sided=True)  # fmt: skip
+    rings = skull.shell(thickness, drop, spread=0.35)
+    face, level = np.abs(TURN) - np.radians(52), skull.level(rings)
+    cut = np.maximum(np.maximum(face, (level - 0.8) * 1.5), (-0.62 - level) * 1.5) * 0.08
+    return skull.piece(name, rings, fabric, cut, folds=0.004, two_sided=True)
 
 
 def hood_down(skull: Skull, fabric: Fabric, name: str) -> Piece:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.world.body import SIDES
-from pipeline.world.clothes import Piece, Skirt, Trousers, UpperGarment, smooth_piece
+from pipeline.world.clothes import Piece, Skirt, Trousers, UpperGarment, mesh_piece
 from pipeline.world.hair import hair_pieces, squashed
 from pipeline.world.headwear import headwear_pieces, hood_down, hood_up
-from pipeline.world.lowers import shoe_pieces, skirt_pieces, trouser_pieces
+from pipeline.world.lowers import lower_pieces, shoe_pieces
 from pipeline.world.luggage import bag_pieces
 from pipeline.world.people import Identity
 from pipeline.world.skull import Skull
@@ -22,11 +22,11 @@ OVERLAP = 0.03
 
 _TUCKED = 0.06  # metres of trousers kept below a shirt's hem
 _TIGHT = 0.006  # metres: trousers with less ease go into boots
-_SHOWN = 0.13  # metres to each side of the middle that an open jacket shows
+_SHOWN = 0.13  # metres to each side of the middle: shown by an open jacket
 
 
 def outfit_pieces(tailor: Tailor, identity: Identity) -> list[Piece]:
-    """Make all pieces of a person, fitted to each other; hidden parts are cut away."""
+    """Make all pieces of a person; the surface that clothes hide is cut away."""
     return _Outfit(tailor, identity).pieces()
 
 
@@ -54,20 +54,17 @@ class _Outfit:
     def _lowers(self) -> list[Piece]:
         who, tailor = self.who, self.tailor
         pieces = shoe_pieces(tailor, who.shoes, shaft=self._booted())
-        for garment in (who.legwear, who.bottom):
-            if isinstance(garment, Trousers):
-                pieces += [self._tucked(piece) for piece in trouser_pieces(tailor, garment)]
-            elif isinstance(garment, Skirt):
-                pieces += [self._tucked(piece) for piece in skirt_pieces(tailor, garment)]
+        for garment in filter(None, (who.legwear, who.bottom)):
+            pieces += [self._tucked(piece) for piece in lower_pieces(tailor, garment)]
         return pieces
 
     def _booted(self) -> bool:
-        """Whether boots are worn over the trousers or below a skirt."""
+        """Return whether boots are worn over the trousers or below a skirt."""
         leg = self.who.legwear or self.who.bottom
         return isinstance(leg, Skirt) or leg.ease <= _TIGHT
 
     def _tucked(self, piece: Piece) -> Piece:
-        """Cut away the parts of a lower garment that a top, jacket or boot covers."""
+        """Cut away the part of a lower garment that a top, jacket or boot covers."""
         at, who = self.tailor.heights, self.who
         hem = max(who.top.hem, who.outer.hem if who.outer else -1)
         covered = piece.vertices[:, 1] - at.hem(hem) - _TUCKED
@@ -91,21 +88,15 @@ class _Outfit:
         return pieces
 
     def _skin(self) -> Piece:
-        """Make the body, cut away under clothes."""
+        """Make the skin, cut away under clothes."""
         tailor, body = self.tailor, self.tailor.body
-        skin = smooth_piece(
-            "skin",
-            tailor.shape.vertices,
-            body.triangles,
-            body.skin,
-            uvw=body.average.vertices,
-            fabric=self.who.skin,
-        )
+        points, uvw = tailor.shape.vertices, body.average.vertices
+        skin = mesh_piece("skin", points, body.triangles, body.skin, uvw, self.who.skin)
         on_arm = tailor.arm_weight > 0.5
         return replace(skin, cut=-np.where(on_arm, self._covered_arms(), self._covered_trunk()))
 
     def _covered_trunk(self) -> np.ndarray:
-        """Return the metres (V,) float32 by which cloth covers trunk and legs; negative: bare."""
+        """Return the metres (V,) float32 to the edge of cloth on trunk and legs; negative: bare."""
         who, at, points = self.who, self.tailor.heights, self.tailor.shape.vertices
         y = points[:, 1]
         neck = neckline(points, who.top, at.neck) - 0.015
@@ -119,7 +110,7 @@ class _Outfit:
         return np.maximum(np.minimum(neck - y, y - low - OVERLAP), shoe - y).astype(np.float32)
 
     def _covered_arms(self) -> np.ndarray:
-        """Return the metres (V,) float32 inside the sleeves, along the arms; negative: bare."""
+        """Return the metres (V,) float32 to the ends of the sleeves; negative: bare."""
         points, who = self.tailor.shape.vertices, self.who
         part = max(who.top.sleeve, who.outer.sleeve if who.outer else 0)
         covered = np.full(len(points), -1, np.float32)
@@ -132,7 +123,7 @@ class _Outfit:
 
 
 def _below_jacket(trunk: Piece, top: UpperGarment, outer: UpperGarment) -> Piece:
-    """Keep the parts of a top's trunk that an open jacket shows: front, collar and hem."""
+    """Cut a top's trunk to what an open jacket shows: front, collar and hem."""
     x, z = trunk.vertices[:, 0], trunk.vertices[:, 2]
     along, middle = trunk.uvw[:, 1], float(np.median(z))
     shown = ((np.abs(x) < _SHOWN) & (z > middle)) | (along < 0.03 + top.collar)

@@ -9,13 +9,14 @@ from pipeline.world.clothes import Piece, UpperGarment, tube_piece
 from pipeline.world.trims import SLEEVE
 from pipeline.world.tubes import (
     UPRIGHT,
+    Heights,
     Rings,
     Tailor,
     limit_taper,
     rings,
     smoothed,
     smoothstep,
-)
+)  # fmt: skip
 
 TRUNK_COLUMNS = 30
 TRUNK_STEP = 0.032  # metres between rings
@@ -45,49 +46,44 @@ def trunk_rings(piece: Piece) -> np.ndarray:
 
 def _trunk(tailor: Tailor, garment: UpperGarment, name: str, under: np.ndarray | None) -> Piece:
     at = tailor.heights
-    top = at.neck + max(garment.collar, 0.02)
-    hem = at.hem(garment.hem)
-    bend = at.shoulder - 0.04
-    stations = np.concatenate(
-        [
-            np.linspace(hem, bend, max(4, round((bend - hem) / TRUNK_STEP)), endpoint=False),
-            np.linspace(bend, top, max(4, round((top - bend) / _SHOULDER_STEP))),
-        ]
-    )
-    outline = draped(
-        rings(tailor.trunk, stations, TRUNK_COLUMNS),
-        at.chest, at.waist, garment.ease, garment.taper, garment.flare,
-    )  # fmt: skip
+    outline = rings(tailor.trunk, _trunk_stations(at, garment), TRUNK_COLUMNS)
+    outline = draped(outline, at.chest, at.waist, garment.ease, garment.taper, garment.flare)
     outline = _around_neck(outline, garment, at.neck, at.shoulder)
     if under is not None:
         outline = _outside(outline, under)
     vertices = outline.points(UPRIGHT)
     if garment.quilts:
         vertices = _quilted(vertices, garment.quilts)
-    still = 0.35 + 0.65 * smoothstep(stations, at.chest + 0.05, at.waist)
+    loose = 0.35 + 0.65 * smoothstep(outline.stations, at.chest + 0.05, at.waist)
     return tube_piece(
         name,
         vertices,
         trunk_skin(tailor, vertices.reshape(-1, 3)),
         garment.fabric,
-        garment.folds * still[:, None],
-        _neck_cut(vertices, garment, at.neck),
+        garment.folds * loose[:, None],
+        1.0 if garment.collar else neckline(vertices, garment, at.neck) - vertices[..., 1],
         outward=True,
-        two_sided=garment.opening != "none" or garment.hem > 0.3,
+        two_sided=garment.opens or garment.hem > 0.3,
     )
+
+
+def _trunk_stations(at: Heights, garment: UpperGarment) -> np.ndarray:
+    """Return the heights of the rings from hem to collar, denser at the shoulders."""
+    hem, bend, top = at.hem(garment.hem), at.shoulder - 0.04, at.neck + max(garment.collar, 0.02)
+    below = np.linspace(hem, bend, max(4, round((bend - hem) / TRUNK_STEP)), endpoint=False)
+    above = np.linspace(bend, top, max(4, round((top - bend) / _SHOULDER_STEP)))
+    return np.concatenate([below, above])
 
 
 def draped(
     outline: Rings, chest: float, waist: float, ease: float, taper: float, flare: float
 ) -> Rings:
-    """Drape cloth over the body's `outline`: it falls from `chest` and flares below `waist`."""
+    """Drape cloth over `outline`: it falls from height `chest` and flares below `waist`."""
     radii = smoothed(outline.radii) + ease
-    down = outline.stations[::-1]
-    flipped = radii[::-1]
-    hangs = down <= chest
-    steps = np.abs(np.diff(down[hangs], prepend=down[hangs][:1]))
-    flipped[hangs] = limit_taper(flipped[hangs], steps, taper)
-    radii = flipped[::-1]
+    hangs = outline.stations <= chest
+    down = outline.stations[hangs][::-1]
+    steps = np.abs(np.diff(down, prepend=down[:1]))
+    radii[hangs] = limit_taper(radii[hangs][::-1], steps, taper)[::-1]
     radii = radii + flare * np.maximum(waist - outline.stations, 0)[:, None]
     return Rings(outline.stations, smoothed(smoothed(outline.middles)), radii)
 
@@ -104,20 +100,13 @@ def _outside(outline: Rings, under: np.ndarray) -> Rings:
 
 
 def _around_neck(outline: Rings, garment: UpperGarment, neck: float, shoulder: float) -> Rings:
-    """Tighten `outline` towards the neck, where cloth lies on the skin, and widen the collar."""
+    """Tighten `outline` at the neck, where cloth lies on the skin, and widen the collar."""
     y = outline.stations
     tight = np.minimum(garment.ease, 0.008) - garment.ease
     room = tight * smoothstep(y, shoulder, neck - 0.01)
     if garment.collar:
         room = room + 0.014 * smoothstep(y, neck, neck + 0.03)
     return outline._replace(radii=outline.radii + room[:, None])
-
-
-def _neck_cut(vertices: np.ndarray, garment: UpperGarment, neck: float) -> np.ndarray:
-    """Return the metres (R, C) below the neckline."""
-    if garment.collar:
-        return np.ones(vertices.shape[:2])
-    return neckline(vertices, garment, neck) - vertices[..., 1]
 
 
 def neckline(points: np.ndarray, garment: UpperGarment, neck: float) -> np.ndarray:
@@ -187,7 +176,7 @@ def _sleeve(tailor: Tailor, garment: UpperGarment, name: str, side: str) -> Piec
         _arm_skin(tailor, side, np.repeat(stations, _ARM_COLUMNS + 1), elbow),
         garment.fabric,
         garment.folds * crumpled[:, None],
-        np.ones(1),
+        1.0,
         outward=side == "r",
         zone=SLEEVE,
     )
@@ -208,7 +197,7 @@ def _sleeve_outline(arm: Rings, garment: UpperGarment) -> Rings:
 
 
 def _puffed(vertices: np.ndarray, stations: np.ndarray, step: float) -> np.ndarray:
-    """Scale the rings of a sleeve up between the seams."""
+    """Widen the rings of a sleeve between the seams."""
     scale = 1 + 0.16 * _bulge(stations, step) - 0.04
     middle = vertices.mean(1, keepdims=True)
     return middle + (vertices - middle) * scale[:, None, None]

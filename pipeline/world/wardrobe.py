@@ -135,7 +135,7 @@ def _cut_top(rng: Rng, base: UpperGarment) -> UpperGarment:
     if base.kind == "tshirt":
         return replace(base, sleeve=float(rng.choice([0.3, 0.38, 0.45, 0.6, 0.98, 0.98])))
     if base.kind == "shirt":
-        return replace(base, collar=0.035, opening="buttons", folds=0.006)
+        return replace(base, collar=0.035, opens=True, folds=0.006)
     if base.kind == "hoodie":
         return replace(base, ease=base.ease + 0.014, taper=0.05, hood=True, folds=0.008)
     if base.kind == "dress":
@@ -158,7 +158,7 @@ def draw_outer(rng: Rng, sex: str) -> UpperGarment:
         hem=float(rng.uniform(-0.05, 0.3)),
         sleeve=1.0,
         collar=0.05,
-        opening="zip",
+        opens=True,
         folds=0.008,
         hood=bool(rng.random() < 0.4),
     )
@@ -174,9 +174,9 @@ def _cut_outer(rng: Rng, base: UpperGarment, sex: str) -> UpperGarment:
     if base.kind == "coat":
         hem, flare = float(rng.uniform(0.5, 1.25)), float(rng.uniform(0.02, 0.07))
         taper = 0.12 if sex == "female" else 0.0
-        return replace(base, hem=hem, flare=flare, taper=taper, opening="buttons")
+        return replace(base, hem=hem, flare=flare, taper=taper)
     if base.kind == "cardigan":
-        knitted = replace(base, collar=0.0, neckline=0.14, hood=False, opening="buttons")
+        knitted = replace(base, collar=0.0, neckline=0.14, hood=False)
         return replace(knitted, hem=float(rng.uniform(0.0, 0.6)))
     return base
 

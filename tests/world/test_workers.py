@@ -11,7 +11,6 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.world.workers import map_in_processes
 
-
 REFUSED = -2
 
 
