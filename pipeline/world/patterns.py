@@ -1,4 +1,4 @@
-"""Materials of people: fabrics with patterns, skin, shoes and hair."""
+"""Materials of people: fabrics, skin, shoes and hair."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.world.trims import TRUNK, trim_strength
 Colour = tuple[float, float, float]
 
 _SOFT = np.float32(0.008)  # metres: soft edge of a bar, about a pixel
-_DARK = 0.06  # sum of the channels: trims on darker cloth are lighter, on others darker
+_DARK = 0.06  # sum of the channels: on darker cloth, trims are lighter than the cloth
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fabric:
         """Return the linear albedo (P, 3) float32 at texture coordinates (P, 3)."""
         base = np.array(self.colour, np.float32)
         albedo = np.broadcast_to(base, (len(uvw), 3))
-        if self.second is not None:
+        if self.second is not None and self.pattern != "plain":
             amount = _PATTERNS[self.pattern](uvw, self.scale, self.seed)
             albedo = albedo + amount[:, None] * (np.array(self.second, np.float32) - base)
         noise = volume_noise(uvw * np.float32(150) + np.float32(self.seed % 64))
@@ -47,10 +47,6 @@ class Fabric:
             step = -0.45 if sum(self.colour) > _DARK else 0.9
             light = light * (1 + np.float32(step) * trim_strength(self.trim, uvw, self.length))
         return albedo * light[:, None]
-
-
-def _plain(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
-    return np.zeros(len(uvw), np.float32)
 
 
 def _bars(values: np.ndarray, period: float, width: float) -> np.ndarray:
@@ -102,7 +98,6 @@ def _melange(uvw: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 
 _PATTERNS = {
-    "plain": _plain,
     "stripes": _stripes,
     "checks": _checks,
     "print": _print,
@@ -145,20 +140,25 @@ class Complexion:
         x, y, z = np.abs(uvw[:, 0]), uvw[:, 1], uvw[:, 2]
         front = z > 0.1
         hair = np.array(self.hair, np.float32)
-        red = np.array(self.colour, np.float32) * np.array([1.0, 0.55, 0.5], np.float32)
-        cheeks = _blob(x, y, 0.045, 1.515, 0.025, 0.025)
-        albedo = _mix(albedo, red, 0.25 * cheeks * front)
+        skin = np.array(self.colour, np.float32)
+        red = skin * np.array([1.0, 0.55, 0.5], np.float32)
         jaw = np.clip((1.505 - y) / 0.03, 0, 1) * np.clip((z - 0.03) / 0.03, 0, 1)
-        jaw = jaw * (y > _CHIN - 0.012)
-        albedo = _mix(albedo, hair, self.beard * jaw)
-        lips = _blob(x, y, 0.0, 1.4905, 0.026, 0.009) * front
-        albedo = _mix(albedo, red * np.float32(0.8), (0.4 + self.lips) * lips)
-        brows = _blob(x, y, 0.031, 1.579, 0.019, 0.006) * front
-        albedo = _mix(albedo, hair, 0.8 * brows)
-        sockets = _blob(x, y, 0.031, 1.559, 0.02, 0.011) * front
-        dark = np.array(self.colour, np.float32) * np.float32(0.25)
-        albedo = _mix(albedo, dark, 0.75 * sockets)
-        return _mix(albedo, _FRAMES, 0.85 * _frames(x, y) * front) if self.glasses else albedo
+        cheeks = _blob(x, y, 0.045, 1.515, 0.025, 0.025)
+        lips = _blob(x, y, 0.0, 1.4905, 0.026, 0.009)
+        brows = _blob(x, y, 0.031, 1.579, 0.019, 0.006)
+        sockets = _blob(x, y, 0.031, 1.559, 0.02, 0.011)
+        layers = [
+            (red, 0.25 * cheeks * front),
+            (hair, self.beard * (jaw * (y > _CHIN - 0.012))),
+            (red * np.float32(0.8), (0.4 + self.lips) * lips * front),
+            (hair, 0.8 * brows * front),
+            (skin * np.float32(0.25), 0.75 * sockets * front),
+        ]
+        if self.glasses:
+            layers.append((_FRAMES, 0.85 * _frames(x, y) * front))
+        for colour, amount in layers:
+            albedo = _mix(albedo, colour, amount)
+        return albedo
 
 
 _CHIN = 1.448  # metres: height on the average body

@@ -1,4 +1,4 @@
-"""Trims: seams, zips, buttons, pockets and bands, as lines on cloth."""
+"""Trims: seams, zips, buttons, pockets and ribs, as lines on cloth."""
 
 from __future__ import annotations
 
