@@ -91,13 +91,8 @@ def hand_bag(rng: np.random.Generator) -> Carried:
 
 def _soft_bag(wide: float, high: float, deep: float, top: float, paint: Finish) -> Mesh:
     """Make a bag that narrows upwards; `top` is the fraction of the depth at its upper edge."""
-    profile = (
-        (0, 0.94, 0.9),
-        (0.06, 1, 1),
-        (0.55, 1, 0.95),
-        (0.95, 0.92, top),
-        (1, 0.9, 0.6 * top),
-    )
+    profile = ((0, 0.94, 0.9), (0.06, 1, 1), (0.55, 1, 0.95), (0.95, 0.92, top),
+               (1, 0.9, 0.6 * top))  # fmt: skip
     ring = np.sign(circle(12)) * np.abs(circle(12)) ** 0.5
     sections = []
     for level, across, along in profile:

@@ -75,6 +75,7 @@ _TRIMS = {
 
 _GLOSS = {"sneakers": 0.05, "leather": 0.35, "boots": 0.2}
 _HEATHER = 0.3  # fraction of the second colour in a melange
+_TWO_COLOURS = 0.3  # fraction of bags with pockets and straps of another colour
 _SWEATPANTS = 0.3  # fraction of loose trousers with stripes at their sides
 
 
@@ -224,8 +225,8 @@ def draw_bag(rng: Rng, sex: str) -> Bag | None:
     if kind == "none":
         return None
     colour = dye(rng, dyes.BAG)
-    second = (
-        contrasting(rng, colour, dyes.BAG) if rng.random() < 0.3 else mixed(colour, (0, 0, 0), 0.4)
-    )
+    second = mixed(colour, (0, 0, 0), 0.4)
+    if rng.random() < _TWO_COLOURS:
+        second = contrasting(rng, colour, dyes.BAG)
     side = "l" if rng.random() < 0.5 else "r"
     return Bag(kind, colour, second, float(rng.uniform(0.82, 1.18)), side)
