@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike
 
 from pipeline.world.body import Skin
 from pipeline.world.meshes import quads
-from pipeline.world.patterns import Colour, Fabric, Material, Painted
+from pipeline.world.patterns import RIGID, TRUNK, Colour, Fabric, Material, Painted
 from pipeline.world.surfaces import PART, Mesh
-from pipeline.world.trims import RIGID, TRUNK
 from pipeline.world.tubes import Tailor
 
 

@@ -39,7 +39,7 @@ _DECIMETRE = 0.1
 
 _TRIANGLES = 5_200
 _DETAIL = {"head": 4.0, "hand": 3.0, "middle": 3.0, "foot": 0.7, "ball": 0.7}
-"""Scale of the decimation error by prefix of the bone's name; 1 elsewhere."""
+"""Scale of the decimation error by the first word of the bone's name; 1 elsewhere."""
 
 _VIEWS = 24  # directions from which visibility is tested
 _VIEW_PIXELS = 1200
@@ -183,12 +183,8 @@ class _Source:
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         triangles = triangles[_seen(grown, triangles)]
         strongest = self.weights.argmax(1)
-        scales = np.array([_detail(bone) for bone in BONES])
+        scales = np.array([_DETAIL.get(bone.split("_")[0], 1.0) for bone in BONES])
         return decimate(grown, triangles, scales[strongest], _TRIANGLES)
-
-
-def _detail(bone: str) -> float:
-    return next((scale for start, scale in _DETAIL.items() if bone.startswith(start)), 1.0)
 
 
 def _packed(full: np.ndarray, used: np.ndarray, cubes: list[list[int]]) -> np.ndarray:

@@ -65,18 +65,15 @@ def draw_look(rng: Rng, identity: Identity, activity: str | None = None) -> Look
     if identity.handbag is not None:
         side = _OTHER_SIDE[identity.handbag.side]
     opened = identity.outer is not None and rng.random() < _OPEN
+    hooded = (identity.outer or identity.top).hood and identity.headwear is None
     return Look(
         pose=_draw_pose(rng, identity, activity, side),
         activity=activity,
         side=side,
         creases=int(rng.integers(1 << 16)),
         jacket_open=float(rng.uniform(0.05, 0.2)) if opened else 0.0,
-        hood_up=_has_hood(identity) and bool(rng.random() < _HOOD_UP),
+        hood_up=hooded and bool(rng.random() < _HOOD_UP),
     )
-
-
-def _has_hood(identity: Identity) -> bool:
-    return (identity.outer or identity.top).hood and identity.headwear is None
 
 
 _STILL = {"standing": 1.0, "phone": 0.5, "calling": 0.4, "pockets": 0.4, "cup": 0.4, "baby": 0.5,
@@ -92,7 +89,6 @@ _BOTH_ARMS = {"box": "box", "wheeling": "pushing"}
 
 
 def _draw_stance(rng: Rng, activity: str) -> Pose:
-    """Draw a walking or a standing pose."""
     if rng.random() < _STILL.get(activity, 0.1):
         return standing(float(rng.uniform(-1, 1)))
     stride = float(np.clip(rng.normal(0.85, 0.15), 0.4, 1.1))

@@ -8,14 +8,12 @@ import numpy as np
 
 from pipeline.world.body import SIDES
 from pipeline.world.clothes import Piece, Skirt, Trousers, UpperGarment, mesh_piece
-from pipeline.world.hair import hair_pieces, squashed
-from pipeline.world.headwear import headwear_pieces, hood_down, hood_up
-from pipeline.world.lowers import lower_pieces, shoe_pieces
+from pipeline.world.garments import lower_pieces, neckline, shoe_pieces, trunk_rings, upper_pieces
+from pipeline.world.heads import hair_pieces, headwear_pieces, hood_down, hood_up, squashed
 from pipeline.world.luggage import bag_pieces
 from pipeline.world.people import Identity
 from pipeline.world.skull import Skull
 from pipeline.world.tubes import Tailor
-from pipeline.world.uppers import neckline, trunk_rings, upper_pieces
 
 OVERLAP = 0.03
 """Metres by which a covered surface continues under the edge of its cover."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,7 @@ from pipeline.world import dyes, wardrobe
 from pipeline.world.body import Shape
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.dyes import COLOUR_NAMES, Rng, choice, colour_name, shade_of
-from pipeline.world.hair import Hair
-from pipeline.world.headwear import Headwear
+from pipeline.world.heads import Hair, Headwear
 from pipeline.world.luggage import Bag
 from pipeline.world.patterns import Complexion, Strands
 
@@ -53,8 +53,8 @@ class Identity:
         upper = self.outer or self.top
         names = {
             "sex": "female" if self.shape.female > 0.5 else "male",
-            "age": "child" if self.shape.age < -0.3 else "old" if self.shape.age > 0.5 else "adult",
-            "build": _build(self.shape.weight),
+            "age": ATTRIBUTES["age"][bisect((-0.3, 0.5), self.shape.age)],
+            "build": ATTRIBUTES["build"][bisect((-0.35, 0.35), self.shape.weight)],
             "upper": upper.kind,
             "upper_colour": colour_name(upper.fabric.colour),
             "inner_colour": colour_name(self.top.fabric.colour),
@@ -98,10 +98,6 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "bag_colour": (*COLOUR_NAMES, "none"),
 }
 """Values of each attribute; a label is the index of its value."""
-
-
-def _build(weight: float) -> str:
-    return "thin" if weight < -0.35 else "heavy" if weight > 0.35 else "average"
 
 
 def draw_identity(rng: Rng) -> Identity:

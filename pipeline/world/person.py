@@ -14,12 +14,12 @@ from pipeline.world.figure import Figure, assemble, pose_figure
 from pipeline.world.looks import Look
 from pipeline.world.meshes import moved
 from pipeline.world.outfit import OVERLAP, outfit_pieces
+from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
 from pipeline.world.rides import riding, scooter
 from pipeline.world.surfaces import Mesh, Surface
 from pipeline.world.things import hold, make_thing
-from pipeline.world.trims import TRUNK
 from pipeline.world.tubes import Tailor
 
 _RIDERS = {"riding": (0.35, 0.15), "scooter": (0.08, 0.0)}

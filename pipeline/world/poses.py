@@ -23,8 +23,6 @@ class Arm(NamedTuple):
     """Axis of the elbow: rotating `upper` about it bends the arm."""
     roll: float = 0.0
     """Radians by which the hand turns inwards about the forearm."""
-    wrist: float = 0.0
-    """Radians by which the hand bends towards the palm."""
     grip: float = 0.5
     """Radians by which each joint of the fingers bends."""
 
@@ -46,9 +44,9 @@ class Leg(NamedTuple):
 class Pose:
     """Limbs and trunk of a whole body."""
 
-    arms: tuple[Arm, Arm]
+    arms: tuple[Arm, ...]
     """Left, right."""
-    legs: tuple[Leg, Leg]
+    legs: tuple[Leg, ...]
     pelvis: Turn = (0, 0, 0)
     chest: Turn = (0, 0, 0)
     head: Turn = (0, 0, 0)
@@ -59,12 +57,12 @@ class Pose:
 
 def arm(
     forwards: float, outwards: float = 0.15, bend: float = 0.25, inwards: float = 0.12,
-    roll: float = 0.0, wrist: float = 0.0, grip: float = 0.5,
+    roll: float = 0.0, grip: float = 0.5,
 ) -> Arm:  # fmt: skip
     """Return an arm by its angles in radians: upper arm, elbow (`bend`), forearm (`inwards`)."""
     upper, straight = _hanging(forwards, outwards)
     hinge = about(upper, inwards) @ -straight
-    return Arm(upper, about(hinge, bend) @ upper, hinge, roll, wrist, grip)
+    return Arm(upper, about(hinge, bend) @ upper, hinge, roll, grip)
 
 
 def leg(
@@ -121,7 +119,6 @@ def _arm_turns(limb: Arm, sign: int, chest: np.ndarray) -> dict[str, np.ndarray]
     hinge = sign * _mirrored(limb.hinge, sign)  # a rotation axis mirrors with its sign changed
     fore = chest @ frame(lower, hinge) @ bind
     hand = fore @ about(along, -sign * limb.roll)
-    hand = hand @ about(AHEAD, -sign * limb.wrist)
     first = hand @ about(AHEAD, -sign * limb.grip)
     raised = max(0.0, float(upper[1]) + 0.5)  # the collar bone follows a lifted arm
     return {
@@ -189,11 +186,9 @@ def walking(phase: float, stride: float = 1.0, swing: float = 1.0, lean: float =
     `stride` and `swing` scale the movement of legs and arms, which hang straight at 0.
     """
     wave = math.cos(2 * math.pi * phase)  # 1: the left leg is in front
-    arms = tuple(_swinging_arm(-sign * wave, swing * stride) for sign in SIDES.values())
-    legs = tuple(_walking_leg(phase + shift, stride) for shift in (0.0, 0.5))
     return Pose(
-        arms=(arms[0], arms[1]),
-        legs=(legs[0], legs[1]),
+        arms=tuple(_swinging_arm(-sign * wave, swing * stride) for sign in SIDES.values()),
+        legs=tuple(_walking_leg(phase + shift, stride) for shift in (0.0, 0.5)),
         pelvis=(0.5 * lean, -0.09 * stride * wave, 0),
         chest=(lean, 0.08 * stride * wave, 0),
         head=(0.05, -0.07 * stride * wave, 0),
@@ -216,10 +211,9 @@ def _walking_leg(phase: float, stride: float) -> Leg:
 def standing(weight: float = 0.0) -> Pose:
     """Return an upright pose; `weight` -1 to 1 shifts the body onto the left or right leg."""
     relaxed = max(weight, 0), max(-weight, 0)
-    legs = tuple(leg(0.22 * free, 0.05 + 0.05 * free, 0.05 + 0.4 * free) for free in relaxed)
     return Pose(
         arms=(arm(0.05), arm(0.02)),
-        legs=(legs[0], legs[1]),
+        legs=tuple(leg(0.22 * free, 0.05 + 0.05 * free, 0.05 + 0.4 * free) for free in relaxed),
         pelvis=(0, 0, 0.06 * weight),
         chest=(0, 0, -0.03 * weight),
         head=(0.08, 0, 0.02 * weight),

@@ -67,11 +67,9 @@ def riding(
         seat=ride.saddle + _HIPS,
     )
     rider = _Rider(body, shape, bone_transforms(pose))
-    left, right = (
-        (rider.arm(side, ride.grips[row], pose.chest), rider.leg(side, ride.pedals[row], heel))
-        for row, side in enumerate(SIDES)
-    )
-    return replace(pose, arms=(left[0], right[0]), legs=(left[1], right[1]))
+    arms = [rider.arm(s, grip, pose.chest) for s, grip in zip(SIDES, ride.grips, strict=True)]
+    legs = [rider.leg(s, pedal, heel) for s, pedal in zip(SIDES, ride.pedals, strict=True)]
+    return replace(pose, arms=tuple(arms), legs=tuple(legs))
 
 
 class _Rider:

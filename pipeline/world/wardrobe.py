@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.world import dyes
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.dyes import Rng, Weights, choice, contrasting, dye, mixed, shade_of
-from pipeline.world.headwear import Headwear
+from pipeline.world.heads import Headwear
 from pipeline.world.luggage import Bag
 from pipeline.world.patterns import Fabric
 

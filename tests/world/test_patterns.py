@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.world.patterns import Fabric, Leather
-from pipeline.world.trims import SLEEVE, trim_strength
+from pipeline.world.patterns import SLEEVE, Fabric, Leather, trim_strength
 
 PLAIN = Fabric((0.2, 0.2, 0.2), (0.6, 0.6, 0.6), grain=0.0)
 
