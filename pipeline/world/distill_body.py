@@ -79,8 +79,8 @@ class _Source:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of the body file."""
         shapes = self._shapes()
-        grown = self.vertices + (shapes["race-male-young"] + shapes["race-female-young"]) / 2
-        triangles = self._triangles(grown)
+        adult = self.vertices + (shapes["race-male-young"] + shapes["race-female-young"]) / 2
+        triangles = self._triangles(adult)
         used, local = np.unique(triangles, return_inverse=True)
         weights = self.weights[used]
         bones = np.argsort(-weights, axis=1, kind="stable")[:, :_INFLUENCES]
@@ -139,10 +139,11 @@ class _Source:
         for bone, entries in pairs.items():
             if entries:
                 rows, values = zip(*entries, strict=True)
-                weights[list(map(int, rows)), BONES.index(self._kept_bone(bone))] += values
+                weights[list(map(int, rows)), BONES.index(self._mapped_bone(bone))] += values
         return weights
 
-    def _kept_bone(self, bone: str) -> str:
+    def _mapped_bone(self, bone: str) -> str:
+        """Return the bone of `BONES` that replaces `bone`."""
         for finger in _FINGERS:
             if bone.startswith(finger):
                 _, joint, side = bone.split("_")
@@ -176,15 +177,15 @@ class _Source:
                 shapes[f"{height}-{sex}"] = self._target(name)
         return shapes
 
-    def _triangles(self, grown: np.ndarray) -> np.ndarray:
+    def _triangles(self, adult: np.ndarray) -> np.ndarray:
         """Return the triangles (T, 3) of body and eyes visible from outside, decimated."""
         groups = ("body", "helper-l-eye", "helper-r-eye")
         quads = np.concatenate([self.groups[name] for name in groups])
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-        triangles = triangles[_seen(grown, triangles)]
+        triangles = triangles[_visible(adult, triangles)]
         strongest = self.weights.argmax(1)
         scales = np.array([_DETAIL.get(bone.split("_")[0], 1.0) for bone in BONES])
-        return decimate(grown, triangles, scales[strongest], _TRIANGLES)
+        return decimate(adult, triangles, scales[strongest], _TRIANGLES)
 
 
 def _packed(full: np.ndarray, used: np.ndarray, cubes: list[list[int]]) -> np.ndarray:
@@ -193,8 +194,8 @@ def _packed(full: np.ndarray, used: np.ndarray, cubes: list[list[int]]) -> np.nd
     return np.round(np.concatenate([full[used], joints]) / STEP).astype(np.int16)
 
 
-def _seen(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Return (T,) bool: all vertices of the triangle belong to triangles seen in some view."""
+def _visible(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Return (T,) bool: whether all vertices belong to triangles that some view shows."""
     seen = np.zeros(len(triangles), bool)
     scale = _VIEW_PIXELS / (np.ptp(vertices[:, 1]) * 1.1)
     for view in range(_VIEWS):

@@ -13,7 +13,7 @@ from pipeline.world.cycles import Ridden, ridden_bicycle
 from pipeline.world.figure import Figure, assemble, pose_figure
 from pipeline.world.looks import Look
 from pipeline.world.meshes import moved
-from pipeline.world.outfit import OVERLAP, outfit_pieces
+from pipeline.world.outfit import OVERLAP, Outfit
 from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
@@ -37,7 +37,7 @@ class Person:
         self.body, self.identity = body, identity
         self.shape = body.shaped(identity.shape)
         self.tailor = Tailor(body, self.shape)
-        self.assembly = assemble(outfit_pieces(self.tailor, identity))
+        self.assembly = assemble(Outfit(self.tailor, identity).pieces())
         self._held: dict[str, Carried | None] = {}
         """Cache by activity: making a thing takes longer than placing it."""
 
