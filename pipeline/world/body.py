@@ -14,7 +14,7 @@ STEP = 1e-4
 """Metres: unit of the integer coordinates in the file."""
 
 BIND_SPREAD = 0.4
-"""Angle in radians between trunk and arms in the bind pose."""
+"""Radians between trunk and arms in the bind pose."""
 
 DOWN = np.array([0, -1, 0], np.float64)
 LEFT = np.array([1, 0, 0], np.float64)
@@ -54,8 +54,6 @@ class BodyShape(NamedTuple):
 
     vertices: np.ndarray
     """(V, 3) float32 metres; the lowest is at y = 0."""
-    normals: np.ndarray
-    """(V, 3) float32 of length 1."""
     joints: np.ndarray
     """(B, 3) float32 metres: start of each bone."""
 
@@ -93,13 +91,12 @@ class Body:
     @cached_property
     def edges(self) -> np.ndarray:
         """(E, 2) int32: each edge of the mesh once."""
-        corners = ([0, 1], [1, 2], [2, 0])
-        pairs = np.concatenate([self.triangles[:, pair] for pair in corners])
+        pairs = self.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
         return np.unique(np.sort(pairs, axis=1), axis=0)
 
     @cached_property
     def average(self) -> BodyShape:
-        """The reference body: its vertices are the texture coordinates of everyone's skin."""
+        """The reference body; its vertices are the texture coordinates of all skins."""
         return self.shaped(Shape(female=0.5, weight=0, height=0, age=0))
 
     def shaped(self, shape: Shape) -> BodyShape:
@@ -110,11 +107,10 @@ class Body:
         count = len(self.skin.bones)
         vertices, joints = packed[:count], packed[count:]
         transforms = self.bone_transforms(joints, self._to_bind_pose(joints))
-        vertices, joints = skinned(vertices, self.skin, transforms), _apply(transforms, joints)
+        vertices, joints = skinned(vertices, self.skin, transforms), attached(joints, transforms)
         floor = np.array([0, vertices[:, 1].min(), 0], np.float32)
         size = np.float32(shape.size)
-        vertices, joints = size * (vertices - floor), size * (joints - floor)
-        return BodyShape(vertices, vertex_normals(vertices, self.triangles), joints)
+        return BodyShape(size * (vertices - floor), size * (joints - floor))
 
     def bone_transforms(self, joints: np.ndarray, rotations: np.ndarray) -> np.ndarray:
         """Return the affine transform of each bone, (B, 3, 4) float32.
@@ -128,10 +124,10 @@ class Body:
             start = joint if parent < 0 else result[parent, :, :3] @ joint + result[parent, :, 3]
             result[bone, :, :3] = rotations[bone]
             result[bone, :, 3] = start - rotations[bone] @ joint
-        return np.round(result, 7).astype(np.float32)  # the same on every processor
+        return np.round(result, 7).astype(np.float32)  # same bytes on every processor
 
     def _to_bind_pose(self, joints: np.ndarray) -> np.ndarray:
-        """Rotations (B, 3, 3) from the pose in the file, with bent elbows, to the bind pose."""
+        """Return rotations (B, 3, 3) from the file's pose, with bent elbows, to the bind pose."""
         joint = dict(zip(self.bones, joints.astype(np.float64), strict=True))
         turns = {name: np.eye(3) for name in self.bones}
         for side, sign in SIDES.items():
@@ -152,7 +148,7 @@ class Body:
 
 
 def _factors(shape: Shape) -> dict[str, float]:
-    """Return the factor of each shape of the basis; absent ones are 0."""
+    """Return the factors of the shape basis; absent ones are 0."""
     weights = {
         "minweight": max(-shape.weight, 0),
         "averageweight": 1 - abs(shape.weight),
@@ -161,12 +157,12 @@ def _factors(shape: Shape) -> dict[str, float]:
     ages = {"child": max(-shape.age, 0), "young": 1 - abs(shape.age), "old": max(shape.age, 0)}
     height = "maxheight" if shape.height > 0 else "minheight"
     factors: dict[str, float] = {}
-    for sex, part in (("female", shape.female), ("male", 1 - shape.female)):
-        factors[f"{height}-{sex}"] = part * abs(shape.height)
-        for age, years in ages.items():
-            factors[f"race-{sex}-{age}"] = part * years
-            for weight, kilos in weights.items():
-                factors[f"{weight}-{sex}-{age}"] = part * years * kilos
+    for sex, sex_factor in (("female", shape.female), ("male", 1 - shape.female)):
+        factors[f"{height}-{sex}"] = sex_factor * abs(shape.height)
+        for age, age_factor in ages.items():
+            factors[f"race-{sex}-{age}"] = sex_factor * age_factor
+            for weight, weight_factor in weights.items():
+                factors[f"{weight}-{sex}-{age}"] = sex_factor * age_factor * weight_factor
     return {name: factor for name, factor in factors.items() if factor}
 
 
@@ -174,8 +170,8 @@ def frame(along: np.ndarray, across: np.ndarray) -> np.ndarray:
     """Return the rotation (3, 3) with columns `along`, `across` orthogonalised, and their cross."""
     a0, a1, a2 = _unit(*along.tolist())
     b0, b1, b2 = across.tolist()
-    shadow = a0 * b0 + a1 * b1 + a2 * b2
-    b0, b1, b2 = _unit(b0 - shadow * a0, b1 - shadow * a1, b2 - shadow * a2)
+    projection = a0 * b0 + a1 * b1 + a2 * b2
+    b0, b1, b2 = _unit(b0 - projection * a0, b1 - projection * a1, b2 - projection * a2)
     return np.array(
         [
             [a0, b0, a1 * b2 - a2 * b1],
@@ -191,7 +187,7 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
 
 
 def blend_transforms(skin: Skin, transforms: np.ndarray) -> np.ndarray:
-    """Average the bones' transforms (B, 3, 4) for each vertex: (12, V) float32."""
+    """Average the bones' `transforms` (B, 3, 4) for each vertex: (12, V) float32."""
     flat = np.ascontiguousarray(transforms.reshape(len(transforms), 12).T)
     bones, weights = skin.bones.T, skin.weights.T
     total = flat.take(bones[0], 1) * weights[0]
@@ -201,7 +197,7 @@ def blend_transforms(skin: Skin, transforms: np.ndarray) -> np.ndarray:
 
 
 def skinned(vertices: np.ndarray, skin: Skin, transforms: np.ndarray) -> np.ndarray:
-    """Move `vertices` (V, 3) by linear blend skinning with the bones' transforms (B, 3, 4)."""
+    """Move `vertices` (V, 3) by linear blend skinning with the bones' `transforms` (B, 3, 4)."""
     return apply_blend(vertices, blend_transforms(skin, transforms))
 
 
@@ -213,31 +209,19 @@ def apply_blend(vectors: np.ndarray, blend: np.ndarray, directions: bool = False
     return np.stack([a * x + b * y + c * z + shift * d for a, b, c, d in rows]).T
 
 
-def _apply(transforms: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Move each of `points` (B, 3) by its own transform (B, 3, 4)."""
-    moved = (transforms[:, :, :3] * points[:, None]).sum(2) + transforms[:, :, 3]
-    return moved.astype(np.float32)
-
-
-def attached(point: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """Return where a bone's `transform` (3, 4) takes a `point` (3,) of the bind pose."""
-    return transform[:, :3] @ point + transform[:, 3]
+def attached(points: np.ndarray, transforms: np.ndarray) -> np.ndarray:
+    """Move `points` (..., 3) of the bind pose by the `transforms` (..., 3, 4) of their bones."""
+    return (transforms[..., :3] * points[..., None, :]).sum(-1) + transforms[..., 3]
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Return unit vertex normals (V, 3) float32: area-weighted means of the triangles' normals."""
     a, b, c = np.ascontiguousarray(vertices.T).take(triangles.T, 1).swapaxes(0, 1)
-    flat = cross((b - a).T, (c - a).T)
-    total = np.stack(
-        [
-            sum(
-                np.bincount(triangles[:, corner], flat[:, axis], len(vertices))
-                for corner in range(3)
-            )
-            for axis in range(3)
-        ]
-    )
-    return normalised(total.astype(np.float32).T)
+    total = np.zeros((3, len(vertices)))
+    for axis, component in enumerate(cross((b - a).T, (c - a).T).T):
+        for corner in triangles.T:
+            total[axis] += np.bincount(corner, component, len(vertices))
+    return unit(total.astype(np.float32).T)
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -247,8 +231,8 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0]).T
 
 
-def normalised(vectors: np.ndarray) -> np.ndarray:
-    """Scale `vectors` (..., 3) to length 1; zero stays zero."""
-    squares = vectors * vectors
-    length = np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2])
-    return vectors / np.maximum(length, np.float32(1e-9))[..., None]
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale `vectors` (..., D) to length 1; zero stays zero."""
+    squares = np.moveaxis(vectors * vectors, -1, 0)  # a sum over so short a last axis is slow
+    length = np.sqrt(sum(squares))
+    return vectors / np.maximum(length, np.float32(1e-30))[..., None]

@@ -1,4 +1,4 @@
-"""Things for hands: bags, suitcases, umbrellas, phones."""
+"""Things that people carry: bags, suitcases, umbrellas, phones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEATHERS = ("#1d1b1a", "#5a3a26", "#8a5a34", "#7a1f26", "#b8a282", "#30343a", "
 
 
 class Carried(NamedTuple):
-    """A thing on y = 0 about the origin; its front faces +z."""
+    """A thing that stands on y = 0 about the origin; its front faces +z."""
 
     mesh: Mesh
     grip: np.ndarray
@@ -83,21 +83,21 @@ def hand_bag(rng: np.random.Generator) -> Carried:
     leather = pick(rng, _LEATHERS, 0.25)
     wide, high, deep = rng.uniform((0.26, 0.18, 0.09), (0.38, 0.28, 0.15))
     body = _soft_bag(wide, high, deep, 0.75, leather)
-    handles = [_arch(0.3 * wide, high - 0.02, rng.uniform(0.1, 0.16), 0.2 * deep, leather)]
-    handles.append(mirrored(handles[0]))
+    handle = _arch(0.3 * wide, high - 0.02, rng.uniform(0.1, 0.16), 0.2 * deep, leather)
     clasp = box((0.05, 0.03, 0.02), (0, 0.72 * high, 0.4 * deep), CHROME)
-    mesh = join(body, *handles, clasp)
+    mesh = join(body, handle, mirrored(handle), clasp)
     return _carried(mesh, (0, float(mesh.vertices[:, 1].max()) - 0.01, 0), "bag")
 
 
 def _soft_bag(wide: float, high: float, deep: float, top: float, paint: Finish) -> Mesh:
     """Make a bag that narrows upwards; `top` is the fraction of the depth at its upper edge."""
+    profile = ((0, 0.94, 0.9), (0.06, 1, 1), (0.55, 1, 0.95), (0.95, 0.92, top),
+               (1, 0.9, 0.6 * top))  # fmt: skip
+    ring = np.sign(circle(12)) * np.abs(circle(12)) ** 0.5
     sections = []
-    for part, across, along in ((0, 0.94, 0.9), (0.06, 1, 1), (0.55, 1, 0.95), (0.95, 0.92, top),
-                                (1, 0.9, 0.6 * top)):  # fmt: skip
-        ring = np.sign(circle(12)) * np.abs(circle(12)) ** 0.5
+    for level, across, along in profile:
         x, z = wide / 2 * across * ring[:, 0], deep / 2 * along * ring[:, 1]
-        sections.append(np.column_stack([x, np.full(12, part * high), -z]))
+        sections.append(np.column_stack([x, np.full(12, level * high), -z]))
     return loft(sections, paint, crease=65)
 
 
@@ -113,12 +113,9 @@ def _shopping_bag(rng: np.random.Generator) -> Carried:
     wide, high, deep = rng.uniform((0.26, 0.3, 0.1), (0.38, 0.42, 0.16))
     body = box((wide, high, deep), (0, high / 2, 0), paper, 0.006)
     dark = box((0.92 * wide, 0.01, 0.8 * deep), (0, high, 0), paper.shaded(0.3))
-    logo = plate(
-        [(0.25 * wide * a, 0.2 * high * b) for a, b in circle(10)], 0.003, pick(rng, PAINTS)
-    )
-    handles = [_arch(0.22 * wide, high - 0.02, 0.13, 0.4 * deep, paper.shaded(0.6))]
-    handles.append(mirrored(handles[0]))
-    mesh = join(body, dark, moved(logo, y=0.5 * high, z=deep / 2), *handles)
+    logo = plate(circle(10) * (0.25 * wide, 0.2 * high), 0.003, pick(rng, PAINTS))
+    handle = _arch(0.22 * wide, high - 0.02, 0.13, 0.4 * deep, paper.shaded(0.6))
+    mesh = join(body, dark, moved(logo, y=0.5 * high, z=deep / 2), handle, mirrored(handle))
     return _carried(mesh, (0, high + 0.1, 0), "carried")
 
 
@@ -131,12 +128,9 @@ def open_umbrella(rng: np.random.Generator) -> Carried:
     roof = canopy(radius, profile, [cloth, other], crease=20)
     ribs = [((0, shaft - 0.26, 0), (x, shaft - 0.06, z)) for x, z in 0.5 * radius * circle(8)]
     handle = pick(rng, ("#1c1c1d", "#5a3a26"), 0.3)
-    parts = [
-        tube([(0, 0.08, 0), (0, shaft + 0.05, 0)], 0.006, STEEL, sides=5),
-        rods(ribs, 0.003, STEEL),
-    ]
-    parts.append(tube([(0.04, 0.02, 0), (0.03, 0, 0), (0, 0.02, 0), (0, 0.14, 0)], 0.013, handle))
-    return _carried(join(roof, *parts), (0, 0.08, 0), "carried")
+    pole = tube([(0, 0.08, 0), (0, shaft + 0.05, 0)], 0.006, STEEL, sides=5)
+    crook = tube([(0.04, 0.02, 0), (0.03, 0, 0), (0, 0.02, 0), (0, 0.14, 0)], 0.013, handle)
+    return _carried(join(roof, pole, rods(ribs, 0.003, STEEL), crook), (0, 0.08, 0), "carried")
 
 
 def canopy(
@@ -154,11 +148,9 @@ def canopy(
 def phone(rng: np.random.Generator) -> Carried:
     """Make a phone; its display faces +z and the grip is the middle of its back."""
     case = pick(rng, ("#17181a", "#17181a", "#c9cbcc", "#7a1f26", "#23304a", "#d8c9a8"), 0.3)
-    size = (0.075, 0.155, 0.01)
+    body = box((0.075, 0.155, 0.01), (0, 0.0775, 0), case, 0.003)
     display = box((0.068, 0.145, 0.001), (0, 0.0775, 0.0055), GLASS.shaded(rng.uniform(0.5, 4.0)))
-    return _carried(
-        join(box(size, (0, 0.0775, 0), case, 0.003), display), (0, 0.06, -0.005), "carried"
-    )
+    return _carried(join(body, display), (0, 0.06, -0.005), "carried")
 
 
 def parcel(rng: np.random.Generator) -> Carried:
@@ -196,8 +188,8 @@ def skateboard(rng: np.random.Generator) -> Carried:
     for y in (-0.22, 0.22):
         parts.append(tube([(-0.08, y, -0.05), (0.08, y, -0.05)], 0.008, STEEL, sides=5))
         for x in (-0.09, 0.06):
-            wheel = tube([(x, y, -0.05), (x + 0.03, y, -0.05)], 0.027, finish("#d8d2c2"), sides=10)
-            parts.append(wheel)
+            axle = [(x, y, -0.05), (x + 0.03, y, -0.05)]
+            parts.append(tube(axle, 0.027, finish("#d8d2c2"), sides=10))
     return _carried(join(*parts), (0.1, 0.38, 0), "carried")
 
 

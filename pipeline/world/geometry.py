@@ -1,4 +1,4 @@
-"""Which surface of a scene each sample of a crop shows, found before anything is coloured."""
+"""Visible surface at each sample of a crop, determined before shading."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FINE = 2
 
 
 class Geometry:
-    """Visibility of surfaces in a crop; cheap, so that a crop can be judged before it is shaded."""
+    """Visibility of surfaces in a crop; a crop is accepted or rejected by it before shading."""
 
     def __init__(self, view: View, surfaces: Sequence[Surface]) -> None:
         self.view, self.surfaces = view, surfaces
         self._fine = view.resized((view.size[0] * FINE, view.size[1] * FINE))
-        drawn = [_visible_triangles(self._fine, surface) for surface in surfaces]
-        self._stacked = stacked = _stack(drawn, surfaces)
+        projected = [_project(self._fine, surface) for surface in surfaces]
+        self._stacked = stacked = _stack(projected, surfaces)
         self._fragments = fragments(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
         self.samples = nearest(self._fragments, self._fine.size)
         self.owner = stacked.items[self.samples.triangles]
@@ -30,15 +30,15 @@ class Geometry:
         self.parts = stacked.parts[self.samples.triangles]
 
     def weights(self, samples: np.ndarray) -> np.ndarray:
-        """(P, 3) float32 barycentric weights at `samples` (P,), corrected for perspective."""
+        """Return perspective-correct barycentric weights (P, 3) float32 at `samples` (P,)."""
         triangles = self._stacked.triangles[self.samples.triangles[samples]]
         places = self.samples.places[samples]
         return barycentric(self._stacked.points, triangles, places, self._fine.size[1])
 
     def visible_fraction(self, item: int, count: int = 1) -> float:
-        """Fraction of the pixels of a surface in the crop that nothing hides; 0 if it has none.
+        """Return the fraction of a surface's samples in the crop that nothing hides, or 0.
 
-        With `count`, of so many surfaces from `item` on, which do not hide each other.
+        Counts `count` surfaces from `item` on as one, which do not hide each other.
         """
         ends = self._stacked.first[[item, item + count]]
         start, end = np.searchsorted(self._fragments.triangles, ends)
@@ -48,7 +48,7 @@ class Geometry:
         return float(shown.sum() / max(1, alone.sum()))
 
     def fraction_of_crop(self, item: int) -> float:
-        """Fraction of the crop's pixels that show the surface."""
+        """Return the fraction of the crop's samples that show the surface."""
         height, width = self._fine.size
         return float((self.owner == item).sum() / (height * width))
 
@@ -69,13 +69,8 @@ class _Stacked(NamedTuple):
     """(T,) uint8 indices in `PARTS`."""
 
 
-class _Drawn(NamedTuple):
-    points: np.ndarray
-    rows: np.ndarray
-
-
-def _visible_triangles(view: View, surface: Surface) -> _Drawn:
-    """Projected vertices, and the rows of the triangles that can be seen."""
+def _project(view: View, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+    """Return the projected vertices (V, 3), and the rows of the triangles that can be seen."""
     points = view.project(surface.vertices)
     corners = points.T.take(surface.triangles.T, 1)  # (xyz, 3, T)
     x, y, _ = corners
@@ -84,27 +79,29 @@ def _visible_triangles(view: View, surface: Surface) -> _Drawn:
     height, width = view.size
     seen = (facing | surface.two_sided) & (low[2] > NEAR)
     seen &= (high[0] > 0) & (low[0] < width) & (high[1] > 0) & (low[1] < height)
-    return _Drawn(points, np.flatnonzero(seen))
+    return points, np.flatnonzero(seen)
 
 
-def _stack(drawn: Sequence[_Drawn], surfaces: Sequence[Surface]) -> _Stacked:
-    offsets = np.cumsum([0, *(len(d.points) for d in drawn)])
-    first = np.cumsum([0, *(len(d.rows) for d in drawn)])
-    both = list(zip(drawn, surfaces, strict=True))
-    triangles = [s.triangles[d.rows] + o for (d, s), o in zip(both, offsets, strict=False)]
+def _stack(
+    projected: Sequence[tuple[np.ndarray, np.ndarray]], surfaces: Sequence[Surface]
+) -> _Stacked:
+    offsets = np.cumsum([0, *(len(points) for points, _ in projected)])
+    first = np.cumsum([0, *(len(rows) for _, rows in projected)])
+    visible = [(s, rows) for s, (_, rows) in zip(surfaces, projected, strict=True)]
+    triangles = [s.triangles[rows] + o for (s, rows), o in zip(visible, offsets, strict=False)]
     return _Stacked(
-        np.concatenate([np.zeros((0, 3), np.float32), *(d.points for d in drawn)]),
-        np.concatenate([np.zeros((0, 3), np.int64), *triangles]),
-        np.concatenate([np.zeros(0, np.float32), *(cut_of(s) for s in surfaces)]),
-        first,
-        np.repeat(np.arange(len(drawn)), np.diff(first)),
-        np.concatenate([np.zeros(0, np.int64), *(d.rows for d in drawn)]),
-        np.concatenate([np.zeros(0, np.uint8), *(s.parts[d.rows] for d, s in both)]),
+        points=np.concatenate([np.zeros((0, 3), np.float32), *(points for points, _ in projected)]),
+        triangles=np.concatenate([np.zeros((0, 3), np.int64), *triangles]),
+        cut=np.concatenate([np.zeros(0, np.float32), *(cut_of(s) for s in surfaces)]),
+        first=first,
+        items=np.repeat(np.arange(len(surfaces)), np.diff(first)),
+        rows=np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in visible)]),
+        parts=np.concatenate([np.zeros(0, np.uint8), *(s.parts[rows] for s, rows in visible)]),
     )
 
 
 def cut_of(surface: Surface) -> np.ndarray:
-    """(V,) float32 `cut` of a surface; 1 everywhere where it has no holes."""
+    """Return the `cut` (V,) float32 of a surface: 1 everywhere if it has no holes."""
     if surface.cut is None:
         return np.ones(len(surface.vertices), np.float32)
     return surface.cut

@@ -1,4 +1,4 @@
-"""Looks: what changes between two views of one person."""
+"""Looks: what differs between two views of one person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.world.body import SIDES
 from pipeline.world.dyes import Rng, choice
 from pipeline.world.people import Identity
-from pipeline.world.poses import ARMS, Pose, standing, walking, with_arm, with_head
+from pipeline.world.poses import ARMS, Pose, standing, walking, with_arm
 
 ACTIVITIES = {
     "walking": 46,
@@ -47,7 +47,7 @@ class Look:
     pose: Pose
     activity: str = "walking"
     side: str = "r"
-    """"l" or "r": the side of the active hand or of the child."""
+    """Side of the active hand or of the child, "l" or "r"."""
     creases: int = 0
     """Random seed of the folds."""
     jacket_open: float = 0.0
@@ -65,24 +65,20 @@ def draw_look(rng: Rng, identity: Identity, activity: str | None = None) -> Look
     if identity.handbag is not None:
         side = _OTHER_SIDE[identity.handbag.side]
     opened = identity.outer is not None and rng.random() < _OPEN
+    hooded = (identity.outer or identity.top).hood and identity.headwear is None
     return Look(
-        pose=_doing(rng, _basis(rng, activity), identity, activity, side),
+        pose=_draw_pose(rng, identity, activity, side),
         activity=activity,
         side=side,
         creases=int(rng.integers(1 << 16)),
         jacket_open=float(rng.uniform(0.05, 0.2)) if opened else 0.0,
-        hood_up=_has_hood(identity) and bool(rng.random() < _HOOD_UP),
+        hood_up=hooded and bool(rng.random() < _HOOD_UP),
     )
-
-
-def _has_hood(identity: Identity) -> bool:
-    return (identity.outer or identity.top).hood and identity.headwear is None
 
 
 _STILL = {"standing": 1.0, "phone": 0.5, "calling": 0.4, "pockets": 0.4, "cup": 0.4, "baby": 0.5,
           "suitcase": 0.2, "shopping": 0.2, "folder": 0.3, "wheeling": 0.3}  # fmt: skip
 """Probability of standing by activity; 0.1 for the others."""
-
 
 _ONE_ARM = {"phone": "phone", "calling": "ear", "pockets": "pocket", "cup": "cup",
             "strap": "strap", "folder": "folder", "shopping": "hanging", "briefcase": "hanging",
@@ -92,8 +88,7 @@ _BOTH_ARMS = {"box": "box", "wheeling": "pushing"}
 """Names of `ARMS` by activity."""
 
 
-def _basis(rng: Rng, activity: str) -> Pose:
-    """Draw the legs and trunk: walking or standing."""
+def _draw_stance(rng: Rng, activity: str) -> Pose:
     if rng.random() < _STILL.get(activity, 0.1):
         return standing(float(rng.uniform(-1, 1)))
     stride = float(np.clip(rng.normal(0.85, 0.15), 0.4, 1.1))
@@ -101,8 +96,9 @@ def _basis(rng: Rng, activity: str) -> Pose:
     return walking(float(rng.random()), stride, swing, lean)
 
 
-def _doing(rng: Rng, pose: Pose, identity: Identity, activity: str, side: str) -> Pose:
-    """Set the arms and the head of `pose` for an activity."""
+def _draw_pose(rng: Rng, identity: Identity, activity: str, side: str) -> Pose:
+    """Draw a pose with arms and head that suit the activity."""
+    pose = _draw_stance(rng, activity)
     if identity.handbag is not None:
         pose = with_arm(pose, identity.handbag.side, ARMS["hanging"])
     if activity in _ONE_ARM:
@@ -114,6 +110,5 @@ def _doing(rng: Rng, pose: Pose, identity: Identity, activity: str, side: str) -
         pose = with_arm(with_arm(pose, "l", limb), "r", limb)
     yaw = float(rng.normal(0, 0.2))
     lowered = 0.45 if activity == "phone" else float(rng.normal(0.08, 0.1))
-    if activity == "calling":
-        return replace(pose, head=(lowered, yaw, 0.12 * SIDES[side]))
-    return with_head(pose, lowered, yaw)
+    roll = 0.12 * SIDES[side] if activity == "calling" else 0.0
+    return replace(pose, head=(lowered, yaw, roll))

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.world.body import SIDES
-from pipeline.world.clothes import Piece, rigid_piece, smooth_piece
+from pipeline.world.clothes import Piece, mesh_piece, rigid_piece
 from pipeline.world.finishes import Finish
+from pipeline.world.garments import trunk_skin
 from pipeline.world.meshes import join, quads
 from pipeline.world.patterns import Colour, Painted
 from pipeline.world.solids import box, ellipsoid, tube
-from pipeline.world.surfaces import Mesh
 from pipeline.world.tubes import Tailor, smoothstep
-from pipeline.world.uppers import trunk_skin
 
 _OFF_CLOTH = 0.012  # metres from the cloth to a strap
 _STRAP_STEPS = 9
@@ -33,11 +32,11 @@ class Bag:
     size: float
     """Scale: 1 is average."""
     side: str
-    """"l" or "r": the side on which it hangs."""
+    """Side on which it hangs, "l" or "r"."""
 
 
 def bag_pieces(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
-    """Make the bag and its straps over `cloth` (R, C, 3): rings of the outermost upper garment."""
+    """Make the bag and its straps over `cloth` (R, C, 3), the rings of the outer upper garment."""
     make = {"backpack": _backpack, "shoulder": _shoulder_bag, "cross": _cross_bag, "hand": _handbag}
     return make[bag.kind](tailor, bag, cloth)
 
@@ -118,41 +117,25 @@ def _shoulder_bag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
 
 
 def _handbag(tailor: Tailor, bag: Bag, cloth: np.ndarray) -> list[Piece]:
-    grip = tailor.joint(f"middle_01_{bag.side}") + np.array([0, -0.05, 0])
-    return [rigid_piece("bag", _bag_below(grip, bag), tailor, hanging_bone(tailor, bag.side))]
-
-
-def _bag_below(grip: np.ndarray, bag: Bag) -> Mesh:
-    """Make a bag with the top of its handle at `grip`."""
-    size = bag.size
+    """Make a bag that hangs from a hand without rotating; see `Person`."""
+    grip, size = tailor.joint(f"middle_01_{bag.side}") + np.array([0, -0.05, 0]), bag.size
     centre = grip - np.array([0, 0.26 * size, 0])
     body = box((0.11 * size, 0.24 * size, 0.3 * size), centre, Finish(bag.colour, 0.15), 0.02)
     arc = grip + size * np.array([[0, -0.15, 0.07], [0, -0.02, 0.045], [0, -0.02, -0.045],
                                   [0, -0.15, -0.07]])  # fmt: skip
-    return join(body, tube(arc, 0.008, Finish(bag.second, 0.15), sides=5))
-
-
-def hanging_bone(tailor: Tailor, side: str) -> int:
-    """Return the index of the extra bone that follows a hand without rotating."""
-    return len(tailor.body.bones) + list(SIDES).index(side)
-
-
-# ------------------------------------------------------------------------------- straps on cloth
+    mesh = join(body, tube(arc, 0.008, Finish(bag.second, 0.15), sides=5))
+    hanging = len(tailor.body.bones) + list(SIDES).index(bag.side)
+    return [rigid_piece("bag", mesh, tailor, hanging)]
 
 
 def _strap(tailor: Tailor, path: np.ndarray, half: float, colour: Colour) -> Piece:
     """Make a ribbon along `path` (N, 3), `half` metres to each side in x."""
     aside = np.array([half, 0, 0])
     vertices = np.stack([path - aside, path + aside], 1).reshape(-1, 3).astype(np.float32)
-    return smooth_piece(
-        "bag",
-        vertices,
-        quads(len(path), 2).astype(np.int32),
-        trunk_skin(tailor, vertices.astype(np.float64)),
-        uvw=np.tile(np.array(colour, np.float32), (len(vertices), 1)),
-        fabric=Painted(0.08),
-        two_sided=True,
-    )
+    triangles = quads(len(path), 2).astype(np.int32)
+    skin = trunk_skin(tailor, vertices.astype(np.float64))
+    uvw = np.tile(np.array(colour, np.float32), (len(vertices), 1))
+    return mesh_piece("bag", vertices, triangles, skin, uvw, Painted(0.08), two_sided=True)
 
 
 def _ring(cloth: np.ndarray, y: float) -> np.ndarray:
@@ -161,7 +144,7 @@ def _ring(cloth: np.ndarray, y: float) -> np.ndarray:
 
 
 def _top_at(cloth: np.ndarray, x: float) -> float:
-    """Return the greatest height at which the cloth reaches `x` to a side."""
+    """Return the maximum height at which the cloth is `x` wide to a side."""
     wide = np.abs(cloth[..., 0]).max(1) >= x
     return float(cloth[wide][:, 0, 1].max())
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from pipeline.world.body import cross
+from pipeline.world.body import cross, unit
 from pipeline.world.finishes import Finish
 from pipeline.world.surfaces import PART, Mesh
 
-_WELD = 1e6  # points are the same when they agree in the sixth decimal of a metre
+_WELD = 1e6  # points that agree in the sixth decimal of a metre are equal
 _MIN_AREA = 1e-12  # square metres
 CREASE = 55.0
 """Default crease angle in degrees: sharper edges are shaded flat."""
@@ -113,45 +116,22 @@ def _smooth_groups(
         near = (directions[one] * directions[other]).sum(1) > math.cos(math.radians(crease))
         pairs.append(np.stack([one[near], other[near]]))
     one, other = np.concatenate(pairs, 1) if pairs else np.zeros((2, 0), np.int64)
-    groups = _components(len(order), one, other)
+    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(order),) * 2)
+    groups = connected_components(links, directed=False)[1]
     weighted = np.repeat(faces, 3, 0) * angles.reshape(-1, 1)
     sums = [np.bincount(groups, weighted[:, axis]) for axis in range(3)]
     return groups, unit(np.stack(sums, 1))
 
 
-def _components(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Number the connected components of `count` nodes, linked in pairs, by their first node."""
-    first, before = np.arange(count), np.zeros(0, np.int64)
-    while not np.array_equal(first, before):
-        before = first.copy()
-        lower = np.minimum(first[one], first[other])
-        np.minimum.at(first, one, lower)
-        np.minimum.at(first, other, lower)
-        first = first[first]
-    return np.unique(first, return_inverse=True)[1]
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale `vectors` (..., 3) to length 1; zero stays zero."""
-    length: np.ndarray = np.sqrt((vectors**2).sum(-1, keepdims=True))
-    return vectors / np.maximum(length, 1e-30)
-
-
 def join(*meshes: Mesh) -> Mesh:
     """Join `meshes` into one; it takes the grain of the first."""
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
-    return Mesh(
-        vertices=np.concatenate([mesh.vertices for mesh in meshes]),
-        normals=np.concatenate([mesh.normals for mesh in meshes]),
-        triangles=np.concatenate(
-            [mesh.triangles + np.int32(start) for mesh, start in zip(meshes, starts, strict=False)]
-        ),
-        colours=np.concatenate([mesh.colours for mesh in meshes]),
-        two_sided=np.concatenate([mesh.two_sided for mesh in meshes]),
-        parts=np.concatenate([mesh.parts for mesh in meshes]),
-        gloss=np.concatenate([mesh.gloss for mesh in meshes]),
-        grain=meshes[0].grain,
-    )
+    triangles = [m.triangles + np.int32(start) for m, start in zip(meshes, starts, strict=False)]
+    joined: dict[str, Any] = {
+        field: np.concatenate([getattr(mesh, field) for mesh in meshes])
+        for field in ("vertices", "normals", "colours", "two_sided", "parts", "gloss")
+    }
+    return replace(meshes[0], triangles=np.concatenate(triangles), **joined)
 
 
 def transformed(mesh: Mesh, matrix: ArrayLike, offset: ArrayLike = (0, 0, 0)) -> Mesh:

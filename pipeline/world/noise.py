@@ -13,7 +13,7 @@ _SEED = 7
 def fractal_noise(
     rng: np.random.Generator, side: int, dimensions: int, octaves: int = 5, gain: float = 0.55
 ) -> np.ndarray:
-    """(side, ...) float32 periodic noise in `dimensions` axes: mean 0, standard deviation 1."""
+    """Return periodic noise (side, ...) float32 in `dimensions` axes, mean 0 and variance 1."""
     total = np.zeros((side,) * dimensions, np.float32)
     for octave in range(octaves):
         cells = 4 << octave
@@ -21,18 +21,18 @@ def fractal_noise(
             break
         grid = rng.standard_normal((cells,) * dimensions, np.float32)
         for axis in range(dimensions):
-            grid = _stretched(grid, side, axis)
+            grid = _upsampled(grid, side, axis)
         total += np.float32(gain**octave) * grid
     total -= total.mean(dtype=np.float64).astype(np.float32)
     return total / total.std(dtype=np.float64).astype(np.float32)
 
 
-def _stretched(grid: np.ndarray, side: int, axis: int) -> np.ndarray:
-    """`grid` interpolated smoothly and periodically to `side` values along `axis`."""
+def _upsampled(grid: np.ndarray, side: int, axis: int) -> np.ndarray:
+    """Interpolate `grid` smoothly and periodically to `side` values along `axis`."""
     cells = grid.shape[axis]
-    place = np.arange(side) * cells / side
-    cell = place.astype(np.int64)
-    step = (place - cell).astype(np.float32)
+    position = np.arange(side) * cells / side
+    cell = position.astype(np.int64)
+    step = (position - cell).astype(np.float32)
     step = step * step * (3 - 2 * step)
     step = step.reshape([-1 if other == axis else 1 for other in range(grid.ndim)])
     here, following = np.take(grid, cell, axis), np.take(grid, (cell + 1) % cells, axis)
@@ -45,6 +45,6 @@ def _volume() -> np.ndarray:
 
 
 def volume_noise(points: np.ndarray) -> np.ndarray:
-    """(P,) noise at `points` (P, 3) in cells, with a period of 64 cells."""
+    """Return noise (P,) float32 at `points` (P, 3) in cells; its period is 64 cells."""
     x, y, z = np.floor(points).astype(np.int32).T % _SIDE
     return _volume()[x, y, z]

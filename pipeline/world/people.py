@@ -1,36 +1,19 @@
-"""Identities: what stays the same in all views of a person."""
+"""Identities: what is constant in all views of a person."""
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.world import dyes, wardrobe
 from pipeline.world.body import Shape
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
-from pipeline.world.dyes import (
-    COLOUR_NAMES,
-    GREY_HAIR,
-    HAIR,
-    SKIN,
-    Rng,
-    choice,
-    colour_name,
-    shade_of,
-)
-from pipeline.world.hair import Hair
-from pipeline.world.headwear import Headwear
+from pipeline.world.dyes import COLOUR_NAMES, Rng, choice, colour_name, shade_of
+from pipeline.world.heads import Hair, Headwear
 from pipeline.world.luggage import Bag
 from pipeline.world.patterns import Complexion, Strands
-from pipeline.world.wardrobe import (
-    draw_bag,
-    draw_bottom,
-    draw_headwear,
-    draw_outer,
-    draw_shoes,
-    draw_tights,
-    draw_top,
-)
 
 _FEMALE, _CHILD, _OLD = 0.45, 0.02, 0.12  # fractions of people
 _OUTER, _TIGHTS, _GLASSES = 0.62, 0.75, 0.2  # probability of wearing them
@@ -56,12 +39,12 @@ class Identity:
     """Tights below a skirt or dress."""
     headwear: Headwear | None = None
     bag: Bag | None = None
-    things: int = 0
-    """Random seed of what the person has in some views: phone, suitcase, bicycle, child..."""
+    things_seed: int = 0
+    """Random seed of phone, suitcase, bicycle, child and whatever else some views show."""
 
     @property
     def handbag(self) -> Bag | None:
-        """The bag, if it takes a hand."""
+        """The bag, if a hand holds it."""
         return self.bag if self.bag is not None and self.bag.kind == "hand" else None
 
     @property
@@ -70,8 +53,8 @@ class Identity:
         upper = self.outer or self.top
         names = {
             "sex": "female" if self.shape.female > 0.5 else "male",
-            "age": "child" if self.shape.age < -0.3 else "old" if self.shape.age > 0.5 else "adult",
-            "build": _build(self.shape.weight),
+            "age": ATTRIBUTES["age"][bisect((-0.3, 0.5), self.shape.age)],
+            "build": ATTRIBUTES["build"][bisect((-0.35, 0.35), self.shape.weight)],
             "upper": upper.kind,
             "upper_colour": colour_name(upper.fabric.colour),
             "inner_colour": colour_name(self.top.fabric.colour),
@@ -117,18 +100,14 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 """Values of each attribute; a label is the index of its value."""
 
 
-def _build(weight: float) -> str:
-    return "thin" if weight < -0.35 else "heavy" if weight > 0.35 else "average"
-
-
 def draw_identity(rng: Rng) -> Identity:
     """Draw a person."""
     sex = "female" if rng.random() < _FEMALE else "male"
     shape = _draw_shape(rng, sex)
-    outer = draw_outer(rng, sex) if rng.random() < _OUTER else None
-    top = draw_top(rng, sex, layered=outer is not None)
+    outer = wardrobe.draw_outer(rng, sex) if rng.random() < _OUTER else None
+    top = wardrobe.draw_top(rng, sex, layered=outer is not None)
     dressed = top.kind == "dress"
-    bottom = draw_bottom(rng, sex, dressed, cold=outer is not None)
+    bottom = wardrobe.draw_bottom(rng, sex, dressed, cold=outer is not None)
     skirted = dressed or isinstance(bottom, Skirt)
     hair = _draw_hair(rng, sex, shape.age)
     return Identity(
@@ -137,12 +116,12 @@ def draw_identity(rng: Rng) -> Identity:
         hair=hair,
         top=top,
         bottom=bottom,
-        shoes=draw_shoes(rng, sex),
+        shoes=wardrobe.draw_shoes(rng, sex),
         outer=outer,
-        legwear=draw_tights(rng) if skirted and rng.random() < _TIGHTS else None,
-        headwear=draw_headwear(rng, sex),
-        bag=draw_bag(rng, sex),
-        things=int(rng.integers(1 << 31)),
+        legwear=wardrobe.draw_tights(rng) if skirted and rng.random() < _TIGHTS else None,
+        headwear=wardrobe.draw_headwear(rng, sex),
+        bag=wardrobe.draw_bag(rng, sex),
+        things_seed=int(rng.integers(1 << 31)),
     )
 
 
@@ -164,8 +143,8 @@ def _draw_shape(rng: Rng, sex: str) -> Shape:
 def _draw_hair(rng: Rng, sex: str, age: float) -> Hair:
     style = choice(rng, _HAIRCUTS[sex])
     grey = rng.random() < (0.7 if age > 0.5 else 0.02)
-    colour = shade_of(rng, GREY_HAIR if grey else [choice(rng, HAIR)])
-    top, sides, length = float(rng.uniform(0.016, 0.036)), float(rng.uniform(0.006, 0.016)), 0.0
+    colour = shade_of(rng, dyes.GREY_HAIR if grey else [choice(rng, dyes.HAIR)])
+    top, sides, length = *rng.uniform((0.016, 0.006), (0.036, 0.016)).tolist(), 0.0
     if style == "crop":
         top, sides = 0.008, 0.005
     elif style == "long":
@@ -189,7 +168,7 @@ def _draw_skin(rng: Rng, sex: str, hair: Hair) -> Complexion:
     female = sex == "female"
     beard = 0.0 if female else float(rng.choice([0, 0.12, 0.3, 0.7], p=[0.45, 0.25, 0.15, 0.15]))
     return Complexion(
-        shade_of(rng, [choice(rng, SKIN)]),
+        shade_of(rng, [choice(rng, dyes.SKIN)]),
         hair.strands.colour,
         beard,
         lips=float(rng.uniform(0, 0.6)) if female else 0.1,

@@ -1,4 +1,4 @@
-"""A person of one identity: its surface and those of its things in any pose."""
+"""A person of one identity, and its belongings, as surfaces in any pose."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pipeline.world.cycles import Ridden, ridden_bicycle
 from pipeline.world.figure import Figure, assemble, pose_figure
 from pipeline.world.looks import Look
 from pipeline.world.meshes import moved
-from pipeline.world.outfit import OVERLAP, outfit_pieces
+from pipeline.world.outfit import OVERLAP, Outfit
+from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
 from pipeline.world.rides import riding, scooter
 from pipeline.world.surfaces import Mesh, Surface
 from pipeline.world.things import hold, make_thing
-from pipeline.world.trims import TRUNK
 from pipeline.world.tubes import Tailor
 
 _RIDERS = {"riding": (0.35, 0.15), "scooter": (0.08, 0.0)}
@@ -31,22 +31,22 @@ _LED, _ON_ARM = 0.42, 0.2  # metres to the side: a child
 
 
 class Person:
-    """The meshes of an identity in the bind pose; poses and places them."""
+    """Poses and places the meshes of one identity."""
 
     def __init__(self, body: Body, identity: Identity) -> None:
         self.body, self.identity = body, identity
         self.shape = body.shaped(identity.shape)
         self.tailor = Tailor(body, self.shape)
-        self.assembly = assemble(outfit_pieces(self.tailor, identity))
+        self.assembly = assemble(Outfit(self.tailor, identity).pieces())
         self._held: dict[str, Carried | None] = {}
-        """Things by activity; kept because making one takes longer than placing it."""
+        """Cache by activity: making a thing takes longer than placing it."""
 
     def posed(self, look: Look, yaw: float, x: float, z: float) -> Figure:
         """Return the person's surface, turned by `yaw`, with the hips above (x, z)."""
         return self._figure(look, self._transforms(self._pose(look))).placed(yaw, x, z)
 
     def surfaces(self, look: Look, yaw: float, x: float, z: float) -> list[Surface]:
-        """Return the person's surface, then those of what they hold, ride or lead."""
+        """Return the person's surface, then those of belongings and children."""
         transforms = self._transforms(self._pose(look))
         figure = self._figure(look, transforms)
         transforms[:, 1, 3] += figure.lift
@@ -81,12 +81,12 @@ class Person:
 
     @cached_property
     def _toddler(self) -> Person:
-        """The child that is carried."""
+        """The carried child."""
         return self._child_of_size(self._things_rng(), 0.64)
 
     @cached_property
     def _child(self) -> Person:
-        """The child that is led."""
+        """The child that walks beside the person."""
         rng = self._things_rng()
         return self._child_of_size(rng, float(rng.uniform(0.78, 1)))
 
@@ -96,11 +96,11 @@ class Person:
         return Person(self.body, replace(identity, shape=shape))
 
     def _things_rng(self) -> np.random.Generator:
-        """Return the random generator of the person's things: the same for every view."""
-        return np.random.default_rng(self.identity.things)
+        """Return the random generator of the belongings: the same for every view."""
+        return np.random.default_rng(self.identity.things_seed)
 
     def _transforms(self, pose: Pose) -> np.ndarray:
-        """Return transforms (B + 2, 3, 4) of the bones and of what hangs from the hands."""
+        """Return transforms (B + 2, 3, 4) of the bones and of things that hang from the hands."""
         joints = self.shape.joints
         transforms = self.body.bone_transforms(joints, rotations(self.body, pose))
         if pose.seat is not None:
@@ -127,21 +127,18 @@ class Person:
         edge = np.abs(uvw[:, 0]) - width / 2
         return np.where(front, np.minimum(cut, edge), cut).astype(np.float32)
 
-    # --------------------------------------------------------------------------- things
-
     def _things(
         self, look: Look, transforms: np.ndarray, yaw: float, x: float, z: float
     ) -> list[Surface]:
-        if look.activity == "child":
-            return [self._led_child(look, yaw, x, z)]
-        if look.activity == "baby":
-            hips = attached(self.shape.joints[0], transforms[0])
-            return [self._carried_child(look, float(hips[1]), yaw, x, z)]
+        """Return the surfaces of belongings and children."""
+        if look.activity in ("child", "baby"):
+            hips = float(attached(self.shape.joints[0], transforms[0])[1])
+            return [self._posed_child(look, hips, yaw, x, z)]
         mesh = self._thing(look, transforms)
         return [] if mesh is None else [mesh.placed(yaw, x, z)]
 
     def _thing(self, look: Look, transforms: np.ndarray) -> Mesh | None:
-        """Return what is held, ridden or wheeled, in the person's frame."""
+        """Return the held, ridden or wheeled thing in the person's frame."""
         if look.activity in _RIDERS:
             return self._ride(look).mesh
         hands = np.stack([self._hand(transforms, side) for side in SIDES])
@@ -160,16 +157,14 @@ class Person:
         knuckles = self.shape.joints[self.body.bone(f"middle_01_{side}")]
         return attached(knuckles + _PALM, transforms[bone])
 
-    def _led_child(self, look: Look, yaw: float, x: float, z: float) -> Figure:
-        """Pose a child that walks beside the person."""
-        child = Look(walking(look.creases % 7 / 7, 0.8, 0.4))
-        aside = SIDES[look.side] * _LED
-        return self._child.posed(child, yaw, x + aside * np.cos(yaw), z - aside * np.sin(yaw))
-
-    def _carried_child(self, look: Look, hips: float, yaw: float, x: float, z: float) -> Figure:
-        """Pose a child on the person's arm; the person's hips are `hips` metres high."""
+    def _posed_child(self, look: Look, hips: float, yaw: float, x: float, z: float) -> Figure:
+        """Pose a child beside the person or on its arm; the hips are `hips` metres high."""
         sign = SIDES[look.side]
-        toddler = Look(sitting(np.array([0.0, hips + 0.24, 0.06])))
-        aside = sign * _ON_ARM
+        if look.activity == "child":
+            child, pose = self._child, walking(look.creases % 7 / 7, 0.8, 0.4)
+            aside, turn = sign * _LED, 0.0
+        else:
+            child, pose = self._toddler, sitting(np.array([0.0, hips + 0.24, 0.06]))
+            aside, turn = sign * _ON_ARM, -sign * 0.9
         x, z = x + aside * np.cos(yaw), z - aside * np.sin(yaw)
-        return self._toddler.posed(toddler, yaw - sign * 0.9, x, z)
+        return child.posed(Look(pose), yaw + turn, x, z)

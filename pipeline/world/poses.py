@@ -23,8 +23,6 @@ class Arm(NamedTuple):
     """Axis of the elbow: rotating `upper` about it bends the arm."""
     roll: float = 0.0
     """Radians by which the hand turns inwards about the forearm."""
-    wrist: float = 0.0
-    """Radians by which the hand bends towards the palm."""
     grip: float = 0.5
     """Radians by which each joint of the fingers bends."""
 
@@ -46,9 +44,9 @@ class Leg(NamedTuple):
 class Pose:
     """Limbs and trunk of a whole body."""
 
-    arms: tuple[Arm, Arm]
+    arms: tuple[Arm, ...]
     """Left, right."""
-    legs: tuple[Leg, Leg]
+    legs: tuple[Leg, ...]
     pelvis: Turn = (0, 0, 0)
     chest: Turn = (0, 0, 0)
     head: Turn = (0, 0, 0)
@@ -59,12 +57,12 @@ class Pose:
 
 def arm(
     forwards: float, outwards: float = 0.15, bend: float = 0.25, inwards: float = 0.12,
-    roll: float = 0.0, wrist: float = 0.0, grip: float = 0.5,
+    roll: float = 0.0, grip: float = 0.5,
 ) -> Arm:  # fmt: skip
     """Return an arm by its angles in radians: upper arm, elbow (`bend`), forearm (`inwards`)."""
     upper, straight = _hanging(forwards, outwards)
     hinge = about(upper, inwards) @ -straight
-    return Arm(upper, about(hinge, bend) @ upper, hinge, roll, wrist, grip)
+    return Arm(upper, about(hinge, bend) @ upper, hinge, roll, grip)
 
 
 def leg(
@@ -91,25 +89,13 @@ def reach(
     knee points towards `joint` (3,).
     """
     upper, lower = lengths
-    distance = min(
-        max(float(np.linalg.norm(goal)), abs(upper - lower) + 1e-3), upper + lower - 1e-3
-    )
+    nearest, farthest = abs(upper - lower) + 1e-3, upper + lower - 1e-3
+    distance = min(max(float(np.linalg.norm(goal)), nearest), farthest)
     along, across, _ = frame(goal, joint).T
     cosine = (upper**2 + distance**2 - lower**2) / (2 * upper * distance)
     elbow = upper * (cosine * along + math.sqrt(max(1 - cosine**2, 0)) * across)
     rest = distance * along - elbow
     return elbow / upper, rest / np.linalg.norm(rest)
-
-
-def reaching_arm(
-    goal: np.ndarray, lengths: tuple[float, float], elbow: np.ndarray, **hand: float
-) -> Arm:
-    """Return the arm with its wrist at `goal`, relative to the shoulder, in the chest's frame."""
-    upper, lower = reach(goal, lengths, elbow)
-    return Arm(upper, lower, np.cross(upper, lower), **hand)
-
-
-# ------------------------------------------------------------------------------- applying a pose
 
 
 def rotations(body: Body, pose: Pose) -> np.ndarray:
@@ -118,8 +104,8 @@ def rotations(body: Body, pose: Pose) -> np.ndarray:
     head = chest @ turn_matrix(pose.head)
     turns = {"pelvis": pelvis, "spine_03": chest, "head": head}
     for number, name in ((1, "spine_01"), (2, "spine_02")):
-        turns[name] = turn_matrix(_between(pose.pelvis, pose.chest, number / 3))
-    turns["neck_01"] = chest @ turn_matrix(_between((0, 0, 0), pose.head, 0.5))
+        turns[name] = turn_matrix(_interpolated(pose.pelvis, pose.chest, number / 3))
+    turns["neck_01"] = chest @ turn_matrix(_interpolated((0, 0, 0), pose.head, 0.5))
     for (side, sign), arm_, leg_ in zip(SIDES.items(), pose.arms, pose.legs, strict=True):
         turns |= {f"{name}_{side}": turn for name, turn in _arm_turns(arm_, sign, chest).items()}
         turns |= {f"{name}_{side}": turn for name, turn in _leg_turns(leg_, sign).items()}
@@ -133,7 +119,6 @@ def _arm_turns(limb: Arm, sign: int, chest: np.ndarray) -> dict[str, np.ndarray]
     hinge = sign * _mirrored(limb.hinge, sign)  # a rotation axis mirrors with its sign changed
     fore = chest @ frame(lower, hinge) @ bind
     hand = fore @ about(along, -sign * limb.roll)
-    hand = hand @ about(AHEAD, -sign * limb.wrist)
     first = hand @ about(AHEAD, -sign * limb.grip)
     raised = max(0.0, float(upper[1]) + 0.5)  # the collar bone follows a lifted arm
     return {
@@ -162,8 +147,8 @@ def _mirrored(vector: np.ndarray, sign: int) -> np.ndarray:
     return vector * np.array([sign, 1, 1])
 
 
-def _between(start: Turn, end: Turn, part: float) -> Turn:
-    pitch, yaw, roll = (a + part * (b - a) for a, b in zip(start, end, strict=True))
+def _interpolated(start: Turn, end: Turn, fraction: float) -> Turn:
+    pitch, yaw, roll = (a + fraction * (b - a) for a, b in zip(start, end, strict=True))
     return pitch, yaw, roll
 
 
@@ -187,8 +172,6 @@ def about(axis: np.ndarray, angle: float) -> np.ndarray:
     )
 
 
-# ------------------------------------------------------------------------------- walking
-
 _PHASES = np.linspace(0, 1, 11)
 _HIP = np.radians([26, 23, 15, 6, -4, -11, -3, 14, 26, 29, 26])
 _KNEE = np.radians([5, 16, 17, 11, 8, 15, 38, 60, 52, 20, 5])
@@ -200,14 +183,12 @@ _TOES = np.radians([-18, -2, 0, 0, 0, 2, 22, 34, 6, -12, -18])
 def walking(phase: float, stride: float = 1.0, swing: float = 1.0, lean: float = 0.04) -> Pose:
     """Return a walking pose at `phase` 0 to 1 of the left leg's gait cycle.
 
-    `stride` and `swing` scale the movement of legs and arms; at 0 they hang straight.
+    `stride` and `swing` scale the movement of legs and arms, which hang straight at 0.
     """
     wave = math.cos(2 * math.pi * phase)  # 1: the left leg is in front
-    arms = tuple(_swinging_arm(-sign * wave, swing * stride) for sign in SIDES.values())
-    legs = tuple(_walking_leg(phase + shift, stride) for shift in (0.0, 0.5))
     return Pose(
-        arms=(arms[0], arms[1]),
-        legs=(legs[0], legs[1]),
+        arms=tuple(_swinging_arm(-sign * wave, swing * stride) for sign in SIDES.values()),
+        legs=tuple(_walking_leg(phase + shift, stride) for shift in (0.0, 0.5)),
         pelvis=(0.5 * lean, -0.09 * stride * wave, 0),
         chest=(lean, 0.08 * stride * wave, 0),
         head=(0.05, -0.07 * stride * wave, 0),
@@ -223,18 +204,16 @@ def _walking_leg(phase: float, stride: float) -> Leg:
     hip, knee, sole, toes = (
         float(np.interp(phase % 1, _PHASES, curve)) for curve in (_HIP, _KNEE, _SOLE, _TOES)
     )
-    straight = 0.05
-    bend = straight + stride * (knee - straight)
+    bend = 0.05 + stride * (knee - 0.05)
     return leg(stride * hip, 0.02, bend, stride * sole, stride * toes)
 
 
 def standing(weight: float = 0.0) -> Pose:
     """Return an upright pose; `weight` -1 to 1 shifts the body onto the left or right leg."""
     relaxed = max(weight, 0), max(-weight, 0)
-    legs = tuple(leg(0.22 * free, 0.05 + 0.05 * free, 0.05 + 0.4 * free) for free in relaxed)
     return Pose(
         arms=(arm(0.05), arm(0.02)),
-        legs=(legs[0], legs[1]),
+        legs=tuple(leg(0.22 * free, 0.05 + 0.05 * free, 0.05 + 0.4 * free) for free in relaxed),
         pelvis=(0, 0, 0.06 * weight),
         chest=(0, 0, -0.03 * weight),
         head=(0.08, 0, 0.02 * weight),
@@ -242,7 +221,7 @@ def standing(weight: float = 0.0) -> Pose:
 
 
 def sitting(seat: np.ndarray) -> Pose:
-    """Return the pose of a child on somebody's arm, its pelvis at `seat` (3,)."""
+    """Return the pose of a carried child with its pelvis at `seat` (3,)."""
     legs = leg(1.15, 0.45, 1.1, 0.5, 0.5)
     return Pose(arms=(arm(0.9, 0.2, 0.8), arm(0.7, 0.2, 0.9)), legs=(legs, legs), seat=seat)
 
@@ -251,11 +230,6 @@ def with_arm(pose: Pose, side: str, limb: Arm) -> Pose:
     """Replace the left ("l") or right ("r") arm of `pose`."""
     left, right = pose.arms
     return replace(pose, arms=(limb, right) if side == "l" else (left, limb))
-
-
-def with_head(pose: Pose, pitch: float, yaw: float = 0.0) -> Pose:
-    """Lower the head of `pose` by `pitch` and turn it to the left by `yaw` radians."""
-    return replace(pose, head=(pitch, yaw, 0.0))
 
 
 ARMS = {

@@ -11,7 +11,7 @@ from pipeline.world.body import AHEAD, DOWN, SIDES, Body, BodyShape, attached
 from pipeline.world.cycles import Ridden
 from pipeline.world.finishes import BLACK_PLASTIC, RUBBER, pick
 from pipeline.world.meshes import join, moved, rotation, transformed
-from pipeline.world.poses import Arm, Leg, Pose, arm, leg, reach, reaching_arm, turn_matrix
+from pipeline.world.poses import Arm, Leg, Pose, arm, leg, reach, turn_matrix
 from pipeline.world.solids import box, torus, tube
 from pipeline.world.surfaces import PART
 
@@ -19,7 +19,7 @@ _HIPS = np.array([0.0, 0.09, 0.03])  # from the saddle to the pelvis
 _ANKLE = np.array([-0.02, 0.1, -0.1])  # from a pedal to the left ankle
 _WRIST = np.array([0.0, 0.035, -0.07])  # from a grip to the wrist
 _DECK = 0.13  # metres: height of a scooter's deck
-_STANDS_LOWER = 0.03  # metres: slightly bent legs lower the hips
+_BENT = 0.03  # metres by which bent legs lower the hips
 
 BoneTransforms = Callable[[Pose], np.ndarray]
 """Returns the transforms (bones, 3, 4) of the bones in a pose."""
@@ -43,7 +43,7 @@ def scooter(rng: np.random.Generator, hips: float) -> Ridden:
     )
     return Ridden(
         replace(mesh, parts=np.full(len(mesh.triangles), PART["vehicle"], np.uint8)),
-        saddle=np.array([0, hips + _DECK - _STANDS_LOWER, 0]) - _HIPS,
+        saddle=np.array([0, hips + _DECK - _BENT, 0]) - _HIPS,
         grips=np.array([[sign * 0.22, bar, front - 0.12] for sign in SIDES.values()]),
         pedals=np.array([[0.05, _DECK, 0.2], [-0.05, _DECK, -0.08]]),
     )
@@ -67,37 +67,33 @@ def riding(
         seat=ride.saddle + _HIPS,
     )
     rider = _Rider(body, shape, bone_transforms(pose))
-    left, right = (
-        (rider.arm(side, ride.grips[row], pose.chest), rider.leg(side, ride.pedals[row], heel))
-        for row, side in enumerate(SIDES)
-    )
-    return replace(pose, arms=(left[0], right[0]), legs=(left[1], right[1]))
+    arms = [rider.arm(s, grip, pose.chest) for s, grip in zip(SIDES, ride.grips, strict=True)]
+    legs = [rider.leg(s, pedal, heel) for s, pedal in zip(SIDES, ride.pedals, strict=True)]
+    return replace(pose, arms=tuple(arms), legs=tuple(legs))
 
 
 class _Rider:
-    """Inverse kinematics of the limbs of one body in one pose of the trunk."""
+    """Inverse kinematics of the limbs of one body; `transforms` (B, 3, 4) pose its trunk."""
 
     def __init__(self, body: Body, shape: BodyShape, transforms: np.ndarray) -> None:
         self.body, self.transforms = body, transforms
         self.joints = shape.joints.astype(np.float64)
 
-    def _start(self, bone: str) -> np.ndarray:
-        number = self.body.bone(bone)
-        return attached(self.joints[number], self.transforms[number])
-
-    def _lengths(self, *bones: str) -> tuple[float, float]:
-        first, second, third = (self.joints[self.body.bone(bone)] for bone in bones)
-        return float(np.linalg.norm(second - first)), float(np.linalg.norm(third - second))
+    def _limb(self, side: str, *bones: str) -> tuple[np.ndarray, tuple[float, float]]:
+        """Return the posed start of a limb and the lengths of its two bones."""
+        first, second, third = (self.body.bone(f"{bone}_{side}") for bone in bones)
+        upper, lower = np.diff(self.joints[[first, second, third]], axis=0)
+        start = attached(self.joints[first], self.transforms[first])
+        return start, (float(np.linalg.norm(upper)), float(np.linalg.norm(lower)))
 
     def arm(self, side: str, grip: np.ndarray, chest: tuple[float, float, float]) -> Arm:
-        mirror = np.array([SIDES[side], 1, 1])
-        goal = (turn_matrix(chest).T @ (grip + _WRIST - self._start(f"upperarm_{side}"))) * mirror
-        lengths = self._lengths(f"upperarm_{side}", f"lowerarm_{side}", f"hand_{side}")
-        return reaching_arm(goal, lengths, np.array([0.6, -1.0, -0.2]), roll=-1.0, grip=1.1)
+        start, lengths = self._limb(side, "upperarm", "lowerarm", "hand")
+        goal = (turn_matrix(chest).T @ (grip + _WRIST - start)) * (SIDES[side], 1, 1)
+        upper, lower = reach(goal, lengths, np.array([0.6, -1.0, -0.2]))
+        return Arm(upper, lower, np.cross(upper, lower), roll=-1.0, grip=1.1)
 
     def leg(self, side: str, pedal: np.ndarray, heel: float) -> Leg:
-        mirror = np.array([SIDES[side], 1, 1])
-        goal = (pedal - self._start(f"thigh_{side}")) * mirror + _ANKLE
-        lengths = self._lengths(f"thigh_{side}", f"calf_{side}", f"foot_{side}")
+        start, lengths = self._limb(side, "thigh", "calf", "foot")
+        goal = (pedal - start) * (SIDES[side], 1, 1) + _ANKLE
         upper, lower = reach(goal, lengths, AHEAD - 0.2 * DOWN)
         return Leg(upper, lower, heel, heel, 0.05)

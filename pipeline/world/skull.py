@@ -1,14 +1,15 @@
-"""The skull under hair and headwear: shells of cloth or hair follow its convex hull."""
+"""The skull under hair and headwear, which follow its convex hull."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from pipeline.world.body import Skin
+from pipeline.world.clothes import Piece, tube_piece
+from pipeline.world.patterns import Material
 from pipeline.world.tubes import Tailor, hull_radii, smoothed, smoothstep, unit_circle
 
 COLUMNS = 28
@@ -18,7 +19,7 @@ POLAR = np.radians([0, 15, 29, 42, 54, 65, 75, 84, 92, 100, 108])
 TURN = np.linspace(-math.pi, math.pi, COLUMNS + 1)
 """(C,) angles of the points of a ring from the front, to the left."""
 UPWARD = np.cos(POLAR)[:, None].clip(0, 1)
-"""(R, 1): 1 at the crown, 0 from the greatest girth down."""
+"""(R, 1): 1 at the crown, 0 from the largest ring down."""
 HEAD_HEIGHT = 0.145
 """Metres from the head's joint to the crown on the average body."""
 
@@ -35,16 +36,6 @@ def _directions() -> np.ndarray:
 
 _DIRECTIONS = _directions()
 _FACING = sum(axis[:, None] * axis for axis in _DIRECTIONS.reshape(-1, 3).T)
-
-
-@dataclass(frozen=True)
-class Shell:
-    """R rings of C points around a head, from the crown down; R may exceed the skull's."""
-
-    vertices: np.ndarray
-    """(R, C, 3) float64."""
-    level: np.ndarray
-    """(R, C) relative height; see `Skull.level`."""
 
 
 class Skull:
@@ -80,10 +71,13 @@ class Skull:
         row = int(np.abs(self.levels[:, column] - level).argmin())
         return self.centre + (self.radii[row, column] + gap) * _DIRECTIONS[row, column]
 
-    def shell(self, thickness: np.ndarray, drop: float, spread: float = 0.0) -> Shell:
-        """Make rings `thickness` (R, C) metres off the skull, then hang `drop` metres below.
+    def shell(
+        self, thickness: float | np.ndarray, drop: float = 0.0, spread: float = 0.0
+    ) -> np.ndarray:
+        """Return rings (R + D, C, 3) `thickness` (R, C) metres off the skull, from the crown down.
 
-        `spread` is the relative growth of the hanging rings over one head height.
+        D rings hang `drop` metres below the skull; `spread` is their relative growth over one head
+        height.
         """
         on_skull = self.centre + (self.radii + thickness)[..., None] * _DIRECTIONS
         rows = max(2, round(drop / _DROP_STEP)) if drop > 0 else 0
@@ -95,7 +89,7 @@ class Skull:
         if rows:
             flowing = smoothed(smoothed(vertices[..., 2]))
             vertices[len(on_skull) - 3 :, :, 2] = flowing[len(on_skull) - 3 :]
-        return Shell(vertices, self.level(vertices))
+        return vertices
 
     def _clear_of_back(self, hanging: np.ndarray) -> np.ndarray:
         """Move the hanging rings (R, C, 3) out of the back and the chest, in place."""
@@ -112,12 +106,21 @@ class Skull:
                 ring[:, 2] = np.where(~behind & low, np.maximum(depth, front), depth)
         return hanging
 
-    def skin(self, vertices: np.ndarray) -> Skin:
-        """Skin vertices (..., 3): with the head at the skull, with the back further down."""
-        y = vertices[..., 1].ravel()
+    def piece(
+        self,
+        name: str,
+        rings: np.ndarray,
+        material: Material,
+        cut: np.ndarray,
+        folds: ArrayLike = 0.0,
+        two_sided: bool = False,
+    ) -> Piece:
+        """Make a piece of `rings` (R, C, 3): it follows the head, further down the back."""
+        y = rings[..., 1].ravel()
         head = smoothstep(y, self.tailor.heights.neck - 0.02, float(self.joint[1]) - 0.02)
         below = 1 - head
-        return self.tailor.skin({"head": head, "neck_01": 0.3 * below, "spine_03": 0.7 * below})
+        skin = self.tailor.skin({"head": head, "neck_01": 0.3 * below, "spine_03": 0.7 * below})
+        return tube_piece(name, rings, skin, material, folds, cut, two_sided=two_sided)
 
 
 def _hull_radii(points: np.ndarray) -> np.ndarray:

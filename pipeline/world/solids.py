@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pipeline.world.body import unit
 from pipeline.world.finishes import Finish
-from pipeline.world.meshes import CREASE, build, face_normals, obstacle, quads, unit
+from pipeline.world.meshes import CREASE, build, face_normals, obstacle, quads
 from pipeline.world.surfaces import Mesh
 
 Point = tuple[float, float, float]
@@ -72,7 +73,7 @@ def _caps(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def box(size: ArrayLike, centre: ArrayLike, finish: Finish, bevel: float = 0.0) -> Mesh:
-    """Build a box of `size` (x, y, z) about `centre`; `bevel` metres round its edges."""
+    """Build a box of `size` (x, y, z) about `centre`; `bevel` rounds its edges (metres)."""
     half = np.asarray(size, np.float64) / 2
     bits = (np.arange(8)[:, None] >> np.arange(3)) & 1
     signs = 2 * bits - 1
@@ -108,11 +109,7 @@ def _outwards(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def tube(
-    path: ArrayLike,
-    radius: float | ArrayLike,
-    finish: Finish,
-    sides: int = 8,
-    capped: bool = True,
+    path: ArrayLike, radius: ArrayLike, finish: Finish, sides: int = 8, capped: bool = True
 ) -> Mesh:
     """Build a round tube along `path` (M, 3); `radius` is one number or (M,)."""
     points = np.asarray(path, np.float64)
@@ -129,7 +126,7 @@ def tube(
 
 
 def rods(segments: ArrayLike, radius: ArrayLike, finish: Finish, sides: int = 3) -> Mesh:
-    """Build straight open tubes along `segments` (N, 2, 3), such as wires or twigs, at once.
+    """Build straight open tubes along `segments` (N, 2, 3), such as wires or twigs.
 
     `radius` is one number, or (N, 2) for the start and the end of each.
     """
@@ -149,7 +146,7 @@ def rods(segments: ArrayLike, radius: ArrayLike, finish: Finish, sides: int = 3)
 
 
 def _perpendicular(vectors: np.ndarray) -> np.ndarray:
-    """Return unit vectors (..., 3) at right angles to `vectors`; level unless those are steep."""
+    """Return unit vectors (..., 3) orthogonal to `vectors`; level unless those are steep."""
     aside = np.where(np.abs(vectors[..., 1:2]) > 0.9, (1.0, 0, 0), (0, 1.0, 0))
     return unit(np.cross(aside, vectors))
 
@@ -183,12 +180,7 @@ def lathe(
     `finish_ids` (M - 1,) index `finish` by band.
     """
     radius, height = np.asarray(profile, np.float64).T
-    sections = np.empty((len(radius), sides, 3))
-    ring = circle(sides)
-    sections[..., 0] = radius[:, None] * ring[:, 0]
-    sections[..., 1] = height[:, None]
-    sections[..., 2] = -radius[:, None] * ring[:, 1]
-    return loft(sections, finish, finish_ids, crease=40)
+    return loft(_revolved(radius, height, circle(sides)), finish, finish_ids, crease=40)
 
 
 def ellipsoid(
@@ -204,12 +196,17 @@ def ellipsoid(
     exponent = 1 - 0.9 * squareness
     height, radius = -_powered(np.cos(turns), exponent), _powered(np.sin(turns), exponent)
     ring = _powered(circle(sides, start=180 / sides), exponent)
-    points = np.empty((rings + 1, sides, 3))
-    points[..., 0] = radius[:, None] * ring[:, 0]
-    points[..., 1] = height[:, None]
-    points[..., 2] = -radius[:, None] * ring[:, 1]
-    points = points * np.asarray(radii, np.float64) + np.asarray(centre, np.float64)
+    points = _revolved(radius, height, ring) * np.asarray(radii, np.float64) + np.asarray(centre)
     return loft(points, finish, capped=False, crease=80)
+
+
+def _revolved(radius: np.ndarray, height: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """Return M copies (M, N, 3) of `ring` (N, 2) about y, scaled by `radius` (M,)."""
+    across, ahead = ring.T
+    x, y, z = np.broadcast_arrays(
+        radius[:, None] * across, height[:, None], -radius[:, None] * ahead
+    )
+    return np.stack([x, y, z], 2)
 
 
 def _powered(values: np.ndarray, exponent: float) -> np.ndarray:

@@ -129,7 +129,7 @@ def hull_radii(supports: np.ndarray, facing: np.ndarray, min_facing: float) -> n
 
 
 def rings(slices: Slices, stations: np.ndarray, columns: int) -> Rings:
-    """Return the hulls at `stations` (R,); stations beyond the part repeat its end."""
+    """Return the hulls at `stations` (R,); beyond the part, its end repeats."""
     inside = np.clip(stations, slices.low + _END, slices.high - _END)
     points, first = slices.points(inside)
     low, high = np.minimum.reduceat(points, first, 1), np.maximum.reduceat(points, first, 1)
@@ -172,12 +172,10 @@ class Tailor:
 
     @cached_property
     def heights(self) -> Heights:
+        bones = ("neck_01", "upperarm_l", "spine_03", "spine_02", "thigh_l", "calf_l", "foot_l")
         neck, shoulder, chest, waist, hip, knee, ankle = (
-            float(self.joint(bone)[1])
-            for bone in (
-                "neck_01", "upperarm_l", "spine_03", "spine_02", "thigh_l", "calf_l", "foot_l",
-            )
-        )  # fmt: skip
+            float(self.joint(bone)[1]) for bone in bones
+        )
         chest += 0.45 * (shoulder - chest)
         middle = np.abs(self.shape.vertices[:, 0]) < 0.02
         low = self.body.weight_of("pelvis", "thigh") > 0.5
@@ -202,7 +200,10 @@ class Tailor:
     @cached_property
     def halves(self) -> dict[str, Slices]:
         """Sections of each leg with its half of the hips."""
-        return {side: self._half(side) for side in SIDES}
+        x, cloth = self.shape.vertices[:, 0], (self.arm_weight < 0.5) & ~self.body.eyes
+        return {
+            side: self.slices(cloth & (x * sign > -_END), UPRIGHT) for side, sign in SIDES.items()
+        }
 
     def _arm(self, side: str) -> tuple[Slices, Frame, float]:
         sign = SIDES[side]
@@ -210,16 +211,8 @@ class Tailor:
         along = np.array([sign * math.sin(BIND_SPREAD), -math.cos(BIND_SPREAD), 0])
         aside = np.array([sign * math.cos(BIND_SPREAD), math.sin(BIND_SPREAD), 0])
         frame = Frame(start, along, np.array([0.0, 0, 1]), aside)
-        own = self.shape.vertices[:, 0] * sign > 0
-        return (
-            self.slices((self.arm_weight > 0.5) & own, frame),
-            frame,
-            float((wrist - start) @ along),
-        )
-
-    def _half(self, side: str) -> Slices:
-        own = self.shape.vertices[:, 0] * SIDES[side] > -_END
-        return self.slices((self.arm_weight < 0.5) & own & ~self.body.eyes, UPRIGHT)
+        own = (self.arm_weight > 0.5) & (self.shape.vertices[:, 0] * sign > 0)
+        return self.slices(own, frame), frame, float((wrist - start) @ along)
 
     def skin(self, weights: dict[str, np.ndarray]) -> Skin:
         """Skin V vertices by `weights` (V,) of named bones: the four largest, normalised."""

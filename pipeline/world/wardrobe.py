@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.world import dyes
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
-from pipeline.world.dyes import (
-    BAG,
-    COLOURS,
-    DENIM,
-    LOWER,
-    OUTER,
-    SHOE,
-    SOLES,
-    UPPER,
-    Rng,
-    Weights,
-    choice,
-    contrasting,
-    dye,
-    mixed,
-    shade_of,
-)
-from pipeline.world.headwear import Headwear
+from pipeline.world.dyes import Rng, Weights, choice, contrasting, dye, mixed, shade_of
+from pipeline.world.heads import Headwear
 from pipeline.world.luggage import Bag
 from pipeline.world.patterns import Fabric
 
@@ -90,15 +75,16 @@ _TRIMS = {
 
 _GLOSS = {"sneakers": 0.05, "leather": 0.35, "boots": 0.2}
 _HEATHER = 0.3  # fraction of the second colour in a melange
+_TWO_COLOURS = 0.3  # fraction of bags with pockets and straps of another colour
 _SWEATPANTS = 0.3  # fraction of loose trousers with stripes at their sides
 
 
-def draw_fabric(rng: Rng, dyes: Weights, kind: str, gloss: float = 0.0) -> Fabric:
+def draw_fabric(rng: Rng, colours: Weights, kind: str, gloss: float = 0.0) -> Fabric:
     """Draw the fabric of a kind of garment."""
     pattern = choice(rng, _PATTERNS.get(kind, {"plain": 1}))
-    colour, second = dye(rng, dyes), None
+    colour, second = dye(rng, colours), None
     if pattern != "plain":
-        second = contrasting(rng, colour, dyes)
+        second = contrasting(rng, colour, colours)
     if pattern == "melange" and second is not None:
         second = mixed(colour, second, _HEATHER)
     return Fabric(
@@ -113,14 +99,14 @@ def draw_fabric(rng: Rng, dyes: Weights, kind: str, gloss: float = 0.0) -> Fabri
 
 
 def draw_top(rng: Rng, sex: str, layered: bool) -> UpperGarment:
-    """Draw a top; `layered`: it is worn below a jacket or coat."""
+    """Draw a top; `layered` below a jacket or coat it is no dress."""
     kind = choice(rng, _TOPS[sex])
     if layered and kind == "dress":
         kind = "sweater"
     female = sex == "female"
     base = UpperGarment(
         kind,
-        draw_fabric(rng, UPPER, kind),
+        draw_fabric(rng, dyes.UPPER, kind),
         ease=float(rng.uniform(0.012, 0.034)) - 0.006 * female,
         taper=float(rng.uniform(0.0, 0.25)) + 0.12 * female,
         hem=float(rng.uniform(0.0, 0.28)),
@@ -135,7 +121,7 @@ def _cut_top(rng: Rng, base: UpperGarment) -> UpperGarment:
     if base.kind == "tshirt":
         return replace(base, sleeve=float(rng.choice([0.3, 0.38, 0.45, 0.6, 0.98, 0.98])))
     if base.kind == "shirt":
-        return replace(base, collar=0.035, opening="buttons", folds=0.006)
+        return replace(base, collar=0.035, opens=True, folds=0.006)
     if base.kind == "hoodie":
         return replace(base, ease=base.ease + 0.014, taper=0.05, hood=True, folds=0.008)
     if base.kind == "dress":
@@ -152,13 +138,13 @@ def draw_outer(rng: Rng, sex: str) -> UpperGarment:
     gloss = float(rng.choice([0.0, 0.1, 0.3])) if kind in ("jacket", "puffer") else 0.0
     base = UpperGarment(
         kind,
-        draw_fabric(rng, OUTER, kind, gloss),
+        draw_fabric(rng, dyes.OUTER, kind, gloss),
         ease=float(rng.uniform(0.034, 0.05)),
         taper=0.05,
         hem=float(rng.uniform(-0.05, 0.3)),
         sleeve=1.0,
         collar=0.05,
-        opening="zip",
+        opens=True,
         folds=0.008,
         hood=bool(rng.random() < 0.4),
     )
@@ -174,9 +160,9 @@ def _cut_outer(rng: Rng, base: UpperGarment, sex: str) -> UpperGarment:
     if base.kind == "coat":
         hem, flare = float(rng.uniform(0.5, 1.25)), float(rng.uniform(0.02, 0.07))
         taper = 0.12 if sex == "female" else 0.0
-        return replace(base, hem=hem, flare=flare, taper=taper, opening="buttons")
+        return replace(base, hem=hem, flare=flare, taper=taper)
     if base.kind == "cardigan":
-        knitted = replace(base, collar=0.0, neckline=0.14, hood=False, opening="buttons")
+        knitted = replace(base, collar=0.0, neckline=0.14, hood=False)
         return replace(knitted, hem=float(rng.uniform(0.0, 0.6)))
     return base
 
@@ -188,20 +174,20 @@ def draw_bottom(rng: Rng, sex: str, dressed: bool, cold: bool) -> Trousers | Ski
         kinds["shorts"] = 1
     kind = "leggings" if dressed else choice(rng, kinds)
     if kind == "skirt":
-        fabric = draw_fabric(rng, LOWER, kind)
+        fabric = draw_fabric(rng, dyes.LOWER, kind)
         return Skirt(kind, fabric, float(rng.uniform(0.45, 1.5)), float(rng.uniform(0.03, 0.2)))
     return _draw_jeans(rng) if kind == "jeans" else _draw_trousers(rng, kind)
 
 
 def _draw_jeans(rng: Rng) -> Trousers:
     """Draw tight, straight or wide jeans."""
-    fabric = Fabric(shade_of(rng, DENIM), grain=0.12, trim="denim")
+    fabric = Fabric(shade_of(rng, dyes.DENIM), grain=0.12, trim="denim")
     ease, taper = ((0.008, 0.25), (0.013, 0.12), (0.02, 0.05))[int(rng.integers(3))]
     return Trousers("jeans", fabric, ease, taper, float(rng.uniform(0.93, 1.03)))
 
 
 def _draw_trousers(rng: Rng, kind: str) -> Trousers:
-    fabric = draw_fabric(rng, LOWER, kind)
+    fabric = draw_fabric(rng, dyes.LOWER, kind)
     if kind == "leggings":
         return Trousers(kind, fabric, 0.004, 1.0, float(rng.choice([0.85, 1.0])), folds=0.0015)
     if kind == "shorts":
@@ -215,22 +201,22 @@ def _draw_trousers(rng: Rng, kind: str) -> Trousers:
 
 def draw_tights(rng: Rng) -> Trousers:
     """Draw tights to wear below a skirt."""
-    cloth = Fabric(shade_of(rng, COLOURS["black"]))
+    cloth = Fabric(shade_of(rng, dyes.COLOURS["black"]))
     return Trousers("leggings", cloth, 0.003, 1.0, 1.0, folds=0.001)
 
 
 def draw_shoes(rng: Rng, sex: str) -> Shoes:
     """Draw a pair of shoes; the soles of sneakers are mostly white."""
     kind = choice(rng, _SHOES[sex])
-    fabric = Fabric(dye(rng, SHOE), gloss=_GLOSS[kind])
-    sole = shade_of(rng, SOLES if kind == "sneakers" else SOLES[-1:])
+    fabric = Fabric(dye(rng, dyes.SHOE), gloss=_GLOSS[kind])
+    sole = shade_of(rng, dyes.SOLES if kind == "sneakers" else dyes.SOLES[-1:])
     return Shoes(kind, fabric, sole, float(rng.choice([0.06, 0.12, 0.24])) * (kind == "boots"))
 
 
 def draw_headwear(rng: Rng, sex: str) -> Headwear | None:
     """Draw a cap, beanie, hat or scarf; mostly None."""
     kind = choice(rng, _HEADWEAR[sex])
-    return None if kind == "none" else Headwear(kind, draw_fabric(rng, UPPER, "headwear"))
+    return None if kind == "none" else Headwear(kind, draw_fabric(rng, dyes.UPPER, "headwear"))
 
 
 def draw_bag(rng: Rng, sex: str) -> Bag | None:
@@ -238,7 +224,9 @@ def draw_bag(rng: Rng, sex: str) -> Bag | None:
     kind = choice(rng, _BAGS[sex])
     if kind == "none":
         return None
-    colour = dye(rng, BAG)
-    second = contrasting(rng, colour, BAG) if rng.random() < 0.3 else mixed(colour, (0, 0, 0), 0.4)
+    colour = dye(rng, dyes.BAG)
+    second = mixed(colour, (0, 0, 0), 0.4)
+    if rng.random() < _TWO_COLOURS:
+        second = contrasting(rng, colour, dyes.BAG)
     side = "l" if rng.random() < 0.5 else "r"
     return Bag(kind, colour, second, float(rng.uniform(0.82, 1.18)), side)

@@ -7,7 +7,7 @@ from pipeline.world.noise import fractal_noise, volume_noise
 
 
 @pytest.mark.parametrize(("side", "dimensions"), [(128, 2), (32, 3)])
-def test_noise_is_normalised_and_has_no_seam(side: int, dimensions: int) -> None:
+def test_noise_is_normalised_and_periodic(side: int, dimensions: int) -> None:
     noise = fractal_noise(np.random.default_rng(1), side, dimensions, octaves=3)
     assert noise.shape == (side,) * dimensions
     assert noise.mean() == pytest.approx(0, abs=1e-5)
@@ -18,12 +18,12 @@ def test_noise_is_normalised_and_has_no_seam(side: int, dimensions: int) -> None
         assert seam <= 1.2 * inner
 
 
-def test_more_octaves_are_finer() -> None:
+def test_octaves_add_fine_structure() -> None:
     coarse, fine = (fractal_noise(np.random.default_rng(1), 128, 2, n) for n in (1, 5))
     assert np.abs(np.diff(fine)).mean() > 1.5 * np.abs(np.diff(coarse)).mean()
 
 
-def test_volume_noise_repeats_after_64_cells_and_varies_within() -> None:
+def test_volume_noise_has_a_period_of_64_cells() -> None:
     points = np.random.default_rng(2).uniform(0, 64, (200, 3)).astype(np.float32)
     noise = volume_noise(points)
     periods = np.array([64, -64, 128])

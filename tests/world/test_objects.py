@@ -10,17 +10,7 @@ import pytest
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from pipeline.world.carried import (
-    Carried,
-    briefcase,
-    guitar_case,
-    hand_bag,
-    open_umbrella,
-    parcel,
-    phone,
-    skateboard,
-    suitcase,
-)
+from pipeline.world import carried
 from pipeline.world.cycles import ridden_bicycle
 from pipeline.world.finishes import finish
 from pipeline.world.meshes import join
@@ -29,7 +19,7 @@ from pipeline.world.solids import box
 from pipeline.world.surfaces import PART, Mesh
 from tests.world.geometry import face_normals, volume
 
-Maker = Callable[[np.random.Generator], Carried]
+Maker = Callable[[np.random.Generator], carried.Carried]
 
 MAX_TRIANGLES = 3000
 SEEDS = range(4)
@@ -69,14 +59,8 @@ SIZES = {
 }
 """Metres: bounds of the longer side of each kind's footprint, and of its height."""
 CARRIED = (
-    briefcase,
-    guitar_case,
-    hand_bag,
-    open_umbrella,
-    parcel,
-    phone,
-    skateboard,
-    suitcase,
+    *(carried.briefcase, carried.guitar_case, carried.hand_bag, carried.open_umbrella),
+    *(carried.parcel, carried.phone, carried.skateboard, carried.suitcase),
 )
 
 

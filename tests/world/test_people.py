@@ -1,26 +1,23 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.world.body import Body
+from pipeline.world.clothes import UpperGarment
 from pipeline.world.looks import ACTIVITIES, Look, draw_look
 from pipeline.world.people import ATTRIBUTES, draw_identity
 from pipeline.world.person import Person
 from pipeline.world.poses import standing
-from pipeline.world.surfaces import PART
-
-BODY = Path("workflow/body/body.npz")
+from pipeline.world.surfaces import PART, Surface
 
 
-@pytest.fixture(scope="module")
-def body() -> Body:
-    return Body.load(BODY)
+def jacket_over(top: UpperGarment) -> UpperGarment:
+    return replace(top, kind="jacket", ease=0.04)
 
 
 def picture(body: Body, seed: int) -> bytes:
-    """Bytes of all that a renderer reads of one person."""
+    """Return the bytes of all that a renderer reads of one person."""
     rng = np.random.default_rng(seed)
     identity = draw_identity(rng)
     figure = Person(body, identity).posed(draw_look(rng, identity), 0.3, 0.5, -6)
@@ -30,13 +27,13 @@ def picture(body: Body, seed: int) -> bytes:
     return b"".join(array.tobytes() for array in arrays)
 
 
-def test_a_seed_gives_the_same_bytes_and_another_seed_another_person(body):
+def test_person_is_determined_by_its_seed(body):
     assert picture(body, 3) == picture(body, 3)
     assert picture(body, 3) != picture(body, 4)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_person_stands_on_the_ground_where_it_is_placed(body, seed):
+def test_person_stands_on_the_ground_at_its_position(body, seed):
     rng = np.random.default_rng(seed)
     identity = draw_identity(rng)
     figure = Person(body, identity).posed(draw_look(rng, identity), 1.0, 2.0, -8.0)
@@ -49,17 +46,15 @@ def test_a_person_stands_on_the_ground_where_it_is_placed(body, seed):
 
 def test_each_garment_has_triangles_of_its_part(body):
     identity = draw_identity(np.random.default_rng(0))
-    jacket = replace(identity.top, kind="jacket", ease=0.04)
-    for outer in (None, jacket):
+    for outer in (None, jacket_over(identity.top)):
         worn = replace(identity, outer=outer)
         figure = Person(body, worn).posed(Look(standing()), 0, 0, -5)
         found = set(figure.parts.tolist())
-        names = {"skin", "top", "bottom", "shoes"} | ({"outer"} if outer else set())
-        assert {PART[name] for name in names} <= found
+        assert {PART[name] for name in ("skin", "top", "bottom", "shoes")} <= found
         assert (PART["outer"] in found) == (outer is not None)
 
 
-def test_attributes_agree_with_what_is_worn():
+def test_attributes_agree_with_the_clothes():
     for seed in range(40):
         identity = draw_identity(np.random.default_rng(seed))
         labels = identity.attributes
@@ -71,9 +66,12 @@ def test_attributes_agree_with_what_is_worn():
         assert (named["headwear"] == "none") == (identity.headwear is None)
 
 
+def points_of(figure: Surface, part: str) -> np.ndarray:
+    return figure.vertices[figure.triangles[figure.parts == PART[part]]].reshape(-1, 3)
+
+
 @pytest.mark.parametrize("activity", ["phone", "suitcase", "box", "child", "baby", "shopping"])
-def test_what_is_held_is_a_surface_of_its_own_near_the_person(body, activity):
-    assert activity in ACTIVITIES
+def test_held_thing_is_a_surface_near_the_person(body, activity):
     rng = np.random.default_rng(2)
     identity = draw_identity(rng)
     look = draw_look(rng, identity, activity)
@@ -85,7 +83,7 @@ def test_what_is_held_is_a_surface_of_its_own_near_the_person(body, activity):
         assert thing.vertices[:, 1].min() < 0.01
 
 
-def test_a_raised_hood_takes_the_place_of_the_lowered_one(body):
+def test_raised_hood_replaces_the_lowered_one(body):
     identity = draw_identity(np.random.default_rng(5))
     identity = replace(identity, outer=None, top=replace(identity.top, hood=True), headwear=None)
     person = Person(body, identity)
@@ -95,9 +93,9 @@ def test_a_raised_hood_takes_the_place_of_the_lowered_one(body):
     assert len(up.triangles) != len(down.triangles)
 
 
-def test_an_open_jacket_has_a_hole_in_front(body):
+def test_open_jacket_has_a_hole_in_front(body):
     identity = draw_identity(np.random.default_rng(0))
-    identity = replace(identity, outer=replace(identity.top, kind="jacket", ease=0.04))
+    identity = replace(identity, outer=jacket_over(identity.top))
     person = Person(body, identity)
     closed, opened = (
         person.posed(Look(standing(), jacket_open=width), 0, 0, -5) for width in (0.0, 0.15)
@@ -107,27 +105,26 @@ def test_an_open_jacket_has_a_hole_in_front(body):
     assert (opened.vertices[newly][:, 2] > -5).all()
 
 
-def test_a_rider_sits_on_the_bicycle_with_hands_and_feet_on_it(body):
+def test_hands_of_a_cyclist_are_on_the_handlebar(body):
     identity = draw_identity(np.random.default_rng(100))
     look = draw_look(np.random.default_rng(1), identity, "riding")
     person = Person(body, replace(identity, bag=None))
     figure, bicycle = person.surfaces(look, 0, 0, 0)
     assert set(bicycle.parts.tolist()) == {PART["vehicle"]}
     assert abs(bicycle.vertices[:, 1].min()) < 0.01
-    shoes = figure.vertices[figure.triangles[figure.parts == PART["shoes"]]].reshape(-1, 3)
-    assert shoes[:, 1].min() > 0.03
-    skin = figure.vertices[figure.triangles[figure.parts == PART["skin"]]].reshape(-1, 3)
+    assert points_of(figure, "shoes")[:, 1].min() > 0.03
+    skin = points_of(figure, "skin")
     hands = skin[skin[:, 1] < 1.25]
     top_of_bar = bicycle.vertices[np.abs(bicycle.vertices[:, 0]) > 0.25][:, 1].max()
     assert len(hands) > 0
     assert np.abs(hands[:, 1] - top_of_bar).min() < 0.05
 
 
-def test_a_scooter_rider_stands_on_the_deck(body):
+def test_rider_of_a_scooter_stands_on_the_deck(body):
     identity = replace(draw_identity(np.random.default_rng(100)), bag=None)
     look = draw_look(np.random.default_rng(1), identity, "scooter")
     figure, scooter = Person(body, identity).surfaces(look, 0, 0, 0)
-    shoes = figure.vertices[figure.triangles[figure.parts == PART["shoes"]]].reshape(-1, 3)
+    shoes = points_of(figure, "shoes")
     beside_wheels = scooter.vertices[np.abs(scooter.vertices[:, 0]) > 0.05][:, 1]
     deck = beside_wheels[beside_wheels < 0.3].max()
     assert abs(shoes[:, 1].min() - deck) < 0.02
@@ -135,7 +132,7 @@ def test_a_scooter_rider_stands_on_the_deck(body):
 
 
 @pytest.mark.parametrize("activity", ACTIVITIES)
-def test_whatever_people_wear_and_do_can_be_painted(body, activity):
+def test_people_can_be_painted_in_all_activities(body, activity):
     rng = np.random.default_rng([len(activity), ord(activity[0])])
     for _ in range(2):
         identity = draw_identity(rng)

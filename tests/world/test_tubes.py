@@ -1,21 +1,16 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from pipeline.world.body import Body, Shape
+from pipeline.world.body import Shape
 from pipeline.world.tubes import UPRIGHT, Tailor, limit_taper, rings
-
-BODY = Path("workflow/body/body.npz")
 
 
 @pytest.fixture(scope="module")
-def tailor() -> Tailor:
-    body = Body.load(BODY)
+def tailor(body) -> Tailor:
     return Tailor(body, body.shaped(Shape(female=0.5, weight=0.3, height=0, age=0.2)))
 
 
-def test_a_ring_encloses_its_cross_section_closely(tailor):
+def test_ring_encloses_its_cross_section_tightly(tailor):
     stations = np.linspace(tailor.heights.hip, tailor.heights.chest, 6)
     section, first = tailor.trunk.points(stations)
     outline = rings(tailor.trunk, stations, 30).points(UPRIGHT)
@@ -28,14 +23,14 @@ def test_a_ring_encloses_its_cross_section_closely(tailor):
         assert gap.max() < 0.01
 
 
-def test_cloth_falls_straight_below_the_widest_ring():
+def test_cloth_narrows_by_at_most_the_taper():
     radii = np.array([[0.3], [0.1], [0.28]])
     steps = np.array([0, 0.5, 0.5])
     np.testing.assert_allclose(limit_taper(radii, steps, 0)[:, 0], [0.3, 0.3, 0.3])
     np.testing.assert_allclose(limit_taper(radii, steps, 0.2)[:, 0], [0.3, 0.2, 0.28])
 
 
-def test_a_skin_keeps_the_four_largest_weights(tailor):
+def test_skin_has_the_four_largest_weights(tailor):
     names = ("pelvis", "spine_01", "spine_02", "spine_03", "head")
     weights = dict(zip(names, np.array([[1.0], [4], [2], [3], [0.5]]), strict=True))
     skin = tailor.skin(weights)
