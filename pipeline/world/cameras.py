@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.layouts import Standpoint
-from pipeline.world.objects import HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.objects import KINDS, Spot, footprint, overlap
 from pipeline.world.places import Place, draw_place
 from pipeline.world.sensor import Sensor, draw_sensor
 from pipeline.world.surfaces import Mesh
@@ -49,22 +50,22 @@ class Camera:
     standing: tuple[Standing, ...] = ()
 
 
-def draw_obstacles(rng: np.random.Generator, count: int) -> list[Obstacle]:
+def draw_obstacles(rng: Rng, count: int) -> list[Obstacle]:
     """Draw obstacles that can hide a third of a person, of different kinds as far as possible."""
-    kinds = [kind for kind in KINDS if HIDING[kind] in ("low", "tall")]
+    kinds = [name for name, kind in KINDS.items() if kind.hides in ("low", "tall")]
     chosen: list[Obstacle] = []
     order: list[str] = []
     while len(chosen) < count:
         order = order or [str(kind) for kind in rng.permutation(kinds)]
         kind = order.pop(0)
-        mesh = KINDS[kind](rng)
+        mesh = KINDS[kind].make(rng)
         width, height, _ = mesh.vertices.max(0) - mesh.vertices.min(0)
         if height > _LEAST_HEIGHT and width > _LEAST_WIDTH:
             chosen.append(Obstacle(kind, mesh))
     return chosen
 
 
-def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
+def draw_camera(rng: Rng, obstacles: Sequence[Obstacle] = ()) -> Camera:
     """Draw a camera with those of the `obstacles` that find a spot before it."""
     place = draw_place(rng)
     passers = [place.draw_standpoint(rng) for _ in range(_PASSERS)]
@@ -76,7 +77,7 @@ def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) ->
 
 
 def _beside_a_walk(
-    rng: np.random.Generator,
+    rng: Rng,
     place: Place,
     obstacle: Obstacle,
     others: Sequence[Standing],

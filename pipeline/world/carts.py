@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.finishes import BLACK_PLASTIC, PAINTS, Finish, pick
 from pipeline.world.meshes import join, mirrored, moved, transformed
 from pipeline.world.solids import Point, box, loft, rods, tube
@@ -14,7 +15,7 @@ from pipeline.world.surfaces import Mesh
 from pipeline.world.wheels import pram_wheel
 
 
-def stroller(rng: np.random.Generator) -> Mesh:
+def stroller(rng: Rng) -> Mesh:
     """A child's push-chair with a hood, its handle towards -x."""
     cloth = pick(rng, ("#23272b", "#2b3d5c", "#6b2430", "#4a4f4a", "#7a7d80", "#8a2d52"))
     frame = pick(rng, ("#24262a", "#9a9d9e"), 0.3)
@@ -53,7 +54,7 @@ def _hood(cloth: Finish) -> Mesh:
     return loft(rows, cloth, open_ring=True, crease=60)
 
 
-def trolley(rng: np.random.Generator) -> Mesh:
+def trolley(rng: Rng) -> Mesh:
     """A shopping trolley of wire, its handle towards -x."""
     wire = pick(rng, ("#9a9d9e", "#85888a"), 0.4)
     handle = pick(rng, PAINTS, 0.2)

@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.cameras import Camera, hides, meets
 from pipeline.world.geometry import Geometry
 from pipeline.world.layouts import Standpoint
 from pipeline.world.looks import draw_look
-from pipeline.world.objects import HIDING
+from pipeline.world.objects import KINDS
 from pipeline.world.person import Person
 from pipeline.world.renderer import Frame, shade
 from pipeline.world.sensor import develop
@@ -71,7 +72,7 @@ class NoRoomError(RuntimeError):
 
 def render_crop(
     camera: Camera,
-    rng: np.random.Generator,
+    rng: Rng,
     size: tuple[int, int],
     person: Person | None = None,
     occlusion: Occlusion = None,
@@ -113,7 +114,7 @@ def _visible(scene: _Scene) -> float:
 
 def _compose(
     camera: Camera,
-    rng: np.random.Generator,
+    rng: Rng,
     standpoint: Standpoint,
     person: Person | None,
     occlusion: Occlusion,
@@ -142,7 +143,7 @@ def _middle(surface: Surface) -> float:
     return float(surface.vertices[:, 2].mean())
 
 
-def _standpoint(camera: Camera, rng: np.random.Generator, occlusion: Occlusion) -> Standpoint:
+def _standpoint(camera: Camera, rng: Rng, occlusion: Occlusion) -> Standpoint:
     """Where the person is: anywhere on a walk, or behind an obstacle as the camera sees it."""
     if occlusion != "obstacle":
         return camera.place.draw_standpoint(rng)
@@ -151,24 +152,20 @@ def _standpoint(camera: Camera, rng: np.random.Generator, occlusion: Occlusion) 
     z = low[2] - rng.uniform(*_BEHIND)
     half_width = (high[0] - low[0]) / 2
     sideways = rng.uniform(-1, 1) * (half_width + 0.15)
-    if HIDING[behind.kind] == "tall":
+    if KINDS[behind.kind].hides == "tall":
         sideways = rng.choice([-1, 1]) * (half_width + rng.uniform(-0.1, 0.25))
     x = (low[0] + high[0]) / 2 * z / behind.spot.z + sideways
     return Standpoint(float(x), float(z), behind.walk + float(rng.choice([0, np.pi])))
 
 
-def _walking(
-    person: Person, rng: np.random.Generator, x: float, z: float, walk: float
-) -> list[Surface]:
+def _walking(person: Person, rng: Rng, x: float, z: float, walk: float) -> list[Surface]:
     """The person at (x, z) and its belongings, mostly heading along `walk`."""
     spread = 1.2 if rng.random() < _TURNED else 0.2
     yaw = walk + float(rng.normal(0, spread))
     return person.surfaces(draw_look(rng, person.identity), yaw, x, z)
 
 
-def _in_front(
-    other: Person | None, rng: np.random.Generator, x: float, z: float, walk: float
-) -> list[Surface]:
+def _in_front(other: Person | None, rng: Rng, x: float, z: float, walk: float) -> list[Surface]:
     """Another person between the camera and (x, z), a little to the side."""
     if other is None:
         raise ValueError("an occlusion by a person needs `other`")
@@ -184,7 +181,7 @@ def _upright(x: float, z: float) -> np.ndarray:
     return np.array([[x - half, 0, z], [x + half, height, z]], np.float32)
 
 
-def _framing(rng: np.random.Generator) -> Framing:
+def _framing(rng: Rng) -> Framing:
     """The jitter of a detector: boxes are a little too large, seldom too small."""
     right, down = rng.normal(0, 0.035), rng.normal(0, 0.012)
     if rng.random() > _CUT_OFF:
@@ -193,18 +190,12 @@ def _framing(rng: np.random.Generator) -> Framing:
     return Framing(float(fill), float(right), float(rng.choice([-0.5, 0.5]) * (fill - 0.96)))
 
 
-def _take(
-    camera: Camera,
-    scene: _Scene,
-    rng: np.random.Generator,
-    size: tuple[int, int],
-    visible: float,
-) -> Crop:
+def _take(camera: Camera, scene: _Scene, rng: Rng, size: tuple[int, int], visible: float) -> Crop:
     geometry = Geometry(scene.view.resized(size), scene.surfaces)
     light = camera.place.light_at(rng)
     # the shadows of what belongs to the place are in its ground already
     casters = [index < scene.judged for index in range(len(scene.surfaces))]
-    frame = shade(geometry, camera.place, light, scene.centre, casters)
+    frame = shade(geometry, camera.place.scenery, light, scene.centre, casters)
     own = np.arange(len(scene.surfaces)) < scene.own
     numbers = np.where(own, 1, 2 - scene.own + np.arange(len(own)))
     return Crop(

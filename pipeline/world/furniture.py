@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.carried import canopy
 from pipeline.world.finishes import (
     BLACK_PLASTIC,
@@ -17,12 +18,11 @@ from pipeline.world.finishes import (
     pick,
 )
 from pipeline.world.meshes import join, moved, rotation, transformed
-from pipeline.world.posters import poster
-from pipeline.world.solids import box, circle, lathe, rods, tube
+from pipeline.world.solids import box, circle, lathe, patch, plate, rods, tube
 from pipeline.world.surfaces import Mesh
 
 
-def sign_board(rng: np.random.Generator) -> Mesh:
+def sign_board(rng: Rng) -> Mesh:
     """An A-shaped board on the pavement, or a panel on two legs."""
     panel, frame = pick(rng, (*PAINTS, "#f0efe8")), pick(rng, ("#2b2c2e", "#8d9092", "#6b4a2f"))
     width, height = rng.uniform(0.55, 0.85), rng.uniform(0.8, 1.15)
@@ -40,7 +40,7 @@ def sign_board(rng: np.random.Generator) -> Mesh:
     return join(moved(face, y=0.5), *legs)
 
 
-def boxes(rng: np.random.Generator) -> Mesh:
+def boxes(rng: Rng) -> Mesh:
     """One to four cardboard boxes, stacked or side by side."""
     card = pick(rng, ("#a9825a", "#b8946a", "#93704a"), 0.02)
     parts: list[Mesh] = []
@@ -55,7 +55,7 @@ def boxes(rng: np.random.Generator) -> Mesh:
     return join(*parts)
 
 
-def _cardboard(rng: np.random.Generator, size: np.ndarray, card: Finish) -> Mesh:
+def _cardboard(rng: Rng, size: np.ndarray, card: Finish) -> Mesh:
     """A closed box on the ground, a little turned, with tape and a label."""
     x, y, z = size
     shade = card.shaded(rng.uniform(0.85, 1.1))
@@ -67,7 +67,7 @@ def _cardboard(rng: np.random.Generator, size: np.ndarray, card: Finish) -> Mesh
     return transformed(whole, rotation(1, rng.uniform(-12, 12)))
 
 
-def crate(rng: np.random.Generator) -> Mesh:
+def crate(rng: Rng) -> Mesh:
     """A wooden crate, or a stack of plastic ones."""
     if rng.random() < 0.5:
         return _wooden_crate(rng)
@@ -84,7 +84,7 @@ def crate(rng: np.random.Generator) -> Mesh:
     return transformed(join(*parts), rotation(1, rng.uniform(-10, 10)))
 
 
-def _wooden_crate(rng: np.random.Generator) -> Mesh:
+def _wooden_crate(rng: Rng) -> Mesh:
     size = rng.uniform((0.7, 0.5, 0.5), (1.1, 0.9, 0.8))
     wood = pick(rng, ("#a98559", "#8f6d45", "#b79a70"), 0.03)
     x, y, z = size
@@ -100,7 +100,7 @@ def _wooden_crate(rng: np.random.Generator) -> Mesh:
     return join(*parts)
 
 
-def bench(rng: np.random.Generator) -> Mesh:
+def bench(rng: Rng) -> Mesh:
     """A park bench of slats, with or without a back."""
     wood = pick(rng, ("#7d5c3c", "#93704a", "#6a4a32", "#8a8478", "#2f4a38"), 0.1)
     metal = pick(rng, METALS, 0.2)
@@ -125,7 +125,7 @@ def bench(rng: np.random.Generator) -> Mesh:
     return join(*parts)
 
 
-def table(rng: np.random.Generator) -> Mesh:
+def table(rng: Rng) -> Mesh:
     """A round café table with a chair or two."""
     top = pick(rng, ("#8a8f92", "#d9d6cc", "#7d5c3c", "#2a2c2f"), 0.25)
     metal = pick(rng, METALS, 0.25)
@@ -152,7 +152,7 @@ def _chair(seat: Finish, metal: Finish) -> Mesh:
     return join(*parts)
 
 
-def parasol(rng: np.random.Generator) -> Mesh:
+def parasol(rng: Rng) -> Mesh:
     """A parasol on a heavy foot."""
     cloth = pick(rng, ("#d9cfb8", "#a8323a", "#2f5d45", "#274472", "#e6e3da"), 0.03)
     stripe = finish("#e6e3da", 0.03) if rng.random() < 0.4 else cloth
@@ -168,7 +168,7 @@ def parasol(rng: np.random.Generator) -> Mesh:
                 rods(ribs, 0.007, pole))  # fmt: skip
 
 
-def newspaper_box(rng: np.random.Generator) -> Mesh:
+def newspaper_box(rng: Rng) -> Mesh:
     """A newspaper box, or two side by side."""
     parts = [_newspaper_box(rng)]
     if rng.random() < 0.35:
@@ -176,7 +176,7 @@ def newspaper_box(rng: np.random.Generator) -> Mesh:
     return join(*parts)
 
 
-def _newspaper_box(rng: np.random.Generator) -> Mesh:
+def _newspaper_box(rng: Rng) -> Mesh:
     paint = pick(rng, (*PAINTS, "#1f4f8f", "#b02a22"), 0.3)
     width, depth, height = 0.44, 0.4, rng.uniform(1.0, 1.2)
     low = 0.38
@@ -192,7 +192,7 @@ def _newspaper_box(rng: np.random.Generator) -> Mesh:
     return join(body, window, paper, handle, stand, foot, slot)
 
 
-def vending(rng: np.random.Generator) -> Mesh:
+def vending(rng: Rng) -> Mesh:
     """A vending machine, about 1.8 m high."""
     paint = pick(rng, ("#b02a22", "#1f4f8f", "#1f2022", "#d9d8d2", "#2c6a3c"), 0.3)
     width, depth, height = rng.uniform(0.8, 1.0), rng.uniform(0.7, 0.85), rng.uniform(1.75, 1.9)
@@ -210,3 +210,41 @@ def vending(rng: np.random.Generator) -> Mesh:
     parts.append(box((0.16 * width, 0.5, 0.02), (0.37 * width, 1.15, front), BLACK_PLASTIC))
     parts.append(box((0.6 * width, 0.16, 0.012), (-0.1 * width, 0.26, front), BLACK_PLASTIC))
     return join(*parts)
+
+
+_PRINT = 0.002  # metres between the print and its sheet
+
+
+def poster(rng: Rng, width: float, height: float, paper: Finish) -> Mesh:
+    """Make a sheet about the origin that faces +z: text, and a picture or a coloured band."""
+    bright = sum(paper.colour) > 0.8
+    ink = finish("#1f2226") if bright else finish("#ecebe4")
+    sheet = [patch((-0.5, -0.5, 0), (1, 0, 0), (0, 1, 0), paper)]
+    middle, half = rng.uniform(-0.15, 0.25), rng.uniform(0.08, 0.22)
+    layout = int(rng.integers(3))
+    if layout < 2:  # a picture; without it, the text goes over the whole sheet
+        inner = 0.42 if layout == 0 else 0.5
+        picture = pick(rng, PAINTS, spread=0.4)
+        sheet.append(_stripe(-inner, inner, middle - half, middle + half, picture))
+        sheet.append(_spot(rng, middle, half, pick(rng, (*PAINTS, "#ecebe4"), spread=0.4)))
+    pitch = rng.uniform(0.055, 0.1)
+    centred = rng.random() < 0.4
+    for y in np.arange(0.44, -0.44, -pitch):
+        if (layout < 2 and abs(y - middle) < half + 0.6 * pitch) or rng.random() < 0.15:
+            continue
+        length = rng.uniform(0.3, 0.82)
+        left = -length / 2 if centred else -0.42
+        sheet.append(_stripe(left, left + length, y - 0.45 * pitch, y, ink))
+    return transformed(join(*sheet), np.diag([width, height, 1.0]))
+
+
+def _stripe(left: float, right: float, low: float, high: float, paint: Finish) -> Mesh:
+    """Make a rectangle just in front of a sheet."""
+    return patch((left, low, _PRINT), (right - left, 0, 0), (0, high - low, 0), paint)
+
+
+def _spot(rng: Rng, middle: float, half: float, paint: Finish) -> Mesh:
+    """Make a shape in a picture, with 3 to 12 corners."""
+    outline = circle(int(rng.integers(3, 13)), rng.uniform(0, 90))
+    size = (rng.uniform(0.1, 0.35), rng.uniform(0.5, 0.95) * half)
+    return moved(plate(outline * size, _PRINT, paint), rng.uniform(-0.15, 0.15), middle, _PRINT)

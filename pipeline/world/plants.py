@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.finishes import finish, pick
 from pipeline.world.foliage import (
     DENSE,
@@ -27,7 +28,7 @@ _BARK = ("#5b4c3e", "#6b5d4f", "#4a4038", "#7a7064", "#53483f")
 _POTS = ("#9c5a3c", "#8d8a84", "#3a3b3d", "#b7ab97", "#5b5650", "#d6d2c8")
 
 
-def bush(rng: np.random.Generator) -> Mesh:
+def bush(rng: Rng) -> Mesh:
     """An evergreen shrub of several round masses, 0.7 to 1.4 m high."""
     height, width = rng.uniform(0.7, 1.4), rng.uniform(0.8, 1.5)
     blobs = []
@@ -41,7 +42,7 @@ def bush(rng: np.random.Generator) -> Mesh:
     return cover_blobs(rng, blobs, 1050, pick(rng, _GREENS, 0.12))
 
 
-def hedge(rng: np.random.Generator) -> Mesh:
+def hedge(rng: Rng) -> Mesh:
     """A clipped piece of a hedge, 1.4 to 2.4 m long."""
     size = rng.uniform((1.4, 0.7, 0.45), (2.4, 1.3, 0.7))
     green = pick(rng, _GREENS, 0.08)
@@ -51,14 +52,14 @@ def hedge(rng: np.random.Generator) -> Mesh:
     return replace(join(core, cover), grain=DENSE)
 
 
-def plant(rng: np.random.Generator) -> Mesh:
+def plant(rng: Rng) -> Mesh:
     """A plant in a pot: a clipped ball, a cone, long blades, or large leaves on stems."""
     pot, top, radius = _pot(rng)
     grow = (_ball, _conifer, _blades, _laurel)[int(rng.integers(4))]
     return replace(join(pot, moved(grow(rng, radius), y=top)), grain=0.15)
 
 
-def _pot(rng: np.random.Generator) -> tuple[Mesh, float, float]:
+def _pot(rng: Rng) -> tuple[Mesh, float, float]:
     """Make a pot with soil; return it, its height and the radius of its mouth."""
     clay = pick(rng, _POTS, 0.05)
     height, radius = rng.uniform(0.32, 0.55), rng.uniform(0.2, 0.32)
@@ -77,7 +78,7 @@ def _pot(rng: np.random.Generator) -> tuple[Mesh, float, float]:
     return lathe(points, [clay, soil], [0, 0, 0, 0, 0, 0, 1], sides=18), height, radius
 
 
-def _ball(rng: np.random.Generator, radius: float) -> Mesh:
+def _ball(rng: Rng, radius: float) -> Mesh:
     size = radius * rng.uniform(1.1, 1.6)
     stem = rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.0
     blob = Blob(np.array([0, stem + 0.85 * size, 0]), np.full(3, size))
@@ -86,7 +87,7 @@ def _ball(rng: np.random.Generator, radius: float) -> Mesh:
     return join(cover_blobs(rng, [blob], 650, green), wood)
 
 
-def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
+def _conifer(rng: Rng, radius: float) -> Mesh:
     height, wide = rng.uniform(0.8, 1.3), 1.05 * radius
     green = pick(rng, _GREENS, 0.06)
     core = lathe([(0.85 * wide, 0.0), (0.9 * wide, 0.1 * height), (0.03, 0.95 * height)],
@@ -99,7 +100,7 @@ def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
     return join(core, leaves(rng, points, outwards, 0.05, green, height))
 
 
-def _blades(rng: np.random.Generator, radius: float) -> Mesh:
+def _blades(rng: Rng, radius: float) -> Mesh:
     """Grass, flax or a yucca: blades that rise and bend outwards."""
     stiff = rng.random() < 0.5
     count, length = (110, rng.uniform(0.55, 0.85)) if stiff else (480, rng.uniform(0.5, 0.8))
@@ -108,7 +109,7 @@ def _blades(rng: np.random.Generator, radius: float) -> Mesh:
     return blades(rng, count, length, width, np.full(2, 0.4 * radius), green)
 
 
-def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
+def _laurel(rng: Rng, radius: float) -> Mesh:
     """A loose plant with large leaves."""
     height, green = rng.uniform(0.5, 0.9), pick(rng, _GREENS, 0.25)
     stems = [
@@ -124,7 +125,7 @@ def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
     return join(*stems, crown)
 
 
-def planter(rng: np.random.Generator) -> Mesh:
+def planter(rng: Rng) -> Mesh:
     """A long trough of concrete, wood or steel with grasses or a low hedge."""
     size = rng.uniform((1.0, 0.4, 0.4), (1.8, 0.65, 0.6))
     trough = pick(rng, ("#96928a", "#7b776f", "#6a4f38", "#3b3d40", "#8c4a34"), 0.04)
@@ -143,7 +144,7 @@ def planter(rng: np.random.Generator) -> Mesh:
     return replace(join(walls, soil, moved(grown, y=size[1])), grain=0.15)
 
 
-def bare_bush(rng: np.random.Generator) -> Mesh:
+def bare_bush(rng: Rng) -> Mesh:
     """A shrub without leaves: twigs that fork, 0.9 to 1.5 m high."""
     bark = pick(rng, (*_BARK, "#6d4035"))
     height = rng.uniform(0.9, 1.5)
@@ -160,7 +161,7 @@ def bare_bush(rng: np.random.Generator) -> Mesh:
 class _Twigs:
     """Forking branches as segments (start, end) and radii (start, end)."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: Rng) -> None:
         self._rng = rng
         self.segments: list[tuple[np.ndarray, np.ndarray]] = []
         self.radii: list[tuple[float, float]] = []
@@ -178,7 +179,7 @@ class _Twigs:
             self.grow(end, length * unit(turned), 0.65 * radius, levels - 1)
 
 
-def tree(rng: np.random.Generator) -> Mesh:
+def tree(rng: Rng) -> Mesh:
     """A bare tree with roots and bark; its branches start above people's heads."""
     radius, bark = rng.uniform(0.09, 0.19), pick(rng, _BARK, 0.02)
     heights = np.array([0, 0.08, 0.25, 0.6, 1.2, 1.9, 2.6, 3.4, 4.4, 5.4])

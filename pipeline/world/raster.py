@@ -42,20 +42,14 @@ class _Rows(NamedTuple):
 
 
 def rasterise(
-    points: np.ndarray,
-    triangles: np.ndarray,
-    size: tuple[int, int],
-    cut: np.ndarray | None = None,
+    points: np.ndarray, triangles: np.ndarray, size: tuple[int, int], cut: np.ndarray | None = None
 ) -> Samples:
     """Find the nearest triangle at each sample; arguments as in `fragments`."""
     return nearest(fragments(points, triangles, size, cut), size)
 
 
 def fragments(
-    points: np.ndarray,
-    triangles: np.ndarray,
-    size: tuple[int, int],
-    cut: np.ndarray | None = None,
+    points: np.ndarray, triangles: np.ndarray, size: tuple[int, int], cut: np.ndarray | None = None
 ) -> Fragments:
     """Find all triangles at each pixel centre of an image of `size` (height, width).
 

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.world.geometry import FINE, Geometry, cut_of
 from pipeline.world.light import ContactMap, Light, ShadowMap, box_blur
 from pipeline.world.surfaces import PARTS, Surface, dot, interpolate
-from pipeline.world.view import View
+from pipeline.world.view import Rays, View
 
 BACKDROP = -1
 """Item of a pixel that shows no surface."""
@@ -41,8 +41,8 @@ class Ground(NamedTuple):
 class Backdrop(Protocol):
     """Ground and walls of a place."""
 
-    def meet(self, eye: np.ndarray, rays: np.ndarray, pixel: float) -> Ground:
-        """What the rays (P, 3) from `eye` (3,) meet; `pixel` is a pixel's size at depth 1."""
+    def meet(self, rays: Rays) -> Ground:
+        """Return what the rays meet."""
 
     def lit(self, points: np.ndarray) -> np.ndarray | float:
         """(P,) fraction of the sun at `points` (P, 3) that trees and buildings let through."""
@@ -61,11 +61,7 @@ class Frame:
 
 
 def shade(
-    geometry: Geometry,
-    backdrop: Backdrop,
-    light: Light,
-    centre: np.ndarray,
-    casts: Sequence[bool],
+    geometry: Geometry, backdrop: Backdrop, light: Light, centre: np.ndarray, casts: Sequence[bool]
 ) -> Frame:
     """Shade the visible surfaces; those with `casts` cast shadows near `centre` (3,)."""
     view = geometry.view
@@ -199,7 +195,7 @@ def _backdrop(
     """(H * W, 3) light from ground and walls, by the fraction of each pixel that shows them."""
     out = np.zeros((3, len(empty)), np.float32).T
     places = np.flatnonzero(empty > 0)
-    ground = backdrop.meet(view.eye, view.rays(places), 1 / view.scale)
+    ground = backdrop.meet(view.rays(places))
     lit = shadows.cast(ground.points) * ground.lit
     received = light.on(ground.normals, lit, shadows.open_sky(ground.points))
     out[places] = ground.albedo * received * empty[places, None]

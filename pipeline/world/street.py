@@ -6,20 +6,21 @@ import math
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.finishes import BLACK_PLASTIC, CONCRETE, PAINTS, finish, pick
+from pipeline.world.furniture import poster
 from pipeline.world.meshes import join, mirrored, moved, rotation, transformed
-from pipeline.world.posters import poster
 from pipeline.world.solids import box, circle, lathe, loft, tube
 from pipeline.world.surfaces import Mesh
 from pipeline.world.wheels import bin_wheel
 
 
-def bin_(rng: np.random.Generator) -> Mesh:
+def bin_(rng: Rng) -> Mesh:
     """A litter bin: a round one with slats, a dome with a hole, or a wheeled one."""
     return (_slatted_bin, _domed_bin, _wheeled_bin)[int(rng.integers(3))](rng)
 
 
-def _slatted_bin(rng: np.random.Generator) -> Mesh:
+def _slatted_bin(rng: Rng) -> Mesh:
     paint = pick(rng, ("#27502f", "#26282b", "#6b4a2f", "#45484a"), 0.1)
     height, radius = rng.uniform(0.75, 0.95), rng.uniform(0.24, 0.32)
     inner = lathe([(0.9 * radius, 0.03), (0.93 * radius, height - 0.03)], paint.shaded(0.25))
@@ -39,7 +40,7 @@ def _slatted_bin(rng: np.random.Generator) -> Mesh:
     return join(inner, *rings, *slats, lid)
 
 
-def _domed_bin(rng: np.random.Generator) -> Mesh:
+def _domed_bin(rng: Rng) -> Mesh:
     paint = pick(rng, PAINTS, 0.3)
     height, radius = rng.uniform(0.7, 0.85), rng.uniform(0.22, 0.29)
     profile = [(0.92, 0.0), (0.95, 0.04), (0.97, 0.9), (1.04, 0.9), (1.04, 0.98), (1.0, 1.0),
@@ -61,7 +62,7 @@ def _on_cylinder(radius: float, x: float, heights: tuple[float, float]) -> list[
     return [[x, y, z] for y in reversed(heights)]
 
 
-def _wheeled_bin(rng: np.random.Generator) -> Mesh:
+def _wheeled_bin(rng: Rng) -> Mesh:
     paint = pick(rng, ("#2a2d2f", "#22462c", "#1e3b66", "#4a3a2a", "#6b6e70"), 0.15)
     width, depth, height = rng.uniform(0.48, 0.58), rng.uniform(0.5, 0.65), rng.uniform(0.92, 1.05)
     sections = [
@@ -84,7 +85,7 @@ def _rectangle(width: float, depth: float, y: float, z: float = 0.0) -> np.ndarr
     return np.array([(a * width / 2, y, z + b * depth / 2) for a, b in corners])
 
 
-def post_box(rng: np.random.Generator) -> Mesh:
+def post_box(rng: Rng) -> Mesh:
     """A letter box: a round pillar, or a box with a curved top on legs."""
     paint = pick(rng, ("#1d3f77", "#a51f22", "#d5b12b"), 0.25)
     if rng.random() < 0.4:
@@ -110,7 +111,7 @@ def post_box(rng: np.random.Generator) -> Mesh:
     return join(body, *legs, flap, mark)
 
 
-def cabinet(rng: np.random.Generator) -> Mesh:
+def cabinet(rng: Rng) -> Mesh:
     """A telephone or power cabinet with doors and a plinth."""
     paint = pick(rng, ("#6e7a70", "#8a8d88", "#3f5247", "#b5ab97", "#5a5e60"), 0.1)
     size = rng.uniform((0.7, 0.9, 0.35), (1.3, 1.4, 0.5))
@@ -126,7 +127,7 @@ def cabinet(rng: np.random.Generator) -> Mesh:
     return join(*parts)
 
 
-def hydrant(rng: np.random.Generator) -> Mesh:
+def hydrant(rng: Rng) -> Mesh:
     """A fire hydrant."""
     paint = pick(rng, ("#b02a22", "#d5b12b", "#8c8f92"), 0.25)
     profile = [(0.16, 0), (0.16, 0.05), (0.1, 0.06), (0.1, 0.5), (0.14, 0.51), (0.14, 0.55),

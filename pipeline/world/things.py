@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.body import SIDES
 from pipeline.world.carried import (
     Carried,
@@ -24,8 +25,6 @@ from pipeline.world.finishes import pick
 from pipeline.world.meshes import moved, rotation, transformed
 from pipeline.world.solids import box, ellipsoid
 from pipeline.world.surfaces import PART, Mesh
-
-Rng = np.random.Generator
 
 _LOWEST_GRIP = 0.55  # metres: minimum height of the hand that pulls a case
 _LEAN_BACK = rotation(1, 180) @ rotation(0, -35)  # the display of a phone faces the eyes
