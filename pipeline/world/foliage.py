@@ -27,7 +27,7 @@ class Blob(NamedTuple):
 
 
 def cover_blobs(rng: Rng, blobs: list[Blob], count: int, green: Finish) -> Mesh:
-    """Place `count` leaves over dark cores; the leaves are large enough to cover them."""
+    """Make dark cores covered by `count` leaves."""
     core = join(*(ellipsoid(0.84 * b.radii, b.centre, green.shaded(0.3), 7, 10) for b in blobs))
     areas = np.array([float(np.prod(b.radii) ** (2 / 3)) for b in blobs])
     counts = (1.9 * count * areas / areas.sum()).astype(int)
@@ -90,12 +90,8 @@ def leaves(
     long = length * rng.uniform(0.6, 1.3, (count, 1))
     wide = long * rng.uniform(0.5, 0.75, (count, 1))
     fold = 0.2 * wide * normal
-    corners = [
-        points - axis * long / 2,
-        points + side * wide / 2 + fold,
-        points + axis * long / 2,
-        points - side * wide / 2 + fold,
-    ]
+    ahead, aside = axis * long / 2, side * wide / 2
+    corners = [points - ahead, points + aside + fold, points + ahead, points - aside + fold]
     shade = rng.uniform(0.5, 1.3, (count, 1)) * (0.65 + 0.35 * points[:, 1:2] / height)
     yellow = 1 + rng.uniform(0, 0.35, (count, 1)) * (1, 0.6, 0)
     colours = np.array(green.colour) * shade * yellow

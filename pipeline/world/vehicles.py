@@ -42,13 +42,13 @@ _LOWER = (0.86, 0.55, 0.25, 0.0)  # heights as fractions from the lower edge to 
 
 
 def car(rng: Rng) -> Mesh:
-    """A saloon, hatchback, estate or SUV; 4.0 to 5.0 m long."""
+    """Make a saloon, hatchback, estate or SUV, 4.0 to 5.0 m long."""
     shape = (SALOON, HATCHBACK, ESTATE, SUV)[int(rng.integers(4))]
     return _vehicle(rng, shape.varied(rng), pick(rng, _CAR_PAINTS, 0.55))
 
 
 def van(rng: Rng) -> Mesh:
-    """A delivery van, or a minibus with windows all along; it hides a whole person."""
+    """Make a delivery van, or a minibus with windows all along."""
     windows = rng.random() < 0.4
     shape = VAN._replace(side_glass=(-2.2, 1.48)) if windows else VAN
     paints = _CAR_PAINTS if windows else ("#e9e9e6", "#e2e2dc", "#d9dadb", "#c9a227", "#6d7176")
@@ -68,7 +68,7 @@ def _vehicle(rng: Rng, shape: CarShape, paint: Finish) -> Mesh:
 
 
 def _skin(shape: CarShape, paint: Finish) -> Mesh:
-    """Build body and windows: both sides, the front and the rear end."""
+    """Make body and windows: both sides, the front and the rear end."""
     stations = _stations(shape)
     half = _half_rings(shape, stations)  # (M, 10, 3)
     ids = _finish_ids(shape, stations)
@@ -161,17 +161,12 @@ def _lower_edge(shape: CarShape, x: np.ndarray) -> np.ndarray:
 def _bent(shape: CarShape, points: np.ndarray) -> np.ndarray:
     """Shift points (..., 3) along x: bow the windscreens and round the ends."""
     x, y, z = np.moveaxis(points, -1, 0)
-    bow = np.interp(
-        x,
-        [shape.x.tail, shape.x.rear_base, shape.x.peak, shape.x.cowl, shape.x.nose],
-        [-0.13, -0.08, 0, 0.1, 0.2],
-    )
-    low, high = shape.sill, shape.y.nose
-    lean = np.interp(
-        y, [low, low + 0.12, low + 0.25, high - 0.1, high], [-0.03, 0.03, 0.03, 0, -0.08]
-    )
-    near = np.interp(x, [shape.x.tail, shape.x.tail + 0.3, shape.x.nose - 0.3, shape.x.nose],
-                     [-0.5, 0, 0, 1])  # fmt: skip
+    tail, nose, low, high = shape.x.tail, shape.x.nose, shape.sill, shape.y.nose
+    knots = [tail, shape.x.rear_base, shape.x.peak, shape.x.cowl, nose]
+    bow = np.interp(x, knots, [-0.13, -0.08, 0, 0.1, 0.2])
+    levels = [low, low + 0.12, low + 0.25, high - 0.1, high]
+    lean = np.interp(y, levels, [-0.03, 0.03, 0.03, 0, -0.08])
+    near = np.interp(x, [tail, tail + 0.3, nose - 0.3, nose], [-0.5, 0, 0, 1])
     shift = bow * (1 - (z / shape.half_width) ** 2) + lean * near
     return np.stack([x + shift, y, z], -1)
 
@@ -222,10 +217,9 @@ def _end_finish_ids(lamp: int, grille: int) -> np.ndarray:
 
 def _underbody(shape: CarShape) -> Mesh:
     """Make the dark box behind the wheels."""
-    length = shape.x.nose - shape.x.tail - 0.2
-    middle = (shape.x.nose + shape.x.tail) / 2
-    size = (length, 0.5, 1.3 * shape.half_width)
-    return box(size, (middle, shape.sill - 0.05 + size[1] / 2, 0), RUBBER.shaded(0.4))
+    size = (shape.x.nose - shape.x.tail - 0.2, 0.5, 1.3 * shape.half_width)
+    centre = ((shape.x.nose + shape.x.tail) / 2, shape.sill - 0.05 + size[1] / 2, 0)
+    return box(size, centre, RUBBER.shaded(0.4))
 
 
 def _fittings(rng: Rng, shape: CarShape, paint: Finish) -> list[Mesh]:
@@ -241,9 +235,8 @@ def _fittings(rng: Rng, shape: CarShape, paint: Finish) -> list[Mesh]:
         parts.append(box((0.18, 0.025, 0.03), (door + 0.13, shape.belt[1] - 0.1, side), paint))
     if rng.random() < shape.rails:
         x = np.linspace(shape.x.rear_top + 0.05, shape.x.screen_top - 0.05, len(_RAIL))
-        rail = np.stack(
-            [x, _profile(shape, x) + _RAIL, np.full(len(x), shape.roof * side - 0.04)], 1
-        )
+        across = np.full(len(x), shape.roof * side - 0.04)
+        rail = np.stack([x, _profile(shape, x) + _RAIL, across], 1)
         parts.append(tube(rail, 0.016, BLACK_PLASTIC, sides=5))
     parts += [mirrored(part) for part in parts]
     plate = pick(rng, ("#e8e6dd", "#e8e6dd", "#e3c443"))
