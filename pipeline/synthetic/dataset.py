@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pipeline.files import atomic_folder, sha256
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.plan import OCCLUSIONS
-from pipeline.world.crops import HIDDEN
+from pipeline.world.crops import VISIBLE
 from pipeline.world.surfaces import PARTS
 
 _SHARD = 5_000  # samples
@@ -83,8 +83,8 @@ def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str
         "height": str(options.height),
         "width": str(options.height // 2),
         "cameras": str(options.cameras),
-        "least_visible": f"{HIDDEN[0]:.0%}",
-        "most_visible": f"{HIDDEN[1]:.0%}",
+        "least_visible": f"{VISIBLE[0]:.0%}",
+        "most_visible": f"{VISIBLE[1]:.0%}",
         "folders": "\n".join(_folder_rows(names)),
         "parts": parts,
         "options": options_text,

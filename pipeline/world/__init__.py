@@ -1,1 +1,5 @@
-"""A rendered world: people, objects and cameras in three dimensions, in metres."""
+"""People, places and objects rendered with numpy, in metres: y is up, the camera looks to -z."""
+
+import numpy as np
+
+Rng = np.random.Generator

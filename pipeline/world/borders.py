@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.world import grounds, marks, screens
+from pipeline.world import Rng, grounds, marks
 from pipeline.world.ground_plan import Mark
-from pipeline.world.houses import HOUSES
 from pipeline.world.layouts import Layout
 from pipeline.world.objects import KINDS
 from pipeline.world.surfaces import Mesh
+from pipeline.world.walls import HOUSES, SCREENS, hedge
 
 _T = TypeVar("_T")
 
@@ -32,7 +32,7 @@ _POSTS = ("lamp_post", "sign_post", "bollard", "tree", "hydrant")
 _VEHICLES = ("car", "car", "car", "car", "van")
 
 
-def draw_border(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def draw_border(rng: Rng, layout: Layout, side: int) -> None:
     """Add the bands, props and walls of one side (1 or -1) of the path, up to a house."""
     if rng.random() < 0.15:
         _cycle_track(rng, layout, side)
@@ -42,18 +42,18 @@ def draw_border(rng: np.random.Generator, layout: Layout, side: int) -> None:
     layout.band(rng, side, 40, grounds.slabs)
 
 
-def one_of(rng: np.random.Generator, options: Sequence[_T]) -> _T:
+def one_of(rng: Rng, options: Sequence[_T]) -> _T:
     """One of the options, all equally likely."""
     return options[int(rng.integers(len(options)))]
 
 
-def _cycle_track(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _cycle_track(rng: Rng, layout: Layout, side: int) -> None:
     """A coloured lane behind a white line."""
     layout.band(rng, side, 0.12, grounds.paint)
     layout.band(rng, side, rng.uniform(1.2, 2.2), grounds.red_asphalt)
 
 
-def _lawn(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _lawn(rng: Rng, layout: Layout, side: int) -> None:
     """An edging and grass, perhaps with trees and a screen at its end."""
     if rng.random() < 0.6:
         layout.band(rng, side, 0.1, grounds.kerb)
@@ -64,20 +64,20 @@ def _lawn(rng: np.random.Generator, layout: Layout, side: int) -> None:
         _screened_grass(rng, layout, side, 0.5)
 
 
-def _bed(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _bed(rng: Rng, layout: Layout, side: int) -> None:
     """A planted bed with a hedge or bushes in it."""
     layout.band(rng, side, 0.1, grounds.kerb)
     width = rng.uniform(0.8, 2)
     layout.band(rng, side, width, grounds.earth, 0.05)
     middle = layout.edge(side) - width / 2
     if rng.random() < 0.6:
-        layout.wall(rng, side, middle, screens.hedge)
+        layout.wall(rng, side, middle, hedge)
     else:
         _row(rng, layout, side * middle, ("bush", "plant", "bare_bush"), 1.3, 0.8)
     layout.band(rng, side, rng.uniform(0.5, 6), one_of(rng, (grounds.grass, grounds.slabs)))
 
 
-def _road(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _road(rng: Rng, layout: Layout, side: int) -> None:
     """Kerb, gutter, road with parked cars, another kerb, a pavement."""
     _kerb(rng, layout, side)
     layout.band(rng, side, 0.3, one_of(rng, (grounds.setts, grounds.concrete)), tone=0.85)
@@ -96,7 +96,7 @@ def _road(rng: np.random.Generator, layout: Layout, side: int) -> None:
         _screened_grass(rng, layout, side, 1)
 
 
-def _car_park(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _car_park(rng: Rng, layout: Layout, side: int) -> None:
     """Cars side by side in bays."""
     _kerb(rng, layout, side)
     start = layout.edge(side)
@@ -111,7 +111,7 @@ def _car_park(rng: np.random.Generator, layout: Layout, side: int) -> None:
         _screened_grass(rng, layout, side, 1)
 
 
-def _square(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _square(rng: Rng, layout: Layout, side: int) -> None:
     """More paving with street furniture."""
     layout.band(rng, side, rng.uniform(0.2, 0.8), one_of(rng, (grounds.setts, grounds.slabs)))
     layout.paving(side, rng.uniform(3, 9))
@@ -119,14 +119,14 @@ def _square(rng: np.random.Generator, layout: Layout, side: int) -> None:
     _by_wall(rng, layout, side)
 
 
-def _close_wall(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _close_wall(rng: Rng, layout: Layout, side: int) -> None:
     """A narrow strip before the wall."""
     painter = one_of(rng, (grounds.gravel, grounds.earth, grounds.slabs, grounds.concrete))
     layout.band(rng, side, rng.uniform(0.9, 2.2), painter, 0.02)
     _by_wall(rng, layout, side)
 
 
-_BORDERS: dict[Callable[[np.random.Generator, Layout, int], None], float] = {
+_BORDERS: dict[Callable[[Rng, Layout, int], None], float] = {
     _lawn: 0.24,
     _bed: 0.12,
     _road: 0.2,
@@ -137,19 +137,19 @@ _BORDERS: dict[Callable[[np.random.Generator, Layout, int], None], float] = {
 """Probability of each border."""
 
 
-def _kerb(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _kerb(rng: Rng, layout: Layout, side: int) -> None:
     """A kerb and the dark line at its foot."""
     layout.band(rng, side, 0.14, grounds.kerb)
     layout.band(rng, side, 0.04, grounds.kerb, tone=0.35)
 
 
-def _screened_grass(rng: np.random.Generator, layout: Layout, side: int, narrowest: float) -> None:
+def _screened_grass(rng: Rng, layout: Layout, side: int, narrowest: float) -> None:
     """A hedge, fence or the like, and grass behind it."""
-    layout.wall(rng, side, layout.edge(side), one_of(rng, screens.SCREENS))
+    layout.wall(rng, side, layout.edge(side), one_of(rng, SCREENS))
     layout.band(rng, side, rng.uniform(narrowest, 5), grounds.grass)
 
 
-def _by_wall(rng: np.random.Generator, layout: Layout, side: int) -> None:
+def _by_wall(rng: Rng, layout: Layout, side: int) -> None:
     """A stand of bicycles, or other things, at the end of the last band."""
     edge = layout.edge(side)
     if rng.random() < 0.3:
@@ -159,7 +159,7 @@ def _by_wall(rng: np.random.Generator, layout: Layout, side: int) -> None:
 
 
 def _row(
-    rng: np.random.Generator,
+    rng: Rng,
     layout: Layout,
     across: float,
     kinds: Sequence[str],
@@ -178,5 +178,5 @@ def _row(
         if not chosen or not layout.seen(*layout.at(*at)):
             continue
         if variant not in built:
-            built[variant] = KINDS[kinds[variant]](rng)
+            built[variant] = KINDS[kinds[variant]].make(rng)
         layout.place(built[variant], *at, yaw)

@@ -1,4 +1,4 @@
-"""Cameras: a place, the obstacles that stand in it, and the sensor that looks at it."""
+"""Cameras: a place, the obstacles that stand in it, and a sensor."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.layouts import Standpoint
-from pipeline.world.objects import HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.objects import KINDS, Spot, footprint, overlap
 from pipeline.world.places import Place, draw_place
 from pipeline.world.sensor import Sensor, draw_sensor
 from pipeline.world.surfaces import Mesh
@@ -19,11 +20,11 @@ _GAP = 0.3  # metres between two obstacles
 _LEAST_HEIGHT, _LEAST_WIDTH = 0.7, 0.5  # metres of an obstacle
 _NEARER = (0.4, 1.6)  # metres from a walk to an obstacle before it
 _REACH = 0.25  # metres around a person that must be free
-_PASSERS, _UNHIDDEN = 40, 0.5  # people at a place, and the least fraction that nothing hides
+_PASSERS, _UNHIDDEN = 40, 0.5  # sampled people, and the least fraction that nothing hides
 
 
 class Obstacle(NamedTuple):
-    """An object of fixed look that may stand in several places."""
+    """An object that may stand in several places."""
 
     kind: str
     mesh: Mesh
@@ -31,41 +32,41 @@ class Obstacle(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """An obstacle at its fixed place before a camera."""
+    """An obstacle at its fixed spot before a camera."""
 
     kind: str
     mesh: Mesh
     spot: Spot
     walk: float
-    """Radians: where people head who pass it."""
+    """Heading in radians of the people who pass it."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A place, what stands in it for good, and the sensor that looks at it."""
+    """A place, its fixed obstacles, and the sensor."""
 
     place: Place
     sensor: Sensor
     standing: tuple[Standing, ...] = ()
 
 
-def draw_obstacles(rng: np.random.Generator, count: int) -> list[Obstacle]:
-    """Draw obstacles that can hide a third of a person, of different kinds as far as possible."""
-    kinds = [kind for kind in KINDS if HIDING[kind] in ("low", "tall")]
+def draw_obstacles(rng: Rng, count: int) -> list[Obstacle]:
+    """Sample obstacles that can hide a third of a person, of different kinds if possible."""
+    kinds = [name for name, kind in KINDS.items() if kind.hides in ("low", "tall")]
     chosen: list[Obstacle] = []
     order: list[str] = []
     while len(chosen) < count:
         order = order or [str(kind) for kind in rng.permutation(kinds)]
         kind = order.pop(0)
-        mesh = KINDS[kind](rng)
+        mesh = KINDS[kind].make(rng)
         width, height, _ = mesh.vertices.max(0) - mesh.vertices.min(0)
         if height > _LEAST_HEIGHT and width > _LEAST_WIDTH:
             chosen.append(Obstacle(kind, mesh))
     return chosen
 
 
-def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) -> Camera:
-    """Draw a camera with those of the `obstacles` that find a spot before it."""
+def draw_camera(rng: Rng, obstacles: Sequence[Obstacle] = ()) -> Camera:
+    """Sample a camera with those of the `obstacles` that find a spot before it."""
     place = draw_place(rng)
     passers = [place.draw_standpoint(rng) for _ in range(_PASSERS)]
     standing: list[Standing] = []
@@ -76,7 +77,7 @@ def draw_camera(rng: np.random.Generator, obstacles: Sequence[Obstacle] = ()) ->
 
 
 def _beside_a_walk(
-    rng: np.random.Generator,
+    rng: Rng,
     place: Place,
     obstacle: Obstacle,
     others: Sequence[Standing],
@@ -102,7 +103,7 @@ def _beside_a_walk(
 
 
 def hides(standing: Standing, passer: Standpoint) -> bool:
-    """Whether an obstacle is nearer than a passer, in the same direction or on the same spot."""
+    """Return whether an obstacle is before a passer, as the camera sees it, or at its spot."""
     if meets(standing, passer):
         return True
     x, _, z = standing.mesh.vertices.T
@@ -111,5 +112,5 @@ def hides(standing: Standing, passer: Standpoint) -> bool:
 
 
 def meets(standing: Standing, passer: Standpoint) -> bool:
-    """Whether an obstacle stands where a passer does."""
+    """Return whether an obstacle and a passer are at the same spot."""
     return overlap(Spot(passer.x, passer.z, 0, _REACH, _REACH), standing.spot)

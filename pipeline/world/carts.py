@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.finishes import BLACK_PLASTIC, PAINTS, Finish, pick
 from pipeline.world.meshes import join, mirrored, moved, transformed
 from pipeline.world.solids import Point, box, loft, rods, tube
@@ -14,8 +15,8 @@ from pipeline.world.surfaces import Mesh
 from pipeline.world.wheels import pram_wheel
 
 
-def stroller(rng: np.random.Generator) -> Mesh:
-    """A child's push-chair with a hood, its handle towards -x."""
+def stroller(rng: Rng) -> Mesh:
+    """Make a push-chair with a hood, its handle towards -x."""
     cloth = pick(rng, ("#23272b", "#2b3d5c", "#6b2430", "#4a4f4a", "#7a7d80", "#8a2d52"))
     frame = pick(rng, ("#24262a", "#9a9d9e"), 0.3)
     side = [
@@ -32,38 +33,31 @@ def stroller(rng: np.random.Generator) -> Mesh:
 
 def _seat(cloth: Finish) -> Mesh:
     """Make back, seat and foot rest as one bent cushion."""
-    path = [(-0.27, 0.9), (-0.13, 0.5), (0.16, 0.47), (0.3, 0.28)]
-    sections = []
-    for x, y in path:
-        corners = ((-0.02, -0.2), (0.03, -0.2), (0.03, 0.2), (-0.02, 0.2))
-        sections.append([(x + across, y + across, z) for across, z in corners])
+    path = ((-0.27, 0.9), (-0.13, 0.5), (0.16, 0.47), (0.3, 0.28))
+    corners = ((-0.02, -0.2), (0.03, -0.2), (0.03, 0.2), (-0.02, 0.2))
+    sections = [[(x + across, y + across, z) for across, z in corners] for x, y in path]
     return loft(sections, cloth, crease=50)
 
 
 def _hood(cloth: Finish) -> Mesh:
-    """Make a hood over the child's head."""
     rows = []
     for turn in np.radians(np.linspace(15, 125, 6)):
         x, y = -0.2 + 0.33 * math.cos(turn), 0.75 + 0.33 * math.sin(turn)
-        rows.append(
-            [(-0.2, 0.75, -0.2)]
-            + [(x, y, z) for z in (-0.21, -0.12, 0.12, 0.21)]
-            + [(-0.2, 0.75, 0.2)]
-        )
+        arch = [(x, y, z) for z in (-0.21, -0.12, 0.12, 0.21)]
+        rows.append([(-0.2, 0.75, -0.2), *arch, (-0.2, 0.75, 0.2)])
     return loft(rows, cloth, open_ring=True, crease=60)
 
 
-def trolley(rng: np.random.Generator) -> Mesh:
-    """A shopping trolley of wire, its handle towards -x."""
+def trolley(rng: Rng) -> Mesh:
+    """Make a shopping trolley of wire, its handle towards -x."""
     wire = pick(rng, ("#9a9d9e", "#85888a"), 0.4)
     handle = pick(rng, PAINTS, 0.2)
     rear, front = (-0.38, 0.52, 0.98), (0.42, 0.66, 0.9)  # x, lower and upper edge
     low, high = (_trolley_ring(rear, front, level) for level in (0.0, 1.0))
-    rims = [*pairwise([*low, low[0]]), *pairwise([*high, high[0]])]
+    rims = [*_edges(low), *_edges(high)]
     wires: list[tuple[Point, Point]] = []
     for level in np.linspace(0, 1, 7)[1:-1]:
-        corners = _trolley_ring(rear, front, level)
-        wires += pairwise([*corners, corners[0]])
+        wires += _edges(_trolley_ring(rear, front, level))
     for (foot, next_foot), (top, next_top) in zip(rims[:4], rims[4:], strict=True):
         for fraction in np.linspace(0, 1, 7)[:-1]:
             wires.append((_between(foot, next_foot, fraction), _between(top, next_top, fraction)))
@@ -87,6 +81,10 @@ def _trolley_ring(rear: Point, front: Point, level: float) -> list[Point]:
     back = (rear[0] + 0.06 * (1 - level), rear[1] + level * (rear[2] - rear[1]))
     tip = (front[0] + 0.06 * level, front[1] + level * (front[2] - front[1]))
     return [(*back, -wide), (*tip, -narrow), (*tip, narrow), (*back, wide)]
+
+
+def _edges(ring: list[Point]) -> list[tuple[Point, Point]]:
+    return list(pairwise([*ring, ring[0]]))
 
 
 def _between(start: Point, end: Point, fraction: float) -> Point:

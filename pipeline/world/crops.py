@@ -1,4 +1,4 @@
-"""Crops of people as a detector cuts them, unoccluded or behind an obstacle or a person."""
+"""Crops of people as a detector cuts them: unoccluded, or behind an obstacle or a person."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.cameras import Camera, hides, meets
 from pipeline.world.geometry import Geometry
 from pipeline.world.layouts import Standpoint
 from pipeline.world.looks import draw_look
-from pipeline.world.objects import HIDING
+from pipeline.world.objects import KINDS
 from pipeline.world.person import Person
 from pipeline.world.renderer import Frame, shade
 from pipeline.world.sensor import develop
@@ -20,14 +21,14 @@ from pipeline.world.view import Framing, View
 
 Occlusion = Literal["obstacle", "person"] | None
 
-HIDDEN = (0.25, 0.75)
-"""Fraction of an occluded person that stays visible, at least and at most."""
+VISIBLE = (0.25, 0.75)
+"""Lowest and highest visible fraction of an occluded person."""
 
-_FREE = 0.9  # of a person without an occlusion is visible at least
+_FREE = 0.9  # lowest visible fraction without an occlusion
 _TRIES = 200
 _BEHIND = (0.25, 0.7)  # metres from an obstacle to the person behind it
 _TURNED = 0.15  # fraction of people who do not head along their walk
-_TRIAL = (64, 32)  # pixels of the crop on which a try is judged
+_TRIAL = (64, 32)  # pixels of the crop that measures the visible fraction of a try
 _CUT_OFF = 0.08  # fraction of the crops that miss the head or the feet
 _BODY = (0.6, 1.75)  # metres: width and height of a crop around nobody
 
@@ -39,11 +40,11 @@ class Crop:
     image: np.ndarray
     """(H, W, 3) uint8."""
     labels: np.ndarray
-    """(H, W) uint8 indices in `PARTS`: of the person, or "obstacle" for whatever is nearer."""
+    """(H, W) uint8 indices in `PARTS`: of the person, or "obstacle" for anything nearer."""
     instances: np.ndarray
-    """(H, W) uint8: 0 background, 1 the person, 2 onwards all else."""
+    """(H, W) uint8: 0 background, 1 the person, 2 onwards the others."""
     visible: float
-    """Fraction of the person that nothing hides; 0 without a person."""
+    """Visible fraction of the person; 0 without a person."""
     obstacle: str | None = None
     """Kind of the standing obstacle that covers most pixels in front of the person."""
 
@@ -59,7 +60,7 @@ class _Scene:
     """Which surfaces are nearer than the person."""
     own: int
     """Number of surfaces of the person and its belongings."""
-    judged: int
+    foreground: int
     """Number of those and of the possible occluders; the rest is behind everybody."""
     standing: dict[int, str]
     """Kinds of the surfaces that are standing obstacles, by their index."""
@@ -71,32 +72,30 @@ class NoRoomError(RuntimeError):
 
 def render_crop(
     camera: Camera,
-    rng: np.random.Generator,
+    rng: Rng,
     size: tuple[int, int],
     person: Person | None = None,
     occlusion: Occlusion = None,
     other: Person | None = None,
 ) -> Crop:
-    """Take one crop of `size` (height, width) of `person`, or of nobody.
+    """Render a crop of `size` (height, width) pixels of `person`, or of nobody.
 
-    `occlusion` is None, "obstacle" (one that stands before the camera) or "person" (`other`). Spots
-    are drawn again until the visible fraction is in `HIDDEN`, or nearly 1 without an occlusion.
+    `occlusion` is None, "obstacle" (one that stands before the camera) or "person" (`other`).
+    Samples spots until the visible fraction is in `VISIBLE`, or nearly 1 without an occlusion.
     Raises NoRoomError when no try succeeds.
     """
-    low, high = HIDDEN if occlusion else (_FREE, 1)
+    low, high = VISIBLE if occlusion else (_FREE, 1)
     if occlusion == "obstacle" and not camera.standing:
         raise NoRoomError("no room for an obstacle")
     for _ in range(_TRIES):
         standpoint = _standpoint(camera, rng, occlusion)
-        in_the_way = meets if occlusion == "obstacle" else hides
-        if person and any(in_the_way(standing, standpoint) for standing in camera.standing):
+        blocked = meets if occlusion == "obstacle" else hides
+        if person and any(blocked(standing, standpoint) for standing in camera.standing):
             continue
         scene = _compose(camera, rng, standpoint, person, occlusion, other)
-        if person is None:
-            return _take(camera, scene, rng, size, 0.0)
-        visible = _visible(scene)
-        if low <= visible <= high:
-            return _take(camera, scene, rng, size, visible)
+        visible = _visible(scene) if person else 0.0
+        if person is None or low <= visible <= high:
+            return _shoot(camera, scene, rng, size, visible)
     raise NoRoomError(
         f"no spot among {_TRIES} where {low:.0%} to {high:.0%} of a person are visible "
         f"(occlusion: {occlusion or 'none'})"
@@ -104,46 +103,40 @@ def render_crop(
 
 
 def _visible(scene: _Scene) -> float:
-    """Fraction of the person that nothing hides."""
-    if scene.judged == scene.own:
+    """Measure the visible fraction of the person."""
+    if scene.foreground == scene.own:
         return 1.0
-    geometry = Geometry(scene.view, scene.surfaces[: scene.judged])
+    geometry = Geometry(scene.view, scene.surfaces[: scene.foreground])
     return geometry.visible_fraction(0, scene.own)
 
 
 def _compose(
     camera: Camera,
-    rng: np.random.Generator,
+    rng: Rng,
     standpoint: Standpoint,
     person: Person | None,
     occlusion: Occlusion,
     other: Person | None,
 ) -> _Scene:
-    x, z, walk = standpoint
-    surfaces: list[Surface] = []
-    if person is not None:
-        surfaces += _walking(person, rng, x, z, walk)
+    x, z, _ = standpoint
+    surfaces = _walking(person, rng, standpoint) if person else []
     own = len(surfaces)
     framed = surfaces[0].vertices if surfaces else _upright(x, z)
     if occlusion == "person" and person is not None:
-        surfaces += _in_front(other, rng, x, z, walk)
+        surfaces += _in_front(other, rng, standpoint)
     view = View.around(framed, camera.place.eye, _TRIAL, _framing(rng))
     standing = [s for s in camera.standing if view.shows(s.mesh.vertices)]
     kinds = {index: s.kind for index, s in enumerate(standing, start=len(surfaces))}
     surfaces += [s.mesh for s in standing]
-    judged = len(surfaces)
+    foreground = len(surfaces)
     surfaces += [mesh for mesh in camera.place.props if view.shows(mesh.vertices)]
-    nearer = [index >= own and _middle(s) > z for index, s in enumerate(surfaces)]
+    nearer = [i >= own and bool(s.vertices[:, 2].mean() > z) for i, s in enumerate(surfaces)]
     centre = np.array([x, 0, z], np.float32)
-    return _Scene(surfaces, view, centre, nearer, own, judged, kinds)
+    return _Scene(surfaces, view, centre, nearer, own, foreground, kinds)
 
 
-def _middle(surface: Surface) -> float:
-    return float(surface.vertices[:, 2].mean())
-
-
-def _standpoint(camera: Camera, rng: np.random.Generator, occlusion: Occlusion) -> Standpoint:
-    """Where the person is: anywhere on a walk, or behind an obstacle as the camera sees it."""
+def _standpoint(camera: Camera, rng: Rng, occlusion: Occlusion) -> Standpoint:
+    """Sample a standpoint anywhere on a walk, or behind an obstacle as the camera sees it."""
     if occlusion != "obstacle":
         return camera.place.draw_standpoint(rng)
     behind = camera.standing[rng.integers(len(camera.standing))]
@@ -151,41 +144,38 @@ def _standpoint(camera: Camera, rng: np.random.Generator, occlusion: Occlusion) 
     z = low[2] - rng.uniform(*_BEHIND)
     half_width = (high[0] - low[0]) / 2
     sideways = rng.uniform(-1, 1) * (half_width + 0.15)
-    if HIDING[behind.kind] == "tall":
+    if KINDS[behind.kind].hides == "tall":
         sideways = rng.choice([-1, 1]) * (half_width + rng.uniform(-0.1, 0.25))
     x = (low[0] + high[0]) / 2 * z / behind.spot.z + sideways
     return Standpoint(float(x), float(z), behind.walk + float(rng.choice([0, np.pi])))
 
 
-def _walking(
-    person: Person, rng: np.random.Generator, x: float, z: float, walk: float
-) -> list[Surface]:
-    """The person at (x, z) and its belongings, mostly heading along `walk`."""
+def _walking(person: Person, rng: Rng, at: Standpoint) -> list[Surface]:
+    """Make the surfaces of a person, who mostly heads along the walk, and its belongings."""
     spread = 1.2 if rng.random() < _TURNED else 0.2
-    yaw = walk + float(rng.normal(0, spread))
-    return person.surfaces(draw_look(rng, person.identity), yaw, x, z)
+    yaw = at.yaw + float(rng.normal(0, spread))
+    return person.surfaces(draw_look(rng, person.identity), yaw, at.x, at.z)
 
 
-def _in_front(
-    other: Person | None, rng: np.random.Generator, x: float, z: float, walk: float
-) -> list[Surface]:
-    """Another person between the camera and (x, z), a little to the side."""
+def _in_front(other: Person | None, rng: Rng, at: Standpoint) -> list[Surface]:
+    """Make another person between the camera and a standpoint, a little to the side."""
     if other is None:
         raise ValueError("an occlusion by a person needs `other`")
-    nearer = z + rng.uniform(0.5, 1.1)
+    nearer = at.z + rng.uniform(0.5, 1.1)
     side = rng.choice([-1, 1]) * rng.uniform(0.05, 0.45)
-    heading = walk + rng.choice([0, np.pi])
-    return _walking(other, rng, float(x * nearer / z + side), float(nearer), float(heading))
+    heading = at.yaw + rng.choice([0, np.pi])
+    x = at.x * nearer / at.z + side
+    return _walking(other, rng, Standpoint(float(x), float(nearer), float(heading)))
 
 
 def _upright(x: float, z: float) -> np.ndarray:
-    """Corners of the upright rectangle that a crop around nobody holds."""
+    """Return the corners (2, 3) of the upright rectangle that a crop around nobody holds."""
     half, height = _BODY[0] / 2, _BODY[1]
     return np.array([[x - half, 0, z], [x + half, height, z]], np.float32)
 
 
-def _framing(rng: np.random.Generator) -> Framing:
-    """The jitter of a detector: boxes are a little too large, seldom too small."""
+def _framing(rng: Rng) -> Framing:
+    """Sample the jitter of a detector: boxes are a little too large, seldom too small."""
     right, down = rng.normal(0, 0.035), rng.normal(0, 0.012)
     if rng.random() > _CUT_OFF:
         return Framing(float(rng.uniform(0.84, 0.98)), float(right), float(down))
@@ -193,18 +183,12 @@ def _framing(rng: np.random.Generator) -> Framing:
     return Framing(float(fill), float(right), float(rng.choice([-0.5, 0.5]) * (fill - 0.96)))
 
 
-def _take(
-    camera: Camera,
-    scene: _Scene,
-    rng: np.random.Generator,
-    size: tuple[int, int],
-    visible: float,
-) -> Crop:
+def _shoot(camera: Camera, scene: _Scene, rng: Rng, size: tuple[int, int], visible: float) -> Crop:
     geometry = Geometry(scene.view.resized(size), scene.surfaces)
     light = camera.place.light_at(rng)
-    # the shadows of what belongs to the place are in its ground already
-    casters = [index < scene.judged for index in range(len(scene.surfaces))]
-    frame = shade(geometry, camera.place, light, scene.centre, casters)
+    # the ground already has the shadows of the place's own things
+    casters = [index < scene.foreground for index in range(len(scene.surfaces))]
+    frame = shade(geometry, camera.place.scenery, light, scene.centre, casters)
     own = np.arange(len(scene.surfaces)) < scene.own
     numbers = np.where(own, 1, 2 - scene.own + np.arange(len(own)))
     return Crop(
@@ -217,7 +201,7 @@ def _take(
 
 
 def _obstacle(frame: Frame, scene: _Scene) -> str | None:
-    """Kind of the obstacle with most pixels in front of the person."""
+    """Return the kind of the obstacle with most pixels in front of the person."""
     pixels = np.bincount(frame.items.ravel() + 1, minlength=len(scene.surfaces) + 1)[1:]
     shown = {kind: pixels[i] for i, kind in scene.standing.items() if scene.nearer[i] and pixels[i]}
     return max(shown, key=lambda kind: shown[kind], default=None)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipeline.world import Rng
 from pipeline.world.light import Light, box_blur
 from pipeline.world.noise import fractal_noise
 from pipeline.world.shade import shade_grid
@@ -20,12 +21,12 @@ _GROUND = 0.25  # albedo of the surroundings, for the light from below
 _PENUMBRA = 0.25  # metres from shade to sun at a building's edge
 
 
-def draw_weather(rng: np.random.Generator) -> Weather:
+def draw_weather(rng: Rng) -> Weather:
     """A random weather."""
     return list(_CHANCES)[rng.choice(len(_CHANCES), p=list(_CHANCES.values()))]
 
 
-def draw_light(rng: np.random.Generator, weather: Weather) -> Light:
+def draw_light(rng: Rng, weather: Weather) -> Light:
     """Random sun and sky: a low winter sun in any direction."""
     azimuth, elevation = rng.uniform(0, 2 * math.pi), rng.uniform(0.28, 0.8)
     flat = math.cos(elevation)
@@ -51,9 +52,7 @@ def luminance(light: Light, lit: float) -> float:
     return _GROUND * float(light.on(normals, lit, 1.0).mean())
 
 
-def sun_map(
-    rng: np.random.Generator, light: Light, weather: Weather, near: float, far: float
-) -> np.ndarray:
+def sun_map(rng: Rng, light: Light, weather: Weather, near: float, far: float) -> np.ndarray:
     """(512, 512) float32 fraction of the sun on the ground, for `Shade`.
 
     People walk from `near` to `far` metres before the camera.
@@ -78,7 +77,7 @@ def _beyond(x: np.ndarray, z: np.ndarray, turn: float, distance: float) -> np.nd
     return np.clip((along - np.float32(distance)) / np.float32(_PENUMBRA) + 0.5, 0, 1)
 
 
-def _trees(rng: np.random.Generator, light: Light) -> np.ndarray:
+def _trees(rng: Rng, light: Light) -> np.ndarray:
     """(512, 512) fraction of the sun past bare trees or tufts of leaves."""
     side = shade_grid()[0].shape[1]
     if rng.random() < 0.4:
@@ -94,7 +93,7 @@ def _trees(rng: np.random.Generator, light: Light) -> np.ndarray:
 
 
 def _branch(
-    rng: np.random.Generator,
+    rng: Rng,
     pen: ImageDraw.ImageDraw,
     foot: tuple[float, ...],
     heading: float,

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.world import Rng
+
 
 class Finish(NamedTuple):
     """Colour and gloss of a face."""
@@ -32,9 +34,7 @@ def _linear(value: float) -> float:
     return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
 
-def pick(
-    rng: np.random.Generator, codes: Sequence[str], gloss: float = 0.05, spread: float = 0.15
-) -> Finish:
+def pick(rng: Rng, codes: Sequence[str], gloss: float = 0.05, spread: float = 0.15) -> Finish:
     """Pick one of the sRGB `codes`; vary its brightness by up to `spread`, its hue a little."""
     chosen = finish(codes[int(rng.integers(len(codes)))], gloss)
     factors = rng.uniform(1 - spread, 1 + spread) * rng.uniform(1 - spread / 4, 1 + spread / 4, 3)

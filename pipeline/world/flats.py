@@ -8,17 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world.cone import Cone
+from pipeline.world.surfaces import dot
 from pipeline.world.textures import Texture
+from pipeline.world.view import Rays
 
-_FOOT = 0.3  # metres from a wall's foot at which half of the loss of sky is left
+_FOOT = 0.3  # metres from a wall's foot at which it hides half as much of the sky
 
 
 class Hits(NamedTuple):
-    """Rays that meet a flat, and where."""
+    """N of P rays that meet a flat."""
 
-    rows: np.ndarray
-    """(N,) indices of the rays."""
+    rays: np.ndarray
+    """(N,) indices of the P rays."""
     points: np.ndarray
     """(N, 3) float32 metres."""
     depth: np.ndarray
@@ -51,19 +52,19 @@ class Flat:
         """(3,) float32 direction of the lower edge."""
         return np.array([math.cos(self.yaw), 0, -math.sin(self.yaw)], np.float32)
 
-    def depth(self, cone: Cone) -> np.ndarray:
-        """(P,) depth of the flat's plane, negative behind the eye."""
+    def depth(self, rays: Rays) -> np.ndarray:
+        """Return the depth (P,) of the flat's plane, negative behind the eye."""
         normal, foot = self.normal, np.array([self.x, 0, self.z], np.float32)
-        facing = cone.rays[:, 0] * normal[0] + cone.rays[:, 2] * normal[2]
+        facing = dot(rays.directions, normal)
         facing = np.where(np.abs(facing) < 1e-4, np.float32(1e-4), facing)
-        offset = foot - cone.eye
+        offset = foot - rays.eye
         return (offset[0] * normal[0] + offset[2] * normal[2]) / facing
 
-    def hits(self, cone: Cone, nearest: np.ndarray) -> Hits:
-        """Rays that meet the flat at a depth below `nearest` (P,)."""
-        depth = self.depth(cone)
+    def hits(self, rays: Rays, nearest: np.ndarray) -> Hits:
+        """Find the rays that meet the flat at a depth below `nearest` (P,)."""
+        depth = self.depth(rays)
         rows = np.flatnonzero((depth > 0) & (depth < nearest))
-        points = cone.eye + cone.rays[rows] * depth[rows, None]
+        points = rays.eye + rays.directions[rows] * depth[rows, None]
         u = self._along(points[:, 0], points[:, 2])
         inside = (u > self.start) & (u < self.end) & (points[:, 1] > 0)
         if not self.opaque:
@@ -71,11 +72,10 @@ class Flat:
         rows = rows[inside]
         return Hits(rows, points[inside], depth[rows])
 
-    def look(self, cone: Cone, points: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """(P, 4) colour and coverage where rays meet the flat: `points` (P, 3), `depth` (P,)."""
-        normal = self.normal
-        facing = np.abs(cone.rays[:, 0] * normal[0] + cone.rays[:, 2] * normal[2])
-        tall = depth * np.float32(cone.pixel)
+    def appearance(self, rays: Rays, points: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """Return colour and coverage (P, 4) where rays meet the flat at `points` (P, 3)."""
+        facing = np.abs(dot(rays.directions, self.normal))
+        tall = depth * np.float32(rays.pixel)
         height = np.float32(self.texture.size[0])
         rim = np.maximum(tall, np.float32(self.texture.texel)) / 2
         down = np.clip(height - points[:, 1], rim, height - rim)
@@ -83,16 +83,15 @@ class Flat:
         return self.texture.sample(along, down, tall / np.maximum(facing, np.float32(0.05)), tall)
 
     def foot_shade(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Fraction of the sky, 0 to 0.5, that the flat hides from the ground at x and z."""
+        """Return the fraction of the sky, 0 to 0.5, that the flat hides from the ground."""
         distance = self._offset(x, z, self.normal) / np.float32(_FOOT)
         along = self._along(x, z)
         inside = (along > self.start) & (along < self.end)
         return np.where(inside, np.float32(0.5) / (1 + distance * distance), 0)
 
     def _along(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Metres to the right of the flat's own (x, z)."""
         return self._offset(x, z, self.right)
 
     def _offset(self, x: np.ndarray, z: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Metres from the flat's own (x, z) along a direction (3,)."""
+        """Return the distance in metres from the flat's (x, z) along `direction` (3,)."""
         return (x - np.float32(self.x)) * direction[0] + (z - np.float32(self.z)) * direction[2]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.finishes import Finish
 from pipeline.world.meshes import face_normals, join, obstacle, unit
 from pipeline.world.solids import ellipsoid
@@ -25,8 +26,8 @@ class Blob(NamedTuple):
     radii: np.ndarray
 
 
-def cover_blobs(rng: np.random.Generator, blobs: list[Blob], count: int, green: Finish) -> Mesh:
-    """Place `count` leaves over dark cores; the leaves are large enough to cover them."""
+def cover_blobs(rng: Rng, blobs: list[Blob], count: int, green: Finish) -> Mesh:
+    """Make dark cores covered by `count` leaves."""
     core = join(*(ellipsoid(0.84 * b.radii, b.centre, green.shaded(0.3), 7, 10) for b in blobs))
     areas = np.array([float(np.prod(b.radii) ** (2 / 3)) for b in blobs])
     counts = (1.9 * count * areas / areas.sum()).astype(int)
@@ -42,7 +43,7 @@ def cover_blobs(rng: np.random.Generator, blobs: list[Blob], count: int, green: 
 
 
 def _outer_points(
-    rng: np.random.Generator, blobs: list[Blob], number: int, count: int
+    rng: Rng, blobs: list[Blob], number: int, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample points (N, 3) and normals near the surface of a blob; N <= `count`.
 
@@ -57,9 +58,7 @@ def _outer_points(
     return points[kept], unit(directions / blob.radii)[kept]
 
 
-def sample_block(
-    rng: np.random.Generator, size: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def sample_block(rng: Rng, size: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Sample (count, 3) points near the sides and the top of a block, and its normals there."""
     x, y, z = size
     areas = np.array([x * y, x * y, z * y, z * y, x * z])
@@ -70,18 +69,13 @@ def sample_block(
     return points + np.array([0, y / 2, 0]), outwards
 
 
-def random_directions(rng: np.random.Generator, count: int) -> np.ndarray:
+def random_directions(rng: Rng, count: int) -> np.ndarray:
     """Sample (count, 3) unit vectors uniformly."""
     return unit(rng.normal(size=(count, 3)))
 
 
 def leaves(
-    rng: np.random.Generator,
-    points: np.ndarray,
-    outwards: np.ndarray,
-    length: float,
-    green: Finish,
-    height: float,
+    rng: Rng, points: np.ndarray, outwards: np.ndarray, length: float, green: Finish, height: float
 ) -> Mesh:
     """Place a folded leaf at each of `points` (N, 3) on a surface with normals `outwards` (N, 3).
 
@@ -96,12 +90,8 @@ def leaves(
     long = length * rng.uniform(0.6, 1.3, (count, 1))
     wide = long * rng.uniform(0.5, 0.75, (count, 1))
     fold = 0.2 * wide * normal
-    corners = [
-        points - axis * long / 2,
-        points + side * wide / 2 + fold,
-        points + axis * long / 2,
-        points - side * wide / 2 + fold,
-    ]
+    ahead, aside = axis * long / 2, side * wide / 2
+    corners = [points - ahead, points + aside + fold, points + ahead, points - aside + fold]
     shade = rng.uniform(0.5, 1.3, (count, 1)) * (0.65 + 0.35 * points[:, 1:2] / height)
     yellow = 1 + rng.uniform(0, 0.35, (count, 1)) * (1, 0.6, 0)
     colours = np.array(green.colour) * shade * yellow
@@ -110,12 +100,7 @@ def leaves(
 
 
 def blades(
-    rng: np.random.Generator,
-    count: int,
-    length: float,
-    width: float,
-    half: np.ndarray,
-    green: Finish,
+    rng: Rng, count: int, length: float, width: float, half: np.ndarray, green: Finish
 ) -> Mesh:
     """Place `count` blades of grass on a rectangle with half sides `half` (x, z)."""
     turns = rng.uniform(0, 2 * math.pi, (count, 1))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world.cone import Cone
 from pipeline.world.textures import Texture
+from pipeline.world.view import Rays
 
 
 class Strip(NamedTuple):
@@ -49,10 +49,10 @@ class GroundPlan:
     grime: Texture
     """Colour: half the factor on the albedo; coverage: 0.5 plus the wander of the borders."""
 
-    def albedo(self, cone: Cone, points: np.ndarray) -> np.ndarray:
+    def albedo(self, rays: Rays, points: np.ndarray) -> np.ndarray:
         """(P, 3) float32 albedo at `points` (P, 3) of the ground."""
         along, across = self._coordinates(points)
-        long, wide = cone.footprint(self.heading)
+        long, wide = rays.footprint(self.heading)
         grime = self.grime.sample(along, across, long, wide)
         wander = grime[:, 3] - np.float32(0.5)
         albedo = np.zeros((len(points), 3), np.float32)
@@ -66,7 +66,7 @@ class GroundPlan:
         box = (float(x.min()), float(x.max()), float(z.min()), float(z.max()))
         for mark in self.marks:
             if _may_touch(mark, box):
-                _draw_mark(mark, cone, x, z, albedo)
+                _draw_mark(mark, rays, x, z, albedo)
         return albedo
 
     def _coordinates(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ def _may_touch(mark: Mark, box: tuple[float, float, float, float]) -> bool:
     return left - reach < mark.x < right + reach and back - reach < mark.z < front + reach
 
 
-def _draw_mark(mark: Mark, cone: Cone, x: np.ndarray, z: np.ndarray, albedo: np.ndarray) -> None:
+def _draw_mark(mark: Mark, rays: Rays, x: np.ndarray, z: np.ndarray, albedo: np.ndarray) -> None:
     """Blend a mark into the albedo (P, 3) of the ground at `x` and `z` (P,), in place."""
     reach = np.float32(math.hypot(mark.width, mark.length) / 2)
     x, z = x - np.float32(mark.x), z - np.float32(mark.z)
@@ -107,7 +107,7 @@ def _draw_mark(mark: Mark, cone: Cone, x: np.ndarray, z: np.ndarray, albedo: np.
     near, u, v = near[inside], u[inside], v[inside]
     if not len(near):
         return
-    wide, long = cone.part(near).footprint(mark.yaw)
+    wide, long = rays.subset(near).footprint(mark.yaw)
     across = np.float32(mark.texture.size[1] / mark.width)
     down = np.float32(mark.texture.size[0] / mark.length)
     u, v = (u + np.float32(mark.width / 2)) * across, (v + np.float32(mark.length / 2)) * down

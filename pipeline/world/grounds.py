@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.noise import fractal_noise
 from pipeline.world.textures import Texture
 
@@ -16,11 +17,11 @@ _BRICKS = ((0.27, 0.15, 0.11), (0.33, 0.25, 0.19), (0.25, 0.23, 0.22), (0.36, 0.
 _TARS = ((0.17, 0.17, 0.17), (0.22, 0.215, 0.205), (0.12, 0.12, 0.125), (0.26, 0.25, 0.235))
 _LEAVES = ((0.25, 0.15, 0.06), (0.33, 0.24, 0.10), (0.16, 0.10, 0.06), (0.20, 0.17, 0.07))
 
-Painter = Callable[[np.random.Generator, int], np.ndarray]
+Painter = Callable[[Rng, int], np.ndarray]
 """A random generator and a side in texels -> (side, side, 3) float32 albedo."""
 
 
-def asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
+def asphalt(rng: Rng, side: int) -> np.ndarray:
     """Grainy tar, patchy with age, some of it cracked."""
     age, lumps = fractal_noise(rng, side, 2, 3), fractal_noise(rng, side, 2, 7, 0.9)
     patches = 0.09 * np.clip(age * 4, -1, 1) * (rng.random() < 0.5)
@@ -29,13 +30,13 @@ def asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
     return _tinted(_varied(rng, _TARS), tone * _cracks(rng, side))
 
 
-def red_asphalt(rng: np.random.Generator, side: int) -> np.ndarray:
+def red_asphalt(rng: Rng, side: int) -> np.ndarray:
     """Red asphalt of a cycle track."""
     grey = asphalt(rng, side)
     return grey / grey.mean((0, 1)) * _varied(rng, ((0.22, 0.10, 0.08), (0.27, 0.15, 0.12)))
 
 
-def concrete(rng: np.random.Generator, side: int) -> np.ndarray:
+def concrete(rng: Rng, side: int) -> np.ndarray:
     """Bright slabs with sawn joints."""
     tone = 1 + 0.09 * fractal_noise(rng, side, 2, 5, 0.65) + _grains(rng, side, 0.03)
     image = _tinted(_varied(rng, _STONES) * rng.uniform(1.0, 1.25), tone * _cracks(rng, side))
@@ -45,7 +46,7 @@ def concrete(rng: np.random.Generator, side: int) -> np.ndarray:
     return image * np.where(joints, np.float32(0.55), 1)[..., None]
 
 
-def slabs(rng: np.random.Generator, side: int) -> np.ndarray:
+def slabs(rng: Rng, side: int) -> np.ndarray:
     """Square or long slabs, with or without a bond."""
     height = int(rng.choice([32, 32, 64]))
     width = height * int(rng.choice([1, 1, 2]))
@@ -53,20 +54,20 @@ def slabs(rng: np.random.Generator, side: int) -> np.ndarray:
     return _courses(rng, side, (height, width), bond, _varied(rng, _STONES), rng.uniform(0.03, 0.1))
 
 
-def bricks(rng: np.random.Generator, side: int) -> np.ndarray:
+def bricks(rng: Rng, side: int) -> np.ndarray:
     """Small pavers in a running bond."""
     size = (8, 16) if rng.random() < 0.6 else (16, 16)
     return _courses(rng, side, size, size[1] // 2, _varied(rng, _BRICKS), rng.uniform(0.07, 0.15))
 
 
-def setts(rng: np.random.Generator, side: int) -> np.ndarray:
+def setts(rng: Rng, side: int) -> np.ndarray:
     """Small granite cubes of many tones."""
     tone = rng.uniform(0.12, 0.2)
     image = _courses(rng, side, (8, 8), 4, _varied(rng, _STONES) * 0.85, tone)
     return image * (1 + 0.07 * fractal_noise(rng, side, 2, 4)[..., None])
 
 
-def herringbone(rng: np.random.Generator, side: int) -> np.ndarray:
+def herringbone(rng: Rng, side: int) -> np.ndarray:
     """Pavers of 2 by 1 cells in a herringbone bond."""
     cell = int(rng.choice([8, 16]))
     y, x = np.indices((side, side), np.int32)
@@ -80,13 +81,13 @@ def herringbone(rng: np.random.Generator, side: int) -> np.ndarray:
     return _tinted(_varied(rng, _BRICKS), tone) * _joints(rng, joint)
 
 
-def gravel(rng: np.random.Generator, side: int) -> np.ndarray:
+def gravel(rng: Rng, side: int) -> np.ndarray:
     """Small stones, trodden flat."""
     tone = 1 + 0.08 * fractal_noise(rng, side, 2, 3) + _grains(rng, side, 0.2)
     return _tinted(_varied(rng, ((0.42, 0.36, 0.27), (0.34, 0.32, 0.29))), tone)
 
 
-def grass(rng: np.random.Generator, side: int) -> np.ndarray:
+def grass(rng: Rng, side: int) -> np.ndarray:
     """A lawn in winter, with thin and yellow spots."""
     blades = fractal_noise(rng, side, 2, 7, 0.85)
     dry = np.clip(0.5 + 0.5 * fractal_noise(rng, side, 2, 4) + rng.uniform(-0.4, 0.3), 0, 1)
@@ -97,18 +98,18 @@ def grass(rng: np.random.Generator, side: int) -> np.ndarray:
     return (image * np.maximum(tone, 0.2)[..., None]).astype(np.float32)
 
 
-def earth(rng: np.random.Generator, side: int) -> np.ndarray:
+def earth(rng: Rng, side: int) -> np.ndarray:
     """Soil of a bed, with dead leaves."""
     tone = 1 + 0.25 * fractal_noise(rng, side, 2, 7, 0.8)
     return _littered(rng, _tinted(np.array([0.12, 0.09, 0.065]), tone), 500)
 
 
-def kerb(rng: np.random.Generator, side: int) -> np.ndarray:
+def kerb(rng: Rng, side: int) -> np.ndarray:
     """Long stones with a joint every 64 texels."""
     return _courses(rng, side, (64, 64), 0, _varied(rng, _STONES) * 1.1, 0.06)
 
 
-def paint(rng: np.random.Generator, side: int) -> np.ndarray:
+def paint(rng: Rng, side: int) -> np.ndarray:
     """Road paint, worn down to the tar here and there."""
     worn = np.clip(fractal_noise(rng, side, 2, 6, 0.7) - rng.uniform(0.3, 1.5), 0, 1)[..., None]
     white = np.array([0.62, 0.61, 0.57]) * rng.uniform(0.75, 1)
@@ -121,7 +122,7 @@ PAVED: tuple[Painter, ...] = (slabs, bricks, setts, herringbone, concrete, aspha
 _NARROW: dict[Painter, int] = {kerb: 16, paint: 16}  # rows of grounds for narrow bands only
 
 
-def ground_texture(rng: np.random.Generator, painter: Painter) -> Texture:
+def ground_texture(rng: Rng, painter: Painter) -> Texture:
     """The texture of a ground; paving gets leaves and spots."""
     image = painter(rng, _SIDE)
     if painter in PAVED:
@@ -131,12 +132,7 @@ def ground_texture(rng: np.random.Generator, painter: Painter) -> Texture:
 
 
 def _courses(
-    rng: np.random.Generator,
-    side: int,
-    stone: tuple[int, int],
-    bond: int,
-    colour: np.ndarray,
-    spread: float,
+    rng: Rng, side: int, stone: tuple[int, int], bond: int, colour: np.ndarray, spread: float
 ) -> np.ndarray:
     """Rows of stones of (height, width) texels; every second row is shifted by `bond`."""
     height, width = stone
@@ -150,30 +146,30 @@ def _courses(
     return _tinted(colour, tone) * _joints(rng, joint)
 
 
-def _joints(rng: np.random.Generator, joint: np.ndarray) -> np.ndarray:
+def _joints(rng: Rng, joint: np.ndarray) -> np.ndarray:
     """(H, W, 1) factor on the albedo at `joint` (H, W) bool: dark dirt, rarely pale sand."""
     factor = 1.2 if rng.random() < 0.12 else rng.uniform(0.45, 0.8)
     return np.where(joint, np.float32(factor), np.float32(1))[..., None]
 
 
-def _wear(rng: np.random.Generator, side: int) -> np.ndarray:
+def _wear(rng: Rng, side: int) -> np.ndarray:
     """(side, side) change of tone: blotches and grains."""
     return rng.uniform(0.03, 0.09) * fractal_noise(rng, side, 2, 4, 0.6) + _grains(rng, side, 0.04)
 
 
-def _cracks(rng: np.random.Generator, side: int) -> np.ndarray:
+def _cracks(rng: Rng, side: int) -> np.ndarray:
     """(side, side) factor on the albedo: dark along cracks in parts of the ground."""
     line = np.abs(fractal_noise(rng, side, 2, 6, 0.6)) < rng.choice([0.0, 0.012, 0.02])
     broken = fractal_noise(rng, side, 2, 3) > 0.3
     return np.where(line & broken, np.float32(0.5), np.float32(1))
 
 
-def _grains(rng: np.random.Generator, side: int, strength: float) -> np.ndarray:
+def _grains(rng: Rng, side: int, strength: float) -> np.ndarray:
     """(side, side) white noise."""
     return np.float32(strength) * rng.standard_normal((side, side), np.float32)
 
 
-def _littered(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
+def _littered(rng: Rng, image: np.ndarray, count: int) -> np.ndarray:
     """Scatter leaves over `image` in place, most of them in drifts."""
     side = len(image)
     drift = fractal_noise(rng, side, 2, 3)
@@ -188,7 +184,7 @@ def _littered(rng: np.random.Generator, image: np.ndarray, count: int) -> np.nda
     return image
 
 
-def _spotted(rng: np.random.Generator, image: np.ndarray, count: int) -> np.ndarray:
+def _spotted(rng: Rng, image: np.ndarray, count: int) -> np.ndarray:
     """Darken `image` in place with dots: chewing gum and drops of oil."""
     side = len(image)
     y, x = rng.integers(0, side, (2, count))
@@ -204,7 +200,7 @@ def _tinted(colour: np.ndarray, tone: np.ndarray) -> np.ndarray:
     return (colour.astype(np.float32) * tone[..., None]).astype(np.float32)
 
 
-def _varied(rng: np.random.Generator, colours: tuple[tuple[float, ...], ...]) -> np.ndarray:
+def _varied(rng: Rng, colours: tuple[tuple[float, ...], ...]) -> np.ndarray:
     """One of the colours with slightly changed brightness and hue."""
     colour = np.array(colours[rng.integers(len(colours))])
     return colour * rng.uniform(0.85, 1.15) * rng.uniform(0.96, 1.04, 3)

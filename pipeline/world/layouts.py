@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
-from pipeline.world import grounds
+from pipeline.world import Rng, grounds
 from pipeline.world.flats import Flat
 from pipeline.world.ground_plan import Mark, Strip
 from pipeline.world.objects import footprint
@@ -46,7 +44,7 @@ class Walk(NamedTuple):
         step = aside * self.width / math.hypot(dx, dz)
         return self.start[0] + along * dx - step * dz, self.start[1] + along * dz + step * dx
 
-    def draw(self, rng: np.random.Generator) -> Standpoint:
+    def draw(self, rng: Rng) -> Standpoint:
         """A random standpoint on the walk."""
         x, z = self.at(rng.uniform(0, 1), rng.uniform(-0.5, 0.5))
         yaw = math.atan2(self.end[0] - self.start[0], self.end[1] - self.start[1])
@@ -99,7 +97,7 @@ class Layout:
 
     def band(
         self,
-        rng: np.random.Generator,
+        rng: Rng,
         side: int,
         width: float,
         painter: grounds.Painter,
@@ -116,12 +114,7 @@ class Layout:
         self.bands[side].append(_Band(width, self.path))
 
     def wall(
-        self,
-        rng: np.random.Generator,
-        side: int,
-        across: float,
-        painter: TexturePainter,
-        opaque: bool = False,
+        self, rng: Rng, side: int, across: float, painter: TexturePainter, opaque: bool = False
     ) -> None:
         """Add a flat along the path, unless it would stand between the camera and the path."""
         camera = self.origin[1] * math.cos(self.heading)  # metres across

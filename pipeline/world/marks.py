@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.noise import fractal_noise
 from pipeline.world.textures import Texture
 
@@ -11,7 +12,7 @@ _SIDE = 64
 _TEXEL = 0.01
 
 
-def cover(rng: np.random.Generator) -> Texture:
+def cover(rng: Rng) -> Texture:
     """A round or square iron cover in its frame."""
     x, y = _grid()
     radius = np.hypot(x, y) if rng.random() < 0.6 else np.maximum(np.abs(x), np.abs(y))
@@ -21,7 +22,7 @@ def cover(rng: np.random.Generator) -> Texture:
     return _texture(iron * tone[..., None], radius < 0.95)
 
 
-def grating(rng: np.random.Generator) -> Texture:
+def grating(rng: Rng) -> Texture:
     """A drain with slots."""
     x, y = _grid()
     slots = (np.abs(x) < 0.75) & (np.abs(y) < 0.8) & (np.floor(y * 8) % 2 == 0)
@@ -29,7 +30,7 @@ def grating(rng: np.random.Generator) -> Texture:
     return _texture(np.where(slots, 0.15, 1)[..., None] * iron, _inside(0.95))
 
 
-def repair(rng: np.random.Generator) -> Texture:
+def repair(rng: Rng) -> Texture:
     """A patch of newer, darker tar with a seam."""
     noise = fractal_noise(rng, _SIDE, 2, 4)
     x, y = _grid()
@@ -38,7 +39,7 @@ def repair(rng: np.random.Generator) -> Texture:
     return _texture(np.repeat(tone[..., None], 3, 2), _inside(0.95))
 
 
-def puddle(rng: np.random.Generator) -> Texture:
+def puddle(rng: Rng) -> Texture:
     """Water that mirrors the sky, with a damp border."""
     x, y = _grid()
     depth = 0.75 - np.hypot(x, y) + 0.13 * fractal_noise(rng, _SIDE, 2, 3)
@@ -49,14 +50,14 @@ def puddle(rng: np.random.Generator) -> Texture:
     return _texture(colour, np.maximum(damp, 0.85 * water[..., 0]))
 
 
-def stain(rng: np.random.Generator) -> Texture:
+def stain(rng: Rng) -> Texture:
     """Oil or dirt with a soft border."""
     x, y = _grid()
     depth = 0.6 - np.hypot(x, y) + 0.22 * fractal_noise(rng, _SIDE, 2, 4)
     return _texture(np.full((_SIDE, _SIDE, 3), 0.06), 0.5 * np.clip(depth * 1.6, 0, 1))
 
 
-def leaves(rng: np.random.Generator) -> Texture:
+def leaves(rng: Rng) -> Texture:
     """A drift of leaves."""
     x, y = _grid()
     noise = fractal_noise(rng, _SIDE, 2, 4)
@@ -66,7 +67,7 @@ def leaves(rng: np.random.Generator) -> Texture:
     return _texture(brown, grain < 0.75 * thick)
 
 
-def line(rng: np.random.Generator) -> Texture:
+def line(rng: Rng) -> Texture:
     """A worn painted line along y."""
     worn = np.clip(1.3 - np.abs(fractal_noise(rng, _SIDE, 2, 5, 0.8)) * rng.uniform(0.2, 0.8), 0, 1)
     x, _ = _grid()
@@ -74,7 +75,7 @@ def line(rng: np.random.Generator) -> Texture:
     return _texture(np.broadcast_to(white, (_SIDE, _SIDE, 3)), worn * (np.abs(x) < 0.9))
 
 
-def band(rng: np.random.Generator) -> Texture:
+def band(rng: Rng) -> Texture:
     """A row of paving of another colour, which tints the ground below."""
     x, y = _grid()
     stones = 0.6 + 0.1 * rng.standard_normal(8)[np.floor((x + 1) * 4).astype(int)]

@@ -10,17 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.world import (
-    barriers,
-    carts,
-    cycles,
-    furniture,
-    plants,
-    posts,
-    scooters,
-    street,
-    vehicles,
-)
+from pipeline.world import Rng, barriers, carts, cycles, furniture, plants, street, vehicles
 from pipeline.world.meshes import moved
 from pipeline.world.surfaces import Mesh
 
@@ -35,60 +25,56 @@ see_through: little.
 """
 
 
-def _standing(make: Callable[[np.random.Generator], Mesh]) -> Callable[[np.random.Generator], Mesh]:
-    """Wrap `make`: centre the footprint of its mesh and put its lowest point at 0."""
+class Kind(NamedTuple):
+    """A kind of obstacle."""
 
-    def build(rng: np.random.Generator) -> Mesh:
-        mesh = make(rng)
+    build: Callable[[Rng], Mesh]
+    """The generator decides colour, size and style."""
+    hides: Hiding
+    """Of a person right behind it."""
+
+    def make(self, rng: Rng) -> Mesh:
+        """Make a mesh whose footprint is centred on the origin and whose lowest point is at 0."""
+        mesh = self.build(rng)
         low = mesh.vertices[mesh.vertices[:, 1] < HEADROOM]
         x, _, z = (low.min(0) + low.max(0)).astype(np.float64) / 2
         return moved(mesh, x=-x, y=-float(mesh.vertices[:, 1].min()), z=-z)
 
-    return build
 
-
-_MAKERS: dict[str, tuple[Callable[[np.random.Generator], Mesh], Hiding]] = {
-    "car": (vehicles.car, "low"),
-    "van": (vehicles.van, "tall"),
-    "bicycle": (cycles.bicycle, "see_through"),
-    "scooter": (scooters.scooter, "low"),
-    "stroller": (carts.stroller, "low"),
-    "trolley": (carts.trolley, "see_through"),
-    "bush": (plants.bush, "low"),
-    "hedge": (plants.hedge, "low"),
-    "bare_bush": (plants.bare_bush, "see_through"),
-    "plant": (plants.plant, "low"),
-    "planter": (plants.planter, "low"),
-    "tree": (plants.tree, "tall"),
-    "bin": (street.bin_, "low"),
-    "sign_board": (furniture.sign_board, "low"),
-    "sign_post": (posts.sign_post, "thin"),
-    "lamp_post": (posts.lamp_post, "thin"),
-    "bollard": (posts.bollard, "thin"),
-    "pillar": (posts.pillar, "tall"),
-    "railing": (barriers.railing, "see_through"),
-    "barrier": (barriers.barrier, "low"),
-    "low_wall": (barriers.low_wall, "low"),
-    "bench": (furniture.bench, "low"),
-    "table": (furniture.table, "see_through"),
-    "parasol": (furniture.parasol, "high"),
-    "boxes": (furniture.boxes, "low"),
-    "crate": (furniture.crate, "low"),
-    "cone": (barriers.cone, "low"),
-    "cabinet": (street.cabinet, "low"),
-    "hydrant": (street.hydrant, "low"),
-    "newspaper_box": (furniture.newspaper_box, "low"),
-    "post_box": (street.post_box, "low"),
-    "vending": (furniture.vending, "tall"),
+KINDS = {
+    "car": Kind(vehicles.car, "low"),
+    "van": Kind(vehicles.van, "tall"),
+    "bicycle": Kind(cycles.bicycle, "see_through"),
+    "scooter": Kind(cycles.scooter, "low"),
+    "stroller": Kind(carts.stroller, "low"),
+    "trolley": Kind(carts.trolley, "see_through"),
+    "bush": Kind(plants.bush, "low"),
+    "hedge": Kind(plants.hedge, "low"),
+    "bare_bush": Kind(plants.bare_bush, "see_through"),
+    "plant": Kind(plants.plant, "low"),
+    "planter": Kind(plants.planter, "low"),
+    "tree": Kind(plants.tree, "tall"),
+    "bin": Kind(street.bin_, "low"),
+    "sign_board": Kind(furniture.sign_board, "low"),
+    "sign_post": Kind(barriers.sign_post, "thin"),
+    "lamp_post": Kind(barriers.lamp_post, "thin"),
+    "bollard": Kind(barriers.bollard, "thin"),
+    "pillar": Kind(barriers.pillar, "tall"),
+    "railing": Kind(barriers.railing, "see_through"),
+    "barrier": Kind(barriers.barrier, "low"),
+    "low_wall": Kind(barriers.low_wall, "low"),
+    "bench": Kind(furniture.bench, "low"),
+    "table": Kind(furniture.table, "see_through"),
+    "parasol": Kind(furniture.parasol, "high"),
+    "boxes": Kind(furniture.boxes, "low"),
+    "crate": Kind(furniture.crate, "low"),
+    "cone": Kind(barriers.cone, "low"),
+    "cabinet": Kind(street.cabinet, "low"),
+    "hydrant": Kind(street.hydrant, "low"),
+    "newspaper_box": Kind(furniture.newspaper_box, "low"),
+    "post_box": Kind(street.post_box, "low"),
+    "vending": Kind(furniture.vending, "tall"),
 }
-
-KINDS: dict[str, Callable[[np.random.Generator], Mesh]] = {
-    kind: _standing(make) for kind, (make, _) in _MAKERS.items()
-}
-"""Maker of each kind of obstacle; the generator decides colour, size and style."""
-
-HIDING: dict[str, Hiding] = {kind: hiding for kind, (_, hiding) in _MAKERS.items()}
-"""What each kind hides of a person right behind it."""
 
 
 def footprint(mesh: Mesh) -> tuple[float, float]:

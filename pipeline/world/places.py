@@ -9,25 +9,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.world import daylight, grounds, marks
+from pipeline.world import Rng, daylight, grounds, marks
 from pipeline.world.borders import draw_border, one_of
 from pipeline.world.flats import Flat
 from pipeline.world.ground_plan import GroundPlan, Mark
-from pipeline.world.houses import HOUSES
 from pipeline.world.layouts import SIGHT, Layout, Standpoint, Walk
 from pipeline.world.light import Light
 from pipeline.world.noise import fractal_noise
-from pipeline.world.renderer import Ground
 from pipeline.world.scenery import Scenery
-from pipeline.world.screens import SCREENS
 from pipeline.world.shade import Shade
 from pipeline.world.surfaces import Mesh
 from pipeline.world.textures import Texture, TexturePainter
+from pipeline.world.walls import HOUSES, SCREENS
 
 
 @dataclass(frozen=True)
 class Place:
-    """What one camera sees: a `Backdrop`, its light, and where people walk."""
+    """Surroundings of a camera: backdrop, light, and walks of people."""
 
     eye: np.ndarray
     """(3,) float32."""
@@ -39,20 +37,12 @@ class Place:
     luminance: float
     """Mean light from where people walk, for `draw_sensor`."""
 
-    def meet(self, eye: np.ndarray, rays: np.ndarray, pixel: float) -> Ground:
-        """What the rays (P, 3) from `eye` (3,) meet; `pixel` is a pixel's size at depth 1."""
-        return self.scenery.meet(eye, rays, pixel)
-
-    def lit(self, points: np.ndarray) -> np.ndarray:
-        """(P,) float32 fraction of the sun that reaches people and props at `points` (P, 3)."""
-        return self.scenery.shade.lit(points)
-
-    def draw_standpoint(self, rng: np.random.Generator) -> Standpoint:
+    def draw_standpoint(self, rng: Rng) -> Standpoint:
         """A random standpoint on one of the walks; the first walk is the busiest."""
         first = len(self.walks) == 1 or rng.random() < 0.7
         return self.walks[0 if first else int(rng.integers(1, len(self.walks)))].draw(rng)
 
-    def light_at(self, rng: np.random.Generator) -> Light:
+    def light_at(self, rng: Rng) -> Light:
         """The light at a random moment: clouds and the time of day change it."""
         cloud = rng.uniform(0.25, 0.7) if rng.random() < 0.12 else rng.uniform(0.85, 1.1)
         day = rng.uniform(0.9, 1.12)
@@ -64,7 +54,7 @@ class Place:
         )
 
 
-def draw_place(rng: np.random.Generator) -> Place:
+def draw_place(rng: Rng) -> Place:
     """A random place; the camera hangs low or on a lamp post."""
     low = rng.random() < 0.45
     height = rng.uniform(2.2, 3.2) if low else rng.uniform(3.4, 6)
@@ -87,7 +77,7 @@ def draw_place(rng: np.random.Generator) -> Place:
     )
 
 
-def _draw_layout(rng: np.random.Generator, near: float, far: float) -> Layout:
+def _draw_layout(rng: Rng, near: float, far: float) -> Layout:
     """A path on which people walk `near` to `far` metres before the camera, and its borders."""
     heading = _draw_heading(rng)
     half = rng.uniform(1.0, 2.6)
@@ -105,7 +95,7 @@ def _draw_layout(rng: np.random.Generator, near: float, far: float) -> Layout:
     return layout
 
 
-def _draw_heading(rng: np.random.Generator) -> float:
+def _draw_heading(rng: Rng) -> float:
     """Across the view, oblique, or away from the camera."""
     kind = rng.random()
     if kind < 0.3:
@@ -115,7 +105,7 @@ def _draw_heading(rng: np.random.Generator) -> float:
     )
 
 
-def _add_walks(rng: np.random.Generator, layout: Layout, near: float, far: float) -> None:
+def _add_walks(rng: Rng, layout: Layout, near: float, far: float) -> None:
     """Add a walk along the path, and perhaps one across it."""
     c, s = abs(math.cos(layout.heading)), abs(math.sin(layout.heading))
     reach = min((far - near) / 2 / max(s, 0.01), SIGHT * near / max(c, 0.01))
@@ -126,7 +116,7 @@ def _add_walks(rng: np.random.Generator, layout: Layout, near: float, far: float
         layout.walks.append(Walk(layout.at(-along, -length), layout.at(along, length), 1.0))
 
 
-def _add_cross_bands(rng: np.random.Generator, layout: Layout) -> None:
+def _add_cross_bands(rng: Rng, layout: Layout) -> None:
     """Add rows of other stones across the path."""
     texture, width = marks.band(rng), rng.uniform(0.15, 0.5)
     for along in np.arange(-14, 14, rng.uniform(1.6, 4)):
@@ -135,7 +125,7 @@ def _add_cross_bands(rng: np.random.Generator, layout: Layout) -> None:
         layout.marks.append(Mark(x, z, yaw, 2 * layout.half, width, texture))
 
 
-def _close_view(rng: np.random.Generator, layout: Layout, far: float) -> None:
+def _close_view(rng: Rng, layout: Layout, far: float) -> None:
     """Add a house beyond `far` metres, perhaps with a hedge, fence or the like before it."""
     distance = far + rng.uniform(5, 16)
     yaw = rng.normal(0, 0.15)
@@ -171,7 +161,7 @@ _MARK_KINDS = (
 )
 
 
-def _scatter_marks(rng: np.random.Generator, layout: Layout) -> None:
+def _scatter_marks(rng: Rng, layout: Layout) -> None:
     """Add covers, drains, puddles, stains and leaves on the path and beside it."""
     chances = [kind.chance for kind in _MARK_KINDS]
     for _ in range(int(rng.integers(4, 16))):
@@ -185,7 +175,7 @@ def _scatter_marks(rng: np.random.Generator, layout: Layout) -> None:
         layout.marks.append(Mark(x, z, yaw, width, length, kind.painter(rng)))
 
 
-def _grime(rng: np.random.Generator) -> Texture:
+def _grime(rng: Rng) -> Texture:
     """Blotches that repeat after 12.8 m, and the wander of borders, for `GroundPlan`."""
     tone = 0.5 + rng.uniform(0.03, 0.075) * fractal_noise(rng, 256, 2, 6, 0.7)
     wander = 0.5 + 0.2 * fractal_noise(rng, 256, 2, 6, 0.8)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.finishes import finish, pick
 from pipeline.world.foliage import (
     DENSE,
@@ -27,8 +28,8 @@ _BARK = ("#5b4c3e", "#6b5d4f", "#4a4038", "#7a7064", "#53483f")
 _POTS = ("#9c5a3c", "#8d8a84", "#3a3b3d", "#b7ab97", "#5b5650", "#d6d2c8")
 
 
-def bush(rng: np.random.Generator) -> Mesh:
-    """An evergreen shrub of several round masses, 0.7 to 1.4 m high."""
+def bush(rng: Rng) -> Mesh:
+    """Make an evergreen shrub of several round masses, 0.7 to 1.4 m high."""
     height, width = rng.uniform(0.7, 1.4), rng.uniform(0.8, 1.5)
     blobs = []
     count = int(rng.integers(4, 7))
@@ -41,8 +42,8 @@ def bush(rng: np.random.Generator) -> Mesh:
     return cover_blobs(rng, blobs, 1050, pick(rng, _GREENS, 0.12))
 
 
-def hedge(rng: np.random.Generator) -> Mesh:
-    """A clipped piece of a hedge, 1.4 to 2.4 m long."""
+def hedge(rng: Rng) -> Mesh:
+    """Make a clipped piece of a hedge, 1.4 to 2.4 m long."""
     size = rng.uniform((1.4, 0.7, 0.45), (2.4, 1.3, 0.7))
     green = pick(rng, _GREENS, 0.08)
     core = box(size - 0.07, (0, size[1] / 2, 0), green.shaded(0.5), 0.05)
@@ -51,14 +52,14 @@ def hedge(rng: np.random.Generator) -> Mesh:
     return replace(join(core, cover), grain=DENSE)
 
 
-def plant(rng: np.random.Generator) -> Mesh:
-    """A plant in a pot: a clipped ball, a cone, long blades, or large leaves on stems."""
+def plant(rng: Rng) -> Mesh:
+    """Make a plant in a pot: a clipped ball, a cone, long blades, or large leaves on stems."""
     pot, top, radius = _pot(rng)
     grow = (_ball, _conifer, _blades, _laurel)[int(rng.integers(4))]
     return replace(join(pot, moved(grow(rng, radius), y=top)), grain=0.15)
 
 
-def _pot(rng: np.random.Generator) -> tuple[Mesh, float, float]:
+def _pot(rng: Rng) -> tuple[Mesh, float, float]:
     """Make a pot with soil; return it, its height and the radius of its mouth."""
     clay = pick(rng, _POTS, 0.05)
     height, radius = rng.uniform(0.32, 0.55), rng.uniform(0.2, 0.32)
@@ -66,18 +67,15 @@ def _pot(rng: np.random.Generator) -> tuple[Mesh, float, float]:
     if rng.random() < 0.35:
         side = 1.8 * radius
         walls = box((side, height, side), (0, height / 2, 0), clay, 0.012)
-        return (
-            join(walls, box((0.85 * side, 0.01, 0.85 * side), (0, height, 0), soil)),
-            height,
-            radius,
-        )
+        fill = box((0.85 * side, 0.01, 0.85 * side), (0, height, 0), soil)
+        return join(walls, fill), height, radius
     profile = [(0.72, 0.0), (0.78, 0.04), (0.95, 0.84), (1.06, 0.86), (1.06, 1.0), (0.94, 1.0),
                (0.9, 0.93), (0, 0.93)]  # fmt: skip
-    points = [(radius * part, height * y) for part, y in profile]
-    return lathe(points, [clay, soil], [0, 0, 0, 0, 0, 0, 1], sides=18), height, radius
+    points, bands = np.multiply(profile, (radius, height)), [0, 0, 0, 0, 0, 0, 1]
+    return lathe(points, [clay, soil], bands, sides=18), height, radius
 
 
-def _ball(rng: np.random.Generator, radius: float) -> Mesh:
+def _ball(rng: Rng, radius: float) -> Mesh:
     size = radius * rng.uniform(1.1, 1.6)
     stem = rng.uniform(0.0, 0.5) if rng.random() < 0.5 else 0.0
     blob = Blob(np.array([0, stem + 0.85 * size, 0]), np.full(3, size))
@@ -86,11 +84,11 @@ def _ball(rng: np.random.Generator, radius: float) -> Mesh:
     return join(cover_blobs(rng, [blob], 650, green), wood)
 
 
-def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
+def _conifer(rng: Rng, radius: float) -> Mesh:
     height, wide = rng.uniform(0.8, 1.3), 1.05 * radius
     green = pick(rng, _GREENS, 0.06)
-    core = lathe([(0.85 * wide, 0.0), (0.9 * wide, 0.1 * height), (0.03, 0.95 * height)],
-                 green.shaded(0.45), sides=12)  # fmt: skip
+    profile = [(0.85 * wide, 0.0), (0.9 * wide, 0.1 * height), (0.03, 0.95 * height)]
+    core = lathe(profile, green.shaded(0.45), sides=12)
     up = 1 - np.sqrt(rng.uniform(0, 1, (800, 1)))
     turns = rng.uniform(0, 2 * math.pi, (800, 1))
     ring = np.concatenate([np.cos(turns), 0 * turns, np.sin(turns)], 1)
@@ -99,8 +97,8 @@ def _conifer(rng: np.random.Generator, radius: float) -> Mesh:
     return join(core, leaves(rng, points, outwards, 0.05, green, height))
 
 
-def _blades(rng: np.random.Generator, radius: float) -> Mesh:
-    """Grass, flax or a yucca: blades that rise and bend outwards."""
+def _blades(rng: Rng, radius: float) -> Mesh:
+    """Make grass, flax or a yucca: blades that rise and bend outwards."""
     stiff = rng.random() < 0.5
     count, length = (110, rng.uniform(0.55, 0.85)) if stiff else (480, rng.uniform(0.5, 0.8))
     width = 0.055 if stiff else 0.016
@@ -108,14 +106,13 @@ def _blades(rng: np.random.Generator, radius: float) -> Mesh:
     return blades(rng, count, length, width, np.full(2, 0.4 * radius), green)
 
 
-def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
-    """A loose plant with large leaves."""
+def _laurel(rng: Rng, radius: float) -> Mesh:
+    """Make a loose plant with large leaves."""
     height, green = rng.uniform(0.5, 0.9), pick(rng, _GREENS, 0.25)
-    stems = [
-        tube([(0, -0.05, 0), (x / 2, 0.5 * height, z / 2), (x, 0.9 * height, z)], 0.012,
-             finish(_BARK[0]), sides=4, capped=False)
-        for x, z in rng.uniform(-1, 1, (7, 2)) * radius
-    ]  # fmt: skip
+    stems = []
+    for x, z in rng.uniform(-1, 1, (7, 2)) * radius:
+        path = [(0, -0.05, 0), (x / 2, 0.5 * height, z / 2), (x, 0.9 * height, z)]
+        stems.append(tube(path, 0.012, finish(_BARK[0]), sides=4, capped=False))
     directions = random_directions(rng, 420)
     reach = rng.uniform(0.35, 1.0, (420, 1)) ** 0.5
     points = directions * reach * (1.25 * radius, 0.5 * height, 1.25 * radius)
@@ -124,16 +121,15 @@ def _laurel(rng: np.random.Generator, radius: float) -> Mesh:
     return join(*stems, crown)
 
 
-def planter(rng: np.random.Generator) -> Mesh:
-    """A long trough of concrete, wood or steel with grasses or a low hedge."""
+def planter(rng: Rng) -> Mesh:
+    """Make a long trough of concrete, wood or steel with grasses or a low hedge."""
     size = rng.uniform((1.0, 0.4, 0.4), (1.8, 0.65, 0.6))
     trough = pick(rng, ("#96928a", "#7b776f", "#6a4f38", "#3b3d40", "#8c4a34"), 0.04)
     walls = box(size, (0, size[1] / 2, 0), trough, 0.015)
     soil = box((0.92 * size[0], 0.01, 0.85 * size[2]), (0, size[1], 0), finish("#2a211a"))
     if rng.random() < 0.5:
-        half = size[[0, 2]] * 0.42
         green = pick(rng, (*_GREENS, *_DRY), 0.1)
-        grown = blades(rng, 800, rng.uniform(0.4, 0.75), 0.018, half, green)
+        grown = blades(rng, 800, rng.uniform(0.4, 0.75), 0.018, size[[0, 2]] * 0.42, green)
     else:
         block = np.array([0.95 * size[0], rng.uniform(0.25, 0.5), 0.9 * size[2]])
         green = pick(rng, _GREENS, 0.1)
@@ -143,24 +139,22 @@ def planter(rng: np.random.Generator) -> Mesh:
     return replace(join(walls, soil, moved(grown, y=size[1])), grain=0.15)
 
 
-def bare_bush(rng: np.random.Generator) -> Mesh:
-    """A shrub without leaves: twigs that fork, 0.9 to 1.5 m high."""
-    bark = pick(rng, (*_BARK, "#6d4035"))
-    height = rng.uniform(0.9, 1.5)
+def bare_bush(rng: Rng) -> Mesh:
+    """Make a shrub without leaves: twigs that fork, 0.9 to 1.5 m high."""
+    bark, height = pick(rng, (*_BARK, "#6d4035")), rng.uniform(0.9, 1.5)
     twigs = _Twigs(rng)
     for _ in range(int(rng.integers(11, 16))):
-        turn = rng.uniform(0, 2 * math.pi)
-        lean = rng.uniform(0.05, 0.5)
-        direction = np.array([lean * math.cos(turn), 1, lean * math.sin(turn)])
-        start = np.array([0.12 * math.cos(turn), 0, 0.12 * math.sin(turn)])
-        twigs.grow(start, direction * 0.4 * height, 0.011, 3)
+        turn, lean = rng.uniform(0, 2 * math.pi), rng.uniform(0.05, 0.5)
+        x, z = math.cos(turn), math.sin(turn)
+        direction = np.array([lean * x, 1, lean * z])
+        twigs.grow(np.array([0.12 * x, 0, 0.12 * z]), direction * 0.4 * height, 0.011, 3)
     return rods(twigs.segments, twigs.radii, bark)
 
 
 class _Twigs:
     """Forking branches as segments (start, end) and radii (start, end)."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: Rng) -> None:
         self._rng = rng
         self.segments: list[tuple[np.ndarray, np.ndarray]] = []
         self.radii: list[tuple[float, float]] = []
@@ -178,19 +172,16 @@ class _Twigs:
             self.grow(end, length * unit(turned), 0.65 * radius, levels - 1)
 
 
-def tree(rng: np.random.Generator) -> Mesh:
-    """A bare tree with roots and bark; its branches start above people's heads."""
+def tree(rng: Rng) -> Mesh:
+    """Make a bare tree with roots and bark; its branches start above people's heads."""
     radius, bark = rng.uniform(0.09, 0.19), pick(rng, _BARK, 0.02)
     heights = np.array([0, 0.08, 0.25, 0.6, 1.2, 1.9, 2.6, 3.4, 4.4, 5.4])
     parts = np.array([1.7, 1.4, 1.15, 1.0, 0.95, 0.9, 0.85, 0.7, 0.45, 0.2])
     drift = np.cumsum(rng.normal(0, 0.025, (len(heights), 2)), 0) * (heights > 0.3)[:, None]
     ridges = 1 + 0.09 * rng.normal(size=(1, 14)) + 0.04 * rng.normal(size=(len(heights), 14))
-    ring = circle(14)
-    sections = np.empty((len(heights), 14, 3))
-    spread = radius * parts[:, None] * ridges
-    sections[..., 0] = drift[:, :1] + spread * ring[:, 0]
-    sections[..., 1] = heights[:, None]
-    sections[..., 2] = drift[:, 1:] - spread * ring[:, 1]
+    spread, (x, z) = radius * parts[:, None] * ridges, circle(14).T
+    levels = np.broadcast_to(heights[:, None], spread.shape)
+    sections = np.stack([drift[:, :1] + spread * x, levels, drift[:, 1:] - spread * z], 2)
     shades = [bark.shaded(factor) for factor in (0.75, 0.9, 1.0, 1.15)]
     trunk = loft(sections, shades, rng.integers(0, 4, (len(heights) - 1, 14)), crease=75)
     branches = _Twigs(rng)

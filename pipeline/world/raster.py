@@ -1,4 +1,4 @@
-"""A z-buffer in numpy: triangles are cut into rows and rows into samples, without a loop."""
+"""A z-buffer in numpy: splits triangles into rows and rows into samples, without a loop."""
 
 from __future__ import annotations
 
@@ -42,20 +42,14 @@ class _Rows(NamedTuple):
 
 
 def rasterise(
-    points: np.ndarray,
-    triangles: np.ndarray,
-    size: tuple[int, int],
-    cut: np.ndarray | None = None,
+    points: np.ndarray, triangles: np.ndarray, size: tuple[int, int], cut: np.ndarray | None = None
 ) -> Samples:
     """Find the nearest triangle at each sample; arguments as in `fragments`."""
     return nearest(fragments(points, triangles, size, cut), size)
 
 
 def fragments(
-    points: np.ndarray,
-    triangles: np.ndarray,
-    size: tuple[int, int],
-    cut: np.ndarray | None = None,
+    points: np.ndarray, triangles: np.ndarray, size: tuple[int, int], cut: np.ndarray | None = None
 ) -> Fragments:
     """Find all triangles at each pixel centre of an image of `size` (height, width).
 
@@ -66,8 +60,8 @@ def fragments(
     corners = _corners(points, triangles)
     boxes = _boxes(corners, size)
     planes = _planes(corners.take(boxes.triangles, 2).astype(np.float64))
-    holes = None if cut is None else _holes(planes, cut.take(triangles[boxes.triangles].T))
-    rows = _rows(boxes, planes, holes, size)
+    at_corners = None if cut is None else cut.take(triangles[boxes.triangles].T)
+    rows = _rows(boxes, planes, at_corners, size)
     row, offset = _expand(rows.length)
     places = (rows.y * size[1] + rows.left)[row] + offset
     nearness = _along(planes[_NEARNESS], rows, row, offset)
@@ -75,7 +69,7 @@ def fragments(
 
 
 def nearest(found: Fragments, size: tuple[int, int]) -> Samples:
-    """The nearest of the fragments at each place; of equally near ones the last."""
+    """Find the nearest fragment at each place; of equally near ones the last."""
     keys = found.nearness.view(np.uint32).astype(np.uint64)  # positive floats sort so
     keys <<= np.uint64(32)
     keys |= np.arange(len(keys), dtype=np.uint64)
@@ -89,7 +83,7 @@ def nearest(found: Fragments, size: tuple[int, int]) -> Samples:
 def barycentric(
     points: np.ndarray, triangles: np.ndarray, places: np.ndarray, width: int
 ) -> np.ndarray:
-    """(P, 3) float32 barycentric weights, corrected for perspective, of `triangles` (P, 3).
+    """Return perspective-correct barycentric weights (P, 3) float32 in `triangles` (P, 3).
 
     `places` (P,) are flat indices of an image of `width`; `points` as in `fragments`.
     """
@@ -105,7 +99,7 @@ def barycentric(
 
 
 def _corners(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(xyz, 3, T) corners of the triangles."""
+    """Return the corners (xyz, 3, T) of the triangles."""
     return np.ascontiguousarray(points.T).take(triangles.T, 1)
 
 
@@ -131,7 +125,7 @@ _NEARNESS = 3  # plane after the three barycentric weights
 
 
 def _planes(corners: np.ndarray) -> np.ndarray:
-    """(4, 3, T) a, b, c of values a x + b y + c over the image, for each triangle.
+    """Return planes (4, 3, T): a, b, c of values a x + b y + c over the image.
 
     The values are the barycentric weights in the image and 1 / depth; `corners` (xyz, 3, T)
     float64. A triangle without an area has weights below 0 everywhere.
@@ -152,39 +146,27 @@ def _planes(corners: np.ndarray) -> np.ndarray:
 
 
 def _mix(planes: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Plane (3, T) of `values` (3, T) at the corners."""
+    """Return the planes (3, T) of `values` (3, T) at the corners."""
     return planes[0] * values[0] + planes[1] * values[1] + planes[2] * values[2]
 
 
-class _Holes(NamedTuple):
-    """Triangles with a hole, and the planes of their cut."""
+def _rows(
+    boxes: _Boxes, planes: np.ndarray, cut: np.ndarray | None, size: tuple[int, int]
+) -> _Rows:
+    """Find the stretch of each row of the image that lies in each triangle and in no hole.
 
-    number: np.ndarray
-    """(T,) column of each triangle in `planes`, -1 without a hole."""
-    planes: np.ndarray
-    """(3, H)."""
-
-
-def _holes(planes: np.ndarray, cut: np.ndarray) -> _Holes:
-    """The holes that `cut` (3, T) at the corners leaves in the triangles."""
-    holed = np.flatnonzero(cut.min(0) < 0)
-    number = np.full(cut.shape[1], -1)
-    number[holed] = np.arange(len(holed))
-    return _Holes(number, _mix(planes[..., holed], cut[:, holed]))
-
-
-def _rows(boxes: _Boxes, planes: np.ndarray, holes: _Holes | None, size: tuple[int, int]) -> _Rows:
-    """The stretch of each row of the image that lies in each triangle and in no hole."""
+    `cut` (3, T) is at the corners of the triangles.
+    """
     owner, y = _expand(boxes.last - boxes.first + 1)
     y += boxes.first[owner]
     left, right = np.zeros(len(owner)), np.full(len(owner), float(size[1]))
     for plane in planes[:3]:
         _narrow(left, right, plane.take(owner, 1), y)
-    if holes is not None:
-        inside = np.flatnonzero(holes.number[owner] >= 0)
-        ends = left[inside], right[inside]
-        _narrow(*ends, holes.planes.take(holes.number[owner[inside]], 1), y[inside])
-        left[inside], right[inside] = ends
+    if cut is not None:
+        holed = np.flatnonzero((cut.min(0) < 0)[owner])
+        ends = left[holed], right[holed]
+        _narrow(*ends, _mix(planes, cut).take(owner[holed], 1), y[holed])
+        left[holed], right[holed] = ends
     start = np.minimum(np.ceil(left - 0.5), size[1]).astype(np.int64)  # `left` may be infinite
     end = np.clip(np.floor(right - 0.5), -1, size[1] - 1).astype(np.int64)
     kept = np.flatnonzero(end >= start)
@@ -192,7 +174,7 @@ def _rows(boxes: _Boxes, planes: np.ndarray, holes: _Holes | None, size: tuple[i
 
 
 def _narrow(left: np.ndarray, right: np.ndarray, plane: np.ndarray, y: np.ndarray) -> None:
-    """Shorten stretches of rows `y` (R,), in place, to where a `plane` (3, R) is not below 0."""
+    """Shorten stretches of rows `y` (R,) in place to where a `plane` (3, R) is not below 0."""
     a, b, c = plane
     rest = b * (y + 0.5) + c
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -203,14 +185,14 @@ def _narrow(left: np.ndarray, right: np.ndarray, plane: np.ndarray, y: np.ndarra
 
 
 def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts [2, 0, 3] -> indices [0, 0, 2, 2, 2] and places in each [0, 1, 0, 1, 2]."""
+    """Turn counts [2, 0, 3] into indices [0, 0, 2, 2, 2] and offsets [0, 1, 0, 1, 2]."""
     index = np.repeat(np.arange(len(counts)), counts)
     starts = np.cumsum(counts) - counts
     return index, np.arange(len(index)) - np.repeat(starts, counts)
 
 
 def _along(plane: np.ndarray, rows: _Rows, row: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """(N,) float32 values of a plane at all samples of the rows."""
+    """Return the values (N,) float32 of a plane at all samples of the rows."""
     a, b, c = plane.take(rows.triangles, 1)
     start = a * (rows.left + 0.5) + b * (rows.y + 0.5) + c
     return (start[row] + a[row] * offset).astype(np.float32)

@@ -1,7 +1,7 @@
 """Shade the visible surfaces of a crop, and label its pixels.
 
-A pixel has four samples. Each part of a surface in a pixel is shaded once, and weighted by the
-number of its samples.
+A pixel has four samples. Each part of a surface in a pixel is shaded once and weighted by its
+number of samples.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from pipeline.world.geometry import FINE, Geometry, cut_of
 from pipeline.world.light import ContactMap, Light, ShadowMap, box_blur
 from pipeline.world.surfaces import PARTS, Surface, dot, interpolate
-from pipeline.world.view import View
+from pipeline.world.view import Rays, View
 
 BACKDROP = -1
 """Item of a pixel that shows no surface."""
 
-_CREASE = 0.3  # metres: what is nearer by more does not darken a crease
-_LIFT = 0.06  # metres from a surface to where its shadow is looked up: more than a texel
+_CREASE = 0.3  # metres: largest step in depth that darkens a crease
+_LIFT = 0.06  # metres above a surface at which its shadow is sampled: more than a texel
 _SHININESS = 40
 
 
 class Ground(NamedTuple):
-    """What P rays meet behind all surfaces."""
+    """Points of ground and walls that P rays meet."""
 
     points: np.ndarray
     """(P, 3) float32 metres."""
@@ -35,17 +35,17 @@ class Ground(NamedTuple):
     normals: np.ndarray
     """(P, 3) float32 of length 1."""
     lit: np.ndarray | float
-    """(P,) fraction of the sun that all that stands in the place lets through."""
+    """(P,) fraction of the sun that reaches them past the things of the place."""
 
 
 class Backdrop(Protocol):
     """Ground and walls of a place."""
 
-    def meet(self, eye: np.ndarray, rays: np.ndarray, pixel: float) -> Ground:
-        """What the rays (P, 3) from `eye` (3,) meet; `pixel` is a pixel's size at depth 1."""
+    def meet(self, rays: Rays) -> Ground:
+        """Return what the rays meet."""
 
     def lit(self, points: np.ndarray) -> np.ndarray | float:
-        """(P,) fraction of the sun at `points` (P, 3) that trees and buildings let through."""
+        """Return the fraction (P,) of the sun at `points` (P, 3) past trees and buildings."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,13 @@ class Frame:
     radiance: np.ndarray
     """(H, W, 3) float32, linear."""
     items: np.ndarray
-    """(H, W) int16: which surface covers most of the pixel, or `BACKDROP`."""
+    """(H, W) int16 index of the surface that covers most of the pixel, or `BACKDROP`."""
     parts: np.ndarray
-    """(H, W) uint8 index in `PARTS` of what covers most of it."""
+    """(H, W) uint8 index in `PARTS` of the part that covers most of it."""
 
 
 def shade(
-    geometry: Geometry,
-    backdrop: Backdrop,
-    light: Light,
-    centre: np.ndarray,
-    casts: Sequence[bool],
+    geometry: Geometry, backdrop: Backdrop, light: Light, centre: np.ndarray, casts: Sequence[bool]
 ) -> Frame:
     """Shade the visible surfaces; those with `casts` cast shadows near `centre` (3,)."""
     view = geometry.view
@@ -128,13 +124,13 @@ def _layers(geometry: Geometry) -> _Layers:
 
 
 def _by_pixel(fine: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Values at the samples -> (4, height * width) values of each pixel."""
+    """Reorder values of samples to (4, height * width): those of each pixel."""
     blocks = fine.reshape(height, FINE, width, FINE).transpose(1, 3, 0, 2)
     return blocks.reshape(FINE * FINE, height * width)
 
 
 def _pixel_depth(geometry: Geometry) -> np.ndarray:
-    """(H, W) float32 depth of the nearest surface in each pixel, infinite without one."""
+    """Return the depth (H, W) float32 of the nearest surface, infinite without one."""
     height, width = geometry.view.size
     fine = np.full(height * width * FINE * FINE, np.inf, np.float32)
     fine[geometry.samples.places] = geometry.samples.depth
@@ -142,7 +138,7 @@ def _pixel_depth(geometry: Geometry) -> np.ndarray:
 
 
 def _creases(depth: np.ndarray, scale: float) -> np.ndarray:
-    """(H, W) float32 fraction of the sky: less where the surroundings are a little nearer."""
+    """Return the fraction (H, W) float32 of the sky; nearer surroundings hide some of it."""
     known = np.isfinite(depth)
     if not known.any():
         return np.ones_like(depth)
@@ -162,31 +158,30 @@ class _Shadows:
         self, casters: Sequence[Surface], light: Light, centre: np.ndarray, backdrop: Backdrop
     ) -> None:
         self._place = backdrop
-        vertices = [surface.vertices for surface in casters]
-        offsets = np.cumsum([0, *(len(v) for v in vertices)])
         self._sun: ShadowMap | None = None
         self._contact: ContactMap | None = None
         if not casters:
             return
-        stacked = np.concatenate(vertices)
-        self._contact = ContactMap(stacked, centre)
+        vertices = np.concatenate([surface.vertices for surface in casters])
+        self._contact = ContactMap(vertices, centre)
         if light.sun.max() > 0:
+            starts = np.cumsum([0, *(len(surface.vertices) for surface in casters[:-1])])
             triangles = np.concatenate(
-                [s.triangles + o for s, o in zip(casters, offsets, strict=False)]
+                [s.triangles + start for s, start in zip(casters, starts, strict=True)]
             )
             cut = np.concatenate([cut_of(surface) for surface in casters])
-            self._sun = ShadowMap(stacked, triangles, cut, light.direction, centre)
+            self._sun = ShadowMap(vertices, triangles, cut, light.direction, centre)
 
     def cast(self, points: np.ndarray) -> np.ndarray | float:
-        """Fraction of the sun that the casters let through."""
+        """Return the fraction (P,) of the sun that the casters let through."""
         return self._sun.lit(points) if self._sun else 1.0
 
     def lit(self, points: np.ndarray) -> np.ndarray | float:
-        """Fraction of the sun that they and the place let through."""
+        """Return the fraction (P,) of the sun that casters and place let through."""
         return self.cast(points) * self._place.lit(points) if self._sun else 1.0
 
     def open_sky(self, points: np.ndarray) -> np.ndarray | float:
-        """On the ground; what stands on it has `_creases`."""
+        """Return the fraction (P,) of the sky on the ground; surfaces have `_creases`."""
         if self._contact is None:
             return 1.0
         on_ground = points[:, 1] < 0.02
@@ -196,10 +191,10 @@ class _Shadows:
 def _backdrop(
     view: View, backdrop: Backdrop, light: Light, shadows: _Shadows, empty: np.ndarray
 ) -> np.ndarray:
-    """(H * W, 3) light from ground and walls, by the fraction of each pixel that shows them."""
+    """Return the light (H * W, 3) from ground and walls, times their fraction of each pixel."""
     out = np.zeros((3, len(empty)), np.float32).T
     places = np.flatnonzero(empty > 0)
-    ground = backdrop.meet(view.eye, view.rays(places), 1 / view.scale)
+    ground = backdrop.meet(view.rays(places))
     lit = shadows.cast(ground.points) * ground.lit
     received = light.on(ground.normals, lit, shadows.open_sky(ground.points))
     out[places] = ground.albedo * received * empty[places, None]
@@ -214,7 +209,7 @@ def _colours(
     shadows: _Shadows,
     open_sky: np.ndarray,
 ) -> np.ndarray:
-    """(P, 3) light from samples of one surface towards the eye."""
+    """Return the light (P, 3) from samples of one surface towards the eye."""
     rows, weights = geometry.rows[samples], geometry.weights(samples)
     paint = surface.paint(rows, weights)
     points = interpolate(surface.vertices, surface.triangles[rows], weights)
@@ -233,7 +228,7 @@ def _colours(
 def _reflection(
     normals: np.ndarray, to_eye: np.ndarray, light: Light, lit: np.ndarray | float
 ) -> np.ndarray:
-    """(P, 3) mirrored sky and sun."""
+    """Return the reflected light (P, 3) of sky and sun."""
     facing = np.maximum(dot(normals, to_eye), 0)
     fresnel = np.float32(0.08) + np.float32(0.6) * (1 - facing) ** 5
     upward = 2 * facing * normals[:, 1] - to_eye[:, 1]  # of the mirrored direction
@@ -249,7 +244,7 @@ def _length(vectors: np.ndarray) -> np.ndarray:
 
 
 def _add(radiance: np.ndarray, places: np.ndarray, colours: np.ndarray) -> None:
-    """Add colours to pixels; `places` may repeat."""
+    """Add colours to pixels in place; `places` may repeat."""
     for channel in range(3):
         radiance[:, channel] += np.bincount(places, colours[:, channel], len(radiance)).astype(
             np.float32
@@ -257,14 +252,13 @@ def _add(radiance: np.ndarray, places: np.ndarray, colours: np.ndarray) -> None:
 
 
 def _labels(geometry: Geometry, layers: _Layers) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) item and part that cover most of each pixel."""
-    size = geometry.view.size
+    """Return the item and the part (H, W) that cover most of each pixel."""
+    size, count = geometry.view.size, len(layers.empty)
     order = np.argsort(layers.coverage, kind="stable")  # the largest is written last
     places = layers.places[order]
-    largest = np.zeros(size[0] * size[1], np.float32)
+    largest, items = np.zeros(count, np.float32), np.full(count, BACKDROP, np.int16)
+    parts = np.zeros(count, np.uint8)
     largest[places] = layers.coverage[order]
-    items = np.full(size[0] * size[1], BACKDROP, np.int16)
-    parts = np.zeros(size[0] * size[1], np.uint8)
     items[places], parts[places] = layers.items[order], layers.parts[order]
     hidden = layers.empty >= largest
     items[hidden], parts[hidden] = BACKDROP, 0

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.world import Rng
 from pipeline.world.body import Body
 from pipeline.world.geometry import Geometry
 from pipeline.world.looks import draw_look
-from pipeline.world.objects import HIDING, KINDS
+from pipeline.world.objects import KINDS
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
 from pipeline.world.places import Place, draw_place
@@ -27,7 +28,7 @@ _SHARED = 8  # scenes at one place, because a place takes longer to make than a 
 _TRIAL = 64  # pixels of a side, to judge a try
 _PERSON = "person"
 _PROP = "prop"  # a thing of the place
-_SOLID = [kind for kind in KINDS if HIDING[kind] not in ("see_through", "thin")]
+_SOLID = [name for name, kind in KINDS.items() if kind.hides not in ("see_through", "thin")]
 _SCENE_KINDS = (*_SOLID, *[_PERSON] * 4)  # bars are below the grid of a small SAM
 _WIDTH = (1.8, 4.5)  # metres of the ground across the scene
 _DEPTH = 3.0  # metres of the ground that objects stand on
@@ -46,9 +47,7 @@ class Scene:
     kinds: tuple[str, ...]
 
 
-def render_scene(
-    body: Body, place: Place, rng: np.random.Generator, size: int = 256, hard: bool = False
-) -> Scene:
+def render_scene(body: Body, place: Place, rng: Rng, size: int = 256, hard: bool = False) -> Scene:
     """A square scene of `size` pixels at `place` with 1-4 objects, or 2-6 when `hard`.
 
     A hard scene has the place's own things too. None of the others has more than `EASY_OVERLAP` or
@@ -63,7 +62,7 @@ def render_scene(
     geometry = Geometry(view.resized((size, size)), [*things, *behind])
     centre = np.array([0, 0, -distance], np.float32)
     casts = [index < len(things) for index in range(len(things) + len(behind))]
-    frame = shade(geometry, place, place.light_at(rng), centre, casts)
+    frame = shade(geometry, place.scenery, place.light_at(rng), centre, casts)
     seen = np.unique(frame.items[frame.items >= 0])
     instances = np.where(frame.items >= 0, np.searchsorted(seen, frame.items) + 1, 0)
     names = [*kinds, *[_PROP] * len(behind)]
@@ -74,7 +73,7 @@ def render_scene(
     )
 
 
-def _view(eye: np.ndarray, distance: float, width: float, rng: np.random.Generator) -> View:
+def _view(eye: np.ndarray, distance: float, width: float, rng: Rng) -> View:
     """Of a stretch of the ground at `distance`; lengths in metres."""
     corners = np.array([[-width / 2, 0, -distance], [width / 2, width, -distance]], np.float32)
     framing = Framing(1.0, 0.0, float(rng.uniform(-0.15, 0.05)))
@@ -84,8 +83,8 @@ def _view(eye: np.ndarray, distance: float, width: float, rng: np.random.Generat
 def _furnish(
     body: Body,
     view: View,
-    draw_spot: Callable[[np.random.Generator], tuple[float, float, float]],
-    rng: np.random.Generator,
+    draw_spot: Callable[[Rng], tuple[float, float, float]],
+    rng: Rng,
     hard: bool,
 ) -> tuple[list[Surface], list[str]]:
     """Objects that do not hide each other too much."""
@@ -103,17 +102,15 @@ def _furnish(
     return things, kinds
 
 
-def _thing(
-    body: Body, kind: str, rng: np.random.Generator
-) -> Callable[[float, float, float], Surface]:
+def _thing(body: Body, kind: str, rng: Rng) -> Callable[[float, float, float], Surface]:
     """Make an object of a kind; the result stands it somewhere by its yaw, x and z."""
     if kind != _PERSON:
-        return KINDS[kind](rng).placed
+        return KINDS[kind].make(rng).placed
     person = Person(body, draw_identity(rng))
     return partial(person.posed, draw_look(rng, person.identity))
 
 
-def _spot(distance: float, width: float, rng: np.random.Generator) -> tuple[float, float, float]:
+def _spot(distance: float, width: float, rng: Rng) -> tuple[float, float, float]:
     """Draw yaw, x and z of an object on a stretch `width` wide, about `distance` metres away."""
     x = rng.uniform(-width / 2, width / 2)
     z = -distance - rng.uniform(-0.5, 0.5) * _DEPTH

@@ -15,6 +15,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image, ImageFilter
 
+from pipeline.world import Rng
+
 _STEPS = 2048  # entries of the tone table, evenly spaced in the root of the exposure
 _BRIGHTEST = 6.0  # exposure of its last entry; 1 is nearly white
 _GREY = np.array([0.30, 0.59, 0.11], np.float32)
@@ -68,7 +70,7 @@ class Sensor:
         return round(255 * (self.black + (self.white - self.black) * level))
 
 
-def draw_sensor(rng: np.random.Generator, luminance: float) -> Sensor:
+def draw_sensor(rng: Rng, luminance: float) -> Sensor:
     """A random camera, exposed for a scene of mean light `luminance`; cheap ones are noisier."""
     cheap = rng.random()
     warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
@@ -90,7 +92,7 @@ def draw_sensor(rng: np.random.Generator, luminance: float) -> Sensor:
     )
 
 
-def develop(radiance: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
+def develop(radiance: np.ndarray, sensor: Sensor, rng: Rng) -> np.ndarray:
     """(H, W, 3) uint8 of linear `radiance` (H, W, 3) float32.
 
     Exposure, sharpness and the size of the detection vary between images of one camera.
@@ -124,9 +126,7 @@ def _toned(radiance: np.ndarray, sensor: Sensor, gain: float) -> np.ndarray:
     return np.ascontiguousarray(sensor.tones[steps])
 
 
-def _noisy(
-    levels: np.ndarray, sensor: Sensor, scale: float, rng: np.random.Generator
-) -> np.ndarray:
+def _noisy(levels: np.ndarray, sensor: Sensor, scale: float, rng: Rng) -> np.ndarray:
     """Add noise to (H, W, 3) uint8: brightness per pixel, colour per 2 x 2 pixels."""
     height, width = levels.shape[:2]
     grey = rng.standard_normal((height, width, 1), np.float32) * np.float32(sensor.noise * scale)

@@ -8,29 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.world import Rng, carried
 from pipeline.world.body import SIDES
-from pipeline.world.carried import (
-    Carried,
-    briefcase,
-    guitar_case,
-    hand_bag,
-    open_umbrella,
-    parcel,
-    phone,
-    skateboard,
-    suitcase,
-)
+from pipeline.world.carried import Carried
 from pipeline.world.finishes import pick
 from pipeline.world.meshes import moved, rotation, transformed
 from pipeline.world.solids import box, ellipsoid
 from pipeline.world.surfaces import PART, Mesh
 
-Rng = np.random.Generator
-
 _LOWEST_GRIP = 0.55  # metres: minimum height of the hand that pulls a case
 _LEAN_BACK = rotation(1, 180) @ rotation(0, -35)  # the display of a phone faces the eyes
 _AHEAD = rotation(1, 90)  # the long side points ahead
-_BELOW, _ABOVE = np.array([0, -0.03, 0]), np.array([0, 0.04, 0.02])  # metres from a hand
+
+Placing = Callable[[Carried, np.ndarray, str], Mesh]
+"""Places a thing; see `hold`."""
 
 
 def make_thing(activity: str, rng: Rng) -> Carried | None:
@@ -55,21 +46,14 @@ def _hand(hands: np.ndarray, side: str) -> np.ndarray:
     return hands[list(SIDES).index(side)]
 
 
-def _before_eyes(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
-    return _at(thing, _hand(hands, side) + _ABOVE, _LEAN_BACK)
+def _in_hand(turn: np.ndarray, offset: tuple[float, float, float] = (0, 0, 0)) -> Placing:
+    """Rotate the thing by `turn` (3, 3); hold it at `offset` in metres from the hand."""
+    return lambda thing, hands, side: _at(thing, _hand(hands, side) + offset, turn)
 
 
 def _at_ear(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
     turn = rotation(1, -90 * SIDES[side]) @ rotation(2, 20 * SIDES[side])
     return _at(thing, _hand(hands, side), turn)
-
-
-def _hanging(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
-    return _at(thing, _hand(hands, side) + _BELOW, _AHEAD)
-
-
-def _upright(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
-    return _at(thing, _hand(hands, side), np.eye(3))
 
 
 def _between(thing: Carried, hands: np.ndarray, side: str) -> Mesh:
@@ -103,20 +87,22 @@ def _carried(mesh: Mesh, grip: tuple[float, float, float]) -> Carried:
 
 class _Held(NamedTuple):
     make: Callable[[Rng], Carried]
-    place: Callable[[Carried, np.ndarray, str], Mesh]
+    place: Placing
 
+
+_HANGING, _UPRIGHT = _in_hand(_AHEAD, (0, -0.03, 0)), _in_hand(np.eye(3))
 
 _HELD = {
-    "phone": _Held(phone, _before_eyes),
-    "calling": _Held(phone, _at_ear),
-    "cup": _Held(_cup, _upright),
-    "folder": _Held(_folder, _upright),
-    "shopping": _Held(hand_bag, _hanging),
-    "briefcase": _Held(briefcase, _hanging),
-    "guitar": _Held(guitar_case, _hanging),
-    "skateboard": _Held(skateboard, _hanging),
-    "umbrella": _Held(open_umbrella, _upright),
-    "suitcase": _Held(suitcase, _pulled),
-    "box": _Held(parcel, _between),
+    "phone": _Held(carried.phone, _in_hand(_LEAN_BACK, (0, 0.04, 0.02))),
+    "calling": _Held(carried.phone, _at_ear),
+    "cup": _Held(_cup, _UPRIGHT),
+    "folder": _Held(_folder, _UPRIGHT),
+    "shopping": _Held(carried.hand_bag, _HANGING),
+    "briefcase": _Held(carried.briefcase, _HANGING),
+    "guitar": _Held(carried.guitar_case, _HANGING),
+    "skateboard": _Held(carried.skateboard, _HANGING),
+    "umbrella": _Held(carried.open_umbrella, _UPRIGHT),
+    "suitcase": _Held(carried.suitcase, _pulled),
+    "box": _Held(carried.parcel, _between),
 }
 """By activity."""

@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from pipeline.world.car_shapes import ESTATE, HATCHBACK, PROFILE, SALOON, SUV, VAN, CarShape
+from pipeline.world import Rng
+from pipeline.world.car_shapes import ESTATE, HATCHBACK, SALOON, SUV, VAN, CarShape
 from pipeline.world.finishes import BLACK_PLASTIC, GLASS, RUBBER, Finish, finish, pick
 from pipeline.world.meshes import build, join, mirrored, moved, quads
 from pipeline.world.solids import box, ellipsoid, tube
@@ -40,21 +41,21 @@ _MIDDLE, _CROWN, _ROOF_EDGE, _GLASS_TOP, _GLASS_BASE, _BELT, _SHOULDER, _SIDE, _
 _LOWER = (0.86, 0.55, 0.25, 0.0)  # heights as fractions from the lower edge to the belt
 
 
-def car(rng: np.random.Generator) -> Mesh:
-    """A saloon, hatchback, estate or SUV; 4.0 to 5.0 m long."""
+def car(rng: Rng) -> Mesh:
+    """Make a saloon, hatchback, estate or SUV, 4.0 to 5.0 m long."""
     shape = (SALOON, HATCHBACK, ESTATE, SUV)[int(rng.integers(4))]
     return _vehicle(rng, shape.varied(rng), pick(rng, _CAR_PAINTS, 0.55))
 
 
-def van(rng: np.random.Generator) -> Mesh:
-    """A delivery van, or a minibus with windows all along; it hides a whole person."""
+def van(rng: Rng) -> Mesh:
+    """Make a delivery van, or a minibus with windows all along."""
     windows = rng.random() < 0.4
     shape = VAN._replace(side_glass=(-2.2, 1.48)) if windows else VAN
     paints = _CAR_PAINTS if windows else ("#e9e9e6", "#e2e2dc", "#d9dadb", "#c9a227", "#6d7176")
     return _vehicle(rng, shape.varied(rng), pick(rng, paints, 0.5))
 
 
-def _vehicle(rng: np.random.Generator, shape: CarShape, paint: Finish) -> Mesh:
+def _vehicle(rng: Rng, shape: CarShape, paint: Finish) -> Mesh:
     skin = _skin(shape, paint)
     rim = pick(rng, ("#b9bcbe", "#8d9092", "#3a3b3d"), 0.4)
     spokes = rng.random() < 0.5
@@ -67,7 +68,7 @@ def _vehicle(rng: np.random.Generator, shape: CarShape, paint: Finish) -> Mesh:
 
 
 def _skin(shape: CarShape, paint: Finish) -> Mesh:
-    """Build body and windows: both sides, the front and the rear end."""
+    """Make body and windows: both sides, the front and the rear end."""
     stations = _stations(shape)
     half = _half_rings(shape, stations)  # (M, 10, 3)
     ids = _finish_ids(shape, stations)
@@ -93,14 +94,11 @@ def _skin(shape: CarShape, paint: Finish) -> Mesh:
 
 def _stations(shape: CarShape) -> np.ndarray:
     """Return (M,) rising x of the rings."""
-    knots = [shape.tail[0], shape.tail[0] + 0.12, shape.nose[0] - 0.12, shape.nose[0]]
-    knots += [shape.nose[0] - 0.4, shape.boot[0], shape.rear_base[0], shape.rear_top[0]]
-    knots += [shape.peak[0], shape.screen_top[0], shape.cowl[0], *shape.side_glass]
-    curved = [shape.rear_base, shape.rear_top, shape.peak, shape.screen_top, shape.cowl]
-    knots += [(one[0] + other[0]) / 2 for one, other in pairwise(curved)]
-    knots += [shape.doors[1] - _PILLAR, shape.doors[1] + _PILLAR]
-    for door in shape.doors:
-        knots += [door - _LINE / 2, door + _LINE / 2]
+    tail, nose, pillar = shape.x.tail, shape.x.nose, shape.doors[1]
+    knots = [*shape.x, tail + 0.12, nose - 0.4, nose - 0.12, *shape.side_glass]
+    knots += [(one + other) / 2 for one, other in pairwise(shape.x[2:7])]  # the curved part
+    knots += [pillar - _PILLAR, pillar + _PILLAR]
+    knots += [door + side * _LINE / 2 for door in shape.doors for side in (-1, 1)]
     arch = shape.wheel + _ARCH
     for axle in shape.axles:
         turns = [math.pi * step / (_ARCH_POINTS - 1) for step in range(_ARCH_POINTS)]
@@ -129,29 +127,26 @@ def _half_rings(shape: CarShape, x: np.ndarray) -> np.ndarray:
 
 def _widths(shape: CarShape, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (M,) half widths of the body, and of the roof or bonnet as a fraction of them."""
-    tail, nose = shape.tail[0], shape.nose[0]
+    tail, nose = shape.x.tail, shape.x.nose
     knots = [tail, tail + 0.12, -1.2, 1.2, nose - 0.4, nose - 0.12, nose]
     width = shape.half_width * np.interp(x, knots, [0.86, 0.95, 1.0, 1.0, 0.975, 0.93, 0.84])
-    bends = [shape.rear_base[0], shape.rear_top[0], shape.screen_top[0], shape.cowl[0], nose]
+    bends = [shape.x.rear_base, shape.x.rear_top, shape.x.screen_top, shape.x.cowl, nose]
     return width, np.interp(x, bends, [0.84, shape.roof, shape.roof, 0.84, 0.78])
 
 
 def _belt(shape: CarShape, x: np.ndarray, top: np.ndarray) -> np.ndarray:
     """Return (M,) heights of the shoulder, just below the windows."""
     rear, middle, front = shape.belt
-    knots = [shape.tail[0], 0, shape.cowl[0], shape.nose[0]]
+    knots = [shape.x.tail, 0, shape.x.cowl, shape.x.nose]
     return np.minimum(np.interp(x, knots, [rear, middle, middle - 0.03, front]), top - 0.015)
 
 
 def _profile(shape: CarShape, x: np.ndarray) -> np.ndarray:
     """Return (M,) heights of the middle as a smooth curve: boot, rear window, roof, bonnet."""
-    bonnet = (
-        0.62 * shape.nose[0] + 0.38 * shape.cowl[0],
-        0.3 * shape.nose[1] + 0.7 * shape.cowl[1],
-    )
-    *knots, nose = [getattr(shape, name) for name in PROFILE]
-    knots += [bonnet, nose]
-    return PchipInterpolator(*np.array(knots).T)(x)
+    (*x_knots, x_nose), (*y_knots, y_nose) = shape.x, shape.y
+    x_bonnet = 0.62 * x_nose + 0.38 * shape.x.cowl
+    y_bonnet = 0.3 * y_nose + 0.7 * shape.y.cowl
+    return PchipInterpolator([*x_knots, x_bonnet, x_nose], [*y_knots, y_bonnet, y_nose])(x)
 
 
 def _lower_edge(shape: CarShape, x: np.ndarray) -> np.ndarray:
@@ -166,17 +161,12 @@ def _lower_edge(shape: CarShape, x: np.ndarray) -> np.ndarray:
 def _bent(shape: CarShape, points: np.ndarray) -> np.ndarray:
     """Shift points (..., 3) along x: bow the windscreens and round the ends."""
     x, y, z = np.moveaxis(points, -1, 0)
-    bow = np.interp(
-        x,
-        [shape.tail[0], shape.rear_base[0], shape.peak[0], shape.cowl[0], shape.nose[0]],
-        [-0.13, -0.08, 0, 0.1, 0.2],
-    )
-    low, high = shape.sill, shape.nose[1]
-    lean = np.interp(
-        y, [low, low + 0.12, low + 0.25, high - 0.1, high], [-0.03, 0.03, 0.03, 0, -0.08]
-    )
-    near = np.interp(x, [shape.tail[0], shape.tail[0] + 0.3, shape.nose[0] - 0.3, shape.nose[0]],
-                     [-0.5, 0, 0, 1])  # fmt: skip
+    tail, nose, low, high = shape.x.tail, shape.x.nose, shape.sill, shape.y.nose
+    knots = [tail, shape.x.rear_base, shape.x.peak, shape.x.cowl, nose]
+    bow = np.interp(x, knots, [-0.13, -0.08, 0, 0.1, 0.2])
+    levels = [low, low + 0.12, low + 0.25, high - 0.1, high]
+    lean = np.interp(y, levels, [-0.03, 0.03, 0.03, 0, -0.08])
+    near = np.interp(x, [tail, tail + 0.3, nose - 0.3, nose], [-0.5, 0, 0, 1])
     shift = bow * (1 - (z / shape.half_width) ** 2) + lean * near
     return np.stack([x + shift, y, z], -1)
 
@@ -185,8 +175,8 @@ def _finish_ids(shape: CarShape, stations: np.ndarray) -> np.ndarray:
     """Return the (M - 1, 9) finish of each quad of the side z >= 0."""
     x = (stations[1:] + stations[:-1]) / 2
     ids = np.full((len(x), _EDGE), _PAINT)
-    screen = (x > shape.screen_top[0]) & (x < shape.cowl[0])
-    rear = (x > shape.rear_base[0]) & (x < shape.rear_top[0])
+    screen = (x > shape.x.screen_top) & (x < shape.x.cowl)
+    rear = (x > shape.x.rear_base) & (x < shape.x.rear_top)
     ids[screen | rear, _MIDDLE:_ROOF_EDGE] = _GLASS
     side = (x > shape.side_glass[0]) & (x < shape.side_glass[1])
     ids[side, _GLASS_TOP] = _GLASS
@@ -227,13 +217,12 @@ def _end_finish_ids(lamp: int, grille: int) -> np.ndarray:
 
 def _underbody(shape: CarShape) -> Mesh:
     """Make the dark box behind the wheels."""
-    length = shape.nose[0] - shape.tail[0] - 0.2
-    middle = (shape.nose[0] + shape.tail[0]) / 2
-    size = (length, 0.5, 1.3 * shape.half_width)
-    return box(size, (middle, shape.sill - 0.05 + size[1] / 2, 0), RUBBER.shaded(0.4))
+    size = (shape.x.nose - shape.x.tail - 0.2, 0.5, 1.3 * shape.half_width)
+    centre = ((shape.x.nose + shape.x.tail) / 2, shape.sill - 0.05 + size[1] / 2, 0)
+    return box(size, centre, RUBBER.shaded(0.4))
 
 
-def _fittings(rng: np.random.Generator, shape: CarShape, paint: Finish) -> list[Mesh]:
+def _fittings(rng: Rng, shape: CarShape, paint: Finish) -> list[Mesh]:
     """Make mirrors, door handles, number plates and roof rails."""
     side = shape.half_width
     at, height = shape.side_glass[1] - 0.06, shape.belt[1] + 0.07
@@ -245,13 +234,12 @@ def _fittings(rng: np.random.Generator, shape: CarShape, paint: Finish) -> list[
     for door in shape.doors[:2]:
         parts.append(box((0.18, 0.025, 0.03), (door + 0.13, shape.belt[1] - 0.1, side), paint))
     if rng.random() < shape.rails:
-        x = np.linspace(shape.rear_top[0] + 0.05, shape.screen_top[0] - 0.05, len(_RAIL))
-        rail = np.stack(
-            [x, _profile(shape, x) + _RAIL, np.full(len(x), shape.roof * side - 0.04)], 1
-        )
+        x = np.linspace(shape.x.rear_top + 0.05, shape.x.screen_top - 0.05, len(_RAIL))
+        across = np.full(len(x), shape.roof * side - 0.04)
+        rail = np.stack([x, _profile(shape, x) + _RAIL, across], 1)
         parts.append(tube(rail, 0.016, BLACK_PLASTIC, sides=5))
     parts += [mirrored(part) for part in parts]
     plate = pick(rng, ("#e8e6dd", "#e8e6dd", "#e3c443"))
-    for end, bulge in ((shape.tail[0], -0.14), (shape.nose[0], 0.235)):
+    for end, bulge in ((shape.x.tail, -0.14), (shape.x.nose, 0.235)):
         parts.append(box((0.02, 0.13, 0.42), (end + bulge, shape.sill + 0.3, 0), plate))
     return parts

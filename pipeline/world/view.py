@@ -1,27 +1,61 @@
-"""What a camera sees of the world: projection, rays, and the crop around somebody."""
+"""Projection of the world to a crop, and the rays of its pixels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.world.surfaces import rotated
 
 NEAR = 0.5
-"""Metres: what is nearer to the eye is not drawn."""
+"""Metres: what is nearer to the eye is not rendered."""
+_FAR = 200.0  # metres: depth of rays that do not meet the ground
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Rays of P pixels from one eye."""
+
+    eye: np.ndarray
+    """(3,) float32 metres."""
+    directions: np.ndarray
+    """(P, 3) float32, of depth 1."""
+    pixel: float
+    """Size of a pixel at depth 1."""
+
+    def subset(self, rows: np.ndarray) -> Rays:
+        """Select rays by their indices (N,)."""
+        return replace(self, directions=self.directions[rows])
+
+    def ground_depth(self) -> np.ndarray:
+        """Return the depth (P,) at which the rays meet the ground."""
+        down = np.maximum(-self.directions[:, 1], np.float32(1e-4))
+        return np.minimum(self.eye[1] / down, np.float32(_FAR))
+
+    def footprint(self, heading: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the metres of ground (P,) that a pixel covers along a heading and across it."""
+        x, y, z = self.directions.T
+        wide = self.ground_depth() * np.float32(self.pixel)
+        long = wide * np.sqrt(x * x + y * y + z * z) / np.maximum(-y, np.float32(1e-3))
+        middle = self.directions[len(self.directions) // 2]
+        seen = math.atan2(-float(middle[2]), float(middle[0])) - heading
+        c, s = np.float32(math.cos(seen)), np.float32(math.sin(seen))
+        along = np.sqrt((long * c) ** 2 + (wide * s) ** 2)
+        return along, np.sqrt((long * s) ** 2 + (wide * c) ** 2)
 
 
 @dataclass(frozen=True)
 class Framing:
-    """Where a person is in the crop."""
+    """Position and size of a person in the crop."""
 
     fill: float = 0.92
     """Height of the person over that of the crop; more than 1 cuts the head or the feet."""
     right: float = 0.0
-    """Shift of the person's middle, as a fraction of the crop's width."""
+    """Shift of the person's centre, as a fraction of the crop's width."""
     down: float = 0.0
-    """The same of its height."""
+    """Shift as a fraction of its height."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +75,7 @@ class View:
     def around(
         cls, points: np.ndarray, eye: np.ndarray, size: tuple[int, int], framing: Framing
     ) -> View:
-        """The view whose crop holds `points` (N, 3) as `framing` says."""
+        """Return the view whose crop holds `points` (N, 3) as `framing` says."""
         low, high = points.min(0), points.max(0)
         rotation = _looking((low + high) / 2 - eye)
         seen = rotated(points - eye, rotation)
@@ -49,20 +83,18 @@ class View:
         low, high = flat.min(0), flat.max(0)
         scale = float(size[0] * framing.fill / (high[1] - low[1]))
         x, y = (low + high) / 2 * scale
-        middle = (
-            size[1] * (0.5 + framing.right) - float(x),
-            size[0] * (0.5 + framing.down) - float(y),
-        )
-        return cls(eye.astype(np.float32), rotation, scale, middle, size)
+        right = size[1] * (0.5 + framing.right) - float(x)
+        down = size[0] * (0.5 + framing.down) - float(y)
+        return cls(eye.astype(np.float32), rotation, scale, (right, down), size)
 
     def resized(self, size: tuple[int, int]) -> View:
-        """The same crop with other pixels: `size` is a multiple or a fraction of its own."""
+        """Return the same crop in another resolution, with the same aspect ratio."""
         factor = size[0] / self.size[0]
         x, y = self.middle
         return View(self.eye, self.rotation, self.scale * factor, (x * factor, y * factor), size)
 
     def shows(self, points: np.ndarray) -> bool:
-        """Whether the box around the `points` (N, 3) may reach into the crop."""
+        """Return whether the bounding box of `points` (N, 3) may reach into the crop."""
         low, high = points.min(0), points.max(0)
         radius = float(np.linalg.norm(high - low)) / 2
         x, y, depth = (float(v) for v in self.project((low + high)[None] / 2)[0])
@@ -73,23 +105,24 @@ class View:
         return -reach < x < width + reach and -reach < y < height + reach
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 of `points` (N, 3): x and y in pixels, depth in metres."""
+        """Project `points` (N, 3); return (N, 3) float32: x and y in pixels, depth in metres."""
         x, y, z = rotated(points - self.eye, self.rotation).T
         factor = np.float32(self.scale) / np.maximum(-z, np.float32(NEAR))
         right = x * factor + np.float32(self.middle[0])
         down = -y * factor + np.float32(self.middle[1])
         return np.stack([right, down, -z]).T
 
-    def rays(self, places: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 directions, of depth 1, through the centres of pixels (flat indices)."""
-        y, x = np.divmod(places, self.size[1])
+    def rays(self, pixels: np.ndarray) -> Rays:
+        """Return the rays through the centres of `pixels` (P,), flat indices of the crop."""
+        y, x = np.divmod(pixels, self.size[1])
         right = (x.astype(np.float32) + np.float32(0.5 - self.middle[0])) / np.float32(self.scale)
         down = (y.astype(np.float32) + np.float32(0.5 - self.middle[1])) / np.float32(self.scale)
-        return rotated(np.stack([right, -down, np.full_like(right, -1)], 1), self.rotation.T)
+        towards = np.stack([right, -down, np.full_like(right, -1)], 1)
+        return Rays(self.eye, rotated(towards, self.rotation.T), 1 / self.scale)
 
 
 def _looking(direction: np.ndarray) -> np.ndarray:
-    """Rotation (3, 3) that takes `direction` to -z and keeps the horizon level."""
+    """Return the rotation (3, 3) that takes `direction` to -z and keeps the horizon level."""
     back = -direction / np.linalg.norm(direction)
     right = np.array([back[2], 0, -back[0]])
     right /= np.linalg.norm(right)

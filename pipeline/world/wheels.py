@@ -14,16 +14,13 @@ from pipeline.world.surfaces import Mesh
 
 
 def bicycle_wheel(radius: float) -> Mesh:
-    """Build a spoked wheel about z."""
+    """Make a spoked wheel about z."""
     rim = radius - 0.035
-    turns = [2 * math.pi * step / 14 for step in range(14)]
-    spokes = [
-        (
-            (0.02 * math.cos(turn + 1), 0.02 * math.sin(turn + 1), 0.025 * (-1) ** step),
-            (rim * math.cos(turn), rim * math.sin(turn), 0.0),
-        )
-        for step, turn in enumerate(turns)
-    ]
+    spokes = []
+    for step in range(14):
+        turn = 2 * math.pi * step / 14
+        hub = (0.02 * math.cos(turn + 1), 0.02 * math.sin(turn + 1), 0.025 * (-1) ** step)
+        spokes.append((hub, (rim * math.cos(turn), rim * math.sin(turn), 0.0)))
     return join(
         torus(radius - 0.018, 0.018, (0, 0, 0), RUBBER, sides=26, around=5),
         torus(rim, 0.009, (0, 0, 0), CHROME, sides=26, around=4),
@@ -33,7 +30,7 @@ def bicycle_wheel(radius: float) -> Mesh:
 
 
 def scooter_wheel() -> Mesh:
-    """Build the wheel of a motor scooter about z, 0.42 m in diameter."""
+    """Make the wheel of a motor scooter about z, 0.42 m in diameter."""
     profile = [(-0.05, 0.5), (-0.05, 0.62), (-0.045, 0.92), (0, 1.0), (0.045, 0.92), (0.05, 0.62),
                (0.05, 0.5)]  # fmt: skip
     sections = _sections(profile, 0.21, 18)
@@ -41,13 +38,13 @@ def scooter_wheel() -> Mesh:
 
 
 def pram_wheel() -> Mesh:
-    """Build the wheel of a stroller about z, 0.22 m in diameter."""
+    """Make the wheel of a stroller about z, 0.22 m in diameter."""
     profile = [(-0.02, 0.6), (-0.02, 0.9), (0, 1.0), (0.02, 0.9), (0.02, 0.6)]
     return loft(_sections(profile, 0.11, 12), RUBBER)
 
 
 def car_wheel(radius: float, rim: Finish, spokes: bool) -> Mesh:
-    """Build the wheel of a car about z; its outer side faces +z."""
+    """Make the wheel of a car about z; its outer side faces +z."""
     profile = [(-0.1, 0.95), (0.07, 1.0), (0.1, 0.93), (0.1, 0.7), (0.075, 0.64), (0.07, 0.25),
                (0.09, 0.2), (0.095, 0.0)]  # fmt: skip
     finish_ids = np.zeros((len(profile) - 1, 15), np.int64)
@@ -59,7 +56,7 @@ def car_wheel(radius: float, rim: Finish, spokes: bool) -> Mesh:
 
 
 def bin_wheel(radius: float, width: float) -> Mesh:
-    """Build a small wheel about x."""
+    """Make a small wheel about x."""
     profile = [(-width / 2, 0.9), (-width / 4, 1.0), (width / 4, 1.0), (width / 2, 0.9)]
     about_z = _sections(profile, radius, 12)
     return loft(np.roll(about_z, 1, axis=2), RUBBER)

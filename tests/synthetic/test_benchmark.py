@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.benchmark import render_benchmark
 from pipeline.synthetic.plan import OCCLUSIONS, QUERY, TEST, WHOLE_BODY, plan_shots
-from pipeline.world.crops import HIDDEN
+from pipeline.world.crops import VISIBLE
 from pipeline.world.surfaces import PART
 from tests.synthetic.conftest import BODY, OPTIONS, Rendered
 
@@ -48,8 +48,8 @@ def test_every_query_is_occluded_and_whole_bodies_are_not(rendered: Rendered) ->
     assert occluded[folders == QUERY].all()
     assert not occluded[folders == WHOLE_BODY].any()
     assert occluded[(folders == TEST) & people].any()
-    assert visible[occluded].min() >= HIDDEN[0]
-    assert visible[occluded].max() <= HIDDEN[1]
+    assert visible[occluded].min() >= VISIBLE[0]
+    assert visible[occluded].max() <= VISIBLE[1]
     assert visible[people & ~occluded].min() >= 0.9
 
 

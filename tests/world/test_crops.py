@@ -11,7 +11,7 @@ import pytest
 from pipeline.world import crops as crops_module
 from pipeline.world.body import Body
 from pipeline.world.cameras import Camera, Obstacle, draw_camera, draw_obstacles
-from pipeline.world.crops import HIDDEN, Crop, NoRoomError, Occlusion, render_crop
+from pipeline.world.crops import VISIBLE, Crop, NoRoomError, Occlusion, render_crop
 from pipeline.world.objects import overlap
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
@@ -90,7 +90,7 @@ def test_what_hides_the_person_is_in_the_masks(
     crops: dict[Occlusion, list[Crop]], occlusion: Occlusion
 ) -> None:
     for crop in crops[occlusion]:
-        assert HIDDEN[0] <= crop.visible <= HIDDEN[1]
+        assert VISIBLE[0] <= crop.visible <= VISIBLE[1]
         assert nearer(crop).mean() > 0.05
     assert len({crop.visible for crop in crops[occlusion]}) == len(SEEDS)
 
@@ -141,7 +141,7 @@ def test_a_camera_without_room_is_named(
     with pytest.raises(NoRoomError, match="no room for an obstacle"):
         render_crop(Camera(camera.place, camera.sensor), rng(6), SIZE, people[0], "obstacle")
     monkeypatch.setattr(crops_module, "_TRIES", 2)
-    monkeypatch.setattr(crops_module, "HIDDEN", (0.001, 0.002))
+    monkeypatch.setattr(crops_module, "VISIBLE", (0.001, 0.002))
     with pytest.raises(NoRoomError, match=r"2 where 0% to 0% of a person .*\(occlusion: person\)"):
         render_crop(camera, rng(6), SIZE, people[0], "person", people[1])
 

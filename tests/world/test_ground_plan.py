@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.world.cone import Cone
 from pipeline.world.ground_plan import GroundPlan, Mark, Strip
 from pipeline.world.textures import Texture
+from pipeline.world.view import Rays
 
 EYE = np.array([0, 4, 0], np.float32)
 
@@ -24,7 +24,7 @@ CLEAN = plain(0.5, 0.5, 0.5, 0.5)
 def albedo(plan: GroundPlan, *points: tuple[float, float], pixel: float = 0.001) -> np.ndarray:
     """(N, 3) albedo of the ground at (x, z)."""
     ground = np.array([(x, 0, z) for x, z in points], np.float32)
-    return plan.albedo(Cone(EYE, (ground - EYE) / 10, pixel), ground)
+    return plan.albedo(Rays(EYE, (ground - EYE) / 10, pixel), ground)
 
 
 def two_strips(heading: float, grime: Texture = CLEAN, ragged: float = 0) -> GroundPlan:

@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.world import grounds
 from pipeline.world.finishes import CONCRETE
-from pipeline.world.houses import brick_house
 from pipeline.world.layouts import Layout, Walk
 from pipeline.world.solids import box
 from pipeline.world.textures import Texture
+from pipeline.world.walls import brick_house
 
 PATH = Texture(np.full((16, 16, 3), 0.3, np.float32), 0.1)
 

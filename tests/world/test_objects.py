@@ -14,7 +14,7 @@ from pipeline.world import carried
 from pipeline.world.cycles import ridden_bicycle
 from pipeline.world.finishes import finish
 from pipeline.world.meshes import join
-from pipeline.world.objects import HEADROOM, HIDING, KINDS, Spot, footprint, overlap
+from pipeline.world.objects import HEADROOM, KINDS, Spot, footprint, overlap
 from pipeline.world.solids import box
 from pipeline.world.surfaces import PART, Mesh
 from tests.world.geometry import face_normals, volume
@@ -66,11 +66,11 @@ CARRIED = (
 
 @cache
 def variants(kind: str) -> list[Mesh]:
-    return [KINDS[kind](np.random.default_rng(seed)) for seed in SEEDS]
+    return [KINDS[kind].make(np.random.default_rng(seed)) for seed in SEEDS]
 
 
 def test_every_kind_has_its_bounds_and_says_what_it_hides():
-    assert set(KINDS) == set(HIDING) == set(SIZES)
+    assert set(KINDS) == set(SIZES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -180,7 +180,7 @@ def test_a_rider_finds_saddle_grips_and_pedals():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_depends_on_its_generator_alone(kind: str):
-    first, again, other = (KINDS[kind](np.random.default_rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (KINDS[kind].make(np.random.default_rng(seed)) for seed in (3, 3, 4))
     for field in fields(Mesh):
         one, two = getattr(first, field.name), getattr(again, field.name)
         assert np.asarray(one).tobytes() == np.asarray(two).tobytes()
@@ -194,7 +194,7 @@ def test_parts_above_the_headroom_take_no_ground():
 
 
 def test_the_footprint_turns_with_its_mesh():
-    mesh = KINDS["bench"](np.random.default_rng(0))
+    mesh = KINDS["bench"].make(np.random.default_rng(0))
     half_x, half_z = footprint(mesh)
     assert half_x > half_z + 0.1
     assert np.allclose(footprint(mesh.placed(math.pi / 2, 0, 0)), (half_z, half_x), atol=1e-5)
@@ -248,7 +248,7 @@ def test_a_gap_keeps_things_apart():
 
 
 def test_a_spot_is_where_the_placed_mesh_is():
-    mesh = KINDS["car"](np.random.default_rng(1))
+    mesh = KINDS["car"].make(np.random.default_rng(1))
     spot = Spot(3.0, -2.0, 0.7, *footprint(mesh))
     placed = mesh.placed(spot.yaw, spot.x, spot.z)
     inside = [any_inside(point[None], spot, 1e-4) for point in placed.vertices[:, [0, 2]]]

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.world import grounds, marks
-from pipeline.world.houses import HOUSES
-from pipeline.world.screens import SCREENS
 from pipeline.world.textures import Texture, TexturePainter
+from pipeline.world.walls import HOUSES, SCREENS
 
 GROUNDS = (
     *grounds.PAVED,

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.world.cone import Cone
 from pipeline.world.flats import Flat
 from pipeline.world.places import Place, draw_place
-from pipeline.world.view import Framing, View
+from pipeline.world.view import Framing, Rays, View
 
 SIZE = (32, 16)
 
@@ -31,8 +30,7 @@ def view_of(place: Place, x: float, z: float) -> View:
 def backdrop(place: Place, x: float, z: float) -> np.ndarray:
     """(N, 3) albedo of the pixels of that crop."""
     view = view_of(place, x, z)
-    rays = view.rays(np.arange(SIZE[0] * SIZE[1]))
-    return place.meet(view.eye, rays, 1 / view.scale).albedo
+    return place.scenery.meet(view.rays(np.arange(SIZE[0] * SIZE[1]))).albedo
 
 
 def nearest_flat(place: Place, ray: np.ndarray) -> tuple[float, Flat | None]:
@@ -72,8 +70,8 @@ def test_ground_and_walls_are_met_where_geometry_says(places: list[Place]) -> No
         rays = view.rays(np.arange(0, SIZE[0] * SIZE[1], 37))
         solid = [flat for flat in place.scenery.flats if flat.opaque]
         scenery = type(place.scenery)(place.scenery.plan, solid, place.scenery.shade, 0.0)
-        ground = scenery.meet(place.eye, rays, 1 / view.scale)
-        for ray, point, normal in zip(rays, ground.points, ground.normals, strict=True):
+        ground = scenery.meet(rays)
+        for ray, point, normal in zip(rays.directions, ground.points, ground.normals, strict=True):
             depth, flat = nearest_flat(place, ray)
             np.testing.assert_allclose(point, place.eye + depth * ray, rtol=1e-4, atol=2e-3)
             np.testing.assert_allclose(normal, flat.normal if flat else (0, 1, 0), atol=1e-6)
@@ -114,7 +112,7 @@ def test_people_stand_before_the_camera_and_before_all_props(places: list[Place]
             depth = view.project(chest)[0, 2]
             for flat in place.scenery.flats:
                 ray = (chest - place.eye) / depth
-                reached = flat.depth(Cone(place.eye, ray.astype(np.float32), 0.01))[0]
+                reached = flat.depth(Rays(place.eye, ray.astype(np.float32), 0.01))[0]
                 assert not 0.5 < reached < depth - 0.2
             for prop in place.props:
                 low = prop.vertices[prop.vertices[:, 1] < 2][:, [0, 2]]
@@ -122,7 +120,7 @@ def test_people_stand_before_the_camera_and_before_all_props(places: list[Place]
 
 
 def test_no_rays_meet_nothing(places: list[Place]) -> None:
-    ground = places[0].meet(places[0].eye, np.zeros((0, 3), np.float32), 0.001)
+    ground = places[0].scenery.meet(Rays(places[0].eye, np.zeros((0, 3), np.float32), 0.001))
     assert ground.points.shape == ground.albedo.shape == (0, 3)
 
 
@@ -137,7 +135,7 @@ def test_light_varies_between_moments_but_not_its_direction(places: list[Place])
 
 def test_the_sun_reaches_parts_of_some_places(places: list[Place]) -> None:
     points = rng(4).uniform((-8, 0, -20), (8, 2, -6), (500, 3)).astype(np.float32)
-    lit = np.stack([place.lit(points) for place in places])
+    lit = np.stack([place.scenery.lit(points) for place in places])
     assert lit.min() >= 0
     assert lit.max() < 1.00001
     assert lit.mean() > 0.2

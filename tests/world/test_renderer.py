@@ -21,9 +21,9 @@ OVERCAST = Light(
 class Floor:
     """A grey floor that goes on for ever."""
 
-    def meet(self, eye, rays, pixel):
-        down = np.minimum(rays[:, 1], np.float32(-1e-3))
-        points = eye + rays * (-eye[1] / down)[:, None]
+    def meet(self, rays):
+        down = np.minimum(rays.directions[:, 1], np.float32(-1e-3))
+        points = rays.eye + rays.directions * (-rays.eye[1] / down)[:, None]
         up = np.broadcast_to(np.float32([0, 1, 0]), points.shape)
         return Ground(points, np.full(points.shape, 0.5, np.float32), up, 1.0)
 

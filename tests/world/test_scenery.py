@@ -13,6 +13,7 @@ from pipeline.world.shade import Shade
 from pipeline.world.solids import box
 from pipeline.world.surfaces import Mesh
 from pipeline.world.textures import Texture
+from pipeline.world.view import Rays
 
 EYE = np.array([0, 2, 0], np.float32)
 SUN_IN_THE_EAST = np.array([math.sqrt(0.5), math.sqrt(0.5), 0], np.float32)
@@ -39,7 +40,7 @@ def meet(flats: list[Flat], *points: tuple[float, float, float], haze: float = 0
     grey = GroundPlan((0, -5), 0, [Strip(0, plain(0.2, 0.2, 0.2))], [], plain(0.5, 0.5, 0.5, 0.5))
     targets = np.array(points, np.float32)
     rays = (targets - EYE) / -targets[:, 2:]
-    return Scenery(grey, flats, shade(), haze).meet(EYE, rays, 0.001)
+    return Scenery(grey, flats, shade(), haze).meet(Rays(EYE, rays, 0.001))
 
 
 def at(*points: tuple[float, float, float]) -> np.ndarray:
