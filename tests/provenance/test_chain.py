@@ -11,7 +11,7 @@ from pipeline.provenance.chain import Chain
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.links import Link, bad_files, tree_lines, walk
 from pipeline.provenance.record import record_path
-from tests.provenance.making import copy_files, make, write
+from tests.provenance.making import copy_files, make, make_all, write
 
 
 @pytest.fixture
@@ -86,18 +86,29 @@ def test_replaced_input_is_found(last: Path) -> None:
 
 
 def test_changed_or_missing_record_is_found(last: Path) -> None:
-    record = record_path(last.parent.parent / "middle" / "a.txt")
-    text = record.read_text()
-    record.write_text(text.replace("making", "mating"))
+    middle = last.parent.parent / "middle" / "a.txt"
+    record = record_path([middle])
+    record.write_text(record.read_text().replace("making", "mating"))
     assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
     record.unlink()
-    assert bad(last) == ["MISSING middle/.provenance/a.txt.json"]
+    (link,) = bad_files((Chain().follow(last),))
+    assert (link.state, link.name) == ("MISSING", f"record of {middle}")
 
 
 def test_cycle_of_records_ends(last: Path) -> None:
     middle = last.parent.parent / "middle" / "a.txt"
-    record_path(middle).write_bytes(record_path(last).read_bytes())
-    assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
+    record_path([middle]).write_bytes(record_path([last]).read_bytes())
+    assert bad(last) == ["BROKEN middle/a.txt"]
+
+
+def test_each_output_of_a_job_is_followed_by_itself(tmp_path: Path) -> None:
+    first, second = make_all([write(tmp_path / name, name) for name in "ab"], tmp_path / "made")
+    last = make(second, tmp_path / "last")
+    write(first, "other")
+    assert bad(first) == ["CHANGED made/a"]
+    assert bad(last) == []
+    write(second, "other")
+    assert bad(last) == ["CHANGED made/b"]
 
 
 def test_folder_in_place_of_a_source_file_is_found(last: Path) -> None:

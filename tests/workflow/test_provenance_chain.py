@@ -16,9 +16,10 @@ from pipeline.data.names import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.launcher import main
-from pipeline.provenance.record import read_record, record_path
+from pipeline.provenance.record import read_record
 from pipeline.provenance.trace import trace
 from tests.cases import long_but
+from tests.provenance.making import record_of
 from tests.workflow.conftest import OCCLUDERS
 from tests.workflow.outcome import is_result
 
@@ -121,10 +122,20 @@ def test_flipped_bit_of_a_file_is_found(here: Path, name: str, fraction: float) 
 
 
 @pytest.mark.parametrize(
-    "name", long_but([name for name in FILES if not name.startswith(FOLDERS)], FILES[0])
+    "name",
+    long_but(
+        [
+            *("tables/components.csv", "dpeformer/seed1/metrics.json", "archive.zip", "images"),
+            *("dpeformer/seed1/weights.safetensors", "dpeformer/seed1/features.npz", "shards"),
+        ],
+        "tables/components.csv",
+        "images",
+    ),
 )
 def test_flipped_bit_of_a_record_is_found(here: Path, name: str) -> None:
-    record = record_path(Path(name))
+    """The record has the name of the job's first output."""
+    output = Path("results/synthetic", name)
+    record = output.parent / ".provenance" / f"{output.name}.json"
     with flipped(record, 0.5):
         assert f"BROKEN {record}" in refused()
 
@@ -152,8 +163,8 @@ def test_missing_source_is_no_error(here: Path, capsys) -> None:
 def results() -> list[Path]:
     """Return the results with a record, except those of other tests' table `one`."""
     records = Path("results").rglob(".provenance/*.json")
-    made = sorted(record.parent.parent / record.stem for record in records)
-    return [path for path in made if not path.name.startswith("one")]
+    made = [path.parents[1] / name for path in records for name in read_record(path)["outputs"]]
+    return sorted(path for path in made if not path.name.startswith("one"))
 
 
 def test_every_result_has_a_record_and_is_in_the_trace(here: Path, capsys) -> None:
@@ -164,7 +175,7 @@ def test_every_result_has_a_record_and_is_in_the_trace(here: Path, capsys) -> No
     for path in [*named, RECEIPT]:
         assert path.name.startswith("one") or {path, *path.parents} & set(made), path
     for result in made:
-        record = read_record(result)
+        record = record_of(result)
         assert {"stage", "arguments", "code", "commit", "dirty", "versions"} <= set(record)
         assert record["started"] <= record["finished"]
     trace(RECEIPT)

@@ -82,7 +82,7 @@ rule publish:
             ),
             *paired_tables(),
             *verdict_tables(),
-            *[f"{stem}.html" for stem in REPORT_TABLES],
+            *map(page, REPORT_TABLES),
         ],
         figures=[
             *expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),

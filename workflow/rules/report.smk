@@ -11,13 +11,18 @@ if CONFIG.tested().is_rendered:
     REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
 
 
+def page(stem: str) -> str:
+    """Return the page of a table; all are in one folder, as outputs of one job must be."""
+    return f"results/{{experiment}}/tables/{Path(stem).name}.html"
+
+
 rule pages:
     input:
         tables=[f"{stem}.csv" for stem in REPORT_TABLES],
     output:
         pages=[
             report(
-                f"{stem}.html",
+                page(stem),
                 caption=f"../report/captions/{caption}.rst",
                 category="Tables",
                 labels={"table": title},
