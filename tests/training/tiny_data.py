@@ -30,6 +30,7 @@ def _png(image: np.ndarray) -> bytes:
 
 def make_shards(folder: Path) -> Path:
     """Write shards of identities that differ in colours; their numbers have gaps, as real ones."""
+    folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     samples = []
     for identity in range(IDENTITIES):
@@ -58,6 +59,7 @@ def make_cut_outs() -> list[np.ndarray]:
 
 
 def make_bank(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     samples = [Sample(f"o{i}", "png", _png(cut), {}) for i, cut in enumerate(make_cut_outs())]
     write_index(folder, write_shards(folder, "bank", samples))
     return folder

@@ -66,13 +66,3 @@ def test_required_file_is_fetched_only_with_the_right_hash(project, folder, url)
     assert known.read_text().count("terms=known.terms)") == 1
     known.write_text(known.read_text().replace("terms=known.terms)", "terms='another wording')"))
     assert "Nothing to be done" in project.snakemake("--dry-run", FILE).stdout
-
-
-def test_download_of_a_withdrawn_archive_is_refused(project):
-    project.configure(
-        data={"dataset": "market1501", "archive": "results/downloads/DukeMTMC-reID.zip"}
-    )
-    done = project.snakemake("--dry-run")
-    assert done.returncode != 0
-    assert "config: data.archive: DukeMTMC-reID.zip is never fetched (withdrawn" in done.stdout
-    assert "Traceback" not in done.stdout

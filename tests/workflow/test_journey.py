@@ -149,30 +149,17 @@ def test_changed_variant_reruns_only_that_variant(finished):
 
 
 def test_changed_workers_and_checkpoint_steps_rerun_nothing(finished):
-    finished.configure(compute={"workers": 1, "checkpoint_steps": 1})
-    try:
-        planned = finished.planned()
-    finally:
-        finished.configure()
-    assert planned == set()
+    assert finished.planned_with(compute={"workers": 1, "checkpoint_steps": 1}) == set()
 
 
 def test_changed_precision_reruns_training_but_not_segmentation(finished):
-    finished.configure(compute={"precision": "bfloat16"})
-    try:
-        planned = finished.planned()
-    finally:
-        finished.configure()
+    planned = finished.planned_with(compute={"precision": "bfloat16"})
     assert "train" in planned
     assert not planned & {"segment", "ingest"}
 
 
 def test_reranking_reruns_scoring_but_not_embedding(finished):
-    finished.configure(evaluation={"rerank": {"k1": 2}})
-    try:
-        planned = finished.planned()
-    finally:
-        finished.configure()
+    planned = finished.planned_with(evaluation={"rerank": {"k1": 2}})
     assert {"score", "tabulate"} <= planned
     assert not planned & {"train", "embed"}
 
@@ -182,11 +169,12 @@ def test_single_file_can_be_requested(finished):
     assert finished.planned(wanted, "--forcerun", "score") == {"score"}
 
 
-def test_variant_outside_the_comparison_can_be_requested(finished):
-    plan = finished.snakemake("--dry-run", "results/synthetic/baseline_roa/seed0/metrics.json")
+def test_any_defined_variant_and_seed_can_be_requested(finished):
+    plan = finished.snakemake("--dry-run", "results/synthetic/baseline_roa/seed7/metrics.json")
     assert plan.returncode == 0, plan.stdout
     inputs = re.search(r"rule train:\n +input: (.*)", plan.stdout)[1]
     assert "results/occluders/bank" in inputs
+    assert "rule score" in plan.stdout
 
 
 def test_unknown_key_stops_before_any_job(finished):

@@ -88,7 +88,7 @@ rule publish:
             *expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
             *([f"{FIGURES}/{{table}}_map_by_occlusion.csv"] * CONFIG.tested().is_rendered),
         ],
-        bank=[BANK] if pasting_variants() else [],
+        bank=[BANK] if PASTING else [],
     output:
         receipt="results/{experiment}/tables/{table}_published.json",
     log:

@@ -28,6 +28,16 @@ RENDERED = next(
 FIGURES = "results/{experiment}/figures"
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
+# run options of the compared variants, and the variants that paste occluders, select patches and blend
+COMPARED = {name: CONFIG.run_options(name) for name in CONFIG.compare}
+PASTING = [name for name, options in COMPARED.items() if options.augment.occlusion == "roa"]
+SELECTING = [name for name, options in COMPARED.items() if options.model.selection == "dpsm"]
+BLENDING = [
+    name
+    for name, options in COMPARED.items()
+    if options.model.selection != "none" and options.model.fusion == "fbm"
+]
+
 
 def stage(name: str) -> str:
     """Return module:function@hash of the code; changed code reruns the rule."""
@@ -96,10 +106,9 @@ def run_options(wildcards) -> str:
 
 def training_needs(wildcards, input) -> str:
     """Return the compared variants' requirements of the data; only checked, so not tracked."""
-    options = [CONFIG.run_options(name) for name in CONFIG.compare]
     return TrainingNeeds(
-        identities=max(each.training.identities for each in options),
-        camera_embedding=any(each.backbone.camera_embedding > 0 for each in options),
+        identities=max(each.training.identities for each in COMPARED.values()),
+        camera_embedding=any(each.backbone.camera_embedding > 0 for each in COMPARED.values()),
         tested=TRAINED == TESTED,
     ).model_dump_json()
 
@@ -134,16 +143,6 @@ def ground_truth(wildcards) -> list[str]:
     return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
 
 
-def pasting_variants() -> list[str]:
-    """Return the compared variants that paste occluders from the bank."""
-    return [name for name in CONFIG.compare if CONFIG.run_options(name).augment.occlusion == "roa"]
-
-
-def selecting_variants() -> list[str]:
-    """Return the compared variants that select patches."""
-    return [name for name in CONFIG.compare if CONFIG.run_options(name).model.selection == "dpsm"]
-
-
 def paired_tables() -> list[str]:
     """Return the paired comparison if there are several variants."""
     if len(CONFIG.compare) == 1:
@@ -158,16 +157,6 @@ def verdict_tables() -> list[str]:
     return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
 
-def blending_variants() -> list[str]:
-    """Return the compared variants with FBM."""
-    models = {name: CONFIG.run_options(name).model for name in CONFIG.compare}
-    return [
-        name
-        for name, model in models.items()
-        if model.selection != "none" and model.fusion == "fbm"
-    ]
-
-
 def first_runs(variants: list[str], *files: str) -> list[str]:
     """Return files of each variant's run with the first seed, for figures of single runs."""
     return [path for name in variants for path in run_files(name, CONFIG.seeds[0], files)]
@@ -176,13 +165,13 @@ def first_runs(variants: list[str], *files: str) -> list[str]:
 def figures() -> list[str]:
     """Return the names of the figures that apply to the comparison."""
     kinds = ["benchmark", "curves"]
-    if pasting_variants():
+    if PASTING:
         kinds += ["bank", "views"]
     if len(CONFIG.compare) > 1:
         kinds += ["ranks", "ablation"]
-    if selecting_variants():
+    if SELECTING:
         kinds += ["patches", "k_histogram"]
-    if blending_variants():
+    if BLENDING:
         kinds += ["attention"]
     if CONFIG.tested().is_rendered:
         kinds += ["map_by_occlusion"]
