@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.data.datasets.base import counts
 from pipeline.options.data import SplitCounts
 
-FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF"}
+FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "bmp": "BMP"}
 SPLITS = ("train", "query", "gallery")
 MARKET = ("bounding_box_train", "query", "bounding_box_test")
 

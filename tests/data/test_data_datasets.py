@@ -13,9 +13,8 @@ from pipeline.data.datasets.base import counts
 from pipeline.data.datasets.occluded_duke import LISTS
 from pipeline.data.manifest import read_manifest
 from pipeline.data.shards import ShardReader
-from pipeline.errors import InputError
 from pipeline.options.data import DatasetName, IngestOptions
-from tests.data.stages import run_ingest, run_shard
+from tests.data.stages import refused, run_ingest, run_shard
 from tests.miniatures import (
     MINIATURES,
     Miniature,
@@ -45,12 +44,7 @@ def _run(archive: Path, name: str, lists: Path | None = None, **options) -> Path
 
 
 def _refused(archive: Path, name: str, *reasons: str, lists=None, **options) -> None:
-    before = sorted(archive.parent.rglob("*"))
-    with pytest.raises(InputError) as error:
-        _run(archive, name, lists, **options)
-    assert all(reason in str(error.value) for reason in reasons), error.value
-    assert str(archive) in str(error.value)
-    assert sorted(archive.parent.rglob("*")) == before
+    refused(archive, IngestOptions(dataset=name, **options), *reasons, lists=lists)
 
 
 def test_every_dataset_is_in_the_configuration_and_has_a_miniature() -> None:

@@ -18,9 +18,13 @@ def results(finished):
     return finished.folder / "results" / "synthetic"
 
 
+def rows_of(table):
+    with open(table, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_table_has_a_row_for_each_variant_and_feature(results):
-    with open(results / "tables/components.csv") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(results / "tables/components.csv")
     features = {(row["variant"], row["feature"]) for row in rows}
     assert {("baseline", "coarse"), ("baseline", "global")} <= features
     assert {("dpeformer", "blended"), ("dpeformer", "blended_global")} <= features
@@ -29,8 +33,7 @@ def test_table_has_a_row_for_each_variant_and_feature(results):
 
 
 def test_cells_are_means_of_runs(results):
-    with open(results / "tables/components.csv") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(results / "tables/components.csv")
     for row in rows:
         files = [results / row["variant"] / f"seed{seed}" / "metrics.json" for seed in (0, 1)]
         metrics = [read_json(file) for file in files]
@@ -41,10 +44,9 @@ def test_cells_are_means_of_runs(results):
 
 
 def test_paired_difference_agrees_with_the_table(results):
-    with open(results / "tables/components.csv") as file:
-        means = {(row["variant"], row["feature"]): row["map_mean"] for row in csv.DictReader(file)}
-    with open(results / "tables/components_paired.csv") as file:
-        (row,) = csv.DictReader(file)
+    table = rows_of(results / "tables/components.csv")
+    means = {(row["variant"], row["feature"]): row["map_mean"] for row in table}
+    (row,) = rows_of(results / "tables/components_paired.csv")
     assert (row["variant"], row["reference"], row["seeds"]) == ("dpeformer", "baseline", "2")
     difference = float(means["dpeformer", "blended"]) - float(means["baseline", "coarse"])
     assert float(row["map_delta"]) == pytest.approx(difference, abs=1e-3)
