@@ -86,6 +86,16 @@ def occluded_duke_lists() -> dict[str, list[str]]:
     return {"train": train[:-2], "query": query + copied, "gallery": gallery}
 
 
+def write_lists(folder: Path) -> Path:
+    """Write `occluded_duke_lists`, one with CRLF line ends and one with an empty line."""
+    ends = {"train": "\n", "query": "\r\n", "gallery": "\n\n"}
+    lists = {
+        f"{split}.list": ends[split].join([*names, ""]).encode()
+        for split, names in occluded_duke_lists().items()
+    }
+    return write_folder(folder, lists)
+
+
 def occluded_duke() -> Miniature:
     """As converted by the author's script, which copies queries from the gallery."""
     duke = {path.split("/", 1)[1]: data for path, data in dukemtmc_reid().files.items()}

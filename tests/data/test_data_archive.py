@@ -10,6 +10,7 @@ import pytest
 from pipeline.data.archive import unpack
 from pipeline.errors import InputError
 from tests.data.unpacking import BAD_NAMES, assert_refused, content
+from tests.faults import flip_byte
 from tests.miniatures import write_zip
 
 
@@ -157,9 +158,7 @@ def test_flipped_byte_names_the_member(tmp_path: Path, method: int) -> None:
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("query/1.jpg", bytes(range(256)) * 8)
         archive.writestr("query/2.jpg", b"unharmed")
-    data = bytearray(path.read_bytes())
-    data[120] ^= 0xFF
-    path.write_bytes(data)
+    flip_byte(path, 120)
     assert_refused(path, tmp_path, "'query/1.jpg' is cut off or corrupt")
 
 

@@ -31,7 +31,7 @@ def test_lossless_formats_decode_exactly(file_format: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "file_format"),
-    [("CMYK", "JPEG"), ("L", "JPEG"), ("L", "PNG"), ("1", "PNG"), ("LA", "PNG"), ("RGBA", "PNG")],
+    [("CMYK", "JPEG"), *((mode, "PNG") for mode in ("L", "1", "P", "LA", "RGBA"))],
 )
 def test_colour_modes_are_converted_to_rgb(mode: str, file_format: str) -> None:
     flat = Image.new("RGB", (4, 6), (255, 255, 255)).convert(mode)
@@ -39,13 +39,6 @@ def test_colour_modes_are_converted_to_rgb(mode: str, file_format: str) -> None:
     assert found.shape == (6, 4, 3)
     assert found.dtype == np.uint8
     assert found.min() >= 250
-
-
-def test_palette_image_is_converted() -> None:
-    image = Image.new("RGB", (4, 4), (200, 30, 90)).quantize(4)
-    np.testing.assert_array_equal(
-        decode_image(_save(image, "PNG"), "x"), np.full((4, 4, 3), (200, 30, 90), np.uint8)
-    )
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])

@@ -29,7 +29,7 @@ from pipeline.errors import InputError
 from pipeline.launcher import main
 from pipeline.options.data import IngestOptions
 from tests.data.stages import run_ingest, run_shard
-from tests.faults import file_limit
+from tests.faults import file_limit, flip_byte
 from tests.miniatures import picture
 
 
@@ -177,16 +177,10 @@ def test_repeated_key_unknown_suffix_and_reserved_meta_are_refused(tmp_path: Pat
             write_shards(tmp_path, "query", bad, per_shard=1)
 
 
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[700] ^= 1
-    path.write_bytes(data)
-
-
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (_flip, "expected SHA-256"),
+        (flip_byte, "expected SHA-256"),
         (lambda path: path.write_bytes(path.read_bytes()[:-512]), "bytes, found"),
         (Path.unlink, "missing"),
     ],

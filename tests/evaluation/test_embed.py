@@ -24,6 +24,7 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
+from tests.faults import flip_byte
 from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
@@ -169,9 +170,7 @@ def test_features_do_not_depend_on_the_batch(tmp_path: Path, shards: Path, size:
 
 def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
     weights, record = write_run(tmp_path, "dpsm")
-    changed = bytearray(weights.read_bytes())
-    changed[-1] ^= 1
-    weights.write_bytes(changed)
+    flip_byte(weights, -1)
     with pytest.raises(InputError, match=r"weights\.safetensors: expected SHA-256"):
         embed(weights, record, shards, tmp_path / "features.npz", CPU)
     assert not (tmp_path / "features.npz").exists()
@@ -181,9 +180,7 @@ def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
     """One bit is enough, and nothing is embedded."""
     changed = shutil.copytree(shards, tmp_path / "changed")
     tar = sorted(changed.glob("gallery-*.tar"))[0]
-    content = bytearray(tar.read_bytes())
-    content[len(content) // 2] ^= 1
-    tar.write_bytes(content)
+    flip_byte(tar)
     with pytest.raises(InputError, match=rf"{tar.name}: expected SHA-256"):
         run_embed(tmp_path, changed)
     assert not (tmp_path / "features.npz").exists()

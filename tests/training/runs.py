@@ -117,12 +117,6 @@ def command(
     return words
 
 
-def flip_byte(path: Path, position: float) -> None:
-    content = bytearray(path.read_bytes())
-    content[int(position * len(content))] ^= 0x40
-    path.write_bytes(content)
-
-
 @contextmanager
 def running_process(words: list[str], **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a command in a process group of its own; kill it at the end of the test."""

@@ -20,7 +20,7 @@ from pipeline.options.run import RunOptions
 from pipeline.provenance.environment import current_environment
 from pipeline.training.checkpoint import read_checkpoint
 from tests.cases import long_but
-from tests.faults import file_limit
+from tests.faults import file_limit, flip_byte
 from tests.training.runs import (
     EPOCHS,
     FINISHED_FILES,
@@ -29,7 +29,6 @@ from tests.training.runs import (
     Runner,
     command,
     compute_with,
-    flip_byte,
     result,
     rows,
     step_of,

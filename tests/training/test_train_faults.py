@@ -17,13 +17,13 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.launcher import main
 from pipeline.options.run import RunOptions, TrainingNeeds
+from tests.faults import flip_byte
 from tests.training.runs import (
     CPU,
     FINISHED_FILES,
     Runner,
     command,
     compute_with,
-    flip_byte,
     result,
     step_of,
     with_options,
@@ -75,7 +75,7 @@ def test_damaged_shard_is_found_before_training(
 ) -> None:
     damaged = Path(shutil.copytree({"shards": shards, "bank": bank}[which], tmp_path / which))
     [tar] = damaged.glob("*.tar")
-    flip_byte(tar, position=0.5)
+    flip_byte(tar)
     with pytest.raises(InputError, match=rf"{tar.name}: .*expected SHA-256"):
         run("run", **{which: damaged})
     assert not (tmp_path / "run").exists()

@@ -7,18 +7,17 @@ from pipeline.options.occluders import OccluderOptions
 from tests.miniatures import (
     MINIATURES,
     dukemtmc_reid,
-    occluded_duke_lists,
     write_folder,
+    write_lists,
     write_zip,
 )
 from tests.workflow.conftest import OCCLUDERS, TINY
 
 
 def occluded_duke(folder: Path) -> dict[str, str]:
-    lists = {f"{split}.list": "\n".join(n).encode() for split, n in occluded_duke_lists().items()}
     return {
         "archive": str(write_zip(folder / "DukeMTMC-reID.zip", dukemtmc_reid().files)),
-        "lists": str(write_folder(folder / "lists", lists)),
+        "lists": str(write_lists(folder / "lists")),
         "checks": "warn",
     }
 
