@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -31,13 +31,19 @@ class Miniature(NamedTuple):
     counts: dict[str, SplitCounts]
 
 
+def encode(image: Image.Image | np.ndarray, file_format: str = "PNG", **options: Any) -> bytes:
+    """Return the file of an image or of its pixels."""
+    buffer = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
 def picture(seed: int, suffix: str = "jpg") -> bytes:
     """Return a random smooth image of 32 x 16 pixels (height x width), encoded."""
     pixels = np.random.default_rng([7, seed]).integers(0, 256, (8, 4, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
     image = Image.fromarray(pixels).resize((16, 32), Image.Resampling.BICUBIC)
-    image.save(buffer, FORMATS[suffix])
-    return buffer.getvalue()
+    return encode(image, FORMATS[suffix])
 
 
 def pictures(names: Iterable[str]) -> dict[str, bytes]:

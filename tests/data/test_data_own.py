@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,15 @@ from pipeline.errors import InputError
 from pipeline.files import read_json
 from pipeline.options.data import IngestOptions
 from tests.data.stages import refused, run_ingest, run_shard
-from tests.miniatures import MINIATURES, own_folders, picture, pictures, write_folder, write_zip
+from tests.miniatures import (
+    MINIATURES,
+    encode,
+    own_folders,
+    picture,
+    pictures,
+    write_folder,
+    write_zip,
+)
 
 ROWS = [("a", 1, 0, "train"), ("b", 1, 4, "train"), ("c", 2, 0, "train"), ("d", 2, 4, "train")]
 ROWS += [("e", 9, 0, "query"), ("f", 9, 4, "gallery"), ("g", 0, 4, "gallery")]
@@ -256,24 +263,19 @@ def test_own_folders_with_named_people_are_numbered(tmp_path: Path) -> None:
 def test_rotated_photographs_keep_their_bytes(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    buffer = io.BytesIO()
-    Image.new("RGB", (48, 20), (200, 0, 0)).save(buffer, "JPEG", exif=exif)
-    found = _ingest(tmp_path, PLAIN, FILES | {"p/e.jpg": buffer.getvalue()})
+    photograph = encode(Image.new("RGB", (48, 20), (200, 0, 0)), "JPEG", exif=exif)
+    found = _ingest(tmp_path, PLAIN, FILES | {"p/e.jpg": photograph})
     [row] = found[found["path"] == "p/e.jpg"].itertuples()
     assert (row.width, row.height) == (20, 48)
     run_shard(tmp_path)
     reader = ShardReader(tmp_path / "shards", "query")
-    assert reader.read(0) == buffer.getvalue()
+    assert reader.read(0) == photograph
     assert reader.image(0).shape == (48, 20, 3)
 
 
 def test_unusual_image_sizes_are_a_warning(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setattr("pipeline.data.checks.LARGE", 600)
-    buffers = []
-    for size in ((9, 12), (20, 31)):
-        buffers.append(io.BytesIO())
-        Image.new("RGB", size).save(buffers[-1], "PNG")
-    small, large = (buffer.getvalue() for buffer in buffers)
+    small, large = (encode(Image.new("RGB", size)) for size in ((9, 12), (20, 31)))
     _ingest(tmp_path, PLAIN, FILES | {"p/a.jpg": small, "p/b.jpg": large})
     warned = capsys.readouterr().err
     assert "1 images are smaller than 16 pixels: p/a.jpg (9 x 12)" in warned

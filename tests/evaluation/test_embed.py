@@ -25,6 +25,7 @@ from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from tests.faults import flip_byte
+from tests.miniatures import encode
 from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
@@ -44,10 +45,9 @@ def samples(seed: int, count: int) -> list[Sample]:
     for i in range(count):
         size = (16, 32) if i % 2 else (20, 48)
         pixels = Image.fromarray(rng.integers(0, 256, (4, 2, 3), dtype=np.uint8))
-        data = io.BytesIO()
-        pixels.resize(size, Image.Resampling.BICUBIC).save(data, "png")
+        data = encode(pixels.resize(size, Image.Resampling.BICUBIC))
         meta = {"identity": 1 + i % 3, "camera": seed + i % 2}
-        found.append(Sample(f"s{seed}_{i}", "png", data.getvalue(), meta))
+        found.append(Sample(f"s{seed}_{i}", "png", data, meta))
     return found
 
 

@@ -46,14 +46,10 @@ def test_nonfinite_loss_stops_with_step_and_cause(
 
 def test_nonfinite_weights_are_not_saved(run: Runner, options: RunOptions, tmp_path: Path) -> None:
     """There is one step only, so that no later loss shows it."""
-    diverging = with_options(
-        options, "training", lr=1e38, head_lr_factor=1e3, epochs=1, identities=6
-    )
+    steep = {"lr": 1e38, "head_lr_factor": 1e3, "warmup_epochs": 0.0, "schedule": "step"}
+    diverging = with_options(options, "training", epochs=1, identities=6, **steep)
     with pytest.raises(InputError, match=r"step 1 of 1: the weights \S+ are not finite"):
-        run(
-            "diverging",
-            options=with_options(diverging, "training", warmup_epochs=0.0, schedule="step"),
-        )
+        run("diverging", options=diverging)
     assert not (tmp_path / "diverging" / "weights.safetensors").exists()
 
 
@@ -61,9 +57,7 @@ def test_bad_inputs_are_refused(run: Runner, options: RunOptions) -> None:
     with pytest.raises(InputError, match=r"found 6 identities .* at least the 7"):
         run("batch", options=with_options(options, "training", identities=7))
     later = TrainingNeeds(identities=7, camera_embedding=False, tested=False)
-    with pytest.raises(
-        InputError, match=r"found 6 identities .* at least the 7"
-    ):  # a later variant's
+    with pytest.raises(InputError, match=r"found 6 identities .* at least the 7"):
         run("later", needs=later)
     with pytest.raises(InputError, match=r"augment\.occlusion.*found none"):
         run("bank", bank=None)

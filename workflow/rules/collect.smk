@@ -76,12 +76,9 @@ rule publish:
     input:
         runs=runs("weights.safetensors", "history.csv", "run.json", "metrics.json", "queries.csv"),
         tables=[
-            *multiext(
-                "results/{experiment}/tables/{table}",
-                *(".csv", ".md", ".tex", "_runs.csv", "_config.json"),
-            ),
-            *paired_tables(),
-            *verdict_tables(),
+            *multiext(TABLE, ".csv", ".md", ".tex", "_runs.csv", "_config.json"),
+            *PAIRED_TABLES,
+            *VERDICT_TABLES,
             *map(page, REPORT_TABLES),
         ],
         figures=[

@@ -26,9 +26,14 @@ RENDERED = next(
     CONFIG.benchmark.folder(),
 )
 FIGURES = "results/{experiment}/figures"
+TABLE = "results/{experiment}/tables/{table}"
+# tables of paired differences, for several variants, and of verdicts, for published datasets
+PAIRED_TABLES = [f"{TABLE}_paired.csv", f"{TABLE}_paired.md"] if len(CONFIG.compare) > 1 else []
+PUBLISHED = published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset))
+VERDICT_TABLES = [f"{TABLE}_verdicts.csv", f"{TABLE}_verdicts.md"] if PUBLISHED else []
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
 
-# run options of the compared variants, and the variants that paste occluders, select patches and blend
+# run options of the compared variants; those that paste occluders, select patches and use FBM
 COMPARED = {name: CONFIG.run_options(name) for name in CONFIG.compare}
 PASTING = [name for name, options in COMPARED.items() if options.augment.occlusion == "roa"]
 SELECTING = [name for name, options in COMPARED.items() if options.model.selection == "dpsm"]
@@ -141,20 +146,6 @@ def bank(wildcards) -> list[str]:
 def ground_truth(wildcards) -> list[str]:
     """Return the ground-truth masks if the training set is rendered; they are only for logging."""
     return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
-
-
-def paired_tables() -> list[str]:
-    """Return the paired comparison if there are several variants."""
-    if len(CONFIG.compare) == 1:
-        return []
-    return [f"results/{{experiment}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
-
-
-def verdict_tables() -> list[str]:
-    """Return the verdicts if there are published results for the datasets."""
-    if not published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset)):
-        return []
-    return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
 
 
 def first_runs(variants: list[str], *files: str) -> list[str]:

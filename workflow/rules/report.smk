@@ -1,12 +1,11 @@
 """Convert the tables to HTML for `snakemake --report`, which cannot display CSV files."""
 
-TABLE_STEM = "results/{experiment}/tables/{table}"
 # caption and title of each table in the report, by the table's path without suffix
-REPORT_TABLES = {TABLE_STEM: ("table", "All variants"), f"{TABLE_STEM}_runs": ("runs", "All runs")}
-if len(CONFIG.compare) > 1:
-    REPORT_TABLES[f"{TABLE_STEM}_paired"] = ("paired", "Paired differences")
-if verdict_tables():
-    REPORT_TABLES[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
+REPORT_TABLES = {TABLE: ("table", "All variants"), f"{TABLE}_runs": ("runs", "All runs")}
+if PAIRED_TABLES:
+    REPORT_TABLES[f"{TABLE}_paired"] = ("paired", "Paired differences")
+if VERDICT_TABLES:
+    REPORT_TABLES[f"{TABLE}_verdicts"] = ("verdicts", "Against published numbers")
 if CONFIG.tested().is_rendered:
     REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = (
         "map_by_occlusion",
