@@ -55,7 +55,7 @@ rule all:
     default_target: True
     input:
         expand("results/{experiment}/tables/{table}.csv", experiment=EXPERIMENT, table=CONFIG.table),
-        expand(paired_tables(), experiment=EXPERIMENT, table=CONFIG.table),
+        expand(PAIRED_TABLES, experiment=EXPERIMENT, table=CONFIG.table),
         expand("results/{experiment}/figures/{figure}.png", experiment=EXPERIMENT, figure=figures()),
         expand(
             "results/{experiment}/tables/{table}_published.json",

@@ -132,7 +132,7 @@ def run_stage(
     inputs: Sequence[Path] = (),
     outputs: Sequence[Path] = (),
 ) -> None:
-    """Call `stage` with `values` and write the job's record beside each of `outputs`.
+    """Call `stage` with `values` and write the job's record beside `outputs`.
 
     Exits with status 1 and a one-line message on `InputError` and on an operating-system error
     that names its file, such as a full disk; with 128 + the signal's number on SIGTERM and Ctrl-C.

@@ -34,6 +34,13 @@ def on_disk(mount: str, folder: Path, command: list[str], cwd: Path) -> tuple[in
     return done.returncode, done.stderr, set(done.stdout.split()) - {"filler"}
 
 
+def flip_byte(path: Path, position: float = 0.5) -> None:
+    """Invert the byte at an index, or at a fraction of the file."""
+    data = bytearray(path.read_bytes())
+    data[position if isinstance(position, int) else int(position * len(data))] ^= 0xFF
+    path.write_bytes(data)
+
+
 @contextmanager
 def file_limit(limit: int) -> Iterator[None]:
     """Limit the files of this process to `limit` bytes, as on a full disk."""

@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline.data.datasets.base import counts
 from pipeline.options.data import SplitCounts
 
-FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF"}
+FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "bmp": "BMP"}
 SPLITS = ("train", "query", "gallery")
 MARKET = ("bounding_box_train", "query", "bounding_box_test")
 
@@ -31,13 +31,19 @@ class Miniature(NamedTuple):
     counts: dict[str, SplitCounts]
 
 
+def encode(image: Image.Image | np.ndarray, file_format: str = "PNG", **options: Any) -> bytes:
+    """Return the file of an image or of its pixels."""
+    buffer = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
 def picture(seed: int, suffix: str = "jpg") -> bytes:
     """Return a random smooth image of 32 x 16 pixels (height x width), encoded."""
     pixels = np.random.default_rng([7, seed]).integers(0, 256, (8, 4, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
     image = Image.fromarray(pixels).resize((16, 32), Image.Resampling.BICUBIC)
-    image.save(buffer, FORMATS[suffix])
-    return buffer.getvalue()
+    return encode(image, FORMATS[suffix])
 
 
 def pictures(names: Iterable[str]) -> dict[str, bytes]:
@@ -84,6 +90,16 @@ def occluded_duke_lists() -> dict[str, list[str]]:
     query = [name for folder, name in files if folder == "query" and name.startswith("0001")]
     copied = [name for name in gallery if name.startswith(("0001_c3", "0003_c2"))]
     return {"train": train[:-2], "query": query + copied, "gallery": gallery}
+
+
+def write_lists(folder: Path) -> Path:
+    """Write `occluded_duke_lists`, one with CRLF line ends and one with an empty line."""
+    ends = {"train": "\n", "query": "\r\n", "gallery": "\n\n"}
+    lists = {
+        f"{split}.list": ends[split].join([*names, ""]).encode()
+        for split, names in occluded_duke_lists().items()
+    }
+    return write_folder(folder, lists)
 
 
 def occluded_duke() -> Miniature:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pipeline.data.shards import Sample, write_index, write_shards
+from tests.miniatures import encode
 
 HEIGHT, WIDTH = 32, 16
 IDENTITIES = {"train": (1, 2, 3, 4), "query": (11, 12, 13), "gallery": (0, 11, 12, 13)}
@@ -22,19 +21,13 @@ def colour(split: str, identity: int, camera: int) -> tuple[int, int, int]:
     return 60 + 50 * list(IDENTITIES).index(split), 10 * identity, 60 * camera
 
 
-def png(picture: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def samples(split: str) -> Iterator[Sample]:
     for identity in IDENTITIES[split]:
         for camera in CAMERAS[split]:
             picture = np.full((HEIGHT, WIDTH, 3), colour(split, identity, camera), np.uint8)
             meta = {"identity": identity, "camera": camera}
             key = f"{split}_{identity}_{camera}" + WILD[split]
-            yield Sample(key, "png", png(picture), meta)
+            yield Sample(key, "png", encode(picture), meta)
 
 
 def draw_shards(folder: Path) -> Path:
@@ -49,7 +42,7 @@ def draw_bank(folder: Path) -> Path:
     y, x = np.indices((24, 24))
     disc = np.zeros((24, 24, 4), np.uint8)
     disc[(y - 12) ** 2 + (x - 12) ** 2 < 120] = (255, 0, 0, 255)
-    objects = (Sample(f"disc{i}", "png", png(disc), {}) for i in range(3))
+    objects = (Sample(f"disc{i}", "png", encode(disc), {}) for i in range(3))
     write_index(folder, write_shards(folder, "bank", objects))
     verdicts = ["kept", "min_area", "kept", "stability", "kept", "min_area"]
     lines = [f"disc{i},{verdict}" for i, verdict in enumerate(verdicts)]

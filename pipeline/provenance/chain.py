@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.links import BROKEN, CHANGED, GONE, MISSING, OK, Link, compare
 from pipeline.provenance.record import (
     Contents,
+    DamagedRecordError,
     JobRecord,
+    Records,
     contents,
     digest,
-    read_record,
-    record_path,
 )
 
 
@@ -22,6 +21,7 @@ class Chain:
     """Follows records and compares hashes; reads each record and file once."""
 
     def __init__(self) -> None:
+        self._records = Records()
         self._links: dict[Path, Link] = {}
         self._hashes: dict[Path, str] = {}
 
@@ -32,23 +32,24 @@ class Chain:
         """
         if path not in self._links:
             # sentinel: hit only if records form a cycle
-            self._links[path] = Link(BROKEN, str(record_path(path)), note="an input of itself")
+            self._links[path] = Link(BROKEN, str(path), note="an input of itself")
             self._links[path] = self._follow(path)
         return self._links[path]
 
     def _follow(self, path: Path) -> Link:
         try:
-            record = read_record(path)
-        except FileNotFoundError:
-            return Link(MISSING, str(record_path(path)), note=f"record of {path}")
-        except InputError as error:
-            return Link(BROKEN, str(record_path(path)), note=str(error))
+            record = self._records.find(path)
+        except DamagedRecordError as error:
+            return Link(BROKEN, str(error.file), note=str(error))
+        if record is None:
+            return Link(MISSING, f"record of {path}")
+        expected = record["outputs"][path.name]
         inputs = [self._input(Path(name), used) for name, used in record["inputs"].items()]
         sources = [self._source(Path(name), used) for name, used in record["sources"].items()]
         note = _note(record)
         if not path.exists():
-            return Link(MISSING, str(path), digest(record["contents"]), note, (*inputs, *sources))
-        link = compare(path, contents(path), record["contents"])
+            return Link(MISSING, str(path), digest(expected), note, (*inputs, *sources))
+        link = compare(path, contents(path), expected)
         note = f"{link.note}; {note}" if link.note else note
         return link._replace(note=note, inputs=(*link.inputs, *inputs, *sources))
 

@@ -1,7 +1,8 @@
-"""Write a record beside each result: stage, inputs, options, time and environment of its job.
+"""Write one record a job: outputs, inputs, options, time and environment.
 
-The record of `figures/bank.png` is `figures/.provenance/bank.png.json`. Results are identical to
-the byte, but records contain times, so no result may depend on a record.
+It lies beside the outputs and has the name of the first one: that of `tables/one.csv` and
+`tables/one.md` is `tables/.provenance/one.csv.json`. Results are identical to the byte, but records
+contain times, so no result may depend on a record.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,35 +48,72 @@ def _json_hash(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def record_path(path: Path) -> Path:
-    """Return the path of the record of a file or folder."""
-    return path.parent / FOLDER / f"{path.name}.json"
+def record_path(outputs: Sequence[Path]) -> Path:
+    """Return the path of the record of a job; ValueError if its outputs lie in several folders."""
+    first, *others = outputs
+    if any(path.parent != first.parent for path in others):
+        raise ValueError(f"{some(outputs)}: expected all outputs of a job in one folder")
+    return first.parent / FOLDER / f"{first.name}.json"
 
 
-def read_record(path: Path) -> JobRecord:
-    """Read the record of `path`; InputError if it is damaged or was changed.
+class DamagedRecordError(InputError):
+    """A record that is unreadable or was changed."""
 
-    Keys: `name` (of the file or folder), `stage`, `code` (hash), `arguments` (all options),
-    `contents`, `inputs` (hashes by path, files of the workflow), `sources` (contents by path, other
-    files), `facts` (from the stage, such as the device), `started` and `finished` (ISO 8601, UTC),
-    `seconds`, and the environment (versions, platform, GPU, commit, dirty).
+    def __init__(self, file: Path, found: str) -> None:
+        super().__init__(
+            f"{file}: expected the record of a job, found {found}: make {file.stem} again"
+        )
+        self.file = file
+
+
+def read_record(file: Path) -> JobRecord:
+    """Read a record; DamagedRecordError if it is not as its job wrote it.
+
+    Keys: `outputs` (contents by name), `stage`, `code` (hash), `arguments` (all options), `inputs`
+    (hashes by path, files of the workflow), `sources` (contents by path, other files), `facts`
+    (from the stage, such as the device), `started` and `finished` (ISO 8601, UTC), `seconds`, and
+    the environment (versions, platform, GPU, commit, dirty).
     """
-    file = record_path(path)
     try:
         record = read_json(file)
-        seal, name = record.pop(SEAL), record["name"]
+        seal, outputs = record.pop(SEAL), record["outputs"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{file}: expected the record of {path}, found {error!r}: make {path.name} again"
-        ) from None
+        raise DamagedRecordError(file, repr(error)) from None
     if _json_hash(record) != seal:
-        raise InputError(f"{file}: found another hash than {SEAL}: make {path.name} again")
-    if name != path.name:
-        raise InputError(
-            f"{file}: found the record of {name}, expected that of {path.name}: make {path.name} "
-            "again"
-        )
+        raise DamagedRecordError(file, f"another hash than {SEAL}")
+    if file.stem not in outputs:
+        raise DamagedRecordError(file, f"that of {some(sorted(outputs))}")
     return dict(record)
+
+
+class Records:
+    """Finds the record of each result; reads the records of a folder once."""
+
+    def __init__(self) -> None:
+        self._read_folder = cache(_read_folder)
+
+    def find(self, path: Path) -> JobRecord | None:
+        """Return the record that lists `path`; None if no record in its folder does.
+
+        Raises DamagedRecordError if no record lists it and one is damaged.
+        """
+        records, damaged = self._read_folder(path.parent)
+        if damaged and path.name not in records:
+            raise damaged[0]
+        return records.get(path.name)
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, JobRecord], list[DamagedRecordError]]:
+    """Return the newest record of each result in a folder by name, and the damaged ones."""
+    records, damaged = list[JobRecord](), list[DamagedRecordError]()
+    for file in sorted((folder / FOLDER).glob("[!.]*.json")):  # without partial files
+        try:
+            records.append(read_record(file))
+        except DamagedRecordError as error:
+            damaged.append(error)
+    # a job of older code may have made the same file with others
+    records.sort(key=itemgetter("finished"))
+    return {name: record for record in records for name in record["outputs"]}, damaged
 
 
 @contextmanager
@@ -83,7 +123,7 @@ def recorded(
     inputs: Sequence[Path],
     outputs: Sequence[Path],
 ) -> Iterator[dict[str, Any]]:
-    """Write a record beside each of `outputs` if the block succeeds.
+    """Write the record of `outputs`, all in one folder, if the block succeeds.
 
     The block fills the yielded mapping with facts; its `sources` are the contents, by path, of
     folders of which the block has read only some files. Raises InputError before the block if a
@@ -93,14 +133,13 @@ def recorded(
     if not outputs:
         yield facts
         return
-    module = stage.__module__
-    results = [path for path in inputs if record_path(path).is_file()]
-    sources = [path for path in inputs if path not in results]
+    target, module, used = record_path(outputs), stage.__module__, _verify(inputs)
+    sources = [path for path in inputs if str(path) not in used]
     job: JobRecord = {
         "stage": module,
         "code": code_hash(module),
         "arguments": {name: _to_json(value) for name, value in arguments.items()},
-        "inputs": {str(path): digest(_verified(path)) for path in results},
+        "inputs": used,
         "started": _now(),
         **current_environment(),
     }
@@ -111,10 +150,8 @@ def recorded(
     job |= {"finished": _now(), "seconds": round(time.perf_counter() - start, 3)}
     known = files | facts.pop("sources", {})
     job |= {"sources": {str(path): known.get(str(path)) or contents(path) for path in sources}}
-    job |= {"facts": facts}
-    for path in outputs:
-        record = job | {"name": path.name, "contents": contents(path)}
-        write_json(record_path(path), record | {SEAL: _json_hash(record)})
+    job |= {"facts": facts, "outputs": {path.name: contents(path) for path in outputs}}
+    write_json(target, job | {SEAL: _json_hash(job)})
 
 
 def _to_json(value: Any) -> Any:
@@ -126,15 +163,22 @@ def _to_json(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def _verified(path: Path) -> Contents:
-    """Return the contents of a result; InputError if they differ from its record."""
-    found, expected = contents(path), read_record(path)["contents"]
+def _verify(inputs: Sequence[Path]) -> dict[str, str]:
+    """Return the hashes of the inputs that have a record; InputError if one differs from it."""
+    records = Records()
+    found = {path: record for path in inputs if (record := records.find(path))}
+    return {str(path): _verified(path, record) for path, record in found.items()}
+
+
+def _verified(path: Path, record: JobRecord) -> str:
+    """Return the hash of a result; InputError if its contents differ from its record."""
+    found, expected = contents(path), record["outputs"][path.name]
     if found == expected:
-        return found
+        return digest(found)
     changed = [str(path / name) for name in changed_files(found, expected)] or [str(path)]
     raise InputError(
-        f"{some(changed)}: changed since it was made, by the hash in {record_path(path)}: restore "
-        f"it, or delete {path} and make it again"
+        f"{some(changed)}: changed since it was made, by the hash in {path.parent / FOLDER}: "
+        f"restore it, or delete {path} and make it again"
     )
 
 

@@ -35,6 +35,7 @@ from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.synthetic.benchmark import render_benchmark
 from pipeline.synthetic.plan import OCCLUSIONS
 from pipeline.world.surfaces import PART
+from tests.miniatures import encode
 from tests.synthetic.conftest import BODY
 from tests.tiny import tiny_backbone
 
@@ -69,10 +70,8 @@ def write_test_shards(folder: Path, images: dict[str, np.ndarray]) -> Path:
         found = NAME.fullmatch(name)
         assert found is not None
         if found[1] in SPLITS:
-            data = io.BytesIO()
-            Image.fromarray(pixels).save(data, "PNG")
             meta = {"identity": int(found[3]), "camera": int(found[4])}
-            samples[SPLITS[found[1]]].append(Sample(found[2], "png", data.getvalue(), meta))
+            samples[SPLITS[found[1]]].append(Sample(found[2], "png", encode(pixels), meta))
     rows = [row for split, own in samples.items() for row in write_shards(folder, split, own)]
     write_index(folder, rows)
     return folder

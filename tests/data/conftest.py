@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline.options.data import IngestOptions, SplitCounts
 from tests.data.stages import run_ingest, run_shard
-
-Encode = Callable[..., bytes]
-MakeZip = Callable[..., Path]
-
-
-def _encode(seed: int, file_format: str = "JPEG", mode: str = "RGB") -> bytes:
-    """Return a random smooth image of 32 x 16 pixels (height x width), encoded."""
-    pixels = np.random.default_rng([7, seed]).integers(0, 256, (8, 4, 3), dtype=np.uint8)
-    image = Image.fromarray(pixels).resize((16, 32), Image.Resampling.BICUBIC).convert(mode)
-    buffer = io.BytesIO()
-    image.save(buffer, file_format)
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def encode() -> Encode:
-    return _encode
+from tests.miniatures import picture, write_zip
 
 
 @pytest.fixture
@@ -41,7 +21,7 @@ def files() -> dict[str, bytes]:
     names += [f"{test}/{i:04d}_c{c}s1_000{c}76_01.jpg" for i in (1, 3) for c in (2, 3)]
     names += [f"{test}/0000_c{c}s1_000001_0{c}.jpg" for c in (1, 2)]
     names += [f"{test}/-1_c{c}s1_000401_0{c}.jpg" for c in (1, 3)]
-    return {name: _encode(number) for number, name in enumerate(names)}
+    return {name: picture(number) for number, name in enumerate(names)}
 
 
 @pytest.fixture
@@ -53,21 +33,20 @@ def options() -> IngestOptions:
 
 
 @pytest.fixture
-def make_zip(tmp_path: Path) -> MakeZip:
-    def make(files: dict[str, bytes], top: str = "", name: str = "archive.zip") -> Path:
-        path = tmp_path / name
-        with zipfile.ZipFile(path, "w") as archive:
-            for member, data in files.items():
-                archive.writestr(top + member, data)
-        return path
+def zip_with(tmp_path: Path, files: dict[str, bytes]) -> Callable[..., Path]:
+    """Write an archive of `files` and of more."""
 
-    return make
+    def write(more: dict[str, bytes] | None = None, top: str = "") -> Path:
+        inside = {top + name: data for name, data in (files | (more or {})).items()}
+        return write_zip(tmp_path / "archive.zip", inside)
+
+    return write
 
 
 @pytest.fixture
-def ingested(tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions) -> Path:
+def ingested(tmp_path: Path, zip_with: Callable, options: IngestOptions) -> Path:
     """A folder with images/, manifest.csv and ingest.json."""
-    run_ingest(make_zip(files), options)
+    run_ingest(zip_with(), options)
     return tmp_path
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.data.ingest import ingest
 from pipeline.data.shards import shard
+from pipeline.errors import InputError
 from pipeline.options.data import IngestOptions
 
 
@@ -20,6 +23,17 @@ def run_ingest(
     manifest, record = folder / "manifest.csv", folder / "ingest.json"
     ingest(archive, folder / "images", manifest, record, options, lists, required_splits)
     return manifest
+
+
+def refused(archive: Path, options: IngestOptions, *reasons: str, lists: Path | None = None) -> str:
+    """Require an InputError with `reasons` and no output; return the message."""
+    before = sorted(archive.parent.rglob("*"))
+    with pytest.raises(InputError) as error:
+        run_ingest(archive, options, lists)
+    message = str(error.value)
+    assert all(part in message for part in (str(archive), *reasons)), message
+    assert sorted(archive.parent.rglob("*")) == before
+    return message
 
 
 def run_shard(folder: Path) -> None:

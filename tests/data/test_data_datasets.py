@@ -13,19 +13,18 @@ from pipeline.data.datasets.base import counts
 from pipeline.data.datasets.occluded_duke import LISTS
 from pipeline.data.manifest import read_manifest
 from pipeline.data.shards import ShardReader
-from pipeline.errors import InputError
 from pipeline.options.data import DatasetName, IngestOptions
-from tests.data.stages import run_ingest, run_shard
+from tests.data.stages import refused, run_ingest, run_shard
 from tests.miniatures import (
     MINIATURES,
     Miniature,
     dukemtmc_reid,
     msmt17,
-    occluded_duke_lists,
     own_folders,
     partial_ilids,
     picture,
     write_folder,
+    write_lists,
     write_tar,
     write_zip,
 )
@@ -45,12 +44,7 @@ def _run(archive: Path, name: str, lists: Path | None = None, **options) -> Path
 
 
 def _refused(archive: Path, name: str, *reasons: str, lists=None, **options) -> None:
-    before = sorted(archive.parent.rglob("*"))
-    with pytest.raises(InputError) as error:
-        _run(archive, name, lists, **options)
-    assert all(reason in str(error.value) for reason in reasons), error.value
-    assert str(archive) in str(error.value)
-    assert sorted(archive.parent.rglob("*")) == before
+    refused(archive, IngestOptions(dataset=name, **options), *reasons, lists=lists)
 
 
 def test_every_dataset_is_in_the_configuration_and_has_a_miniature() -> None:
@@ -175,13 +169,12 @@ def test_unexpected_camera_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def lists(tmp_path: Path) -> Path:
-    """The three lists of the miniature, one with an empty line and one with CRLF line ends."""
-    ends = {"train": "\n", "query": "\r\n", "gallery": "\n\n"}
-    files = {
-        f"lists/{split}.list": ends[split].join([*names, ""]).encode()
-        for split, names in occluded_duke_lists().items()
-    }
-    return write_folder(tmp_path, files) / "lists"
+    return write_lists(tmp_path / "lists")
+
+
+@pytest.fixture
+def duke(tmp_path: Path) -> Path:
+    return write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
 
 
 def _occluded(archive: Path, lists: Path | None) -> bytes:
@@ -190,8 +183,7 @@ def _occluded(archive: Path, lists: Path | None) -> bytes:
     return _run(archive, "occluded_duke", lists, **options).read_bytes()
 
 
-def test_occluded_duke_from_lists_equals_converted_folder(tmp_path, lists, capsys) -> None:
-    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
+def test_occluded_duke_from_lists_equals_converted_folder(tmp_path, duke, lists, capsys) -> None:
     converted = write_folder(tmp_path / "converted", MINIATURES["occluded_duke"].files)
     from_lists = _occluded(duke, lists)
     run_shard(tmp_path)
@@ -209,18 +201,16 @@ def test_occluded_duke_from_lists_equals_converted_folder(tmp_path, lists, capsy
     assert copies == 2
 
 
-def test_occluded_duke_refuses_other_lists(tmp_path: Path, lists: Path) -> None:
-    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
+def test_occluded_duke_refuses_other_lists(tmp_path: Path, duke: Path, lists: Path) -> None:
     _refused(duke, "occluded_duke", str(lists / "train.list"), LISTS["train"], lists=lists)
     _refused(duke, "occluded_duke", "none/train.list", "no such file", lists=tmp_path / "none")
 
 
 @pytest.mark.parametrize("line", ["../../secret_c1.jpg", "0001_c1_f0011182.jpg"])
-def test_occluded_duke_refuses_malformed_lists(tmp_path: Path, lists: Path, line: str) -> None:
+def test_occluded_duke_refuses_malformed_lists(duke: Path, lists: Path, line: str) -> None:
     """A path outside the folder, and a repeated name."""
     with open(lists / "query.list", "a") as file:
         file.write(f"{line}\n")
-    duke = write_zip(tmp_path / "DukeMTMC-reID.zip", dukemtmc_reid().files)
     reasons = (str(lists / "query.list"), "one unique image name per line", line)
     _refused(duke, "occluded_duke", *reasons, lists=lists, checks="warn")
 

@@ -12,27 +12,16 @@ from pipeline.data.datasets.market1501 import MARKET1501, parse_name
 from pipeline.data.manifest import read_manifest
 from pipeline.errors import InputError
 from pipeline.options.data import IngestOptions, SplitCounts
-from tests.data.stages import run_ingest
-
-
-def _refused(archive: Path, options: IngestOptions, *reasons: str) -> str:
-    """Require an InputError with `reasons` and no output; returns the message."""
-    before = sorted(archive.parent.iterdir())
-    with pytest.raises(InputError) as error:
-        run_ingest(archive, options)
-    for reason in reasons:
-        assert reason in str(error.value)
-    assert str(archive) in str(error.value)
-    assert sorted(archive.parent.iterdir()) == before
-    return str(error.value)
+from tests.data.stages import refused, run_ingest
+from tests.miniatures import picture, write_zip
 
 
 @pytest.mark.parametrize("top", ["", "Market-1501-v15.09.15/"])
 def test_archive_becomes_images_and_manifest(
-    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, top: str, capsys
+    tmp_path: Path, files: dict, zip_with: Callable, options: IngestOptions, top: str, capsys
 ) -> None:
     extra = {"readme.txt": b"facts", "query/Thumbs.db": b"x"}
-    run_ingest(make_zip(files | extra, top), options)
+    run_ingest(zip_with(extra, top), options)
     table = read_manifest(tmp_path / "manifest.csv")
     listed = {name for name in files if "/-1_" not in name}  # paths without `top`
     assert set(table["path"]) == listed
@@ -51,16 +40,16 @@ def test_archive_becomes_images_and_manifest(
 
 
 def test_manifest_does_not_depend_on_directory_order(
-    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, monkeypatch
+    tmp_path: Path, files: dict, zip_with: Callable, options: IngestOptions, monkeypatch
 ) -> None:
-    run_ingest(make_zip(files), options)
+    run_ingest(zip_with(), options)
     first = (tmp_path / "manifest.csv").read_bytes()
     listing = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listing(path), reverse=True)))
-    run_ingest(make_zip(dict(reversed(files.items()))), options)
+    run_ingest(write_zip(tmp_path / "archive.zip", dict(reversed(files.items()))), options)
     assert (tmp_path / "manifest.csv").read_bytes() == first
     monkeypatch.setattr(Path, "iterdir", lambda path: iter(sorted(listing(path))))
-    run_ingest(make_zip(files), options)
+    run_ingest(zip_with(), options)
     assert (tmp_path / "manifest.csv").read_bytes() == first
 
 
@@ -75,93 +64,72 @@ def test_market1501_names_are_parsed() -> None:
         assert parse_name(name) is None
 
 
-def test_unparsed_names_are_listed_in_one_error(
-    files: dict, make_zip: Callable, options: IngestOptions
-) -> None:
+def test_unparsed_names_are_listed_in_one_error(zip_with: Callable, options: IngestOptions) -> None:
     unparsed = {f"query/photo{i:02d}.jpg": b"x" for i in range(12)}
     reasons = ("12 others", "query/photo09.jpg, and 2 more")
-    assert "photo10" not in _refused(make_zip(files | unparsed), options, *reasons)
+    assert "photo10" not in refused(zip_with(unparsed), options, *reasons)
 
 
 def test_undecodable_images_are_listed_in_one_error(
-    files: dict, make_zip: Callable, options: IngestOptions, encode: Callable
+    zip_with: Callable, options: IngestOptions
 ) -> None:
     bad = {
         "query/0001_c4s1_a.jpg": b"",
-        "query/0001_c5s1_b.jpg": encode(0)[:-40],
+        "query/0001_c5s1_b.jpg": picture(0)[:-40],
         "bounding_box_train/0002_c6s1_c.jpg": b"plain text",
     }
-    _refused(make_zip(files | bad), options, "3 images cannot be read", "empty file", *bad)
+    refused(zip_with(bad), options, "3 images cannot be read", "empty file", *bad)
 
 
-def test_checks_warn_does_not_allow_bad_images(
-    files: dict, make_zip: Callable, options: IngestOptions
-) -> None:
+def test_checks_warn_does_not_allow_bad_images(zip_with: Callable, options: IngestOptions) -> None:
     lenient = options.model_copy(update={"checks": "warn"})
-    _refused(make_zip(files | {"query/0001_c4.jpg": b"x"}), lenient, "1 images cannot be read")
-    _refused(make_zip(files | {"query/odd.jpg": b"x"}), lenient, "query/odd.jpg")
+    refused(zip_with({"query/0001_c4.jpg": b"x"}), lenient, "1 images cannot be read")
+    refused(zip_with({"query/odd.jpg": b"x"}), lenient, "query/odd.jpg")
 
 
-def test_undecodable_junk_is_ignored(
-    files: dict, make_zip: Callable, options: IngestOptions, capsys
-) -> None:
-    run_ingest(make_zip(files | {"bounding_box_test/-1_c1s9.jpg": b"x"}), options)
+def test_undecodable_junk_is_ignored(zip_with: Callable, options: IngestOptions, capsys) -> None:
+    run_ingest(zip_with({"bounding_box_test/-1_c1s9.jpg": b"x"}), options)
     assert "ignored 3 junk images (-1)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("mode", ["CMYK", "L"])
-def test_other_colour_modes_are_accepted(
-    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, encode, mode: str
-) -> None:
-    name = "query/0001_c1s1_000151_00.jpg"
-    run_ingest(make_zip(files | {name: encode(0, "JPEG", mode)}), options)
-    assert len(read_manifest(tmp_path / "manifest.csv")) == 17
-
-
 def test_unexpected_counts_are_errors_or_warnings(
-    files: dict, make_zip: Callable, options: IngestOptions, capsys
+    files: dict, zip_with: Callable, options: IngestOptions, capsys
 ) -> None:
-    archive = make_zip(files | {"query/0001_c2s1.jpg": files["query/0001_c1s1_000151_00.jpg"]})
-    _refused(archive, options, "query: expected 2 images of 2 identities, found 3 of 2")
+    archive = zip_with({"query/0001_c2s1.jpg": files["query/0001_c1s1_000151_00.jpg"]})
+    refused(archive, options, "query: expected 2 images of 2 identities, found 3 of 2")
     run_ingest(archive, options.model_copy(update={"checks": "warn"}))
     assert "warning: " in (warned := capsys.readouterr().err)
     assert "query: expected 2 images of 2 identities, found 3 of 2" in warned
 
 
-def test_market1501_expects_its_published_counts(files: dict, make_zip: Callable, capsys) -> None:
+def test_market1501_expects_its_published_counts(zip_with: Callable, capsys) -> None:
     market = IngestOptions(dataset="market1501")
     found = ("train: expected 12936 images of 751", "gallery: expected 15913 images of 751")
-    archive = make_zip(files)
-    _refused(archive, market, *found)
+    archive = zip_with()
+    refused(archive, market, *found)
     assert MARKET1501.counts["query"] == SplitCounts(identities=750, images=3368)
     warned = capsys.readouterr().err
     assert "65005ab7d12ec1c44de4eeafe813e68a" in warned
     assert hashlib.md5(archive.read_bytes()).hexdigest() in warned
 
 
-def test_training_identity_with_one_image_is_refused(
-    files: dict, make_zip: Callable, encode: Callable, capsys
-) -> None:
-    archive = make_zip(files | {"bounding_box_train/0500_c1s1.jpg": encode(0)})
+def test_training_identity_with_one_image_is_refused(zip_with: Callable, capsys) -> None:
+    archive = zip_with({"bounding_box_train/0500_c1s1.jpg": picture(0)})
     reason = "found 1 with one: 500"
-    _refused(archive, IngestOptions(dataset="synthetic"), reason)
+    refused(archive, IngestOptions(dataset="synthetic"), reason)
     run_ingest(archive, IngestOptions(dataset="synthetic", checks="warn"))
     assert reason in capsys.readouterr().err
 
 
-def test_identity_in_training_and_test_is_refused(
-    files: dict, make_zip: Callable, encode: Callable
-) -> None:
-    archive = make_zip(files | {"bounding_box_test/0007_c1s1.jpg": encode(0)})
+def test_identity_in_training_and_test_is_refused(zip_with: Callable) -> None:
+    archive = zip_with({"bounding_box_test/0007_c1s1.jpg": picture(0)})
     for checks in ("error", "warn"):
         options = IngestOptions(dataset="synthetic", checks=checks)
-        _refused(archive, options, "different identities in training and test", "in both: 7")
+        refused(archive, options, "different identities in training and test", "in both: 7")
 
 
-def test_query_identity_missing_in_gallery_is_a_warning(
-    files: dict, make_zip: Callable, encode: Callable, capsys
-) -> None:
-    archive = make_zip(files | {"query/0900_c1s1.jpg": encode(99)})
+def test_query_identity_missing_in_gallery_is_a_warning(zip_with: Callable, capsys) -> None:
+    archive = zip_with({"query/0900_c1s1.jpg": picture(99)})
     run_ingest(archive, IngestOptions(dataset="synthetic"))
     assert "1 query identities are not in the gallery: 900" in capsys.readouterr().err
 
@@ -170,20 +138,15 @@ WHOLE = [f"query_whole_body/{i:04d}_c1s1_000151_09.jpg" for i in (1, 3)]
 
 
 def test_whole_body_queries_are_a_separate_split(
-    tmp_path: Path,
-    files: dict,
-    make_zip: Callable,
-    options: IngestOptions,
-    encode: Callable,
-    capsys,
+    tmp_path: Path, zip_with: Callable, options: IngestOptions, capsys
 ) -> None:
-    run_ingest(make_zip(files), options)
+    run_ingest(zip_with(), options)
     before = (tmp_path / "manifest.csv").read_text()
-    whole = {name: encode(90 + i) for i, name in enumerate(WHOLE)}
+    whole = {name: picture(90 + i) for i, name in enumerate(WHOLE)}
     counts = {"whole_query": SplitCounts(identities=2, images=2)}
     expected = options.model_copy(update={"expected": options.expected | counts})
-    _refused(make_zip(files), expected, "found no images of whole_query")
-    run_ingest(make_zip(files | whole), expected)
+    refused(zip_with(), expected, "found no images of whole_query")
+    run_ingest(zip_with(whole), expected)
     after = (tmp_path / "manifest.csv").read_text()
     assert after.startswith(before)
     table = read_manifest(tmp_path / "manifest.csv")
@@ -202,38 +165,40 @@ def test_whole_body_queries_are_a_separate_split(
     ],
 )
 def test_whole_body_queries_are_checked_like_queries(
-    files: dict, make_zip: Callable, encode: Callable, name: str, reason: str
+    zip_with: Callable, name: str, reason: str
 ) -> None:
-    archive = make_zip(files | {f"query_whole_body/{name}": encode(90)})
-    _refused(archive, IngestOptions(dataset="synthetic"), reason)
+    archive = zip_with({f"query_whole_body/{name}": picture(90)})
+    refused(archive, IngestOptions(dataset="synthetic"), reason)
 
 
 def test_whole_body_queries_without_match_are_a_warning(
-    files: dict, make_zip: Callable, encode: Callable, capsys
+    files: dict, zip_with: Callable, capsys
 ) -> None:
     names = (*WHOLE, "query_whole_body/0900_c1s1.jpg")
-    whole = {name: encode(90 + i) for i, name in enumerate(names)}
+    whole = {name: picture(90 + i) for i, name in enumerate(names)}
     whole[WHOLE[0]] = files["bounding_box_test/0001_c2s1_000276_01.jpg"]
-    run_ingest(make_zip(files | whole), IngestOptions(dataset="synthetic"))
+    run_ingest(zip_with(whole), IngestOptions(dataset="synthetic"))
     warned = capsys.readouterr().err
     assert "1 whole_query identities are not in the gallery: 900" in warned
     assert "whole_query: 1 identities have one camera only: 900" in warned
     assert "1 queries match themselves, by a copy in the gallery" in warned
 
 
-def test_missing_or_empty_folder_is_refused(files: dict, make_zip: Callable) -> None:
+def test_missing_or_empty_folder_is_refused(tmp_path: Path, files: dict) -> None:
     options = IngestOptions(dataset="synthetic")
     without = {name: data for name, data in files.items() if not name.startswith("query")}
-    _refused(make_zip(without), options, "at the top or in one folder, found bounding_box_test")
-    _refused(make_zip(without | {"query/": b""}), options, "found no images of query")
+    archive = write_zip(tmp_path / "archive.zip", without)
+    refused(archive, options, "at the top or in one folder, found bounding_box_test")
+    write_zip(archive, without | {"query/": b""})
+    refused(archive, options, "found no images of query")
 
 
 def test_failed_ingest_keeps_previous_result(
-    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions
+    tmp_path: Path, zip_with: Callable, options: IngestOptions
 ) -> None:
-    run_ingest(make_zip(files), options)
+    run_ingest(zip_with(), options)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".zip"}
     with pytest.raises(InputError):
-        run_ingest(make_zip(files | {"query/0001_c1s2.jpg": b""}), options)
+        run_ingest(zip_with({"query/0001_c1s2.jpg": b""}), options)
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".zip"}
     assert after == before

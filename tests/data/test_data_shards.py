@@ -29,13 +29,16 @@ from pipeline.errors import InputError
 from pipeline.launcher import main
 from pipeline.options.data import IngestOptions
 from tests.data.stages import run_ingest, run_shard
-from tests.faults import file_limit
+from tests.faults import file_limit, flip_byte
+from tests.miniatures import picture
 
 
 @pytest.fixture
-def samples(encode: Callable) -> list[Sample]:
+def samples() -> list[Sample]:
     """Seven JPEGs: three shards of at most three."""
-    return [Sample(f"{i:04d}_c1", "jpg", encode(i), {"identity": i, "note": "é"}) for i in range(7)]
+    return [
+        Sample(f"{i:04d}_c1", "jpg", picture(i), {"identity": i, "note": "é"}) for i in range(7)
+    ]
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -77,16 +80,12 @@ def test_stock_webdataset_reads_shards(ingested: Path, shards: Path, split: str)
 
 
 def test_whole_body_queries_have_separate_shards(
-    tmp_path: Path, files: dict, make_zip: Callable, options: IngestOptions, encode: Callable
+    tmp_path: Path, zip_with: Callable, options: IngestOptions
 ) -> None:
-    run_ingest(make_zip(files | {"query_whole_body/0001_c1s1_9.jpg": encode(90)}), options)
+    run_ingest(zip_with({"query_whole_body/0001_c1s1_9.jpg": picture(90)}), options)
     run_shard(tmp_path)
     assert split_names(tmp_path / "shards") == {"train", "query", "gallery", "whole_query"}
     assert list(ShardReader(tmp_path / "shards", "whole_query").index["key"]) == ["0001_c1s1_9"]
-
-
-def test_split_without_images_has_no_shards(shards: Path) -> None:
-    assert split_names(shards) == {"train", "query", "gallery"}
 
 
 def test_images_of_an_identity_are_adjacent(shards: Path) -> None:
@@ -148,9 +147,9 @@ class _Trap:
         return Path.touch, (self.path,)
 
 
-def test_stream_never_unpickles(tmp_path: Path, encode: Callable) -> None:
+def test_stream_never_unpickles(tmp_path: Path) -> None:
     trap = pickle.dumps(_Trap(tmp_path / "trace"))
-    sample = Sample("0001_c1", "jpg", encode(0), {"identity": 1})
+    sample = Sample("0001_c1", "jpg", picture(0), {"identity": 1})
     rows = write_shards(tmp_path, "query", [sample])
     with tarfile.open(tmp_path / "query-000000.tar", "a") as tar:
         (tmp_path / "0001_c1.pyd").write_bytes(trap)
@@ -178,16 +177,10 @@ def test_repeated_key_unknown_suffix_and_reserved_meta_are_refused(tmp_path: Pat
             write_shards(tmp_path, "query", bad, per_shard=1)
 
 
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[700] ^= 1
-    path.write_bytes(data)
-
-
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (_flip, "expected SHA-256"),
+        (flip_byte, "expected SHA-256"),
         (lambda path: path.write_bytes(path.read_bytes()[:-512]), "bytes, found"),
         (Path.unlink, "missing"),
     ],
@@ -255,25 +248,11 @@ def test_invalid_manifest_is_refused(ingested: Path) -> None:
             read_manifest(manifest)
 
 
-SHARD = [
-    "pipeline.data.shards:shard",
-    "--images",
-    "images",
-    "--manifest",
-    "manifest.csv",
-    "--shards",
-    "output",
-]
-INGEST = [
-    "pipeline.data.ingest:ingest",
-    "--archive",
-    "archive.zip",
-    "--images",
-    "output",
-    "--manifest",
-    "output.csv",
-]
-INGEST += ["--record", "output.json", "--options", '{"dataset": "synthetic"}']
+SHARD = "pipeline.data.shards:shard --images images --manifest manifest.csv --shards output"
+INGEST = (
+    "pipeline.data.ingest:ingest --archive archive.zip --images output --manifest output.csv "
+    '--record output.json --options {"dataset":"synthetic"}'
+)
 
 
 @pytest.mark.parametrize(
@@ -281,13 +260,13 @@ INGEST += ["--record", "output.json", "--options", '{"dataset": "synthetic"}']
     [(SHARD, 8192), (INGEST, 256)],
 )
 def test_full_disk_leaves_no_partial_output(
-    ingested: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: int
+    ingested: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, limit: int
 ) -> None:
     before = sorted(ingested.iterdir())
     monkeypatch.chdir(ingested)
     message = "^error: .*File too large.*partial output removed"
     with file_limit(limit), pytest.raises(SystemExit, match=message):
-        main(arguments)
+        main(arguments.split())
     assert sorted(ingested.iterdir()) == before
 
 
@@ -301,12 +280,10 @@ def test_image_keys_are_unique() -> None:
     assert hashed[0].startswith("a-b-1_jpg-")
 
 
-def test_same_stem_in_several_formats_is_sharded(
-    tmp_path: Path, files: dict, make_zip: Callable, encode: Callable
-) -> None:
+def test_same_stem_in_several_formats_is_sharded(tmp_path: Path, zip_with: Callable) -> None:
     """Stock readers get a suffix that they decode."""
-    more = {"query/0001_c2s1.png": encode(98, "PNG"), "query/0001_c2s1.jfif": encode(99)}
-    run_ingest(make_zip(files | more), IngestOptions(dataset="synthetic"))
+    more = {"query/0001_c2s1.png": picture(98, "png"), "query/0001_c2s1.jfif": picture(99)}
+    run_ingest(zip_with(more), IngestOptions(dataset="synthetic"))
     run_shard(tmp_path)
     index = ShardReader(tmp_path / "shards", "query").index
     assert list(index["suffix"]) == ["jpg", "jpg", "png", "jpg"]

@@ -13,7 +13,8 @@ import pytest
 from pipeline.data import archive as archive_module
 from pipeline.data import containers
 from pipeline.data.archive import unpack
-from tests.data.unpacking import assert_refused, content
+from tests.data.unpacking import BAD_NAMES, assert_refused, content
+from tests.faults import flip_byte
 from tests.miniatures import write_folder
 
 FILES = {"query/1.jpg": b"one" * 300, "query/deep/2.jpg": b"two", "query/3.jpg": b""}
@@ -81,20 +82,14 @@ def test_bad_names_in_a_folder(tmp_path: Path, name: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("/etc/passwd", "absolute path"),
-        ("../outside.jpg", "'..' parts"),
-        ("query/../../outside.jpg", "'..' parts"),
+        *BAD_NAMES,
         (".//etc/passwd", "absolute path"),
         ("././../outside.jpg", "'..' parts"),
-        ("query\\1.jpg", "backslash"),
-        ("C:1.jpg", "drive letter"),
-        ("query/a\nb.jpg", "control characters"),
         ("query/a\udce9.jpg", "not UTF-8"),
     ],
 )
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
-def test_names_that_leave_the_folder(tmp_path: Path, name: str, reason: str, mode: str) -> None:
-    assert_refused(_tar(tmp_path / "bad.tar", "query/1.jpg", name, mode=mode), tmp_path, reason)
+def test_names_that_leave_the_folder(tmp_path: Path, name: str, reason: str) -> None:
+    assert_refused(_tar(tmp_path / "bad.tar", "query/1.jpg", name), tmp_path, reason)
 
 
 @pytest.mark.parametrize(
@@ -179,17 +174,13 @@ def test_cut_off_between_two_members(tmp_path: Path) -> None:
 
 def test_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     path = _tar(tmp_path / "bad.tar", "query/1.jpg", "query/2.jpg")
-    data = bytearray(path.read_bytes())
-    data[1024] ^= 0xFF  # the first letter of the second member's name
-    path.write_bytes(data)
+    flip_byte(path, 1024)  # the first letter of the second member's name
     assert_refused(path, tmp_path, "no end mark")
 
 
 def test_wrong_checksum_of_gzip(tmp_path: Path) -> None:
     path = _tar(tmp_path / "bad.tar.gz", "query/1.jpg", mode="w:gz", data=os.urandom(5000))
-    data = bytearray(path.read_bytes())
-    data[-8] ^= 0xFF
-    path.write_bytes(data)
+    flip_byte(path, -8)
     assert_refused(path, tmp_path, "CRC check failed")
 
 

@@ -10,7 +10,7 @@ from pipeline.data.manifest import read_manifest
 from pipeline.errors import InputError
 from pipeline.options.data import IngestOptions
 from tests.data.stages import run_ingest
-from tests.miniatures import MINIATURES, Miniature, occluded_reid, picture, write_folder, write_zip
+from tests.miniatures import MINIATURES, Miniature, picture, write_folder, write_zip
 
 BY_NAME = [name for name in MINIATURES if not name.startswith(("msmt17", "folder"))]
 IMAGES = ("jpg", "png", "tif")
@@ -22,14 +22,19 @@ def _labels(archive: Path, name: str, small: Miniature) -> list[tuple]:
     return sorted(table[["split", "identity", "camera"]].itertuples(index=False, name=None))
 
 
+def _assert_same_labels(folder: Path, name: str, files: dict[str, bytes]) -> None:
+    """The archive of `files` is read as the miniature."""
+    small = MINIATURES[name]
+    expected = _labels(write_zip(folder / "a.zip", small.files), name, small)
+    assert _labels(write_zip(folder / "b.zip", files), name, small) == expected
+
+
 @pytest.mark.parametrize("name", BY_NAME)
 def test_doubled_suffixes_capitals_and_other_files_are_accepted(
     tmp_path: Path, name: str, capsys
 ) -> None:
-    small = MINIATURES[name]
-    expected = _labels(write_zip(tmp_path / "a.zip", small.files), name, small)
-    files = dict(small.files)
-    images = [path for path in small.files if path.endswith(IMAGES)]
+    files = dict(MINIATURES[name].files)
+    images = [path for path in files if path.endswith(IMAGES)]
     for path in images[::3]:
         files[f"{path}.{path[-3:]}"] = files.pop(path)
     for path in images[1::3]:
@@ -37,18 +42,16 @@ def test_doubled_suffixes_capitals_and_other_files_are_accepted(
     for path in images:
         for other in ("ehthumbs.db", "Thumbs.db", ".picasa.ini", "._a.jpg", "list.txt"):
             files[f"{path.rpartition('/')[0]}/{other}"] = b"x"
-    assert _labels(write_zip(tmp_path / "b.zip", files), name, small) == expected
+    _assert_same_labels(tmp_path, name, files)
     assert "other files in " in capsys.readouterr().out
 
 
 def test_msmt17_capital_suffixes_are_accepted(tmp_path: Path) -> None:
-    small = MINIATURES["msmt17_train"]
-    expected = _labels(write_zip(tmp_path / "a.zip", small.files), "msmt17_train", small)
     files = {
         path.replace(".jpg", ".JPG"): data.replace(b".jpg ", b".JPG\t")
-        for path, data in small.files.items()
+        for path, data in MINIATURES["msmt17_train"].files.items()
     }
-    assert _labels(write_zip(tmp_path / "b.zip", files), "msmt17_train", small) == expected
+    _assert_same_labels(tmp_path, "msmt17_train", files)
 
 
 @pytest.mark.parametrize("name", ["0001_c1s1_000151_09", "0001_c1s1_000151_09.photo"])
@@ -68,21 +71,18 @@ def test_occluded_reid_with_query_and_gallery_folders_is_accepted(
     tmp_path: Path, flat: bool
 ) -> None:
     """Copies in common toolboxes have other folders, some without a folder per person."""
-    small = occluded_reid()
-    expected = _labels(write_zip(tmp_path / "a.zip", small.files), "occluded_reid", small)
     folders = {"occluded_body_images": "query", "whole_body_images": "gallery"}
     files = {}
-    for path, data in small.files.items():
+    for path, data in MINIATURES["occluded_reid"].files.items():
         _, folder, person, file = path.split("/")
         files["/".join([folders[folder], *([] if flat else [person]), file])] = data
-    assert _labels(write_zip(tmp_path / "b.zip", files), "occluded_reid", small) == expected
+    _assert_same_labels(tmp_path, "occluded_reid", files)
 
 
 def test_partial_ilids_with_numbered_names_is_accepted(tmp_path: Path) -> None:
-    small = MINIATURES["partial_ilids"]
-    expected = _labels(write_zip(tmp_path / "a.zip", small.files), "partial_ilids", small)
-    files = {path.replace(".jpg", "_1.jpg"): data for path, data in small.files.items()}
-    assert _labels(write_zip(tmp_path / "b.zip", files), "partial_ilids", small) == expected
+    small = MINIATURES["partial_ilids"].files
+    files = {path.replace(".jpg", "_1.jpg"): data for path, data in small.items()}
+    _assert_same_labels(tmp_path, "partial_ilids", files)
 
 
 def test_cuhk03_original_release_is_refused_with_advice(tmp_path: Path) -> None:

@@ -7,6 +7,16 @@ import pytest
 from pipeline.data.archive import unpack
 from pipeline.errors import InputError
 
+BAD_NAMES = [
+    ("/etc/passwd", "absolute path"),
+    ("../outside.jpg", "'..' parts"),
+    ("query/../../outside.jpg", "'..' parts"),
+    ("query\\1.jpg", "backslash"),
+    ("C:1.jpg", "drive letter"),
+    ("query/a\nb.jpg", "control characters"),
+]
+"""Names in an archive that are refused, and why."""
+
 
 def assert_refused(archive: Path, tmp_path: Path, reason: str) -> None:
     """`unpack` says why, and leaves nothing but what was there."""

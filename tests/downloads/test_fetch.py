@@ -129,11 +129,15 @@ def test_a_mixture_of_two_versions_is_refused_and_not_kept(server, file: Path) -
     check_fetched(server, file)
 
 
-def test_without_a_hash_what_is_cut_off_begins_again(server, file: Path) -> None:
+def test_without_a_hash_what_is_cut_off_begins_again_and_the_found_one_is_said(
+    server, file: Path, capsys
+) -> None:
     server.faults = ["truncate"]
     fetch(file, options(server, digest=None))
     check_fetched(server, file)
     assert server.asked == [None, None]
+    found = hashlib.sha256(server.content).hexdigest()
+    assert f"no hash is known, found sha256 {found}" in capsys.readouterr().err
 
 
 def test_wrong_bytes_are_refused_and_not_kept(server, file: Path) -> None:
@@ -145,13 +149,6 @@ def test_wrong_bytes_are_refused_and_not_kept(server, file: Path) -> None:
     assert list(file.parent.iterdir()) == []
     fetch(file, options(server))
     check_fetched(server, file)
-
-
-def test_without_a_hash_the_found_one_is_said(server, file: Path, capsys) -> None:
-    fetch(file, options(server, digest=None))
-    check_fetched(server, file)
-    found = hashlib.sha256(server.content).hexdigest()
-    assert f"no hash is known, found sha256 {found}" in capsys.readouterr().err
 
 
 def test_the_first_digits_of_a_hash_are_checked(server, file: Path) -> None:

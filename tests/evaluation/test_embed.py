@@ -24,6 +24,8 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
+from tests.faults import flip_byte
+from tests.miniatures import encode
 from tests.tiny import tiny_backbone
 
 CPU = ComputeOptions(device="cpu")
@@ -43,10 +45,9 @@ def samples(seed: int, count: int) -> list[Sample]:
     for i in range(count):
         size = (16, 32) if i % 2 else (20, 48)
         pixels = Image.fromarray(rng.integers(0, 256, (4, 2, 3), dtype=np.uint8))
-        data = io.BytesIO()
-        pixels.resize(size, Image.Resampling.BICUBIC).save(data, "png")
+        data = encode(pixels.resize(size, Image.Resampling.BICUBIC))
         meta = {"identity": 1 + i % 3, "camera": seed + i % 2}
-        found.append(Sample(f"s{seed}_{i}", "png", data.getvalue(), meta))
+        found.append(Sample(f"s{seed}_{i}", "png", data, meta))
     return found
 
 
@@ -169,9 +170,7 @@ def test_features_do_not_depend_on_the_batch(tmp_path: Path, shards: Path, size:
 
 def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
     weights, record = write_run(tmp_path, "dpsm")
-    changed = bytearray(weights.read_bytes())
-    changed[-1] ^= 1
-    weights.write_bytes(changed)
+    flip_byte(weights, -1)
     with pytest.raises(InputError, match=r"weights\.safetensors: expected SHA-256"):
         embed(weights, record, shards, tmp_path / "features.npz", CPU)
     assert not (tmp_path / "features.npz").exists()
@@ -181,9 +180,7 @@ def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
     """One bit is enough, and nothing is embedded."""
     changed = shutil.copytree(shards, tmp_path / "changed")
     tar = sorted(changed.glob("gallery-*.tar"))[0]
-    content = bytearray(tar.read_bytes())
-    content[len(content) // 2] ^= 1
-    tar.write_bytes(content)
+    flip_byte(tar)
     with pytest.raises(InputError, match=rf"{tar.name}: expected SHA-256"):
         run_embed(tmp_path, changed)
     assert not (tmp_path / "features.npz").exists()

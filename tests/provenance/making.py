@@ -1,4 +1,4 @@
-"""Make files by a real stage, which writes their records."""
+"""Make files by a real stage, which writes their record."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from pipeline.launcher import run_stage
+from pipeline.provenance.record import JobRecord, Records
 
 
 def copy_files(files: list[Path], folder: Path) -> None:
@@ -16,11 +17,23 @@ def copy_files(files: list[Path], folder: Path) -> None:
         shutil.copyfile(file, folder / file.name)
 
 
+def make_all(sources: list[Path], folder: Path, *others: Path) -> list[Path]:
+    """Copy `sources` to `folder` by one job with `others` as further inputs."""
+    made = [folder / source.name for source in sources]
+    run_stage(copy_files, {"files": sources, "folder": folder}, [*sources, *others], made)
+    return made
+
+
 def make(source: Path, folder: Path, *others: Path) -> Path:
     """Copy `source` to `folder` by a job with `others` as further inputs."""
-    made = folder / source.name
-    run_stage(copy_files, {"files": [source], "folder": folder}, [source, *others], [made])
-    return made
+    return make_all([source], folder, *others)[0]
+
+
+def record_of(path: Path) -> JobRecord:
+    """Return the record that lists `path`."""
+    record = Records().find(path)
+    assert record is not None, f"no record lists {path}"
+    return record
 
 
 def write(path: Path, text: str) -> Path:

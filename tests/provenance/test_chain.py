@@ -11,7 +11,7 @@ from pipeline.provenance.chain import Chain
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.links import Link, bad_files, tree_lines, walk
 from pipeline.provenance.record import record_path
-from tests.provenance.making import copy_files, make, write
+from tests.provenance.making import copy_files, make, make_all, write
 
 
 @pytest.fixture
@@ -53,13 +53,11 @@ def test_removed_source_file_is_found_and_added_one_ignored(last: Path) -> None:
     assert bad(last) == ["MISSING photos/two.jpg"]
 
 
-def test_all_changed_files_of_a_folder_are_named(tmp_path: Path) -> None:
-    for number in range(30):
-        write(tmp_path / "photos" / f"{number}.jpg", "before")
-    made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made", tmp_path / "photos")
-    for number in range(30):
-        write(tmp_path / "photos" / f"{number}.jpg", "after")
-    assert sorted(bad(made)) == sorted(f"CHANGED photos/{number}.jpg" for number in range(30))
+def test_all_changed_files_of_a_folder_are_named(last: Path) -> None:
+    photos = sorted((last.parent.parent / "photos").iterdir())
+    for photo in photos:
+        write(photo, "other")
+    assert sorted(bad(last)) == [f"CHANGED photos/{photo.name}" for photo in photos]
 
 
 def test_added_file_in_a_result_folder_is_found(tmp_path: Path) -> None:
@@ -86,18 +84,29 @@ def test_replaced_input_is_found(last: Path) -> None:
 
 
 def test_changed_or_missing_record_is_found(last: Path) -> None:
-    record = record_path(last.parent.parent / "middle" / "a.txt")
-    text = record.read_text()
-    record.write_text(text.replace("making", "mating"))
+    middle = last.parent.parent / "middle" / "a.txt"
+    record = record_path([middle])
+    record.write_text(record.read_text().replace("making", "mating"))
     assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
     record.unlink()
-    assert bad(last) == ["MISSING middle/.provenance/a.txt.json"]
+    (link,) = bad_files((Chain().follow(last),))
+    assert (link.state, link.name) == ("MISSING", f"record of {middle}")
 
 
 def test_cycle_of_records_ends(last: Path) -> None:
     middle = last.parent.parent / "middle" / "a.txt"
-    record_path(middle).write_bytes(record_path(last).read_bytes())
-    assert bad(last) == ["BROKEN middle/.provenance/a.txt.json"]
+    record_path([middle]).write_bytes(record_path([last]).read_bytes())
+    assert bad(last) == ["BROKEN middle/a.txt"]
+
+
+def test_each_output_of_a_job_is_followed_by_itself(tmp_path: Path) -> None:
+    first, second = make_all([write(tmp_path / name, name) for name in "ab"], tmp_path / "made")
+    last = make(second, tmp_path / "last")
+    write(first, "other")
+    assert bad(first) == ["CHANGED made/a"]
+    assert bad(last) == []
+    write(second, "other")
+    assert bad(last) == ["CHANGED made/b"]
 
 
 def test_folder_in_place_of_a_source_file_is_found(last: Path) -> None:
@@ -114,15 +123,10 @@ def test_tree_line_has_stage_time_and_code(last: Path) -> None:
     assert first.endswith("by this code)")
 
 
-def test_changed_code_is_noted_but_no_error(last: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.provenance.chain.code_hash", lambda stage: "other")
-    first, *_ = tree_lines((Chain().follow(last),))
-    assert "by other code, " in first
-    assert bad(last) == []
-
-
-def test_removed_stage_counts_as_changed_code(last: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "pipeline.no_such_stage"
+@pytest.mark.parametrize("name", ["pipeline.errors", "pipeline.no_such_stage"])
+def test_changed_or_removed_code_is_noted_but_no_error(
+    last: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr("pipeline.provenance.chain.code_hash", lambda stage: code_hash(name))
     first, *_ = tree_lines((Chain().follow(last),))
     assert "by other code, " in first

@@ -1,4 +1,4 @@
-"""The record of a job beside each of its outputs, and changed inputs that it refuses."""
+"""The record of a job, how an output finds it, and changed inputs that a job refuses."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
-from pipeline.launcher import main, run_stage
+from pipeline.launcher import Stage, main, run_stage
 from pipeline.options.run import ModelOptions
+from pipeline.provenance import record as record_module
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.environment import commit, versions
-from pipeline.provenance.record import read_record, record_path
-from tests.provenance.making import copy_files, make, write
+from pipeline.provenance.record import JobRecord, Records, read_record, record_path
+from tests.provenance.making import copy_files, make, make_all, record_of, write
 
 
 def test_record_has_stage_inputs_environment_and_time(tmp_path: Path) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    record = read_record(made)
+    record = record_of(made)
     assert record["stage"] == "tests.provenance.making"
     assert record["code"] == code_hash("tests.provenance.making")
     assert record["arguments"] == {
@@ -28,7 +29,7 @@ def test_record_has_stage_inputs_environment_and_time(tmp_path: Path) -> None:
         "folder": str(tmp_path / "made"),
     }
     assert record["sources"] == {str(tmp_path / "a.txt"): sha256(made)}
-    assert (record["inputs"], record["contents"]) == ({}, sha256(made))
+    assert (record["inputs"], record["outputs"]) == ({}, {"a.txt": sha256(made)})
     assert (record["commit"], record["dirty"]) == commit()
     assert record["versions"] == versions()
     started, finished = (datetime.fromisoformat(record[key]) for key in ("started", "finished"))
@@ -40,21 +41,24 @@ def test_record_has_stage_inputs_environment_and_time(tmp_path: Path) -> None:
 def test_results_are_inputs_and_other_files_are_sources(tmp_path: Path) -> None:
     first = make(write(tmp_path / "a.txt", "a"), tmp_path / "first")
     photos = write(tmp_path / "photos" / "one.jpg", "1").parent
-    record = read_record(make(first, tmp_path / "second", photos))
+    record = record_of(make(first, tmp_path / "second", photos))
     assert record["inputs"] == {str(first): sha256(first)}
     assert record["sources"] == {str(photos): {"one.jpg": sha256(photos / "one.jpg")}}
 
 
-def test_all_options_and_the_stages_facts_are_recorded(tmp_path: Path) -> None:
-    output = tmp_path / "x"
+def record_by(stage: Stage, output: Path, *inputs: Path, **arguments: Any) -> JobRecord:
+    """Run a function as a stage of this module, which writes `output`; return the record."""
+    stage.__module__ = copy_files.__module__
+    run_stage(stage, arguments, inputs, [output])
+    return record_of(output)
 
+
+def test_all_options_and_the_stages_facts_are_recorded(tmp_path: Path) -> None:
     def stage(options: ModelOptions) -> dict[str, str]:
-        output.touch()
+        write(tmp_path / "x", "x")
         return {"device": "cpu"}
 
-    stage.__module__ = copy_files.__module__
-    run_stage(stage, {"options": ModelOptions(k_min=7)}, outputs=[output])
-    record = read_record(output)
+    record = record_by(stage, tmp_path / "x", options=ModelOptions(k_min=7))
     assert record["arguments"]["options"] == ModelOptions(k_min=7).model_dump(mode="json")
     assert record["facts"] == {"device": "cpu"}
 
@@ -67,9 +71,7 @@ def test_stage_reports_the_files_it_read_of_a_folder(tmp_path: Path) -> None:
         write(tmp_path / "x", "x")
         return {"sources": {str(photos): {"one.jpg": "its hash"}}}
 
-    stage.__module__ = copy_files.__module__
-    run_stage(stage, {}, [photos], [tmp_path / "x"])
-    record = read_record(tmp_path / "x")
+    record = record_by(stage, tmp_path / "x", photos)
     assert record["sources"] == {str(photos): {"one.jpg": "its hash"}}
     assert record["facts"] == {}
 
@@ -83,17 +85,56 @@ def test_source_is_hashed_before_the_job(tmp_path: Path, later: str | None) -> N
         write(tmp_path / "x", "x")
         source.unlink() if later is None else write(source, later)
 
-    stage.__module__ = copy_files.__module__
-    run_stage(stage, {}, [source], [tmp_path / "x"])
-    assert read_record(tmp_path / "x")["sources"] == {str(source): began}
+    assert record_by(stage, tmp_path / "x", source)["sources"] == {str(source): began}
 
 
-def test_records_are_beside_results_and_do_not_affect_them(tmp_path: Path) -> None:
-    """Records contain times, so that no result may depend on one."""
-    first = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    assert list(tmp_path.rglob(".provenance/*")) == [record_path(first)]
-    again = make(tmp_path / "a.txt", tmp_path / "again")
-    assert read_record(first)["contents"] == read_record(again)["contents"]
+def test_job_has_one_record_that_each_output_finds(tmp_path: Path) -> None:
+    sources = [write(tmp_path / name, name) for name in ("b", "a", "c")]
+    made = make_all(sources, tmp_path / "made")
+    (record,) = tmp_path.rglob(".provenance/*")
+    assert record == tmp_path / "made" / ".provenance" / "b.json" == record_path(made)
+    assert all(record_of(path) == read_record(record) for path in made)
+    assert read_record(record)["outputs"] == {path.name: sha256(path) for path in made}
+    # it has times, so that no result may depend on it
+    again = record_of(make_all(sources, tmp_path / "again")[0])
+    assert again["outputs"] == read_record(record)["outputs"]
+
+
+def test_job_made_again_replaces_its_record(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        made = make(write(tmp_path / "a", text), tmp_path / "made")
+    assert list(tmp_path.rglob(".provenance/*")) == [record_path([made])]
+    assert record_of(made)["outputs"] == {"a": sha256(made)}
+
+
+def test_newest_record_of_a_result_counts(tmp_path: Path, monkeypatch) -> None:
+    """Code that gives a job other outputs leaves the record of the older job."""
+    old, new = "2024-01-01T00:00:00+00:00", "2024-01-01T00:00:01+00:00"
+    folder = tmp_path / "made"
+    for now, names in ((new, "ab"), (old, "zbx"), (old, "cb")):
+        monkeypatch.setattr(record_module, "_now", lambda now=now: now)
+        make_all([write(tmp_path / name, now) for name in names], folder)
+    assert list(record_of(folder / "b")["outputs"]) == ["a", "b"]
+    assert list(record_of(folder / "x")["outputs"]) == ["b", "x", "z"]
+
+
+def test_outputs_in_several_folders_are_refused_before_the_job(tmp_path: Path) -> None:
+    outputs = [tmp_path / "one" / "a", tmp_path / "two" / "b"]
+    with pytest.raises(ValueError, match="all outputs of a job in one folder"):
+        run_stage(copy_files, {"files": [], "folder": tmp_path / "one"}, outputs=outputs)
+    assert not (tmp_path / "one").exists()
+
+
+def test_damaged_record_affects_only_its_own_outputs(tmp_path: Path) -> None:
+    first, second = (make(write(tmp_path / name, name), tmp_path / "made") for name in "ab")
+    write(record_path([first]), "{")
+    write(record_path([first]).with_name(".partial-1-a.json"), "{")
+    assert list(record_of(second)["outputs"]) == ["b"]
+    assert make(second, tmp_path / "last").exists()
+    with pytest.raises(
+        SystemExit, match=r"\.provenance/a\.json: expected the record .* make a again"
+    ):
+        make(first, tmp_path / "last")
 
 
 def test_failed_job_writes_no_record(tmp_path: Path) -> None:
@@ -135,35 +176,35 @@ def test_system_files_in_a_folder_are_ignored(tmp_path: Path) -> None:
     folder = write(tmp_path / "photos" / "one.jpg", "1").parent
     for name in (".DS_Store", ".snakemake_timestamp"):
         write(folder / name, "")
-    record = read_record(make(write(tmp_path / "c", "c"), tmp_path / "made", folder))
+    record = record_of(make(write(tmp_path / "c", "c"), tmp_path / "made", folder))
     assert list(record["sources"][str(folder)]) == ["one.jpg"]
 
 
-def test_any_flipped_bit_of_a_record_is_found(tmp_path: Path) -> None:
-    made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    record = record_path(made)
+def test_any_flipped_bit_of_a_record_is_found(tmp_path: Path, long: bool) -> None:
+    record = record_path([make(write(tmp_path / "a.txt", "a"), tmp_path / "made")])
     whole = record.read_bytes()
-    for i in range(len(whole) - 1):  # without the last newline, which has no meaning
+    step = 1 if long else 31
+    for i in range(0, len(whole) - 1, step):  # without the last newline, which has no meaning
         changed = bytearray(whole)
         changed[i] ^= 1 << i % 8
         record.write_bytes(changed)
         with pytest.raises(InputError, match=r"\.provenance/a\.txt\.json: "):
-            read_record(made)
+            read_record(record)
     record.write_bytes(whole)
-    assert read_record(made)
+    assert read_record(record)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"seal": 1}'])
 def test_invalid_record_is_refused(tmp_path: Path, text: str) -> None:
     made = make(write(tmp_path / "a.txt", "a"), tmp_path / "made")
-    record_path(made).write_text(text)
+    record_path([made]).write_text(text)
     with pytest.raises(InputError, match=r"a\.txt\.json: "):
-        read_record(made)
+        Records().find(made)
 
 
 def test_record_of_another_file_is_refused(tmp_path: Path) -> None:
     """The files may have the same bytes, or one may be an input of the other."""
     first, second = (make(write(tmp_path / name, "x"), tmp_path / "made") for name in "ab")
-    record_path(first).write_bytes(record_path(second).read_bytes())
-    with pytest.raises(InputError, match=r"a\.json: found the record of b, expected that of a"):
-        read_record(first)
+    record_path([first]).write_bytes(record_path([second]).read_bytes())
+    with pytest.raises(InputError, match=r"a\.json: expected .*, found that of b: make a again"):
+        Records().find(first)

@@ -72,17 +72,15 @@ def test_single_seed_is_refused(there: Path, tmp_path: Path) -> None:
         agree(here, there)
 
 
-def test_missing_or_other_file_is_named(there: Path, tmp_path: Path) -> None:
+def test_missing_file_is_named(there: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv: no such table"):
         agree(there, tmp_path / "none.csv")
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match=r"other\.csv: expected a table with the columns"):
-        agree(there, tmp_path / "other.csv")
 
 
 @pytest.mark.parametrize(
     "damage",
     [
+        lambda data: b"a,b\n1,2\n",
         lambda data: b"\x89PNG" + data,  # not text
         lambda data: data + b"0" * 200_000,  # longer than a CSV field can be
         lambda data: data[: data.rindex(b",")],  # cut off

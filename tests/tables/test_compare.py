@@ -21,6 +21,7 @@ from pipeline.tables.compare import (
     resample,
     sample_weights,
 )
+from tests.cases import long_but
 
 OWN = {"baseline": ("coarse", "global"), "other": ("blended", "coarse"), "better": ("blended",)}
 
@@ -200,7 +201,7 @@ def simulate(generator: np.random.Generator, seed_deviation: float) -> tuple[Ans
     return base._replace(map=seeds + people + both), base
 
 
-@pytest.mark.parametrize("seed_deviation", [0.0, 1.5])
+@pytest.mark.parametrize("seed_deviation", long_but([0.0, 1.5], 1.5))
 def test_error_rate_is_the_level_without_a_difference(seed_deviation: float) -> None:
     generator, weights = np.random.default_rng(0), sample_weights(3, 200)
     fewer = Weights(weights.seeds[:1000], weights.identities[:1000])
@@ -214,6 +215,7 @@ def test_error_rate_is_the_level_without_a_difference(seed_deviation: float) -> 
         assert level - 0.13 < (p < level).mean() < level + 0.05
 
 
+@pytest.mark.long
 def test_three_seeds_cover_too_little_if_seeds_vary_most() -> None:
     """The limit in the module's docstring: 89 % instead of 95 % at 2.7 times the queries' error."""
     generator, weights = np.random.default_rng(0), sample_weights(3, 200)
@@ -223,6 +225,7 @@ def test_three_seeds_cover_too_little_if_seeds_vary_most() -> None:
     assert covered == pytest.approx(0.89, abs=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("flipped", "fraction"), [("identities", 0.14), ("both", 0.28)])
 def test_sign_flips_find_differences_that_do_not_exist(flipped: str, fraction: float) -> None:
     """Sign-flip tests underestimate p, as the module's docstring states."""

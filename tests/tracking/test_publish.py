@@ -224,10 +224,9 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
     record = read_json(run / "run.json") | {"options": {f"key{i}": i for i in range(250)}}
     (run / "run.json").write_text(json.dumps(record))
-    publish(
-        project.folder / "mlflow.db", tmp_path / "receipt.json", "long", "x", [Run(run)], [], []
-    )
-    run_id = read_json(tmp_path / "receipt.json")[0]["run_id"]
+    receipt = tmp_path / "receipt.json"
+    publish(project.folder / "mlflow.db", receipt, "long", "x", [Run(run)], [], [])
+    run_id = read_json(receipt)[0]["run_id"]
     loss = project.client().get_metric_history(run_id, "loss")
     assert [(metric.step, metric.value) for metric in loss] == [(e, 2 * e) for e in range(700)]
     params = project.client().get_run(run_id).data.params

@@ -19,6 +19,7 @@ from pipeline.errors import InputError
 from pipeline.files import read_json
 from pipeline.launcher import main
 from pipeline.tracking import relocate
+from tests.cases import long_but
 from tests.faults import FULL, READ_ONLY, file_limit, on_disk
 from tests.tracking.publishing import STARTED_MS, Project
 
@@ -162,7 +163,9 @@ def test_a_database_that_stays_locked_says_what_to_do(
     check_whole(project)
 
 
-@pytest.mark.parametrize("damage", ["no database", "cut off", "overwritten"])
+@pytest.mark.parametrize(
+    "damage", long_but(["no database", "cut off", "overwritten"], "no database", "cut off")
+)
 def test_a_damaged_database_is_left_as_it_is(project: Project, damage: str) -> None:
     database = project.folder / "mlflow.db"
     whole = database.read_bytes()

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.options.compute import ComputeOptions
-from pipeline.options.run import RunOptions, TrainingNeeds
-from pipeline.training.train import train
-from tests.training.runs import CPU, EPOCHS, Runner, files, with_options
+from pipeline.options.run import RunOptions
+from tests.training.runs import (
+    EPOCHS,
+    FINISHED_FILES,
+    Runner,
+    result,
+    stopped,
+    train_run,
+    with_options,
+)
 from tests.training.tiny_data import make_bank, make_cut_outs, make_shards, tiny_options
 
 
@@ -36,32 +45,21 @@ def options() -> RunOptions:
 
 @pytest.fixture
 def run(tmp_path: Path, shards: Path, bank: Path, options: RunOptions) -> Runner:
-    """Train into a folder of tmp_path; return the folder."""
+    """Train into a folder of tmp_path, `options` unless others are given; return the folder."""
 
-    def call(
-        name: str,
-        seed: int = 0,
-        options: RunOptions = options,
-        compute: ComputeOptions = CPU,
-        shards: Path = shards,
-        bank: Path | None = bank,
-        needs: TrainingNeeds | None = None,
-    ) -> Path:
-        folder = tmp_path / name
-        train(
-            shards=shards,
-            **files(folder),
-            options=options,
-            compute=compute,
-            dataset="toy",
-            variant="tiny",
-            seed=seed,
-            bank=bank,
-            needs=needs,
-        )
-        return folder
+    def call(name: str, **given: Any) -> Path:
+        usual = {"shards": shards, "bank": bank, "options": options}
+        return train_run(tmp_path / name, **usual | given)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def plain(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, options: RunOptions
+) -> Path:
+    """A run of `options`."""
+    return train_run(tmp_path_factory.mktemp("plain"), shards, bank, options)
 
 
 @pytest.fixture(scope="session")
@@ -75,15 +73,33 @@ def uninterrupted(
     tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, long_options: RunOptions
 ) -> Path:
     """An uninterrupted run of `long_options`."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    train(
-        shards=shards,
-        **files(folder),
-        options=long_options,
-        compute=CPU,
-        dataset="toy",
-        variant="tiny",
-        seed=0,
-        bank=bank,
-    )
+    return train_run(tmp_path_factory.mktemp("uninterrupted"), shards, bank, long_options)
+
+
+@pytest.fixture(scope="session")
+def interrupted_once(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, long_options: RunOptions
+) -> Path:
+    folder = tmp_path_factory.mktemp("interrupted")
+    stopped(lambda _: train_run(folder, shards, bank, long_options), folder)
     return folder
+
+
+@pytest.fixture
+def interrupted(interrupted_once: Path, tmp_path: Path) -> Path:
+    """A copy, to damage and to resume, of a run of `long_options` that SIGTERM stopped."""
+    return Path(shutil.copytree(interrupted_once, tmp_path / "interrupted"))
+
+
+@pytest.fixture
+def resume(
+    run: Runner, interrupted: Path, long_options: RunOptions, uninterrupted: Path
+) -> Callable[[], None]:
+    """Resume `interrupted`; it must end as the uninterrupted run."""
+
+    def call() -> None:
+        run(interrupted.name, options=long_options)
+        assert result(interrupted) == result(uninterrupted)
+        assert sorted(path.name for path in interrupted.iterdir()) == FINISHED_FILES
+
+    return call

@@ -18,8 +18,9 @@ import torch
 
 from pipeline.files import sha256
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.run import RunOptions
+from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.training.checkpoint import read_checkpoint
+from pipeline.training.train import train
 
 CPU = ComputeOptions(device="cpu", precision="float32", checkpoint_steps=2)
 EPOCHS = 16  # enough to interrupt a run between them
@@ -46,6 +47,21 @@ def files(folder: Path) -> dict[str, Path]:
     return {name: folder / file for name, file in (names | {"checkpoint": "checkpoint.pt"}).items()}
 
 
+def train_run(
+    folder: Path,
+    shards: Path,
+    bank: Path | None,
+    options: RunOptions,
+    compute: ComputeOptions = CPU,
+    seed: int = 0,
+    needs: TrainingNeeds | None = None,
+) -> Path:
+    """Train into `folder` and return it."""
+    inputs = {"shards": shards, "bank": bank, "options": options, "compute": compute}
+    train(**files(folder), **inputs, dataset="toy", variant="tiny", seed=seed, needs=needs)
+    return folder
+
+
 def rows(folder: Path) -> list[dict[str, str]]:
     with open(folder / "history.csv", newline="") as file:
         return list(csv.DictReader(file))
@@ -65,22 +81,20 @@ def step_of(checkpoint: Path) -> int:
     return read_checkpoint(checkpoint, torch.device("cpu"))["progress"]["step"]
 
 
-def stopped(
-    run: Runner, folder: Path, number: signal.Signals = signal.SIGTERM, **given: Any
-) -> int:
-    """Train until a signal stops it, after two checkpoints; return the number of steps done."""
+def stopped(run: Runner, folder: Path, **given: Any) -> int:
+    """Train until SIGTERM stops it, after two checkpoints; return the number of steps done."""
 
     def send() -> None:
         while not (folder / "checkpoint.previous.pt").is_file():
             time.sleep(0.001)
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     sender = threading.Thread(target=send)
     sender.start()
     with pytest.raises(SystemExit) as exit_:
         run(folder.name, **given)
     sender.join()
-    assert exit_.value.code == 128 + number
+    assert exit_.value.code == 128 + signal.SIGTERM
     return step_of(folder / "checkpoint.pt")
 
 

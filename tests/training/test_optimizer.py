@@ -28,10 +28,7 @@ def facts(options: TrainingOptions) -> dict[str, tuple[float, float]]:
     model = Toy()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     found = [
-        (
-            names[id(parameter)],
-            (group["lr_scale"], group["weight_decay"]),
-        )
+        (names[id(parameter)], (group["lr_scale"], group["weight_decay"]))
         for group in parameter_groups(model, options)
         for parameter in group["params"]
     ]
@@ -39,32 +36,29 @@ def facts(options: TrainingOptions) -> dict[str, tuple[float, float]]:
     return dict(found)
 
 
-def test_sgd_decays_all_and_doubles_biases() -> None:
-    options = TrainingOptions(
-        schedule="step", optimizer="sgd", bias_lr_factor=2.0, weight_decay=0.1
-    )
-    assert facts(options) == {
-        "backbone.0.weight": (1.0, 0.1),
-        "backbone.0.bias": (2.0, 0.1),
-        "backbone.1.weight": (1.0, 0.1),
-        "backbone.1.bias": (2.0, 0.1),
-        "head.weight": (1.0, 0.1),
-        "head.bias": (2.0, 0.1),
-    }
-
-
-def test_adamw_decays_matrices_only_and_speeds_up_heads() -> None:
-    options = TrainingOptions(
-        schedule="step", optimizer="adamw", head_lr_factor=7.0, bias_lr_factor=1.0, weight_decay=0.1
-    )
-    assert facts(options) == {
-        "backbone.0.weight": (1.0, 0.1),
-        "backbone.0.bias": (1.0, 0.0),
-        "backbone.1.weight": (1.0, 0.0),
-        "backbone.1.bias": (1.0, 0.0),
-        "head.weight": (7.0, 0.1),
-        "head.bias": (7.0, 0.0),
-    }
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"optimizer": "sgd", "bias_lr_factor": 2.0},
+            {
+                "backbone.0": (1, 0.1, 2, 0.1),
+                "backbone.1": (1, 0.1, 2, 0.1),
+                "head": (1, 0.1, 2, 0.1),
+            },
+        ),
+        (
+            {"optimizer": "adamw", "head_lr_factor": 7.0, "bias_lr_factor": 1.0},
+            {"backbone.0": (1, 0.1, 1, 0), "backbone.1": (1, 0, 1, 0), "head": (7, 0.1, 7, 0)},
+        ),
+    ],
+)
+def test_sgd_decays_all_and_adamw_matrices_only(values: dict, expected: dict) -> None:
+    """Expected: factor and weight decay of each layer's weight, then of its bias."""
+    found = facts(TrainingOptions(schedule="step", weight_decay=0.1, **values))
+    assert len(found) == 6
+    for layer, numbers in expected.items():
+        assert (*found[f"{layer}.weight"], *found[f"{layer}.bias"]) == numbers
 
 
 def rates(options: TrainingOptions, steps: int) -> dict[str, list[float]]:

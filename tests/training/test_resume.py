@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from pipeline.options.run import RunOptions
 from pipeline.provenance.environment import current_environment
 from pipeline.training.checkpoint import read_checkpoint
 from tests.cases import long_but
-from tests.faults import file_limit
+from tests.faults import file_limit, flip_byte
 from tests.training.runs import (
+    EPOCHS,
     FINISHED_FILES,
     OUTPUTS,
     STEPS,
@@ -67,29 +70,21 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
 def test_resuming_does_not_embed_the_training_set_again(
     run: Runner,
     long_options: RunOptions,
-    uninterrupted: Path,
-    tmp_path: Path,
+    options: RunOptions,
+    resume: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The checkpoint has the memory banks; unaugmented images only fill them at the start."""
-    folder = tmp_path / "stopped"
-    stopped(run, folder, options=long_options)
     read: list[int] = []
     original = TrainingImages.__getitem__
     monkeypatch.setattr(
         TrainingImages, "__getitem__", lambda images, i: read.append(i) or original(images, i)
     )
-    run("stopped", options=long_options)
+    resume()
+    short = with_options(options, "training", epochs=1)
+    run("without", options=with_options(short, "loss", contrast="none"))
     assert read == []
-    assert result(folder) == result(uninterrupted)
-    run(
-        "without",
-        options=with_options(
-            with_options(long_options, "loss", contrast="none"), "training", epochs=1
-        ),
-    )
-    assert read == []
-    run("fresh", options=with_options(long_options, "training", epochs=1))
+    run("fresh", options=short)
     assert sorted(read) == list(range(24))
 
 
@@ -130,107 +125,76 @@ def test_record_has_every_environment_of_a_resumed_run(
     assert read_json(uninterrupted / "run.json")["earlier_environments"] == []
 
 
-def flip_byte(path: Path, position: float) -> None:
-    content = bytearray(path.read_bytes())
-    content[int(position * len(content))] ^= 0x40
-    path.write_bytes(content)
-
-
 def test_damaged_checkpoint_falls_back_to_previous(
-    run: Runner,
-    long_options: RunOptions,
-    uninterrupted: Path,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    interrupted: Path, resume: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder, compute = tmp_path / "damaged", compute_with(checkpoint_steps=5)
-    stopped(run, folder, options=long_options, compute=compute)
-    before = step_of(folder / "checkpoint.previous.pt")
-    flip_byte(folder / "checkpoint.pt", position=0.7)
-    run("damaged", options=long_options, compute=compute)
+    before = step_of(interrupted / "checkpoint.previous.pt")
+    flip_byte(interrupted / "checkpoint.pt", position=0.7)
+    resume()
     assert "checkpoint.pt: ignored: not a readable checkpoint" in caplog.text
     assert f"checkpoint.previous.pt: resuming after step {before}" in caplog.text
-    assert result(folder) == result(uninterrupted)
-    assert sorted(path.name for path in folder.iterdir()) == FINISHED_FILES
 
 
 @pytest.mark.parametrize(
     "content", long_but([b"", b"not a checkpoint", b"PK\x03\x04 cut off", None], b"", None)
 )
 def test_training_starts_again_if_both_checkpoints_are_damaged(
-    run: Runner,
-    long_options: RunOptions,
-    uninterrupted: Path,
-    tmp_path: Path,
+    interrupted: Path,
+    resume: Callable[[], None],
     caplog: pytest.LogCaptureFixture,
-    content: Any,
+    content: bytes | None,
 ) -> None:
-    folder = tmp_path / "damaged"
-    stopped(run, folder, options=long_options)
     for position, name in ((0.0, "checkpoint.pt"), (0.999, "checkpoint.previous.pt")):
         if content is None:
-            flip_byte(folder / name, position)
+            flip_byte(interrupted / name, position)
         else:
-            (folder / name).write_bytes(content)
-    run("damaged", options=long_options)
+            (interrupted / name).write_bytes(content)
+    resume()
     assert caplog.text.count("ignored: not a readable checkpoint") == 2
     assert "training starts again" in caplog.text
-    assert result(folder) == result(uninterrupted)
-    assert read_json(folder / "run.json")["resumed"] == 0
+    assert read_json(interrupted / "run.json")["resumed"] == 0
 
 
 def test_checkpoint_of_another_run_is_ignored_with_a_message(
     run: Runner,
-    long_options: RunOptions,
+    interrupted: Path,
     options: RunOptions,
-    tmp_path: Path,
+    plain: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Another precision makes another run, too: a mixture would be neither."""
-    other = tmp_path / "other"
-    stopped(run, other, options=long_options)
-    run("other", options=options)
+    other = Path(shutil.copytree(interrupted, interrupted.with_name("other")))
+    run(other.name, options=options)
     assert "ignored: checkpoint of another run" in caplog.text
     assert "training starts again" in caplog.text
-    assert result(other) == result(run("fresh", options=options))
+    assert result(other) == result(plain)
     caplog.clear()
-    precise = tmp_path / "precise"
-    stopped(run, precise, options=long_options)
-    run("precise", options=long_options, compute=compute_with(precision="bfloat16"))
+    options = with_options(options, "training", epochs=EPOCHS)
+    run(interrupted.name, options=options, compute=compute_with(precision="bfloat16"))
     assert "training starts again" in caplog.text
 
 
 def test_full_disk_leaves_the_checkpoints_unchanged(
-    run: Runner, shards: Path, bank: Path, long_options: RunOptions, tmp_path: Path
+    shards: Path, bank: Path, long_options: RunOptions, interrupted: Path
 ) -> None:
     """The file size limit of the process is 20 kB."""
-    folder = tmp_path / "full"
-    stopped(run, folder, options=long_options)
-    (folder / ".partial-1-checkpoint.pt").write_bytes(b"of a killed process")
-    before = {path.name: path.read_bytes() for path in folder.glob("checkpoint*")}
+    (interrupted / ".partial-1-checkpoint.pt").write_bytes(b"of a killed process")
+    before = {path.name: path.read_bytes() for path in interrupted.glob("checkpoint*")}
     assert len(before) == 2
-    words = command(folder, shards, bank, long_options)[3:]
-    message = rf"^error: {folder}/checkpoint\.pt: cannot be written \(File too large\)"
+    words = command(interrupted, shards, bank, long_options)[3:]
+    message = rf"^error: {interrupted}/checkpoint\.pt: cannot be written \(File too large\)"
     with file_limit(20_000), pytest.raises(SystemExit, match=message):
         main(words)
-    assert {path.name: path.read_bytes() for path in folder.glob("checkpoint*")} == before
-    assert {path.name for path in folder.iterdir()} == {*before, "history.csv"}
+    assert {path.name: path.read_bytes() for path in interrupted.glob("checkpoint*")} == before
+    assert {path.name for path in interrupted.iterdir()} == {*before, "history.csv"}
 
 
 def test_ignored_checkpoint_never_replaces_the_valid_one(
-    run: Runner,
-    shards: Path,
-    bank: Path,
-    long_options: RunOptions,
-    uninterrupted: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    interrupted: Path, resume: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk reports that it is full only when the next checkpoint is synchronised."""
-    folder = tmp_path / "damaged"
-    stopped(run, folder, options=long_options)
-    before = step_of(folder / "checkpoint.previous.pt")
-    flip_byte(folder / "checkpoint.pt", position=0.5)
+    before = step_of(interrupted / "checkpoint.previous.pt")
+    flip_byte(interrupted / "checkpoint.pt", position=0.5)
     fsync = os.fsync
 
     def full(file: int) -> None:
@@ -241,11 +205,10 @@ def test_ignored_checkpoint_never_replaces_the_valid_one(
     with monkeypatch.context() as disk:
         disk.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            run("damaged", options=long_options)
-    assert step_of(folder / "checkpoint.previous.pt") == before
-    run("damaged", options=long_options)
-    assert read_json(folder / "run.json")["resumed"] == 1
-    assert result(folder) == result(uninterrupted)
+            resume()
+    assert step_of(interrupted / "checkpoint.previous.pt") == before
+    resume()
+    assert read_json(interrupted / "run.json")["resumed"] == 1
 
 
 def test_run_killed_after_its_last_step_repeats_no_step(

@@ -21,41 +21,54 @@ from pipeline.training.loop import Learner, make_memories, start_memories
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TwoViews
-from tests.training.runs import CPU, Runner, rows, weights, with_options
+from tests.cases import long_but
+from tests.training.runs import CPU, Runner, rows, train_run, weights, with_options
 
 K = [f"k_q{percent}" for percent in (10, 25, 50, 75, 90)]
 
 
-def test_running_average_is_the_result_with_ema(run: Runner, options: RunOptions) -> None:
-    last = load_file(run("last") / "weights.safetensors")
-    mean = load_file(
-        run("mean", options=with_options(options, "training", ema=0.5)) / "weights.safetensors"
-    )
+def test_running_average_is_the_result_with_ema(
+    run: Runner, options: RunOptions, plain: Path
+) -> None:
+    last = load_file(plain / "weights.safetensors")
+    averaged = run("averaged", options=with_options(options, "training", ema=0.5))
+    mean = load_file(averaged / "weights.safetensors")
     assert mean.keys() == last.keys()
     assert not any(torch.equal(mean[name], last[name]) for name in last if "classifier" in name)
 
 
 @pytest.mark.parametrize("contrast", ["none", "blended", "both"])
-def test_contrast_changes_the_weights(run: Runner, options: RunOptions, contrast: str) -> None:
+def test_contrast_changes_the_weights(
+    run: Runner, options: RunOptions, plain: Path, contrast: str
+) -> None:
     changed = run("changed", options=with_options(options, "loss", contrast=contrast))
-    assert weights(changed) != weights(run("coarse"))
+    assert weights(changed) != weights(plain)
     names = {"none": [], "both": ["coarse", "blended"]}.get(contrast, [contrast])
     expected = {f"contrast_{name}_{view}" for name in names for view in ("clean", "second")}
     assert {name for name in rows(changed)[0] if name.startswith("contrast")} == expected
 
 
-def test_seed_changes_the_weights(run: Runner) -> None:
-    assert weights(run("seed", seed=1)) != weights(run("first"))
-
-
 def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
-    run: Runner, options: RunOptions
+    run: Runner, options: RunOptions, plain: Path
 ) -> None:
     off = with_options(options, "augment", occlusion="none")
     unused = run("unused", options=off)
-    assert weights(unused) != weights(run("roa"))
+    assert weights(unused) != weights(plain)
     assert weights(unused) == weights(run("absent", options=off, bank=None))
     assert read_json(unused / "run.json")["hashes"]["bank"] is None
+
+
+@pytest.fixture(scope="module")
+def resized_options(options: RunOptions) -> RunOptions:
+    """The images have 32 x 16 pixels: at another size they are resized."""
+    return with_options(with_options(options, "image", height=40), "training", epochs=2)
+
+
+@pytest.fixture(scope="module")
+def resized(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, resized_options: RunOptions
+) -> Path:
+    return train_run(tmp_path_factory.mktemp("resized"), shards, bank, resized_options)
 
 
 @pytest.mark.parametrize(
@@ -71,15 +84,17 @@ def test_occlusion_changes_the_result_and_needs_no_bank_when_off(
     ],
 )
 def test_each_option_of_the_recipe_changes_the_weights(
-    run: Runner, options: RunOptions, section: str, values: dict[str, object]
+    run: Runner,
+    resized_options: RunOptions,
+    resized: Path,
+    section: str,
+    values: dict[str, object],
 ) -> None:
-    # the images have 32 x 16 pixels: at another size they are resized
-    base = with_options(with_options(options, "image", height=40), "training", epochs=2)
-    changed = run("changed", options=with_options(base, section, **values))
-    assert weights(changed) != weights(run("base", options=base))
+    changed = run("changed", options=with_options(resized_options, section, **values))
+    assert weights(changed) != weights(resized)
 
 
-@pytest.mark.parametrize("selection", ["none", "all", "dpsm"])
+@pytest.mark.parametrize("selection", long_but(["none", "all", "dpsm"], "none", "dpsm"))
 def test_training_lowers_the_loss_and_fills_the_history(
     run: Runner, options: RunOptions, selection: str
 ) -> None:
@@ -113,9 +128,10 @@ def test_training_lowers_the_loss_and_fills_the_history(
 
 
 def test_record_describes_the_run(
-    run: Runner, options: RunOptions, shards: Path, bank: Path
+    run: Runner, options: RunOptions, shards: Path, bank: Path, plain: Path
 ) -> None:
     folder = run("run", seed=3)
+    assert weights(folder) != weights(plain)  # the seed is used
     record = read_json(folder / "run.json")
     assert RunOptions.model_validate(record["options"]) == options
     assert ComputeOptions.model_validate(record["compute"]) == CPU
@@ -145,8 +161,9 @@ def test_record_describes_the_run(
     assert names["global_classifier.weight"].shape == (6, 32)
 
 
-def test_a_camera_embedding_is_learned_and_recorded(run: Runner, options: RunOptions) -> None:
-    plain = run("plain")
+def test_a_camera_embedding_is_learned_and_recorded(
+    run: Runner, options: RunOptions, plain: Path
+) -> None:
     with_cameras = with_options(options, "backbone", camera_embedding=1.0)
     first = run("first", options=with_cameras)
     assert weights(run("again", options=with_cameras)) == weights(first) != weights(plain)

@@ -1,11 +1,7 @@
-"""The same seed gives the same bytes in any process, folder and number of workers."""
+"""The same seed gives the same bytes with any number of loader processes."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -17,7 +13,7 @@ from pipeline.device import nondeterminism_warnings
 from pipeline.files import read_json
 from pipeline.options.run import RunOptions
 from tests.cases import long_but
-from tests.training.runs import Runner, command, compute_with, result
+from tests.training.runs import Runner, compute_with, result
 
 pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
 
@@ -32,42 +28,11 @@ def test_same_result_with_any_number_of_loader_processes(
     assert result(run("again", options=long_options, compute=compute)) == result(uninterrupted)
 
 
-@pytest.mark.long  # the whole workflow is tested in such a folder, too
-def test_same_result_in_another_folder_locale_time_zone_and_hash_seed(
-    shards: Path, bank: Path, long_options: RunOptions, uninterrupted: Path, tmp_path: Path
-) -> None:
-    elsewhere = tmp_path / "Ein anderer Ort, ß"
-    shutil.copytree(shards, elsewhere / "shards")
-    shutil.copytree(bank, elsewhere / "bank")
-    words = command(
-        Path("runs/it"),
-        Path("shards"),
-        Path("bank"),
-        long_options,
-        compute_with(checkpoint_steps=7),
-    )
-    words[0] = sys.executable
-    root = Path(__file__).resolve().parents[2]
-    other = {
-        "LC_ALL": "C",
-        "TZ": "Asia/Kathmandu",
-        "PYTHONHASHSEED": "7",
-        "PYTHONUTF8": "0",
-        "OMP_NUM_THREADS": "4",
-        "PYTHONPATH": str(root),
-    }
-    done = subprocess.run(
-        words, cwd=elsewhere, env=os.environ | other, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert result(elsewhere / "runs" / "it") == result(uninterrupted)
-
-
 def test_nondeterministic_kernels_are_recorded(
-    run: Runner, monkeypatch: pytest.MonkeyPatch
+    run: Runner, plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the CPU all kernels of a training are deterministic; put_ with repeated indices is not."""
-    assert read_json(run("plain") / "run.json")["deterministic"] is True
+    assert read_json(plain / "run.json")["deterministic"] is True
     original = TrainingImages.source
 
     def unsafe(images: TrainingImages, i: int) -> object:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.options.run import (
@@ -16,20 +14,16 @@ from pipeline.options.run import (
     RunOptions,
     TrainingOptions,
 )
+from tests.miniatures import encode
 from tests.tiny import tiny_backbone
 
 HEIGHT, WIDTH = 32, 16
 IDENTITIES, IMAGES = 6, 4
 
 
-def _png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def make_shards(folder: Path) -> Path:
     """Write shards of identities that differ in colours; their numbers have gaps, as real ones."""
+    folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     samples = []
     for identity in range(IDENTITIES):
@@ -38,7 +32,7 @@ def make_shards(folder: Path) -> Path:
             image = rng.normal(0, 12, (HEIGHT, WIDTH, 3))
             image[: HEIGHT // 2] += top
             image[HEIGHT // 2 :] += bottom
-            data = _png(image.clip(0, 255).astype(np.uint8))
+            data = encode(image.clip(0, 255).astype(np.uint8))
             meta = {"identity": 3 + 7 * identity, "camera": 1 + (identity + i) % 2}
             samples.append(Sample(f"{identity:04d}_{i}", "png", data, meta))
     write_index(folder, write_shards(folder, "train", samples))
@@ -58,7 +52,8 @@ def make_cut_outs() -> list[np.ndarray]:
 
 
 def make_bank(folder: Path) -> Path:
-    samples = [Sample(f"o{i}", "png", _png(cut), {}) for i, cut in enumerate(make_cut_outs())]
+    folder.mkdir(exist_ok=True)
+    samples = [Sample(f"o{i}", "png", encode(cut), {}) for i, cut in enumerate(make_cut_outs())]
     write_index(folder, write_shards(folder, "bank", samples))
     return folder
 

@@ -126,6 +126,14 @@ class Project:
         (self.folder / "one.yaml").write_text(yaml.safe_dump(TINY | ONE_RUN | sections))
         return replace(self, configuration="one.yaml")
 
+    def planned_with(self, **sections: object) -> set[str]:
+        """Return the rules that a dry run lists with some sections of tiny.yaml replaced."""
+        self.configure(**sections)
+        try:
+            return self.planned()
+        finally:
+            self.configure()
+
     def configure(self, **sections: object) -> None:
         """Write tiny.yaml with some sections replaced."""
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | sections))

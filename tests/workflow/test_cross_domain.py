@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pipeline.files import read_json, sha256
-from pipeline.provenance.record import read_record
 from pipeline.provenance.trace import trace
 from tests.miniatures import MINIATURES, own_folders, write_zip
+from tests.provenance.making import record_of
 
 
 def test_run_is_tested_on_another_dataset_without_retraining(
@@ -26,7 +26,7 @@ def test_run_is_tested_on_another_dataset_without_retraining(
     trained = results / "synthetic/baseline/seed0/weights.safetensors"
     assert metrics["run"] == sha256(trained.with_name("run.json"))
     assert not (run / "weights.safetensors").exists()
-    assert read_record(trained)["arguments"]["needs"] == {
+    assert record_of(trained)["arguments"]["needs"] == {
         "camera_embedding": False,
         "identities": 3,
         "tested": False,

@@ -9,13 +9,12 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.provenance.record import read_record, record_path
 from tests.cases import long_but
 from tests.faults import FULL, READ_ONLY, on_disk, with_file_limit
+from tests.provenance.making import record_of
 from tests.workflow.conftest import OCCLUDERS, Project
 
 RUN = "results/synthetic/baseline/seed0"
@@ -41,22 +40,16 @@ MAY_STAY = {f".{MASKS}.jsonl.lock", f"{MASKS}.checkpoint.jsonl"}
 
 def command(project: Project, stage: str, disk: Path) -> list[str]:
     """Return the command that runs `stage` as in its record, but with all outputs on `disk`."""
-    record = read_record(project.folder / OUTPUTS[stage])
-    folder = project.folder / record_path(Path(OUTPUTS[stage])).parent
-    made = {path.stem for path in folder.glob("*.json")}
+    record = record_of(project.folder / OUTPUTS[stage])
+    outputs = {str(Path(OUTPUTS[stage]).with_name(name)) for name in record["outputs"]}
     words = [sys.executable, "-m", "pipeline.launcher", f"{record['stage']}:{stage}"]
     for name, value in record["arguments"].items():
         values = value if isinstance(value, list) else [value]
         words.append("--" + name.replace("_", "-"))
         for each in values:
-            beside = isinstance(each, str) and Path(each).parent == Path(OUTPUTS[stage]).parent
-            output = beside and Path(each).name in made and each not in record["inputs"]
-            words.append(str(disk / Path(each).name) if output else _word(each))
+            word = each if isinstance(each, str) else json.dumps(each)
+            words.append(str(disk / Path(word).name) if word in outputs else word)
     return words
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def check_refused(code: int, stderr: str, names: set[str], disk: Path) -> None:

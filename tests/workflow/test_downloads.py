@@ -1,78 +1,53 @@
 """Files of results/downloads in the configuration are fetched when needed."""
 
 import hashlib
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline.files import sha256
+from tests.server import serving
 
 FILE = "results/downloads/mine.zip"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The folder that the server at `url` serves."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    folder = tmp_path / "served"
-    folder.mkdir()
-    (folder / "mine.zip").write_bytes(bytes(range(256)) * 500)
-    return folder
+def server(monkeypatch):
+    with serving(monkeypatch) as server:
+        yield server
 
 
-@pytest.fixture
-def url(folder):
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/mine.zip"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def digest_of(server):
+    return hashlib.sha256(server.content).hexdigest()
 
 
-def configure(project, url, digest):
+def configure(project, server, digest):
     project.configure(
         data={"dataset": "market1501", "archive": FILE},
-        downloads={"mine.zip": {"url": url, "sha256": digest}},
+        downloads={"mine.zip": {"url": server.url, "sha256": digest}},
     )
 
 
-def test_dry_run_shows_downloads(project, folder, url):
-    configure(project, url, sha256(folder / "mine.zip"))
+def test_dry_run_shows_downloads(project, server):
+    configure(project, server, digest_of(server))
     plan = project.snakemake("--dry-run", "results/market1501/manifest.csv").stdout
     (line,) = (line for line in plan.splitlines() if "Fetch" in line)
     assert f"Fetch {FILE}" in line
-    assert url in line
-    assert sha256(folder / "mine.zip") in line
+    assert server.url in line
+    assert digest_of(server) in line
     assert not (project.folder / "results").exists()
 
 
-def test_required_file_is_fetched_only_with_the_right_hash(project, folder, url):
+def test_required_file_is_fetched_only_with_the_right_hash(project, server):
     wrong = hashlib.sha256(b"another file").hexdigest()
-    configure(project, url, wrong)
+    configure(project, server, wrong)
     done = project.snakemake(FILE)
     assert done.returncode != 0
     assert f"expected mine.zip with sha256 {wrong}" in done.stdout
     assert not (project.folder / FILE).exists()
-    configure(project, url, sha256(folder / "mine.zip"))
+    configure(project, server, digest_of(server))
     done = project.snakemake(FILE)
     assert done.returncode == 0, done.stdout
-    assert (project.folder / FILE).read_bytes() == (folder / "mine.zip").read_bytes()
+    assert (project.folder / FILE).read_bytes() == server.content
     known = project.folder / "pipeline/downloads/known.py"
     assert known.read_text().count("terms=known.terms)") == 1
     known.write_text(known.read_text().replace("terms=known.terms)", "terms='another wording')"))
     assert "Nothing to be done" in project.snakemake("--dry-run", FILE).stdout
-
-
-def test_download_of_a_withdrawn_archive_is_refused(project):
-    project.configure(
-        data={"dataset": "market1501", "archive": "results/downloads/DukeMTMC-reID.zip"}
-    )
-    done = project.snakemake("--dry-run")
-    assert done.returncode != 0
-    assert "config: data.archive: DukeMTMC-reID.zip is never fetched (withdrawn" in done.stdout
-    assert "Traceback" not in done.stdout

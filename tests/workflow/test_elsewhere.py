@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.files import sha256
-from pipeline.provenance.record import read_record
+from tests.provenance.making import record_of
 from tests.workflow.conftest import OCCLUDERS, copy_project
 
 MODULE = """
@@ -62,7 +62,7 @@ def test_results_are_in_the_working_directory(clone: Path, elsewhere: Path, warm
     own = ("--configfile", "tiny.yaml", "-s", str(clone / "Snakefile"), "-d", str(elsewhere))
     snakemake(warm, elsewhere, *own, f"{OCCLUDERS.masks_path()}.jsonl")
     assert not (clone / "results").exists()
-    record = read_record(elsewhere / f"{OCCLUDERS.masks_path()}.jsonl")
+    record = record_of(elsewhere / f"{OCCLUDERS.masks_path()}.jsonl")
     shipped = clone / "workflow/weights/small_sam.safetensors"
     assert record["sources"] == {str(shipped): sha256(shipped)}
 

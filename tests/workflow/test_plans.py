@@ -33,11 +33,6 @@ def test_catalog_snakefile_plans_the_same_rules(project: Project) -> None:
     assert project.planned("--snakefile", "workflow/Snakefile") == project.planned()
 
 
-def test_any_defined_variant_and_seed_can_be_requested(project: Project) -> None:
-    wanted = "results/synthetic/dpsm/seed7/metrics.json"
-    assert {"train", "embed", "score"} <= project.planned(wanted)
-
-
 def test_synthetic_dataset_of_other_size_has_its_own_folder(project: Project) -> None:
     large = {"train_identities": 1000, "height": 256}
     project.configure(data={"dataset": "synthetic"}, benchmark=large)

@@ -18,8 +18,8 @@ from tests.cases import long_but
 from tests.miniatures import (
     MINIATURES,
     dukemtmc_reid,
-    occluded_duke_lists,
     write_folder,
+    write_lists,
     write_tar,
     write_zip,
 )
@@ -82,9 +82,7 @@ def test_ready_experiment_runs_from_archive_to_tables(project, tmp_path, path):
     if "test" in values:
         own["test"] = {"archive": archives[tested]}
     if "lists" in values["data"]:
-        names = occluded_duke_lists().items()
-        lists = {f"{split}.list": "\n".join(own).encode() for split, own in names}
-        own["data"]["lists"] = str(write_folder(tmp_path / "lists", lists))
+        own["data"]["lists"] = str(write_lists(tmp_path / "lists"))
     given = ["--config", *(f"{name}={json.dumps(section)}" for name, section in own.items())]
     files = (*RECIPES, str(path.relative_to(ROOT)), "small.yaml")
     done = project.snakemake(*given, files=files)

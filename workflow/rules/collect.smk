@@ -76,19 +76,16 @@ rule publish:
     input:
         runs=runs("weights.safetensors", "history.csv", "run.json", "metrics.json", "queries.csv"),
         tables=[
-            *multiext(
-                "results/{experiment}/tables/{table}",
-                *(".csv", ".md", ".tex", "_runs.csv", "_config.json"),
-            ),
-            *paired_tables(),
-            *verdict_tables(),
-            *[f"{stem}.html" for stem in REPORT_TABLES],
+            *multiext(TABLE, ".csv", ".md", ".tex", "_runs.csv", "_config.json"),
+            *PAIRED_TABLES,
+            *VERDICT_TABLES,
+            *map(page, REPORT_TABLES),
         ],
         figures=[
             *expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
             *([f"{FIGURES}/{{table}}_map_by_occlusion.csv"] * CONFIG.tested().is_rendered),
         ],
-        bank=[BANK] if pasting_variants() else [],
+        bank=[BANK] if PASTING else [],
     output:
         receipt="results/{experiment}/tables/{table}_published.json",
     log:

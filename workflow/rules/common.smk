@@ -26,7 +26,22 @@ RENDERED = next(
     CONFIG.benchmark.folder(),
 )
 FIGURES = "results/{experiment}/figures"
+TABLE = "results/{experiment}/tables/{table}"
+# tables of paired differences, for several variants, and of verdicts, for published datasets
+PAIRED_TABLES = [f"{TABLE}_paired.csv", f"{TABLE}_paired.md"] if len(CONFIG.compare) > 1 else []
+PUBLISHED = published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset))
+VERDICT_TABLES = [f"{TABLE}_verdicts.csv", f"{TABLE}_verdicts.md"] if PUBLISHED else []
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
+
+# run options of the compared variants; those that paste occluders, select patches and use FBM
+COMPARED = {name: CONFIG.run_options(name) for name in CONFIG.compare}
+PASTING = [name for name, options in COMPARED.items() if options.augment.occlusion == "roa"]
+SELECTING = [name for name, options in COMPARED.items() if options.model.selection == "dpsm"]
+BLENDING = [
+    name
+    for name, options in COMPARED.items()
+    if options.model.selection != "none" and options.model.fusion == "fbm"
+]
 
 
 def stage(name: str) -> str:
@@ -96,10 +111,9 @@ def run_options(wildcards) -> str:
 
 def training_needs(wildcards, input) -> str:
     """Return the compared variants' requirements of the data; only checked, so not tracked."""
-    options = [CONFIG.run_options(name) for name in CONFIG.compare]
     return TrainingNeeds(
-        identities=max(each.training.identities for each in options),
-        camera_embedding=any(each.backbone.camera_embedding > 0 for each in options),
+        identities=max(each.training.identities for each in COMPARED.values()),
+        camera_embedding=any(each.backbone.camera_embedding > 0 for each in COMPARED.values()),
         tested=TRAINED == TESTED,
     ).model_dump_json()
 
@@ -134,40 +148,6 @@ def ground_truth(wildcards) -> list[str]:
     return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
 
 
-def pasting_variants() -> list[str]:
-    """Return the compared variants that paste occluders from the bank."""
-    return [name for name in CONFIG.compare if CONFIG.run_options(name).augment.occlusion == "roa"]
-
-
-def selecting_variants() -> list[str]:
-    """Return the compared variants that select patches."""
-    return [name for name in CONFIG.compare if CONFIG.run_options(name).model.selection == "dpsm"]
-
-
-def paired_tables() -> list[str]:
-    """Return the paired comparison if there are several variants."""
-    if len(CONFIG.compare) == 1:
-        return []
-    return [f"results/{{experiment}}/tables/{{table}}_paired.{end}" for end in ("csv", "md")]
-
-
-def verdict_tables() -> list[str]:
-    """Return the verdicts if there are published results for the datasets."""
-    if not published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset)):
-        return []
-    return [f"results/{{experiment}}/tables/{{table}}_verdicts.{end}" for end in ("csv", "md")]
-
-
-def blending_variants() -> list[str]:
-    """Return the compared variants with FBM."""
-    models = {name: CONFIG.run_options(name).model for name in CONFIG.compare}
-    return [
-        name
-        for name, model in models.items()
-        if model.selection != "none" and model.fusion == "fbm"
-    ]
-
-
 def first_runs(variants: list[str], *files: str) -> list[str]:
     """Return files of each variant's run with the first seed, for figures of single runs."""
     return [path for name in variants for path in run_files(name, CONFIG.seeds[0], files)]
@@ -176,13 +156,13 @@ def first_runs(variants: list[str], *files: str) -> list[str]:
 def figures() -> list[str]:
     """Return the names of the figures that apply to the comparison."""
     kinds = ["benchmark", "curves"]
-    if pasting_variants():
+    if PASTING:
         kinds += ["bank", "views"]
     if len(CONFIG.compare) > 1:
         kinds += ["ranks", "ablation"]
-    if selecting_variants():
+    if SELECTING:
         kinds += ["patches", "k_histogram"]
-    if blending_variants():
+    if BLENDING:
         kinds += ["attention"]
     if CONFIG.tested().is_rendered:
         kinds += ["map_by_occlusion"]

@@ -1,8 +1,8 @@
 # variants in figures of single images: the first, the last that selects patches, the last with FBM
 # (if there is none, the figures that need it are not requested)
-BASELINE = CONFIG.compare[:1]
-SELECTING = [*CONFIG.compare, *selecting_variants()][-1:]
-BLENDING = [*CONFIG.compare, *blending_variants()][-1:]
+FIRST = CONFIG.compare[:1]
+LAST_SELECTING = [*CONFIG.compare, *SELECTING][-1:]
+LAST_BLENDING = [*CONFIG.compare, *BLENDING][-1:]
 
 
 rule ablation:
@@ -64,7 +64,7 @@ rule views_sheet:
         "../../envs/pipeline.yaml"
     params:
         stage=stage("pipeline.figures.views_sheet:draw_views_sheet"),
-        options=lambda wildcards: CONFIG.run_options(pasting_variants()[0]).model_dump_json(),
+        options=lambda wildcards: COMPARED[PASTING[0]].model_dump_json(),
     script:
         "../scripts/stage.py"
 
@@ -87,8 +87,8 @@ rule curves:
 rule ranks:
     input:
         shards=f"results/{TESTED}/shards",
-        baseline=first_runs(BASELINE, "queries.csv", "features.npz", "run.json"),
-        variant=first_runs(SELECTING, "queries.csv", "features.npz", "run.json"),
+        baseline=first_runs(FIRST, "queries.csv", "features.npz", "run.json"),
+        variant=first_runs(LAST_SELECTING, "queries.csv", "features.npz", "run.json"),
     output:
         figure=report_figure("ranks", "Queries", "Ranked lists"),
     log:
@@ -108,7 +108,7 @@ rule ranks:
 rule patches:
     input:
         shards=f"results/{TESTED}/shards",
-        run=first_runs(SELECTING, "weights.safetensors", "run.json", "queries.csv"),
+        run=first_runs(LAST_SELECTING, "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=report_figure("patches", "Queries", "Kept patches"),
     log:
@@ -125,7 +125,7 @@ rule patches:
 rule attention:
     input:
         shards=f"results/{TESTED}/shards",
-        run=first_runs(BLENDING, "weights.safetensors", "run.json", "queries.csv"),
+        run=first_runs(LAST_BLENDING, "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=report_figure("attention", "Queries", "FBM's attention"),
     log:
@@ -141,7 +141,7 @@ rule attention:
 
 rule k_histogram:
     input:
-        runs=first_runs(selecting_variants(), "features.npz", "run.json"),
+        runs=first_runs(SELECTING, "features.npz", "run.json"),
     output:
         figure=report_figure("k_histogram", "Evaluation", "Histograms of k"),
     log:

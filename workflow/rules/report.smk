@@ -1,14 +1,21 @@
 """Convert the tables to HTML for `snakemake --report`, which cannot display CSV files."""
 
-TABLE_STEM = "results/{experiment}/tables/{table}"
 # caption and title of each table in the report, by the table's path without suffix
-REPORT_TABLES = {TABLE_STEM: ("table", "All variants"), f"{TABLE_STEM}_runs": ("runs", "All runs")}
-if len(CONFIG.compare) > 1:
-    REPORT_TABLES[f"{TABLE_STEM}_paired"] = ("paired", "Paired differences")
-if verdict_tables():
-    REPORT_TABLES[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
+REPORT_TABLES = {TABLE: ("table", "All variants"), f"{TABLE}_runs": ("runs", "All runs")}
+if PAIRED_TABLES:
+    REPORT_TABLES[f"{TABLE}_paired"] = ("paired", "Paired differences")
+if VERDICT_TABLES:
+    REPORT_TABLES[f"{TABLE}_verdicts"] = ("verdicts", "Against published numbers")
 if CONFIG.tested().is_rendered:
-    REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
+    REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = (
+        "map_by_occlusion",
+        "mAP by occlusion",
+    )
+
+
+def page(stem: str) -> str:
+    """Return the page of a table; all are in one folder, as outputs of one job must be."""
+    return f"results/{{experiment}}/tables/{Path(stem).name}.html"
 
 
 rule pages:
@@ -17,7 +24,7 @@ rule pages:
     output:
         pages=[
             report(
-                f"{stem}.html",
+                page(stem),
                 caption=f"../report/captions/{caption}.rst",
                 category="Tables",
                 labels={"table": title},

