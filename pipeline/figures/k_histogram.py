@@ -61,8 +61,8 @@ def _draw_panel(axes: Axes, run: SelectingRun, edges: np.ndarray) -> None:
     low, median, high = np.percentile(run.query, QUANTILES, method="inverted_cdf")
     at_minimum = 100 * np.mean(run.query == run.k_min)
     axes.set_title(
-        f"{run.name}: median k of the queries {median}, 10 to 90 % quantile {low} to {high}; "
-        f"k_min = {run.k_min} for {at_minimum:.0f} %",
+        f"{run.name}: k of the queries: median {median}, 10 to 90 % quantile {low} to {high}; "
+        f"{at_minimum:.0f} % at k_min = {run.k_min}",
         size=7,
         weight="normal",
     )
