@@ -82,8 +82,8 @@ def draw_attention(shards: Path, run: Run, figure: Path, options: FigureOptions)
     attention = blending_attention(panel)
     title = f"FBM's attention to the class token ({panel.run})"
     subtitle = (
-        f"{describe_choice(options, 'AP', len(panel.captions))} Rows: slices of the part; "
-        "columns: slices of the class token; mean over the heads."
+        f"{describe_choice(options, 'AP', len(panel.captions))} Rows: slices of the part, "
+        "columns: of the class token; mean over the heads."
     )
     sheet = draw_sheet(_rows(panel, attention), title, subtitle, LAYOUT)
     _draw_scale(sheet, attention.max(), attention.shape[-1])

@@ -36,7 +36,7 @@ def describe_choice(options: FigureOptions, score: str, chosen: int) -> str:
     if options.queries is not None:
         return "Queries from the configuration."
     if chosen < options.count:
-        return f"All queries that have a match, highest {score} first."
+        return f"All queries with a match, highest {score} first."
     lowest = options.count // 2
     return f"Highest {score} ({options.count - lowest}), then lowest ({lowest})."
 

@@ -23,7 +23,7 @@ def test_highest_scores_come_before_lowest_and_ties_are_sorted_by_key() -> None:
 def test_all_queries_are_chosen_if_there_are_fewer() -> None:
     options = FigureOptions(count=8)
     assert choose_queries(SCORES, options) == ["b", "e", "d", "a", "g", "f", "c"]
-    assert describe_choice(options, "AP", 7) == "All queries that have a match, highest AP first."
+    assert describe_choice(options, "AP", 7) == "All queries with a match, highest AP first."
 
 
 def test_configured_queries_keep_their_order() -> None:
