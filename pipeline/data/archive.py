@@ -1,7 +1,7 @@
-"""Unpack archives that came from elsewhere, and are not trusted.
+"""Unpack untrusted archives.
 
-zipfile renames what leaves the folder, tarfile's data filter renames absolute paths and keeps
-links, and neither bounds the size.
+zipfile renames members that leave the folder, tarfile's data filter renames absolute paths and
+keeps links, and neither limits the size.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_folder, is_left_behind
 
 MAX_RATIO = 200
-"""Unpacked bytes for each byte of the archive: images hardly compress, bombs do 1000 times."""
+"""Maximum of unpacked over packed bytes: images hardly compress, zip bombs about 1000 times."""
 MAX_BYTES = 200 * 10**9
 MAX_MEMBERS = 2 * 10**6
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip, tar or tar.gz into `folder`, or copy a folder; it is replaced whole or not.
+    """Unpack a zip, tar or tar.gz, or copy a folder, atomically to `folder`.
 
-    Files that systems leave behind (see `is_left_behind`) are skipped. Raises InputError, before
-    anything is written, for names that leave the folder, links and devices, names that differ in
-    case or Unicode form only, encrypted members, names that are not UTF-8 and totals beyond
-    `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`; for archives of another format; and for an archive
-    that holds a name twice, is cut off or corrupt.
+    Files of operating systems (see `is_left_behind`) are ignored. Raises InputError before writing
+    for names outside the folder or not in UTF-8, names that differ only in case or Unicode form,
+    links, devices, encrypted members, more than `MAX_RATIO`, `MAX_BYTES` or `MAX_MEMBERS`, and
+    other formats; also for duplicate names and for truncated or corrupt archives.
     """
     with open_members(archive) as listed:
         members = _checked(archive, listed)
@@ -43,32 +42,32 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _checked(archive: Path, listed: Iterable[Member]) -> list[Member]:
-    """The members to unpack, each fit to be written; InputError for the first that is not."""
+    """Return the members to unpack; InputError for the first invalid one."""
     packed = None if archive.is_dir() else archive.stat().st_size
     allowed = MAX_BYTES if packed is None else min(MAX_BYTES, MAX_RATIO * packed)
     members: list[Member] = []
     size = 0
     for number, member in enumerate(listed, start=1):
-        skipped = is_left_behind(member.name)
-        problem = _name_problem(member.name) or (None if skipped else member.problem)
+        ignored = is_left_behind(member.name)
+        problem = _name_problem(member.name) or (None if ignored else member.problem)
         if problem:
             raise InputError(
-                f"{archive}: refused, nothing was unpacked: member {member.name!r} {problem}"
+                f"{archive}: member {member.name!r} {problem}; nothing was unpacked: pack it again"
             )
         size += member.size
-        if not skipped:
+        if not ignored:
             members.append(member)
         if size > allowed or number > MAX_MEMBERS:
             raise InputError(
-                f"{archive}: refused, nothing was unpacked: expected at most {MAX_RATIO} times its "
-                f"{packed} bytes, at most {MAX_BYTES} bytes and {MAX_MEMBERS} members, found "
-                f"{size} bytes unpacked in the first {number} members"
+                f"{archive}: expected at most {MAX_RATIO} times its {packed} bytes, {MAX_BYTES} "
+                f"bytes and {MAX_MEMBERS} members, found {size} bytes unpacked in the first "
+                f"{number} members; nothing was unpacked: unpack a trusted archive, give the folder"
             )
     return members
 
 
 def _name_problem(name: str) -> str | None:
-    """What is wrong with a member's name, or None."""
+    """Return the problem of a member's name, or None."""
     if any("\ud800" <= letter <= "\udfff" for letter in name):
         return "has a name that is not UTF-8"
     if not name.isprintable():
@@ -83,7 +82,7 @@ def _name_problem(name: str) -> str | None:
 
 
 def _check_spelling(archive: Path, members: Sequence[Member]) -> None:
-    """No two members may become one file on systems that ignore case or Unicode forms."""
+    """Forbid names that are the same file on systems that ignore case or Unicode form."""
     spelling: dict[str, str] = {}
     for member in members:
         path = PurePosixPath(member.name)
@@ -91,8 +90,8 @@ def _check_spelling(archive: Path, members: Sequence[Member]) -> None:
             known = spelling.setdefault(same_name(name), name)
             if known != name:
                 raise InputError(
-                    f"{archive}: refused: {known!a} and {name!a} differ only in case or "
-                    "Unicode form, and are one file on some systems: rename one"
+                    f"{archive}: {known!a} and {name!a} differ only in case or Unicode form, and "
+                    "are one file on some systems: rename one"
                 )
 
 
@@ -104,12 +103,12 @@ def _extract(archive: Path, member: Member, target: Path) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         source = member.open()
-        assert source is not None  # tarfile has None for folders and links, which are not here
+        assert source is not None  # None only for folders and links
         with source, open(path, "xb") as file:
             shutil.copyfileobj(source, file)
     except (FileExistsError, NotADirectoryError):
         raise InputError(
-            f"{archive}: refused: it holds {member.name!r} twice, or as both a file and a folder"
+            f"{archive}: found {member.name!r} twice, or as both a file and a folder: pack it again"
         ) from None
     except DAMAGE as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What an archive or a folder holds, whatever its format: one kind of member for all of them."""
+"""Members of zip files, tar files and folders, with a common type."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from typing import IO, Any
 from pipeline.errors import InputError
 
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
-"""What reading a member of a cut off or corrupt archive raises."""
+"""Errors of reading a truncated or corrupt archive."""
 MAX_HEADER = 1 << 20
-"""Bytes of a tar's extended header, which tarfile reads into memory: names need a few hundred."""
+"""Maximum bytes of an extended tar header, which tarfile reads into memory; names are short."""
 MAX_TAIL = 64 << 20
-"""Bytes behind a tar's end mark: it is padded to whole records."""
+"""Maximum bytes after a tar's end mark: tars are padded to whole records."""
 _CHUNK = 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # general purpose flags, PKWARE APPNOTE 4.4.4
@@ -35,11 +35,11 @@ _OTHERS = {
     b"\xfd7zXZ": ("an xz file, such as a tar.xz", _UNPACK.format("tar xf")),
     b"\x28\xb5\x2f\xfd": ("a zstd file, such as a tar.zst", _UNPACK.format("tar xf")),
     b"<": (
-        "a page of the web, not the file that it offers",
-        "fetch it with a browser: large files are often behind a page that asks for confirmation",
+        "an HTML page instead of the file",
+        "download it with a browser: servers often ask for confirmation of large files",
     ),
 }
-"""First bytes of files that are not read: what they are, and what to do."""
+"""Unsupported formats by first bytes: name, and advice."""
 _EXTENDED = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
@@ -52,21 +52,20 @@ class Member:
     """A file or folder in an archive."""
 
     name: str
-    """As stored, with forward slashes; a folder's may end in one. Not to be trusted."""
+    """As stored, untrusted; with forward slashes, a folder's may end in one."""
     is_folder: bool
     size: int
-    """Bytes unpacked, by the archive's own account."""
+    """Unpacked bytes, as the archive claims."""
     problem: str | None
-    """What the format says against it, or None."""
+    """Why it cannot be unpacked, or None."""
     open: Callable[[], IO[bytes] | None]
 
 
 @contextmanager
 def open_members(archive: Path) -> Iterator[Iterator[Member]]:
-    """The members of a zip, tar or tar.gz file, or of a folder, while it is open.
+    """Open a zip, tar or tar.gz file, or a folder; yields an iterator over its members.
 
-    They are listed one by one, so that whoever reads the list can stop. Raises InputError for
-    files of another kind, the common ones by name, and for an archive that is cut off or corrupt.
+    Raises InputError for other formats, and for truncated or corrupt archives.
     """
     if archive.is_dir():
         yield _folder_members(archive)
@@ -103,8 +102,8 @@ def _folder_members(folder: Path) -> Iterator[Member]:
 
 def _damaged(archive: Path, error: Exception) -> InputError:
     return InputError(
-        f"{archive}: expected a whole zip or tar archive, found one that is cut off, corrupt or of "
-        f"another kind ({error}): fetch it again"
+        f"{archive}: expected a whole zip or tar archive, found a truncated or corrupt file or "
+        f"another format ({error}): download it again"
     )
 
 
@@ -115,14 +114,14 @@ def _open_zip(archive: Path) -> zipfile.ZipFile:
         raise InputError(
             f"{archive}: expected member names in UTF-8, found other bytes: pack it again"
         ) from None
-    # zipfile raises NotImplementedError for a file of a later version of the format
+    # NotImplementedError: a later version of the format
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise _damaged(archive, error) from None
 
 
 def _zip_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     return Member(
-        name=info.orig_filename,  # `filename` is already tidied up
+        name=info.orig_filename,  # zipfile changes `filename`
         is_folder=info.is_dir(),
         size=info.file_size,
         problem=_zip_problem(info),
@@ -144,7 +143,7 @@ def _zip_problem(info: zipfile.ZipInfo) -> str | None:
 
 
 class _Header(tarfile.TarInfo):
-    """A tar's header that is looked at before tarfile acts on it."""
+    """A tar header with a limit on its size."""
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> _Header:
@@ -156,7 +155,7 @@ class _Header(tarfile.TarInfo):
 
 def _open_tar(archive: Path, mode: Any) -> tarfile.TarFile:
     try:
-        # a name that is not UTF-8 keeps its bytes as surrogates, and is refused by that
+        # surrogates mark names that are not UTF-8, which are refused later
         return tarfile.open(
             archive, mode, tarinfo=_Header, encoding="utf-8", errors="surrogateescape"
         )
@@ -185,7 +184,7 @@ def _tar_members(archive: Path, opened: tarfile.TarFile) -> Iterator[Member]:
 
 
 def _read_to_the_end(opened: tarfile.TarFile) -> None:
-    """tarfile takes a damaged header for the end, and gzip has its checksum behind everything."""
+    """Read the rest: tarfile ends at a damaged header, and gzip's checksum is last."""
     file: Any = opened.fileobj
     file.seek(opened.offset)
     if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):

@@ -1,1 +1,1 @@
-"""Files that the workflow fetches: what is known of them, and how they are brought."""
+"""Files that the workflow downloads: known sources, and the transfer."""

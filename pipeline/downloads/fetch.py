@@ -1,4 +1,4 @@
-"""Stage: fetch one file, check its hash, and only then give it its name."""
+"""Stage: download a file and verify its hash."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from pipeline.options.downloads import FetchOptions
 
 
 def fetch(file: Path, options: FetchOptions) -> None:
-    """Bring the file at `options.url` to `file`.
+    """Download `options.url` to `file`.
 
-    Until it is whole and checked its bytes lie beside it, in `.partial-<name>`. Where a hash is
-    known, the next call resumes from there; another hash is an InputError, and the bytes are
-    deleted. Where none is known, a warning says what was found. Raises InputError too where
-    `download` does.
+    The download is in `.partial-<name>` until it is verified; the next call resumes it if the hash
+    is known. Raises InputError for another hash, and deletes the download; without a known hash
+    prints a warning with the hash found. Raises InputError as `download` does.
     """
     partial = file.with_name(f".partial-{file.name}")
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -41,9 +40,9 @@ def _check(partial: Path, name: str, options: FetchOptions) -> None:
     if options.digest:
         raise InputError(
             f"{options.url}: expected {name} with {algorithm} {expected}, found {found}; nothing "
-            f"was kept: give another address as downloads.{name}.url, or the path of a copy"
+            f"was kept: give another URL as downloads.{name}.url, or the path of a copy"
         )
     warn(
-        f"{name}: no hash is known, found {algorithm} {found}; going on: set "
-        f"downloads.{name}.sha256 to have it checked"
+        f"{name}: no hash is known, found {algorithm} {found}; not verified: set "
+        f"downloads.{name}.sha256 to verify it"
     )

@@ -1,7 +1,4 @@
-"""The files that can be fetched by name, and those that never are.
-
-Addresses are those of the files' own publishers.
-"""
+"""Files that are downloaded by name, from their publishers, and files that never are."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 
 FOLDER = "results/downloads"
-"""Where fetched files lie: giving such a path in the configuration is what has a file fetched."""
+"""Folder of downloads: a path in it in the configuration requests the download."""
 
 _SAM = "https://dl.fbaipublicfiles.com/segment_anything"
 _TIMM = "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-vitjx"
@@ -23,8 +20,8 @@ _OCCLUDED_DUKE = (
 )
 _OCCLUDED_REID = "https://github.com/tinajia2012/ICME2018_Occluded-Person-Reidentification_datasets"
 
-# The MD5s and the prefix of the SHA-256 are confirmed by the publishers' own file names, which
-# carry their first digits; the lists' hashes by the pinned commit.
+# The publishers' file names have the first digits of the MD5s and the SHA-256; the pinned commit
+# fixes the lists.
 KNOWN: Mapping[str, FetchOptions] = {
     **{
         name: FetchOptions(
@@ -55,23 +52,23 @@ WITHHELD: Mapping[str, str] = {
     f"agreement in {_OCCLUDED_REID}, which also has the file",
     "MSMT17_V1.tar.gz": "handed out by its authors on request only, for research",
 }
-"""Archives that are withdrawn or gated, and on which terms they can be used."""
+"""Archives that are withdrawn or restricted, with their terms of use."""
 
 
 def fetch_options(name: str, own: DownloadOptions | None) -> FetchOptions:
-    """What to fetch as `name`: the known file, `own`, or the known file from the address in `own`.
+    """Return source and hash of `name`: the known ones, with URL and hash of `own` if given.
 
-    Raises InputError for a file that is withheld, and for one that has no address.
+    Raises InputError for a withheld file, and for one without URL.
     """
     if name in WITHHELD:
         raise InputError(
-            f"{name} is never fetched ({WITHHELD[name]}): put a copy that you may use on this "
-            f"machine and give its path there, such as /data/{name}"
+            f"{name} is never downloaded ({WITHHELD[name]}): give the path of a copy that you may "
+            f"use, such as /data/{name}"
         )
     if own is None and name not in KNOWN:
         raise InputError(
-            f"no address is known for {name!r}, only for {', '.join(KNOWN)}: give downloads an "
-            "entry of this name with url and sha256, or the path of a copy that you have"
+            f"found {name!r}, expected one of {', '.join(KNOWN)}: add an entry of this name with "
+            "url and sha256 to downloads, or give the path of a copy"
         )
     if own is None:
         return KNOWN[name]
@@ -82,15 +79,15 @@ def fetch_options(name: str, own: DownloadOptions | None) -> FetchOptions:
 
 
 def check_paths(paths: Iterable[tuple[str, str]], own: Mapping[str, DownloadOptions]) -> None:
-    """Check that each path of the configuration, given with its key, can be fetched if it must be.
+    """Require paths, given with their keys, that exist or can be downloaded.
 
-    Raises InputError for an address where a path belongs, and whatever `fetch_options` refuses.
+    Raises InputError for a URL in the place of a path, and as `fetch_options` does.
     """
     for key, path in paths:
         if path.startswith(("http://", "https://")):
             raise InputError(
-                f"config: {key}: expected a path, found the address {path}: put it under downloads "
-                f"as url of a name of yours, and give {FOLDER}/<name> here"
+                f"config: {key}: expected a path, found the URL {path}: add it to downloads as url "
+                f"of a new name, and give {FOLDER}/<name> here"
             )
         if path.startswith(f"{FOLDER}/"):
             _check_name(key, path.removeprefix(f"{FOLDER}/").rstrip("/"), own)

@@ -1,6 +1,6 @@
-"""One file over HTTP: a cut-off download resumes, and failures that may pass are tried again.
+"""Download a file over HTTP, resuming partial downloads and retrying temporary failures.
 
-pooch and torch.hub begin a cut-off file anew, and urllib3's Retry ends where the body begins.
+pooch and torch.hub cannot resume, and urllib3's Retry does not cover the body.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from pipeline.errors import InputError
 
 TRIES = 6
 PAUSE = 1.0
-"""Seconds before the second try; each further pause is twice as long."""
+"""Seconds before the second try; doubles each time."""
 TIMEOUT = 30.0
-"""Seconds to wait for a connection, and for the next bytes."""
+"""Seconds without a connection, or without new bytes."""
 _CHUNK = 1 << 16
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class _Interrupted(Exception):
-    """A failure that may pass."""
+class _TemporaryError(Exception):
+    """A failure that may not occur again."""
 
 
-_MAY_PASS = (
-    _Interrupted,
+_TEMPORARY = (
+    _TemporaryError,
     requests.ConnectionError,
     requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,  # the connection ended before the file did
+    requests.exceptions.ChunkedEncodingError,  # the connection ended early
 )
 
 
 def download(url: str, partial: Path, resume: bool) -> None:
-    """Make `partial` the whole file at `url`.
+    """Download the file at `url` to `partial`.
 
-    With `resume` the bytes of it that are there are kept, whatever file they are of: check the hash
-    of the whole. On any error what came so far stays, for the next call. Raises InputError for a
-    status that will not change and after `TRIES` failures of other kinds.
+    With `resume` continues an existing file, which may be another one: verify the hash. After an
+    error the bytes so far remain. Raises InputError for a permanent HTTP error, and after `TRIES`
+    temporary failures.
     """
     reason = ""
     for attempt in range(TRIES):
@@ -50,47 +50,49 @@ def download(url: str, partial: Path, resume: bool) -> None:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
             return _receive(url, partial, resume)
-        except _MAY_PASS as error:
+        except _TEMPORARY as error:
             reason = str(error)
         except requests.RequestException as error:
-            raise InputError(f"{url}: {error}: correct the address in downloads") from None
+            raise InputError(f"{url}: {error}: correct the URL in downloads") from None
     raise InputError(
         f"{url}: gave up after {TRIES} tries ({reason}): run it again later, or give another "
-        "address of the same file in downloads"
+        "URL of the same file in downloads"
     )
 
 
 def _receive(url: str, partial: Path, resume: bool) -> None:
-    """Ask once for what is missing."""
+    """Request the missing bytes once."""
     start = partial.stat().st_size if resume and partial.exists() else 0
-    # compressed on the way, lengths and offsets would not be those of the file
+    # no compression, which would change lengths and offsets
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # there is nothing after our bytes
+            return  # the file is complete
         _check_answer(url, response)
-        if response.status_code == requests.codes.ok:  # all of it, asked for or not
+        if response.status_code == requests.codes.ok:  # the server ignored the range
             start = 0
         elif not (found := response.headers.get("Content-Range", "")).startswith(f"bytes {start}-"):
             partial.unlink()
-            raise _Interrupted(f"expected the bytes from {start} on, found {found or 'no range'}")
+            raise _TemporaryError(
+                f"expected the bytes from {start} on, found {found or 'no range'}"
+            )
         _append(response, partial, start)
 
 
 def _check_answer(url: str, response: requests.Response) -> None:
-    """Whether there is a body to take."""
+    """Raise an error unless the response has a body of known length."""
     status, headers = f"{response.status_code} {response.reason}", response.headers
-    if response.status_code in _PASSING:
-        raise _Interrupted(f"the server answers {status}")
+    if response.status_code in _TEMPORARY_STATUS:
+        raise _TemporaryError(f"the server answers {status}")
     if response.status_code not in (requests.codes.ok, requests.codes.partial_content):
         raise InputError(
-            f"{url}: the server answers {status}: give another address of the same file in "
-            "downloads, or the path of a copy in place of the file to fetch"
+            f"{url}: the server answers {status}: give another URL of the same file in "
+            "downloads, or the path of a copy"
         )
     if "Content-Length" not in headers and "chunked" not in headers.get("Transfer-Encoding", ""):
         raise InputError(
-            f"{url}: the server does not say how long the file is, so that a cut-off one would "
-            "look whole: give another address of the same file in downloads"
+            f"{url}: expected a Content-Length, found none, so that a truncated file would look "
+            "complete: give another URL of the same file in downloads"
         )
 
 

@@ -1,1 +1,1 @@
-"""Pictures: of the data, of training, and of what a network does."""
+"""Figures of the data, of training and of the network."""

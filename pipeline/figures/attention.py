@@ -1,4 +1,4 @@
-"""What FBM takes up: how the slices of each part attend to those of the global feature."""
+"""Figure: FBM's attention, from the slices of each part to those of the class token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pipeline.errors import InputError
-from pipeline.figures.queries import how_chosen
+from pipeline.figures.queries import describe_choice
 from pipeline.figures.query_panel import QueryPanel, load_panel
 from pipeline.figures.sheets import GREY, MARGIN, Layout, SheetRow, Tile, draw_sheet, save_figure
 from pipeline.options.figures import FigureOptions
@@ -25,67 +25,65 @@ COLOURS = matplotlib.colormaps["viridis"]
 
 
 def blending_attention(panel: QueryPanel) -> np.ndarray:
-    """(B, P, D / 16, D / 16) float32: row by row what slices of the parts attend to; heads' mean.
+    """Compute FBM's attention of the queries, averaged over the heads: (B, P, T, T) float32.
 
-    Rows are a part's slices, columns the global feature's; each row sums to 1.
+    T = D / 16 slices. Rows are slices of the part, columns those of the class token; rows sum to 1.
     """
     inputs: list[tuple[Tensor, Tensor]] = []
-    hook = panel.model.blending.register_forward_pre_hook(lambda _, each: inputs.append(each))
+    hook = panel.model.blending.register_forward_pre_hook(lambda _, given: inputs.append(given))
     panel.features()
     hook.remove()
     with torch.inference_mode():
-        (attention,) = (panel.model.blending.attention(*each) for each in inputs)  # (B, P, 2, T, T)
-    return attention.mean(dim=2).numpy()
+        (attention,) = (panel.model.blending.attention(*given) for given in inputs)
+    return attention.mean(dim=2).numpy()  # (B, P, 2 heads, T, T)
 
 
-def heat(shares: np.ndarray, largest: float) -> np.ndarray:
-    """Shares (R, C) as squares of colour, dark for 0 and bright for `largest`: uint8 RGB."""
-    colours = COLOURS(shares / largest, bytes=True)[..., :3]
-    scale = max(1, CELL // max(shares.shape))
+def heat_map(weights: np.ndarray, maximum: float) -> np.ndarray:
+    """Draw weights (R, C) in 0..`maximum` as coloured squares, uint8 RGB."""
+    colours = COLOURS(weights / maximum, bytes=True)[..., :3]
+    scale = max(1, CELL // max(weights.shape))
     return np.kron(colours, np.ones((scale, scale, 1), np.uint8))
 
 
 def _rows(panel: QueryPanel, attention: np.ndarray) -> list[SheetRow]:
     rows = []
-    for picture, caption, parts in zip(panel.pictures, panel.captions, attention, strict=True):
+    for image, caption, parts in zip(panel.images, panel.captions, attention, strict=True):
         maps = [
-            Tile(heat(part, attention.max()), f"part {number}")
+            Tile(heat_map(part, attention.max()), f"part {number}")
             for number, part in enumerate(parts, start=1)
         ]
-        rows.append(SheetRow("", [Tile(picture, caption), *maps]))
+        rows.append(SheetRow("", [Tile(image, caption), *maps]))
     return rows
 
 
-def _draw_scale(figure: Figure, largest: float, slices: int) -> None:
+def _draw_scale(figure: Figure, maximum: float, slices: int) -> None:
     width, height = figure.get_size_inches() * figure.dpi
     axes = figure.add_axes((2 * MARGIN / width, 48 / height, 4 * CELL / width, 14 / height))
-    scale = ScalarMappable(Normalize(0, largest), COLOURS)
+    scale = ScalarMappable(Normalize(0, maximum), COLOURS)
     figure.colorbar(scale, cax=axes, orientation="horizontal")
     axes.tick_params(labelsize=6)
     axes.axvline(1 / slices, color="white", lw=1.5)
-    axes.set_title(
-        f"share of a row; white line: 1/{slices}, all slices alike", size=7, loc="left", color=GREY
-    )
+    title = f"attention weight (white line: 1/{slices}, uniform attention)"
+    axes.set_title(title, size=7, loc="left", color=GREY)
 
 
 def draw_attention(shards: Path, run: Run, figure: Path, options: FigureOptions) -> None:
-    """Draw queries, each beside a heat map for each part of the trained FBM of `run`, to a PNG.
+    """Draw queries beside a heat map of FBM's attention for each part to a PNG.
 
-    `options` say which queries, or how many of the highest and the lowest AP. Raises InputError
-    when a key is no query or the variant blends nothing.
+    Raises InputError for an unknown key in `options.queries` and for a variant without FBM.
     """
     panel = load_panel(shards, run, options)
     model = panel.model
     if model.selection == "none" or model.fusion != "fbm":
         raise InputError(
-            f"{run.path('run.json')}: expected model.fusion fbm on a patch-aware branch, found "
-            f"fusion {model.fusion} and selection {model.selection}: draw another variant"
+            f"{run.path('run.json')}: expected model.fusion fbm and a patch-aware branch, found "
+            f"fusion {model.fusion} and selection {model.selection}: give another variant"
         )
     attention = blending_attention(panel)
-    title = f"What FBM takes up of the global feature ({panel.run})"
+    title = f"FBM's attention to the class token ({panel.run})"
     subtitle = (
-        f"{how_chosen(options, 'AP', len(panel.captions))} Rows: slices of the part; "
-        "columns: slices of the global feature; mean of the heads."
+        f"{describe_choice(options, 'AP', len(panel.captions))} Rows: slices of the part, "
+        "columns: of the class token; mean over the heads."
     )
     sheet = draw_sheet(_rows(panel, attention), title, subtitle, LAYOUT)
     _draw_scale(sheet, attention.max(), attention.shape[-1])

@@ -1,4 +1,4 @@
-"""Training curves of all variants in one picture."""
+"""Figure: training curves of all variants."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.errors import InputError
-from pipeline.figures.lines import DASH_LENGTH, STYLE, draw_band
+from pipeline.figures.lines import STYLE, add_legend, draw_lines
 from pipeline.figures.sheets import GREY, save_figure
 from pipeline.run import Run
 
 PANELS = {"loss": "Training loss", "lr": "Learning rate"}
-KEPT = "k_q50"
-"""Only runs of variants that select patches have values in this column."""
+K_MEDIAN = "k_q50"
+"""Column of histories; only variants that select patches have values."""
 
 
 def read_histories(runs: Sequence[Run]) -> pd.DataFrame:
-    """The history of every run in one frame, with the columns `variant` and `seed`.
+    """Concatenate the histories of `runs`, with the columns `variant` and `seed`.
 
-    Variants stay in the order in which they are first given. Raises InputError when there is no
-    run, or when a history is empty or lacks a column that is drawn.
+    Raises InputError without a run, and for a history that is empty or lacks a drawn column.
     """
     if not runs:
         raise InputError("runs: expected at least one run, found none")
@@ -35,59 +33,41 @@ def read_histories(runs: Sequence[Run]) -> pd.DataFrame:
         missing = [name for name in ("epoch", *PANELS) if name not in frame]
         if missing or frame.empty:
             raise InputError(
-                f"{run.path('history.csv')}: expected a line an epoch with the columns epoch, "
-                f"{', '.join(PANELS)}; found {len(frame)} lines, without "
-                f"{', '.join(missing) or 'any gap'}: train again"
+                f"{run.path('history.csv')}: expected rows with the columns epoch, "
+                f"{', '.join(PANELS)}, found {len(frame)} rows without "
+                f"{', '.join(missing) or 'a missing column'}: train again"
             )
         frames.append(frame.assign(variant=run.variant, seed=run.seed))
     return pd.concat(frames, ignore_index=True)
 
 
-def _draw_panel(axes: Axes, runs: pd.DataFrame, column: str, title: str) -> None:
-    """A line for each variant that has the column: the mean over its seeds, in a band."""
-    for number, (variant, run) in enumerate(runs.groupby("variant", sort=False)):
-        if run[column].notna().any():
-            draw_band(axes, number, str(variant), run.set_index("epoch")[column])
-    axes.set_title(title, y=1.04)
-    axes.set_xlabel("epoch")
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.ticklabel_format(axis="y", scilimits=(-3, 4))
-    axes.yaxis.get_offset_text().set_fontsize(7)
-
-
-def _one_schedule(runs: pd.DataFrame) -> bool:
-    return bool((runs.groupby("epoch")["lr"].nunique() == 1).all())
-
-
 def curves_figure(runs: pd.DataFrame) -> Figure:
-    """Loss, learning rate and, where patches are selected, k per epoch of `read_histories`."""
+    """Draw loss, learning rate and, if variants select patches, k per epoch of `read_histories`."""
     figure = Figure(figsize=(9, 3.6))
     titles = dict(PANELS)
-    if KEPT in runs and runs[KEPT].notna().any():
-        titles[KEPT] = "Kept patches k, median"
+    if K_MEDIAN in runs and runs[K_MEDIAN].notna().any():
+        titles[K_MEDIAN] = "Median k (kept patches)"
     panels = figure.subplots(1, len(titles), width_ratios=(3, 2, 2)[: len(titles)])
     for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        _draw_panel(axes, runs, column, title)
-    if _one_schedule(runs):
+        draw_lines(axes, runs, "epoch", column)
+        axes.set_title(title, y=1.04)
+        axes.set_xlabel("epoch")
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+        axes.yaxis.get_offset_text().set_fontsize(7)
+    if (runs.groupby("epoch")["lr"].nunique() == 1).all():
         for line in panels[1].lines:
             line.set_color(GREY)
-        panels[1].set_title("Learning rate, the same for all", y=1.04)
-    seeds = runs["seed"].nunique()
-    figure.legend(
-        *panels[0].get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=min(6, runs["variant"].nunique()),
-        handlelength=DASH_LENGTH,
-        title=f"Mean of {seeds} seeds, band from the least to the most. "
-        "A variant's loss sums the terms of its own branches.",
-    )
+        panels[1].set_title("Learning rate of all variants", y=1.04)
+    note = "A variant's loss is the sum of the terms of its branches."
+    add_legend(figure, panels[0], 6, runs["seed"].nunique(), note)
     return figure
 
 
 @rc_context(STYLE)
 def draw_curves(runs: list[Run], figure: Path) -> None:
-    """Draw the loss, the learning rate and k per epoch of all variants to a PNG.
+    """Draw loss, learning rate and k of all variants per epoch to a PNG.
 
     Raises InputError as `read_histories` does.
     """

@@ -1,4 +1,4 @@
-"""Plots: how they look, and how the variants of a comparison are told apart."""
+"""Style of the plots, and lines of the variants with a band over the seeds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipeline.figures.sheets import BLACK, BLUE, DPI, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
@@ -37,21 +38,34 @@ STYLE: dict[Any, Any] = {
 """For `matplotlib.rc_context`, around drawing and saving."""
 COLOURS = (BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE)
 DASHES = ("-", "-.", "--", ":")
-"""Neighbours in the legend differ by their dashes too, and no two of 28 variants look alike.
+"""Neighbours in the legend differ in their dashes too: 28 variants have different lines.
 
-The most ink comes first: a line is drawn over those before, which show through its gaps."""
-DASH_LENGTH = 3.2
-"""In a legend, for a whole period of the dashes."""
+Solid lines come first: those drawn later have gaps that show them."""
 
 
-def draw_band(axes: Axes, number: int, label: str, values: pd.Series) -> None:
-    """The mean as a line, from the least to the most as a band: of the values at each index.
+def draw_lines(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
+    """Draw a line per variant: mean over the seeds, with a band from minimum to maximum.
 
-    `number` is the variant's place in the comparison; it decides on the colour and the dashes.
+    `rows` has the columns `variant`, `x` and `y`; variants without values of `y` have no line.
     """
-    colour = COLOURS[number % len(COLOURS)]
-    dash = number % len(DASHES)
-    curve = values.groupby(level=0).agg(["mean", "min", "max"])
-    (line,) = axes.plot(curve.index, curve["mean"], DASHES[dash], color=colour, lw=1.5)
-    line.set(label=label, zorder=2 + dash)
-    axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.15, lw=0)
+    for number, (variant, own) in enumerate(rows.groupby("variant", sort=False)):
+        curve = own.groupby(x)[y].agg(["mean", "min", "max"]).dropna()
+        if curve.empty:
+            continue
+        colour, dash = COLOURS[number % len(COLOURS)], number % len(DASHES)
+        (line,) = axes.plot(curve.index, curve["mean"], DASHES[dash], color=colour, lw=1.5)
+        line.set(label=str(variant), zorder=2 + dash)
+        axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.15, lw=0)
+
+
+def add_legend(figure: Figure, axes: Axes, columns: int, seeds: int, note: str) -> None:
+    """Add the legend of `draw_lines` on `axes` below the figure, with a `note` in its title."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(columns, len(labels)),
+        handlelength=3.2,  # a whole period of the dashes
+        title=f"Mean of {seeds} seeds, band from minimum to maximum. {note}",
+    )

@@ -1,4 +1,4 @@
-"""Which queries the pictures of single images show."""
+"""Choice of the queries in figures of single images."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ import pandas as pd
 from pipeline.errors import InputError
 from pipeline.options.figures import FigureOptions
 
-EXAMPLES = 3
-"""Known keys that an error about an unknown one names."""
-
 
 def choose_queries(scores: pd.Series, options: FigureOptions) -> list[str]:
-    """The queries that were asked for; else those of the highest scores, then of the lowest.
+    """Return the keys in `options.queries`; if null, those of the highest and lowest scores.
 
-    `scores` holds a number for each query, by key: half of the queries come from either end,
-    highest first, ties go by key; where there are no more, all of them. Queries without a number
-    (NaN) are shown only when asked for. Raises InputError for a key that is no query.
+    `scores` has a score per query, by key. Half of `options.count` come from each end, highest
+    first, ties by key; if there are not more queries, all. Queries with score NaN are ignored.
+    Raises InputError for an unknown key in `options.queries`.
     """
     if options.queries is not None:
         unknown = [key for key in options.queries if key not in scores.index]
         if unknown:
-            known = ", ".join(sorted(scores.index)[:EXAMPLES])
+            known = ", ".join(sorted(scores.index)[:3])
             raise InputError(
-                f"config: figures.queries: no query has the key {', '.join(map(repr, unknown))}: "
-                f"give keys of the query images, such as {known}"
+                f"config: figures.queries: found {', '.join(map(repr, unknown))}, expected keys of "
+                f"query images: give keys such as {known}"
             )
         return list(options.queries)
     order = scores.dropna().sort_index().sort_values(ascending=False, kind="stable").index
@@ -34,16 +31,16 @@ def choose_queries(scores: pd.Series, options: FigureOptions) -> list[str]:
     return [*order[: options.count - lowest], *order[len(order) - lowest :]]
 
 
-def how_chosen(options: FigureOptions, score: str, shown: int) -> str:
-    """How `choose_queries` chose those `shown`, by what `score` names, for who sees the picture."""
+def describe_choice(options: FigureOptions, score: str, chosen: int) -> str:
+    """Describe for a subtitle how `choose_queries` chose the `chosen` queries by `score`."""
     if options.queries is not None:
-        return "Queries named in the configuration."
-    if shown < options.count:
-        return f"All queries that have a match, highest {score} first."
+        return "Queries from the configuration."
+    if chosen < options.count:
+        return f"All queries with a match, highest {score} first."
     lowest = options.count // 2
     return f"Highest {score} ({options.count - lowest}), then lowest ({lowest})."
 
 
-def average_precision(share: float) -> str:
-    """An average precision in 0..1 as a caption says it; NaN, where a query has no match."""
-    return "no match" if pd.isna(share) else f"AP {100 * share:.1f} %"
+def format_ap(ap: float) -> str:
+    """Format an average precision in 0..1; NaN for a query without a match."""
+    return "no match" if pd.isna(ap) else f"AP {100 * ap:.1f} %"

@@ -12,7 +12,7 @@ import torch
 from pipeline.data.images import resize
 from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import camera_rows, load_trained
-from pipeline.figures.queries import average_precision, choose_queries
+from pipeline.figures.queries import choose_queries, format_ap
 from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer, Features
 from pipeline.options.figures import FigureOptions
@@ -21,31 +21,31 @@ from pipeline.run import Run
 
 
 class QueryPanel(NamedTuple):
-    """Queries of a run and its network, in evaluation mode."""
+    """B queries of a run and its network in eval mode."""
 
     run: str
-    """Variant and seed, for a title."""
+    """Variant and seed, for titles."""
     model: DPEFormer
-    pictures: np.ndarray
-    """(B, H, W, 3) uint8, at the size that the network sees."""
+    images: np.ndarray
+    """(B, H, W, 3) uint8, at the input size of the network."""
     captions: list[str]
-    """Identity, camera and average precision of each."""
-    image: ImageOptions
+    """Identity, camera and average precision."""
+    options: ImageOptions
     cameras: torch.Tensor | None
-    """What a network with camera embedding is told of them."""
+    """(B,) rows of the camera embedding; None without one."""
 
     def features(self) -> Features:
-        """What the network says of the pictures."""
-        pixels = torch.from_numpy(self.pictures).permute(0, 3, 1, 2)  # (B, 3, H, W)
-        images = normalise(pixels, self.image.mean, self.image.std)
+        """Compute the features of the queries."""
+        pixels = torch.from_numpy(self.images).permute(0, 3, 1, 2)  # (B, 3, H, W)
         with torch.inference_mode():
-            return self.model(images, self.cameras)
+            normalised = normalise(pixels, self.options.mean, self.options.std)
+            return self.model(normalised, self.cameras)
 
 
 def load_panel(shards: Path, run: Run, options: FigureOptions) -> QueryPanel:
-    """The network of `run` and the queries that `choose_queries` takes by their AP.
+    """Load the network of `run` and the queries that `choose_queries` chooses by AP.
 
-    Raises InputError when an asked-for query is not there.
+    Raises InputError for an unknown key in `options.queries`.
     """
     model, trained = load_trained(run.path("weights.safetensors"), run.path("run.json"))
     image, queries = trained.image, run.queries
@@ -53,9 +53,9 @@ def load_panel(shards: Path, run: Run, options: FigureOptions) -> QueryPanel:
     reader = ShardReader(shards, "query")
     positions = pd.Index(reader.index["key"]).get_indexer(chosen.index)
     size = (image.width, image.height)
-    pictures = np.stack([resize(reader.image(i), size) for i in positions])
+    images = np.stack([resize(reader.image(i), size) for i in positions])
     captions = [
-        f"{row.identity}, c{row.camera}: {average_precision(row.ap)}" for row in chosen.itertuples()
+        f"{row.identity}, c{row.camera}: {format_ap(row.ap)}" for row in chosen.itertuples()
     ]
     cameras = camera_rows(model, chosen["camera"].tolist(), chosen.index.tolist())
-    return QueryPanel(run.name, model, pictures, captions, image, cameras)
+    return QueryPanel(run.name, model, images, captions, image, cameras)

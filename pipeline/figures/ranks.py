@@ -1,4 +1,4 @@
-"""Ranked lists of two variants for the same queries."""
+"""Figure: ranked lists of two variants for the same queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
 from pipeline.evaluation.features import select_feature
 from pipeline.evaluation.metrics import l2_normalise
-from pipeline.figures.queries import average_precision, choose_queries, how_chosen
+from pipeline.figures.queries import choose_queries, describe_choice, format_ap
 from pipeline.figures.sheets import (
     BLUE,
     GREEN,
@@ -30,33 +30,31 @@ LAYOUT = Layout(height=132, width=66, label=152, group=2)
 
 
 def read_distances(run: Run, queries: Sequence[str]) -> dict[str, np.ndarray]:
-    """Euclidean distances (T,), 0..2, of each query to its top10, by query; features of length 1.
+    """Compute the Euclidean distances (T,) of each query to its top10, in 0..2, by query.
 
-    Raises InputError when the run's features lack one of these images.
+    Features are normalised to length 1. Raises InputError if the features lack one of the images.
     """
     arrays = run.features(run.test_feature)
-    places = {
-        split: pd.Index(arrays[f"{split}_keys"].astype(object)) for split in ("query", "gallery")
-    }
-    query, gallery = (select_feature(arrays, split, run.test_feature) for split in places)
+    keys = {s: pd.Index(arrays[f"{s}_keys"].astype(object)) for s in ("query", "gallery")}
+    query, gallery = (select_feature(arrays, split, run.test_feature) for split in keys)
     distances = {}
     for key in queries:
-        rows = places["query"].get_indexer([key])
-        columns = places["gallery"].get_indexer(run.queries.loc[key, "top10"])
+        rows = keys["query"].get_indexer([key])
+        columns = keys["gallery"].get_indexer(run.queries.loc[key, "top10"])
         if (rows < 0).any() or (columns < 0).any():
             raise InputError(
-                f"{run.path('features.npz')}: lacks query {key!r} or one of its top10 in "
-                "queries.csv: embed and score the run again"
+                f"{run.path('features.npz')}: expected query {key!r} and its top10 in queries.csv, "
+                "found other images: embed and score the run again"
             )
         difference = l2_normalise(query[rows]) - l2_normalise(gallery[columns])
         distances[key] = np.linalg.norm(difference, axis=1)
     return distances
 
 
-def gains(baseline: pd.Series, variant: pd.Series) -> pd.Series:
-    """How much average precision each query gains from the one run to the other.
+def ap_gains(baseline: pd.Series, variant: pd.Series) -> pd.Series:
+    """Subtract the APs of `baseline` from those of `variant`, by query.
 
-    Raises InputError when the runs did not answer the same queries.
+    Raises InputError unless both have the same queries.
     """
     if set(baseline.index) != set(variant.index):
         raise InputError(
@@ -66,13 +64,8 @@ def gains(baseline: pd.Series, variant: pd.Series) -> pd.Series:
     return variant - baseline
 
 
-def frame_colour(query_identity: int, gallery_identity: int) -> str:
-    """Green where the gallery image shows the query's identity, orange elsewhere."""
-    return GREEN if query_identity == gallery_identity else VERMILION
-
-
 def _by_key(reader: ShardReader) -> pd.DataFrame:
-    """Position, identity and camera of each image, by key."""
+    """Return position, identity and camera of each image, by key."""
     return reader.index.assign(position=np.arange(len(reader))).set_index("key")
 
 
@@ -82,46 +75,42 @@ def ranked_row(
     distances: np.ndarray,
     readers: tuple[ShardReader, ShardReader],
 ) -> SheetRow:
-    """A query and its ten nearest of the gallery, each with its camera and its distance.
+    """Return a query and its top10 with cameras and distances, framed green for the same identity.
 
-    `readers` are of the query and the gallery split.
+    `readers` are those of query and gallery.
     """
-    asked, images = (_by_key(reader) for reader in readers)
-    row, place = run.queries.loc[query], asked.loc[query]
-    tiles: list[Tile | None] = [
-        Tile(readers[0].image(int(place["position"])), f"query c{place['camera']}", BLUE)
-    ]
+    queries, gallery = (_by_key(reader) for reader in readers)
+    row, own = run.queries.loc[query], queries.loc[query]
+    tiles = [Tile(readers[0].image(int(own["position"])), f"query c{own['camera']}", BLUE)]
     for key, distance in zip(row["top10"], distances, strict=True):
-        found = images.loc[key]
-        colour = frame_colour(int(place["identity"]), int(found["identity"]))
-        mark = "✓" if colour == GREEN else "✗"
-        caption = f"{mark} c{found['camera']} {distance:.2f}"
-        tiles.append(Tile(readers[1].image(int(found["position"])), caption, colour))
-    label = f"{run.variant}\nseed {run.seed}, {run.test_feature}\n{average_precision(row['ap'])}"
+        other = gallery.loc[key]
+        mark, colour = ("✓", GREEN) if other["identity"] == own["identity"] else ("✗", VERMILION)
+        caption = f"{mark} c{other['camera']} {distance:.2f}"
+        tiles.append(Tile(readers[1].image(int(other["position"])), caption, colour))
+    label = f"{run.variant}\nseed {run.seed}, {run.test_feature}\n{format_ap(row['ap'])}"
     return SheetRow(label, tiles)
 
 
 def draw_ranks(
     shards: Path, baseline: Run, variant: Run, figure: Path, options: FigureOptions
 ) -> None:
-    """Draw the ten best of the gallery by two runs, one below the other, for the same queries.
+    """Draw the top10 of `baseline` above those of `variant` for the same queries to a PNG.
 
-    `options` say which queries, or how many:
-    half gain most average precision from the one run to the other, half lose most. Raises
-    InputError when a key is no query or the runs answered different queries.
+    Without `options.queries`, half of them gain the most AP and half lose the most. Raises
+    InputError for an unknown key in `options.queries`, and for runs with different queries.
     """
     runs = baseline, variant
-    chosen = choose_queries(gains(*(run.queries["ap"] for run in runs)), options)
+    chosen = choose_queries(ap_gains(*(run.queries["ap"] for run in runs)), options)
     readers = ShardReader(shards, "query"), ShardReader(shards, "gallery")
     distances = [read_distances(run, chosen) for run in runs]
     rows = [
-        ranked_row(run, query, found[query], readers)
+        ranked_row(run, query, by_query[query], readers)
         for query in chosen
-        for run, found in zip(runs, distances, strict=True)
+        for run, by_query in zip(runs, distances, strict=True)
     ]
-    title = f"The ten nearest gallery images: {baseline.variant} above, {variant.variant} below"
+    title = f"Ten nearest gallery images: {baseline.variant} above {variant.variant}"
     subtitle = (
-        f"{how_chosen(options, 'gain in AP', len(chosen))} ✓ green: same identity, ✗ orange: "
+        f"{describe_choice(options, 'AP gain', len(chosen))} ✓ green: same identity, ✗ orange: "
         "another; below: camera, Euclidean distance."
     )
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)

@@ -1,6 +1,6 @@
-"""Contact sheets: rows of labelled pictures, placed to the pixel.
+"""Contact sheets: rows of labelled images without resampling by matplotlib.
 
-matplotlib's ImageGrid resamples every picture and takes four times as long.
+matplotlib's ImageGrid resamples each image and takes four times as long.
 """
 
 from __future__ import annotations
@@ -24,31 +24,32 @@ GROUP_GAP = 14
 """Pixels between groups of rows."""
 MARGIN = 16
 CAPTION = 20
-"""Pixels of the line of text below a picture."""
+"""Height of a caption in pixels."""
 MIN_WIDTH = 960
-"""Pixels that the lines of text at the top need, however few the pictures are."""
+"""Pixels that title and subtitle need."""
 TITLE = 34
 SUBTITLE = 26
 FRAME = 4
-"""Pixels of a frame, drawn inside the picture's edge."""
+"""Width of a frame in pixels, inside the image."""
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
+# palette of Okabe and Ito, for colour-blind readers
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#666666"
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of a sheet: (H, W, 3) uint8 RGB, its caption and the colour of its frame."""
+    """An image with its caption and the colour of its frame."""
 
     image: np.ndarray
+    """(H, W, 3) uint8 RGB."""
     caption: str = ""
     frame: str | None = None
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A line of a sheet; `None` leaves a cell empty."""
+    """A row of a sheet; `None` is an empty cell."""
 
     label: str
     tiles: Sequence[Tile | None]
@@ -56,65 +57,67 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes of a sheet in pixels: its cells, the labels at the left, room at the bottom."""
+    """Sizes in pixels: cells, labels on the left, space at the bottom."""
 
     height: int
     width: int
     label: int
     captions: bool = True
     group: int = 1
-    """Rows that belong together: a gap follows each group."""
+    """Number of rows per group; a gap separates groups."""
     bottom: int = 0
 
     @property
     def pitch(self) -> int:
-        """Distance from the top of a row to the top of the next."""
+        """Distance between the tops of two rows."""
         return self.height + GAP + (CAPTION if self.captions else 0)
 
     def origin(self, row: int, column: int) -> tuple[int, int]:
-        """Top and left pixel of a cell."""
+        """Return the top and left pixel of a cell."""
         gaps = (row // self.group) * (GROUP_GAP if self.group > 1 else 0)
         top = MARGIN + TITLE + SUBTITLE + row * self.pitch + gaps
         return top, MARGIN + self.label + column * (self.width + GAP)
 
     def size(self, rows: Sequence[SheetRow]) -> tuple[int, int]:
-        """Height and width of the whole sheet."""
+        """Return height and width of the sheet."""
         columns = max(len(row.tiles) for row in rows)
         top, left = self.origin(len(rows), columns)
         return top + self.bottom + MARGIN, max(left + MARGIN, MIN_WIDTH)
 
 
 def rgb(colour: str) -> tuple[int, ...]:
-    """Red, green and blue of `#RRGGBB`, each 0 to 255."""
+    """Convert `#RRGGBB` to red, green and blue in 0..255."""
     return tuple(bytes.fromhex(colour[1:]))
 
 
-def place(canvas: Image.Image, tile: Tile, top: int, left: int, layout: Layout) -> None:
-    """Paste a tile into the middle of the cell whose corner is given; its frame covers its edge."""
+def paste(canvas: Image.Image, tile: Tile, top: int, left: int, layout: Layout) -> None:
+    """Paste a tile, shrunk to fit, into the centre of the cell with the corner `top`, `left`."""
     size = layout.width, layout.height
-    picture = ImageOps.contain(Image.fromarray(tile.image), size, Image.Resampling.LANCZOS)
+    image = ImageOps.contain(Image.fromarray(tile.image), size, Image.Resampling.LANCZOS)
     if tile.frame is not None:
-        corner = picture.width - 1, picture.height - 1
-        ImageDraw.Draw(picture).rectangle((0, 0, *corner), outline=tile.frame, width=FRAME)
-    left, top = left + (size[0] - picture.width) // 2, top + (size[1] - picture.height) // 2
-    canvas.paste(picture, (left, top))
+        corner = image.width - 1, image.height - 1
+        ImageDraw.Draw(image).rectangle((0, 0, *corner), outline=tile.frame, width=FRAME)
+    left, top = left + (size[0] - image.width) // 2, top + (size[1] - image.height) // 2
+    canvas.paste(image, (left, top))
 
 
 def compose(rows: Sequence[SheetRow], layout: Layout) -> Image.Image:
-    """The pictures of a sheet on white, without text."""
+    """Paste the images of a sheet on white, without text."""
     height, width = layout.size(rows)
     canvas = Image.new("RGB", (width, height), "white")
     for y, row in enumerate(rows):
         for x, tile in enumerate(row.tiles):
             if tile is not None:
-                place(canvas, tile, *layout.origin(y, x), layout)
+                paste(canvas, tile, *layout.origin(y, x), layout)
     return canvas
 
 
 def draw_sheet(rows: Sequence[SheetRow], title: str, subtitle: str, layout: Layout) -> Figure:
-    """A figure of the rows under a title, one pixel of the sheet a pixel of the figure."""
+    """Draw rows below a title; a pixel of an image is a pixel of the figure."""
     if not any(row.tiles for row in rows):
-        raise InputError(f"sheet {title!r}: expected pictures, found none: nothing can be drawn")
+        raise InputError(
+            f"sheet {title!r}: expected images, found none: give a dataset with images"
+        )
     canvas = compose(rows, layout)
     width, height = canvas.size
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
@@ -135,14 +138,19 @@ def draw_sheet(rows: Sequence[SheetRow], title: str, subtitle: str, layout: Layo
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on the figure alone."""
+    """Write a figure as PNG atomically; the same figure gives the same bytes."""
     FigureCanvasAgg(figure)
     with atomic_file(path) as partial:
         figure.savefig(partial, dpi=DPI, format="png", metadata={"Software": None})
 
 
-def evenly(count: int, chosen: int) -> list[int]:
-    """`chosen` indices spread evenly over `count` things, or all of them: the same every time."""
+def grid_rows(tiles: Sequence[Tile], columns: int) -> list[SheetRow]:
+    """Split tiles into rows without labels."""
+    return [SheetRow("", tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
+
+
+def evenly_spaced(count: int, chosen: int) -> list[int]:
+    """Return `chosen` evenly spaced indices below `count`, or all of them."""
     if count <= chosen:
         return list(range(count))
     return [(2 * i + 1) * count // (2 * chosen) for i in range(chosen)]

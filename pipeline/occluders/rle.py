@@ -1,7 +1,7 @@
 """COCO's run-length encoding of masks, compressed or not.
 
-pycocotools is not used: a malformed string makes it write beyond its memory, and runs that end
-early leave pixels unset. segment-anything's functions check nothing and need torch.
+On malformed strings pycocotools writes beyond its memory or leaves pixels unset; segment-anything
+checks nothing and needs torch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pipeline.errors import InputError
 
 _FIRST = ord("0")
 _MORE, _SIGN = 0x20, 0x10
-_CHUNKS = 7  # of 5 bits: enough for any image, and no endless number from a hostile file
+_CHUNKS = 7  # of 5 bits, the maximum of a number: enough for any image
 
 
 def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
-    """Mask (H, W) bool of COCO's uncompressed run lengths: columns first, beginning with zeros.
+    """Decode uncompressed run lengths to a mask (H, W) bool: column by column, zeros first.
 
     Raises InputError for compressed ones and for lengths that do not fill the mask.
     """
@@ -29,17 +29,17 @@ def decode_rle(segmentation: dict[str, Any]) -> np.ndarray:
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """COCO's uncompressed run lengths of a mask (H, W) bool."""
-    pixels = np.concatenate([[False], mask.T.ravel()])  # a first run of zeros, which may be empty
+    """Encode a mask (H, W) bool as uncompressed run lengths."""
+    pixels = np.concatenate([[False], mask.T.ravel()])  # zeros come first
     starts = np.flatnonzero(np.diff(pixels))
     counts = np.diff(starts, prepend=0, append=mask.size).tolist()
     return {"size": list(mask.shape), "counts": counts}
 
 
 def uncompress_rle(size: tuple[int, int], counts: str | list[int]) -> dict[str, Any]:
-    """Uncompressed run lengths of a mask of `size` (height, width), whichever way they are written.
+    """Uncompress the run lengths of a mask of `size` (height, width), if they are a string.
 
-    Raises InputError where they are not COCO's or do not fill the mask.
+    Raises InputError for malformed strings and for lengths that do not fill the mask.
     """
     lengths = _parse(counts) if isinstance(counts, str) else counts
     _check_lengths(lengths, *size)
@@ -54,11 +54,10 @@ def _check_lengths(counts: Any, height: int, width: int) -> None:
 
 
 def _parse(text: str) -> list[int]:
-    """Run lengths in COCO's compressed string (cocoapi, common/maskApi.c, rleFrString).
+    """Parse COCO's compressed string (cocoapi, common/maskApi.c, rleFrString) to run lengths.
 
-    A number is written in characters of 5 bits, the lowest first, each with a bit that says whether
-    more follow; the highest bit of the last one is the sign. From the fourth number on, it is the
-    difference to the run before the last.
+    A character has 5 bits of a number, lowest first, and a continuation bit; the highest bit of the
+    last one is the sign. From the fourth number on, they are differences to the run before last.
     """
     lengths: list[int] = []
     value = chunks = 0
@@ -75,5 +74,7 @@ def _parse(text: str) -> list[int]:
         lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
         value = chunks = 0
     if chunks:
-        raise InputError(f"expected COCO's compressed run lengths, found a cut-off {text[-40:]!r}")
+        raise InputError(
+            f"expected COCO's compressed run lengths, found the truncated {text[-40:]!r}"
+        )
     return lengths

@@ -15,8 +15,7 @@ from pipeline.model.weights import save_weights
 from pipeline.occluders.sam import small_sam
 from pipeline.pretraining.sam_losses import SamLosses, sam_losses
 from pipeline.pretraining.sam_scenes import SceneBatch, read_scenes, sample_scene_batch
-from pipeline.pretraining.schedule import warmup_cosine
-from pipeline.pretraining.steps import run_resumable
+from pipeline.pretraining.steps import optimise, run_resumable, warmup_cosine
 from pipeline.provenance.code import code_hash, fingerprint
 
 _LR, _WEIGHT_DECAY, _CLIP_NORM = 2e-3, 0.02, 1.0
@@ -36,9 +35,9 @@ class SamTrainer:
             self.model = initialise(small_sam()).train()
             self.outline = nn.Conv2d(self.model.mask_decoder.transformer_dim, 36, 1)
         self.average = copy.deepcopy(self.model).eval()
-        self.parameters = [*self.model.parameters(), *self.outline.parameters()]
+        parameters = [*self.model.parameters(), *self.outline.parameters()]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
+            parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
         )
         self.parts = {
             "model": self.model,
@@ -49,14 +48,10 @@ class SamTrainer:
 
     def update(self, step: int, batch: SceneBatch) -> SamLosses:
         """Take one step of the optimiser."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = _LR * warmup_cosine(step / self.steps, _WARMUP)
         focal_fraction = min(1.0, step / (_FOCAL_START * self.steps))
         losses = sam_losses(self.model, self.outline, batch, focal_fraction)
-        self.optimizer.zero_grad()
-        losses.total.backward()
-        nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
-        self.optimizer.step()
+        lr = _LR * warmup_cosine(step / self.steps, _WARMUP)
+        optimise(self.optimizer, losses.total, lr, _CLIP_NORM)
         # a lower decay at first, so that the average forgets the initial weights
         decay = min(_AVERAGE_DECAY, (step + 1) / (step + 10))
         torch._foreach_lerp_(_parameters(self.average), _parameters(self.model), 1 - decay)

@@ -14,8 +14,7 @@ from pipeline.model.backbone import encode
 from pipeline.model.build_backbone import build_backbone
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
-from pipeline.pretraining.schedule import warmup_cosine
-from pipeline.pretraining.steps import run_resumable
+from pipeline.pretraining.steps import optimise, run_resumable, warmup_cosine
 from pipeline.pretraining.teacher import TeacherFeatures, read_teacher_features
 from pipeline.pretraining.vit_losses import Heads, PeopleBatch, VitLosses, vit_losses
 from pipeline.pretraining.vit_people import PATCH, People, read_people
@@ -52,9 +51,9 @@ class VitTrainer:
             self.backbone = build_backbone(BACKBONE, IMAGE, pretrained=False).train()
             self.heads = Heads(_WIDTH)
         set_positions(self.backbone)
-        self.parameters = [*self.backbone.parameters(), *self.heads.parameters()]
+        parameters = [*self.backbone.parameters(), *self.heads.parameters()]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
+            parameters, lr=_LR, weight_decay=_WEIGHT_DECAY, fused=True
         )
         self.parts = {
             "backbone": self.backbone,
@@ -64,15 +63,11 @@ class VitTrainer:
 
     def update(self, step: int, batch: PeopleBatch, generator: torch.Generator) -> VitLosses:
         """Take one step of the optimiser."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = _LR * warmup_cosine(step / self.steps, _WARMUP)
         with torch.autocast("cpu", torch.bfloat16):
             class_token, patches = encode(self.backbone, batch.images)
         losses = vit_losses(class_token.float(), patches.float(), self.heads, batch, generator)
-        self.optimizer.zero_grad()
-        losses.total.backward()
-        nn.utils.clip_grad_norm_(self.parameters, _CLIP_NORM)
-        self.optimizer.step()
+        lr = _LR * warmup_cosine(step / self.steps, _WARMUP)
+        optimise(self.optimizer, losses.total, lr, _CLIP_NORM)
         return losses
 
 

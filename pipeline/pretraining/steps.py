@@ -1,19 +1,41 @@
-"""The steps of both pretrainings, which resume after an interruption."""
+"""Steps of both pretrainings: learning rate, optimiser, resumption."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.training.checkpoint import Checkpointer, Progress
 
 _CHECKPOINT_STEPS = 500
 _AVERAGED_STEPS = 200  # of the losses in the progress bar
+
+
+def warmup_cosine(progress: float, warmup: float) -> float:
+    """Return the factor of the highest learning rate: a linear warm-up, then half a cosine to 0.
+
+    `progress` and `warmup` are fractions of all steps.
+    """
+    if progress < warmup:
+        return max(progress / warmup, 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def optimise(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float, clip_norm: float) -> None:
+    """Take one step with the learning rate `lr` and clipped gradients."""
+    optimizer.zero_grad()
+    loss.backward()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], clip_norm)
+    optimizer.step()
 
 
 def run_resumable(

@@ -100,13 +100,11 @@ def attribute_loss(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     for index, scores in enumerate(logits.split(_SIZES, -1)):
         target = classes[..., index].expand(scores.shape[:-1])
         weight = weights[..., index] * (target >= 0)
-        loss = torch.logsumexp(scores, -1) - _gather_last(scores, target.clamp(min=0))
+        loss = (
+            torch.logsumexp(scores, -1) - scores.gather(-1, target.clamp(min=0)[..., None])[..., 0]
+        )
         losses.append((loss * weight).sum() / weight.sum().clamp(min=1e-6))
     return torch.stack(losses).mean()
-
-
-def _gather_last(scores: Tensor, index: Tensor) -> Tensor:
-    return scores.gather(-1, index[..., None])[..., 0]
 
 
 def identity_loss(features: Tensor, identity: Tensor) -> Tensor:

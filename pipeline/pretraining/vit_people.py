@@ -60,16 +60,10 @@ ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
 """Parts that show each attribute."""
 
 
-def _attribute_matrix() -> np.ndarray:
-    """Return 1 if a part shows an attribute, else 0: (P, A) float32."""
-    matrix = np.zeros((len(PARTS), len(_NAMES)), np.float32)
-    for column, name in enumerate(_NAMES):
-        matrix[[PART[part] for part in ATTRIBUTE_PARTS[name]], column] = 1
-    return matrix
-
-
-SEEN_ON = _attribute_matrix()
-"""(P, A) float32: 1 if a part shows an attribute."""
+SEEN_ON = np.array(
+    [[part in ATTRIBUTE_PARTS[name] for name in _NAMES] for part in PARTS], np.float32
+)
+"""(P, A) float32: 1 if a part shows an attribute, else 0."""
 
 
 class People(NamedTuple):

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from pipeline.evaluation.metrics import Labels, rank_gallery, summarise
+from pipeline.evaluation.token_quality import token_auc
 from pipeline.files import sha256, write_json
 from pipeline.model.backbone import encode
 from pipeline.model.build_backbone import build_backbone
@@ -19,7 +21,7 @@ from pipeline.pretraining.vit_people import NONE, PATCH, People, person_fraction
 from pipeline.world.people import ATTRIBUTES
 
 _SIZES = [len(values) for values in ATTRIBUTES.values()]
-_STRIPES = 4
+_STRIPES, _BATCH = 4, 128
 _PROBE_STEPS, _PROBE_LR = 300, 0.05
 
 
@@ -64,21 +66,15 @@ def report_vit(checkpoint: Path, held_out: Path, probe: Path, report: Path, seed
 def _encode(backbone: nn.Module, images: Tensor) -> Tokens:
     batches = [
         encode(backbone, scale_pixels(batch))
-        for batch in tqdm(images.split(128), desc="tokens", mininterval=5)
+        for batch in tqdm(images.split(_BATCH), desc="tokens", mininterval=5)
     ]
     return Tokens(*(torch.cat(part).clone() for part in zip(*batches, strict=True)))
-
-
-def roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Compute the ROC AUC of scores (N,) for `positive` (N,) bool; ties count half."""
-    above = scores[positive][:, None] - scores[~positive][None]
-    return float(((above > 0) + 0.5 * (above == 0)).mean())
 
 
 def _token_aucs(tokens: Tokens, people: People) -> dict[str, float]:
     """Average over the occluded images, for scores by the proxy patch and by the class token."""
     occluded = people.occlusion != NONE
-    inside = (person_fraction(people.part_pixels[occluded].float() / PATCH**2) > 0.5).numpy()
+    inside = person_fraction(people.part_pixels[occluded].float() / PATCH**2) > 0.5
     aucs = {}
     for similarity in ("dot", "cosine"):
         class_token, patches = tokens.class_token[occluded], tokens.patches[occluded]
@@ -87,11 +83,12 @@ def _token_aucs(tokens: Tokens, people: People) -> dict[str, float]:
         by_class = torch.einsum("md,mnd->mn", class_token, patches)
         proxy = patches[torch.arange(len(patches)), by_class.argmax(1)]
         by_patch = torch.einsum("md,mnd->mn", proxy, patches)
-        for name, scores in (("class", by_class.numpy()), ("patch", by_patch.numpy())):
-            values = [roc_auc(*row) for row in zip(scores, inside, strict=True)]
-            aucs[f"{name}_{similarity}"] = float(
-                np.nanmean(values)
-            )  # NaN without a patch of the person
+        for name, scores in (("class", by_class), ("patch", by_patch)):
+            parts = zip(scores.split(_BATCH), inside.split(_BATCH), strict=True)
+            # NaN without a patch of the person
+            aucs[f"{name}_{similarity}"] = (
+                torch.cat([token_auc(*p) for p in parts]).nanmean().item()
+            )
     return aucs
 
 
@@ -157,23 +154,12 @@ def _attribute_accuracy(
 def _retrieval(tokens: Tokens, people: People) -> dict[str, float]:
     """Compute the mAP in percent without training, for class token and averaged stripes."""
     stripes = tokens.patches.unflatten(1, (_STRIPES, -1)).mean(2).flatten(1)  # (M, 4 D)
-    occluded = people.occlusion != NONE
-    features = {"class": tokens.class_token, "stripes": stripes}
-    return {
-        name: 100
-        * mean_average_precision(
-            F.normalize(feature[occluded], dim=1) @ F.normalize(feature[~occluded], dim=1).T,
-            people.identity[occluded][:, None] == people.identity[~occluded],
-        )
-        for name, feature in features.items()
-    }
-
-
-def mean_average_precision(scores: Tensor, matches: Tensor) -> float:
-    """Average over the queries (rows) that have a match; both (queries, gallery)."""
-    precisions = []
-    for score, match in zip(scores, matches, strict=True):
-        ranks = torch.nonzero(match[score.argsort(descending=True, stable=True)])[:, 0] + 1
-        if len(ranks):
-            precisions.append((torch.arange(1, len(ranks) + 1) / ranks).mean().item())
-    return float(np.mean(precisions))
+    occluded, identities = (people.occlusion != NONE).numpy(), people.identity.numpy() + 1
+    # different cameras, so that no match is ignored
+    query = Labels(identities[occluded], np.zeros(occluded.sum(), int))
+    gallery = Labels(identities[~occluded], np.ones((~occluded).sum(), int))
+    maps = {}
+    for name, feature in (("class", tokens.class_token.numpy()), ("stripes", stripes.numpy())):
+        ranking = rank_gallery(feature[occluded], query, feature[~occluded], gallery)
+        maps[name] = summarise(ranking)["map"]
+    return maps

@@ -1,1 +1,1 @@
-"""Runs, tables and pictures in MLflow."""
+"""Runs, tables and figures in MLflow."""

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 DIGEST = 16
-"""Digits of a hash that stand for it: MLflow takes 36 at most."""
+"""Digits of a hash that are shown; MLflow takes at most 36."""
 
 
 def dataset_inputs(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[DatasetInput]:
-    """The dataset that a run was trained on and, where it is another one, that it was tested on.
+    """Return the training set and, if it is another one, the test set of a run.
 
-    `record` and `metrics` are its run.json and metrics.json. The digest is the beginning of the
-    hash of the shards, the profile the number of images of each split.
+    `record` and `metrics` are its run.json and metrics.json. The digest is the start of the hash of
+    the shards; the profile has the counts of each split.
     """
     hashes = record["hashes"]
     train = {"train_images": record["train_images"], "train_identities": record["identities"]}
@@ -39,7 +39,7 @@ def _input(name: str, context: str, shards: str, counts: dict[str, int]) -> Data
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     images = sum(count for split, count in counts.items() if split.endswith("_images"))
-    folder = name.rpartition(":")[2]  # a dataset with a folder of its own is dataset:folder
+    folder = name.rpartition(":")[2]  # label is dataset or dataset:folder
     source = {"uri": f"results/{folder}/shards", "sha256": {"shards": shards}}
     profile = {"num_rows": images, **counts}
     dataset = Dataset(

@@ -1,4 +1,4 @@
-"""The runs of a dataset in MLflow's sqlite database."""
+"""The runs of an experiment in MLflow's sqlite database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files import exclusive, naming
-from pipeline.tracking.database import explaining, make_database
+from pipeline.tracking.database import create_database, explaining
 from pipeline.tracking.relocate import artifact_folder, correct_locations
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 KEY = "key"
-"""Tag that holds the hash of the files that a run was published from."""
+"""Tag with the hash of the files that a run was published from."""
 
 
 class Experiment:
-    """An MLflow experiment in which a run is known by its name and the tag `key`."""
+    """An MLflow experiment whose runs are identified by name and the tag `key`."""
 
     def __init__(self, client: MlflowClient, name: str, artifacts: Path) -> None:
         self.client = client
@@ -30,12 +30,12 @@ class Experiment:
         self.id = self._find(name) or client.create_experiment(
             name,
             artifact_location=artifacts.as_uri(),
-            # makes the UI open on training runs instead of language models
+            # otherwise the UI shows language models first
             tags={"mlflow.experimentKind": "custom_model_development"},
         )
 
     def _find(self, name: str) -> str | None:
-        """The id of the experiment of this name; None where there is none."""
+        """Return the id of an experiment, restored if it was deleted; None if there is none."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
             return None
@@ -47,7 +47,7 @@ class Experiment:
         return self.client.search_runs([self.id], f"attributes.run_name = '{name}'")
 
     def _delete(self, run: str) -> None:
-        """Delete a run and its models; artifacts are copies, so that nothing is lost with them."""
+        """Delete a run, its models and its artifacts, which are copies."""
         models = self.client.search_logged_models(
             [self.id], filter_string=f"source_run_id = '{run}'"
         )
@@ -58,7 +58,7 @@ class Experiment:
         self.client.delete_run(run)
 
     def published(self, name: str, key: str) -> str | None:
-        """The id of the run of this name, if it was published with this key."""
+        """Return the id of the run `name` if it was published with `key`, else None."""
         for run in self._named(name):
             if run.data.tags.get(KEY) == key:
                 return run.info.run_id
@@ -66,10 +66,10 @@ class Experiment:
 
     @contextmanager
     def replacing(self, name: str, key: str, start: int, end: int) -> Iterator[str]:
-        """The id of a new run in the place of those of its name.
+        """Replace the runs `name` by a new one; yields its id.
 
-        `start` and `end` are Unix times in milliseconds. The key is set last: a run that was cut
-        off has none, and is replaced.
+        `start` and `end` are Unix times in milliseconds. The key is set last, so that an
+        interrupted run is replaced the next time.
         """
         for old in self._named(name):
             self._delete(old.info.run_id)
@@ -85,7 +85,7 @@ class Experiment:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log everything at once."""
+        """Log metrics, params and tags in one batch."""
         from mlflow.entities import Param, RunTag
 
         labels = [RunTag(key, value) for key, value in (tags or {}).items()]
@@ -93,7 +93,7 @@ class Experiment:
         self.client.log_batch(run, metrics, entries, labels)
 
     def add_model(self, run: str, name: str, files: Sequence[Path]) -> str:
-        """Make `files` a model that the run made, and return its id: no code, no pickles."""
+        """Register `files` as a model of the run, without code or pickles; return its id."""
         from mlflow.entities import LoggedModelOutput
 
         model = self.client.create_logged_model(self.id, name, run, model_type="DPEFormer")
@@ -104,18 +104,17 @@ class Experiment:
         return model.model_id
 
     def copy(self, run: str, files: Sequence[Path], folder: str | None = None) -> None:
-        """Copy files to the artifacts of a run."""
+        """Copy files to the artifacts of a run, into `folder`."""
         for file in files:
             self.client.log_artifact(run, str(file), folder)
 
 
 @contextmanager
 def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
-    """The experiment of this name in a sqlite file, which is made if need be.
+    """Open the experiment `name` of a sqlite file; creates both if missing.
 
-    Artifacts lie in `mlflow_artifacts` beside the file. Nothing is sent over the network. One
-    process at a time has the experiment; others wait. Raises InputError, and nothing is lost, when
-    the file stays locked by another program, cannot be written, is damaged or finds no space.
+    Artifacts are in `mlflow_artifacts` beside the file. Works offline; other processes wait. Raises
+    InputError for a file that stays locked, is damaged, cannot be written or finds no space.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
     from mlflow import MlflowClient
@@ -124,6 +123,6 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
     artifacts = artifact_folder(database)
     with exclusive(database), explaining(database), naming(artifacts):
         if not database.exists():
-            make_database(database)
+            create_database(database)
         correct_locations(database)
         yield Experiment(MlflowClient(f"sqlite:///{database}"), name, artifacts)

@@ -1,4 +1,4 @@
-"""Publish runs, tables and figures to MLflow: what is there stays, what changed is replaced."""
+"""Stage: publish runs, tables and figures to MLflow; replaces those that changed."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ if TYPE_CHECKING:
 RUN_FILES = ("run.json", "history.csv", "metrics.json", "queries.csv")
 """Artifacts of a run."""
 MODEL_FILES = ("weights.safetensors", "run.json")
-"""Artifacts of its model: what builds the trained network again."""
+"""Artifacts of its model: they are enough to load the trained network."""
 LAYOUT = "datasets, models"
-"""What is published of a run beside its files; another text publishes every run anew."""
+"""Part of every key: another value publishes all runs again."""
 
 
-def milliseconds(moment: str) -> int:
-    """Unix time of an ISO 8601 moment, in MLflow's unit."""
-    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+def milliseconds(time: str) -> int:
+    """Convert an ISO 8601 time to Unix time in milliseconds."""
+    return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def _span(record: dict[str, Any]) -> tuple[int, int]:
-    """When a run began and ended, in milliseconds; the clock may have been set back in between."""
+    """Return start and end of a run in milliseconds; not reversed if the clock was set back."""
     start, end = milliseconds(record["started"]), milliseconds(record["finished"])
     return start, max(start, end)
 
 
 def _epoch_metrics(history: pd.DataFrame, start: int, end: int) -> Iterator[Metric]:
-    """Every column as a curve over epochs, the epochs spread evenly over the time of the run."""
+    """Yield the values of each column per epoch, with times evenly spaced over the run."""
     from mlflow.entities import Metric
 
     for number, row in enumerate(history.to_dict("records"), start=1):
-        moment = start + (end - start) * number // len(history)
+        time = start + (end - start) * number // len(history)
         for name, value in row.items():
             if name != "epoch" and pd.notna(value):
-                yield Metric(str(name), float(value), moment, int(row["epoch"]))
+                yield Metric(str(name), float(value), time, int(row["epoch"]))
 
 
 def _final_metrics(
     metrics: dict[str, Any], end: int, run: str, model: str, tested: Dataset
 ) -> Iterator[Metric]:
-    """What the model of a run scores on the dataset that it is tested on."""
+    """Yield the scores of a run's model on the test set."""
     from mlflow.entities import Metric
 
     parts = {"": metrics, "whole_": metrics.get(WHOLE_QUERY, {"features": {}})}
@@ -72,7 +72,7 @@ def _final_metrics(
 
 
 def _headlines(tables: list[Path]) -> dict[str, float]:
-    """Means of every variant and feature of the tables that compare variants."""
+    """Return the means of each variant and feature from the tables of variants."""
     found = {}
     for path in tables:
         if path.suffix != ".csv":
@@ -83,7 +83,7 @@ def _headlines(tables: list[Path]) -> dict[str, float]:
         for row in table.to_dict("records"):
             for name in ("map_mean", "rank1_mean", "whole_map_mean", "whole_rank1_mean"):
                 if pd.notna(row.get(name)):
-                    # no underscores: names of variants and features hold them
+                    # a slash, because names of variants and features have underscores
                     found[f"{row['variant']}/{row['feature']}/{name}"] = float(row[name])
     return found
 
@@ -96,7 +96,7 @@ def _params(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
 
 
 def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
-    """What a run is found by in MLflow, and the hashes of all that it was made of."""
+    """Return the tags for searching runs, and the hashes of their inputs."""
     tags = {name: metrics[name] for name in ("dataset", "trained_on", "variant", "seed")}
     tags |= {name: record[name] for name in ("code", "commit", "dirty")}
     hashes = record["hashes"] | {"tested": metrics["shards"]}
@@ -130,7 +130,7 @@ def _publish_table(
     groups: dict[str, list[Path]],
     inputs: list[DatasetInput],
 ) -> dict[str, str]:
-    """The run of a table: files in a folder for each group, the tables' headlines as metrics."""
+    """Publish a table as a run: files in a folder per group, the tables' headlines as metrics."""
     from mlflow.entities import Metric
 
     content = [(group, path.name, sha256(path)) for group in groups for path in groups[group]]
@@ -147,7 +147,7 @@ def _publish_table(
 
 
 def _check(runs: list[Run], groups: dict[str, list[Path]]) -> None:
-    """Raise InputError unless everything is there."""
+    """Raise InputError for a missing file and for runs of several datasets."""
     for run in runs:
         for name in {*RUN_FILES, *MODEL_FILES}:
             run.path(name)
@@ -157,7 +157,7 @@ def _check(runs: list[Run], groups: dict[str, list[Path]]) -> None:
     if len(datasets) != 1:
         raise InputError(
             f"runs: expected runs of one dataset, found {', '.join(datasets) or 'no run'}: publish "
-            "each dataset by itself"
+            "the datasets separately"
         )
 
 
@@ -171,13 +171,12 @@ def publish(
     figures: list[Path],
     bank: Path | None = None,
 ) -> None:
-    """Publish scored runs, and the tables and figures made of them, to MLflow.
+    """Publish scored runs with their tables and figures to MLflow.
 
-    `database` is MLflow's sqlite file, made if need be; artifacts lie in `mlflow_artifacts` beside
-    it. In the experiment, runs are `<variant>-seed<n>` and `table-<table>`. Each shows its
-    datasets, and a training its weights as a model. A run that was published from the same files is
-    left alone, one published from others is replaced. `receipt` (JSON) lists name, run_id and key
-    of every run. Raises InputError when a file is missing or the runs are of several datasets.
+    `database` is MLflow's sqlite file (see `open_experiment`). Runs are named `<variant>-seed<n>`
+    and `table-<table>`; each has its datasets, and a training its weights as a model. A run that
+    was published from other files is replaced. `receipt` (JSON) lists name, run_id and key of each.
+    Raises InputError for a missing file and for runs of several datasets.
     """
     groups = {"tables": sorted(tables), "figures": sorted(figures)}
     if bank is not None:

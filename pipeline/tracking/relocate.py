@@ -1,7 +1,6 @@
-"""Stage: point MLflow at its artifacts after the project was moved.
+"""Stage: correct the locations of MLflow's artifacts after the project was moved.
 
-MLflow keeps absolute locations. `publish` and `make ui` correct those of all experiments first, so
-that nothing is published again.
+MLflow stores absolute paths. `publish` and `make ui` correct them first.
 """
 
 from __future__ import annotations
@@ -16,25 +15,24 @@ from pipeline.tracking.database import explaining
 ARTIFACTS = "mlflow_artifacts"
 """The folder beside the database."""
 PATIENCE = 60.0
-"""Seconds to wait for another program that holds the database."""
+"""Seconds to wait for a locked database."""
 LOCATIONS = {
     "experiments": "artifact_location",
     "runs": "artifact_uri",
     "logged_models": "artifact_location",
 }
-"""Columns of MLflow's tables that hold locations of artifacts."""
+"""Columns with locations of artifacts, by table of MLflow's database."""
 
 
 def artifact_folder(database: Path) -> Path:
-    """Where the artifacts of a database lie."""
+    """Return the folder of the artifacts of a database."""
     return database.resolve().parent / ARTIFACTS
 
 
 def correct_locations(database: Path) -> None:
-    """Replace the folder of artifacts in every location; the process has the database.
+    """Replace the folder of artifacts in every location; the caller holds the lock.
 
-    Raises sqlite3.Error at once for a file that is damaged or cannot be written: MLflow would try
-    ten times.
+    Raises sqlite3.Error at once for a damaged or read-only file; MLflow would try ten times.
     """
     here = artifact_folder(database).as_uri()
     with closing(sqlite3.connect(database, PATIENCE)) as connection, connection:
@@ -52,10 +50,9 @@ def correct_locations(database: Path) -> None:
 
 
 def relocate(database: Path) -> None:
-    """Point all experiments at the artifacts beside `database`, MLflow's sqlite file.
+    """Correct the locations of all experiments to the artifacts beside `database`, if it exists.
 
-    Does nothing where there is no such file, or nothing was moved. Raises InputError as
-    `open_experiment` does.
+    Raises InputError as `open_experiment` does.
     """
     if database.exists():
         with exclusive(database), explaining(database):

@@ -196,7 +196,7 @@ def test_wrong_checksum_of_gzip(tmp_path: Path) -> None:
         ("a.tar.bz2", b"BZh91AY", "found a bzip2 file, such as a tar.bz2: unpack it .tar xf."),
         ("a.tar.xz", b"\xfd7zXZ\0", "found an xz file, such as a tar.xz: unpack it .tar xf."),
         ("a.tar.zst", b"\x28\xb5\x2f\xfd", "found a zstd file"),
-        ("a.zip", b"<!DOCTYPE html>", "found a page of the web.* fetch it with a browser"),
+        ("a.zip", b"<!DOCTYPE html>", "found an HTML page.* download it with a browser"),
     ],
 )
 def test_other_formats_are_named(tmp_path: Path, name: str, start: bytes, reason: str) -> None:

@@ -187,7 +187,7 @@ def test_a_server_that_stays_busy_is_given_up(server, file: Path) -> None:
 
 def test_a_length_that_is_not_said_is_refused(server, file: Path) -> None:
     server.faults = ["no length"]
-    with pytest.raises(InputError, match="does not say how long"):
+    with pytest.raises(InputError, match="expected a Content-Length"):
         fetch(file, options(server))
     assert not file.exists()
 

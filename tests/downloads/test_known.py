@@ -53,14 +53,14 @@ def test_a_withheld_archive_is_never_fetched(name: str) -> None:
     """From no address, and the message says what to put where, and under which terms."""
     data = {"archive": f"{FOLDER}/{name}"}
     for refused in ({"downloads": {name: {"url": MIRROR}}}, {"data": data}):
-        with pytest.raises(InputError, match=f"{name} is never fetched") as error:
+        with pytest.raises(InputError, match=f"{name} is never downloaded") as error:
             load(**refused)
         assert WITHHELD[name] in str(error.value)
         assert f"/data/{name}" in str(error.value)
 
 
 def test_a_path_of_a_file_without_an_address_is_named_with_its_key() -> None:
-    with pytest.raises(InputError, match=r"config: data.archive: no address .*'mine.zip'"):
+    with pytest.raises(InputError, match=r"config: data.archive: found 'mine.zip', expected"):
         load(data={"archive": f"{FOLDER}/mine.zip"})
     loaded = load({"mine.zip": {"url": MIRROR}}, data={"archive": f"{FOLDER}/mine.zip"})
     assert loaded.fetch_options("mine.zip").url == MIRROR
@@ -68,7 +68,7 @@ def test_a_path_of_a_file_without_an_address_is_named_with_its_key() -> None:
 
 def test_the_paths_of_variants_are_checked_too() -> None:
     weights = {"backbone": {"weights": f"{FOLDER}/other.pth"}}
-    with pytest.raises(InputError, match=r"config: variants.mine.backbone.weights: no address"):
+    with pytest.raises(InputError, match=r"config: variants.mine.backbone.weights: found"):
         load(variants={"mine": weights})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
-from pipeline.evaluation.embed import embed, embed_split, load_trained, read_batches
-from pipeline.evaluation.score import score
+from pipeline.evaluation.embed import embed, load_trained, read_batches
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.backbone import normalise
 from pipeline.model.build import build_model
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from tests.faults import flip_byte
 from tests.miniatures import encode
@@ -154,20 +151,6 @@ def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("size", [1, 4, 7])
-def test_features_do_not_depend_on_the_batch(tmp_path: Path, shards: Path, size: int) -> None:
-    together = run_embed(tmp_path, shards)
-    model, options = load_trained(tmp_path / "weights.safetensors", tmp_path / "run.json")
-    with torch.inference_mode():
-        batches = read_batches(shards, "gallery", options.image, size)
-        apart = embed_split(model, batches, "gallery", options.image)
-        batches = reversed(list(read_batches(shards, "gallery", options.image, 1)))
-        turned = embed_split(model, chain(batches), "gallery", options.image)
-    for name in ("gallery_global", "gallery_coarse", "gallery_blended"):
-        np.testing.assert_allclose(apart[name], together[name], rtol=0, atol=1e-5)
-        np.testing.assert_allclose(turned[name][::-1], together[name], rtol=0, atol=1e-5)
-
-
 def test_changed_weights_are_refused(tmp_path: Path, shards: Path) -> None:
     weights, record = write_run(tmp_path, "dpsm")
     flip_byte(weights, -1)
@@ -231,20 +214,3 @@ def test_a_camera_that_training_did_not_see_is_refused(tmp_path: Path, shards: P
     with pytest.raises(InputError, match=r"image s2_1: found camera 3, .*\(1, 2\): train with"):
         embed(weights, record, shards, tmp_path / "features.npz", CPU)
     assert not (tmp_path / "features.npz").exists()
-
-
-def test_features_can_be_scored(tmp_path: Path, shards: Path) -> None:
-    run_embed(tmp_path, shards)
-    score(
-        tmp_path / "features.npz",
-        tmp_path / "run.json",
-        tmp_path / "metrics.json",
-        tmp_path / "queries.csv",
-        "synthetic",
-        EvaluationOptions(),
-    )
-    metrics = read_json(tmp_path / "metrics.json")
-    assert list(metrics["features"]) == sorted(
-        ["blended", "coarse", "global", "blended_global", "coarse_global"]
-    )
-    assert all(0 <= value["map"] <= 100 for value in metrics["features"].values())

@@ -1,13 +1,12 @@
-"""A tiny benchmark of plain pictures, and a bank."""
+"""A tiny dataset of single-coloured images, and a bank."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.plain_pictures import colour, draw_bank, draw_shards
+from tests.plain_pictures import draw_bank, draw_shards
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +17,3 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_bank(tmp_path_factory.mktemp("bank"))
-
-
-@pytest.fixture(scope="session")
-def colour_of() -> Callable[[str, int, int], tuple[int, int, int]]:
-    """The colour of the picture of a split, identity and camera."""
-    return colour

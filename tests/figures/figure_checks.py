@@ -1,8 +1,7 @@
-"""What tests of figures share: runs to draw, and the pixels of a sheet."""
+"""Runs for figures, and the pixels of a sheet."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import ModuleType
 
@@ -15,11 +14,12 @@ from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import embed
 from pipeline.evaluation.score import score
 from pipeline.figures.sheets import FRAME
-from pipeline.files import sha256
+from pipeline.files import sha256, write_json
 from pipeline.model.build import build_model
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
+from pipeline.run import Run
 
 OPTIONS = RunOptions(
     image=ImageOptions(height=32, width=16),
@@ -31,7 +31,7 @@ OPTIONS = RunOptions(
 
 
 def read(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8; nothing may touch the edge of a picture, as cut-off text does."""
+    """Read a figure (H, W, 3) uint8; requires a white margin, which cut-off text would cross."""
     with Image.open(path) as image:
         pixels = np.array(image.convert("RGB"))
     edge = np.ones(pixels.shape[:2], bool)
@@ -46,20 +46,27 @@ def cell(module: ModuleType, sheet: np.ndarray, row: int, column: int) -> np.nda
 
 
 def centre(module: ModuleType, sheet: np.ndarray, row: int, column: int) -> tuple[int, ...]:
+    """Return the colour at the centre of a cell."""
     pixels = cell(module, sheet, row, column)
     return tuple(pixels[pixels.shape[0] // 2, pixels.shape[1] // 2].tolist())
 
 
 def edge(module: ModuleType, sheet: np.ndarray, row: int, column: int) -> tuple[int, ...]:
-    """The colour in the middle of a picture's left edge, where its frame would be."""
+    """Return the colour in the middle of the left edge of an image, where a frame would be."""
     pixels = cell(module, sheet, row, column)
     return tuple(pixels[pixels.shape[0] // 2, FRAME // 2].tolist())
 
 
-def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Path:
-    """A run whose features are drawn, with as many features as its variant has."""
+def score_run(folder: Path) -> Run:
+    names = ("features.npz", "run.json", "metrics.json", "queries.csv")
+    score(*(folder / name for name in names), "plain", EvaluationOptions())
+    return Run(folder)
+
+
+def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Run:
+    """Make a run with random features, as many as its variant has."""
     rng = np.random.default_rng(seed)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {"shards": np.array("hash of the shards")}
     for split in ("query", "gallery"):
         index = ShardReader(shards, split).index
         arrays[f"{split}_keys"] = index["key"].to_numpy(dtype=str)
@@ -67,37 +74,21 @@ def make_scored_run(folder: Path, shards: Path, variant: str, seed: int) -> Path
         arrays[f"{split}_cameras"] = index["camera"].to_numpy()
         for feature in ("global", "coarse", *(["blended"] if variant != "baseline" else [])):
             arrays[f"{split}_{feature}"] = rng.normal(size=(len(index), 4)).astype(np.float32)
-    arrays["shards"] = np.array("hash of the shards")
     folder.mkdir()
     np.savez(folder / "features.npz", **arrays)
-    record = {"dataset": "drawn", "variant": variant, "seed": seed, "hashes": {"weights": "w"}}
-    (folder / "run.json").write_text(json.dumps(record))
-    files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
-    score(*files, "drawn", EvaluationOptions())
-    return folder
+    write_json(folder / "run.json", {"dataset": "plain", "variant": variant, "seed": seed})
+    return score_run(folder)
 
 
-def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) -> Path:
-    """A run of an untrained network, embedded and scored."""
+def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) -> Run:
+    """Make a run of an untrained network, embedded and scored."""
     folder.mkdir()
     torch.manual_seed(0)
     weights, record = folder / "weights.safetensors", folder / "run.json"
-    cameras = sorted(
-        {int(c) for s in ("query", "gallery") for c in ShardReader(shards, s).index["camera"]}
-    )
-    model = build_model(options, 3, pretrained=False, cameras=cameras)
-    save_file(model.state_dict(), weights)
-    run = {
-        "options": options.model_dump(mode="json"),
-        "identities": 3,
-        "cameras": cameras,
-        "dataset": "drawn",
-        "variant": "dpsm",
-        "seed": 0,
-        "hashes": {"weights": sha256(weights)},
-    }
-    record.write_text(json.dumps(run))
+    cameras = [1, 2, 3]
+    save_file(build_model(options, 3, pretrained=False, cameras=cameras).state_dict(), weights)
+    head = {"dataset": "plain", "variant": "dpsm", "seed": 0, "identities": 3, "cameras": cameras}
+    hashes = {"hashes": {"weights": sha256(weights)}}
+    write_json(record, head | hashes | {"options": options.model_dump(mode="json")})
     embed(weights, record, shards, folder / "features.npz", ComputeOptions(device="cpu"))
-    files = (folder / name for name in ("features.npz", "run.json", "metrics.json", "queries.csv"))
-    score(*files, "drawn", EvaluationOptions())
-    return folder
+    return score_run(folder)

@@ -1,9 +1,8 @@
-"""Kept patches, their histogram and FBM's attention are those of the run's network."""
+"""Figures of kept patches, k and FBM's attention, against the network itself."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,34 +21,34 @@ from pipeline.options.figures import FigureOptions
 from pipeline.options.run import ModelOptions, RunOptions
 from pipeline.run import Run
 from tests.figures.figure_checks import OPTIONS, cell, centre, make_trained_run, read
+from tests.plain_pictures import colour
 
-Colour = Callable[[str, int, int], tuple[int, int, int]]
 ASKED = FigureOptions(queries=["query_13_1", "query_11_1"])
 
 
 @pytest.fixture(scope="module")
-def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return make_trained_run(tmp_path_factory.mktemp("runs") / "dpsm", shards)
 
 
-def without(**model: object) -> RunOptions:
+def options_with(**model: object) -> RunOptions:
     return OPTIONS.model_copy(update={"model": ModelOptions.model_validate(model)})
 
 
 def tokens(panel: QueryPanel) -> tuple[torch.Tensor, torch.Tensor]:
-    pixels = torch.from_numpy(panel.pictures).permute(0, 3, 1, 2)
-    images = normalise(pixels, panel.image.mean, panel.image.std)
+    pixels = torch.from_numpy(panel.images).permute(0, 3, 1, 2)
+    images = normalise(pixels, panel.options.mean, panel.options.std)
     with torch.inference_mode():
         return encode(panel.model.backbone, images)
 
 
-def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
+def test_dropped_patches_are_dimmed_and_the_proxy_is_framed() -> None:
     picture = np.full((32, 16, 3), 200, np.uint8)
     chosen = np.zeros((4, 2), bool)
     chosen[0, 1] = chosen[2, 0] = True
     shown = patches.dim_dropped(picture, chosen, 4)
     bright = np.zeros((32, 16), bool)
-    bright[:8, 8:] = bright[18:22, 2:6] = True  # the proxy's frame takes 2 pixels
+    bright[:8, 8:] = bright[18:22, 2:6] = True  # inside the frame of the proxy
     framed = np.zeros((32, 16), bool)
     framed[16:24, :8] = True
     framed[18:22, 2:6] = False
@@ -58,8 +57,8 @@ def test_dropped_patches_are_dark_and_the_proxy_is_framed() -> None:
     assert (shown[~bright & ~framed] == 50).all()
 
 
-def test_patches_that_overlap_are_drawn_by_their_middles() -> None:
-    """Patches of 8 pixels, 4 apart: the middle pixel of each is drawn as the patch's own."""
+def test_overlapping_patches_are_drawn_at_their_centres() -> None:
+    """Patches of 8 pixels with stride 4: the centre pixel shows whether its patch is kept."""
     grid = token_grid(64, 32, patch_size=8, stride=4)
     picture = np.full((64, 32, 3), 200, np.uint8)
     kept = np.random.default_rng(0).random(grid) < 0.5
@@ -70,12 +69,12 @@ def test_patches_that_overlap_are_drawn_by_their_middles() -> None:
             pixel = shown[row * 4 + 4, column * 4 + 4]
             if (row, column) == (3, 5):
                 assert tuple(pixel) == rgb(ORANGE)
-            elif tuple(pixel) != rgb(ORANGE):  # else a neighbour that the frame reaches
+            elif tuple(pixel) != rgb(ORANGE):  # else the frame covers it
                 assert (pixel == (200 if kept[row, column] else 50)).all(), (row, column)
     assert 12 <= (shown == rgb(ORANGE)).all(-1).sum() <= 25
 
 
-def test_patches_of_a_network_with_all_side_information_are_drawn(
+def test_patches_of_a_network_with_stride_and_camera_embedding_are_drawn(
     shards: Path, tmp_path: Path
 ) -> None:
     changes = {"patch_size": 8, "stride": 6, "camera_embedding": 1.0}
@@ -83,59 +82,55 @@ def test_patches_of_a_network_with_all_side_information_are_drawn(
     run = make_trained_run(
         tmp_path / "all", shards, OPTIONS.model_copy(update={"backbone": backbone})
     )
-    patches.draw_patches(shards, Run(run), tmp_path / "a.png", ASKED)
+    patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
     assert (cell(patches, read(tmp_path / "a.png"), 0, 1) == rgb(ORANGE)).all(-1).any()
 
 
-def test_the_dark_patches_are_those_that_the_network_drops(shards: Path, run: Path) -> None:
-    panel = load_panel(shards, Run(run), ASKED)
+def test_dimmed_patches_are_those_that_the_network_drops(shards: Path, run: Run) -> None:
+    panel = load_panel(shards, run, ASKED)
     selection = select_tokens(*tokens(panel), k_min=OPTIONS.model.k_min)
-    tiles = patches.kept_pairs(panel, run)
+    tiles = patches.kept_patch_tiles(panel, run)
     assert len(tiles) == 4
     for i, (whole, part) in enumerate(zip(tiles[::2], tiles[1::2], strict=True)):
-        assert (whole.image == panel.pictures[i]).all()
+        assert (whole.image == panel.images[i]).all()
         assert part.caption == f"k = {int(selection.k[i])} of 32"
         for token in set(range(32)) - {int(selection.proxy[i])}:
             top, left = token // 4 * 4, token % 4 * 4
-            expected = panel.pictures[i, top, left]
+            expected = panel.images[i, top, left]
             if not selection.kept[i, token]:
                 expected = (expected * patches.DIMMED).astype(np.uint8)
             assert (part.image[top : top + 4, left : left + 4] == expected).all()
 
 
-def test_the_patches_of_the_asked_for_queries_are_drawn(
-    shards: Path, run: Path, tmp_path: Path, colour_of: Colour
+def test_patches_of_the_configured_queries_are_drawn(
+    shards: Path, run: Run, tmp_path: Path
 ) -> None:
-    patches.draw_patches(shards, Run(run), tmp_path / "a.png", ASKED)
+    patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
     sheet = read(tmp_path / "a.png")
     for number, identity in enumerate((13, 11)):
-        assert centre(patches, sheet, 0, 2 * number) == colour_of("query", identity, 1)
+        assert centre(patches, sheet, 0, 2 * number) == colour("query", identity, 1)
         shown = cell(patches, sheet, 0, 2 * number + 1)
-        assert (shown != colour_of("query", identity, 1)).any(-1).mean() > 0.1
+        assert (shown != colour("query", identity, 1)).any(-1).mean() > 0.1
     assert (cell(patches, sheet, 0, 4) == 255).all()
-    patches.draw_patches(shards, Run(run), tmp_path / "b.png", ASKED)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_captions_say_identity_camera_and_ap(shards: Path, run: Path) -> None:
-    with open(run / "queries.csv", newline="") as file:
+def test_captions_have_identity_camera_and_ap(shards: Path, run: Run) -> None:
+    with open(run.path("queries.csv"), newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["feature"] == "blended"]
     found = {row["query"]: float(row["ap"]) for row in rows}
     expected = [
         f"{key.split('_')[1]}, c1: AP {100 * found[key]:.1f} %"
         for key in ("query_13_1", "query_11_1")
     ]
-    assert load_panel(shards, Run(run), ASKED).captions == expected
+    assert load_panel(shards, run, ASKED).captions == expected
 
 
-def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
-    shards: Path, tmp_path: Path
-) -> None:
-    run = make_trained_run(tmp_path / "all", shards, without(selection="all"))
+def test_variant_without_selection_is_refused(shards: Path, tmp_path: Path) -> None:
+    run = make_trained_run(tmp_path / "all", shards, options_with(selection="all"))
     with pytest.raises(InputError, match=r"selects patches, found model\.selection all"):
-        patches.draw_patches(shards, Run(run), tmp_path / "a.png", ASKED)
+        patches.draw_patches(shards, run, tmp_path / "a.png", ASKED)
     with pytest.raises(InputError, match="expected query_k"):
-        k_histogram.draw_k_histogram([Run(run)], tmp_path / "a.png")
+        k_histogram.draw_k_histogram([run], tmp_path / "a.png")
     with pytest.raises(InputError, match="no such file"):
         patches.draw_patches(shards, Run(tmp_path), tmp_path / "a.png", ASKED)
 
@@ -143,17 +138,17 @@ def test_a_variant_that_selects_nothing_has_no_patches_to_draw(
 @pytest.mark.parametrize(
     ("largest", "width", "last"), [(32, 1, 32.5), (33, 2, 33.5), (128, 4, 131.5)]
 )
-def test_bins_have_one_width_and_hold_every_k(largest: int, width: int, last: int) -> None:
+def test_bins_have_equal_width_and_hold_every_k(largest: int, width: int, last: int) -> None:
     run = k_histogram.SelectingRun("some", 1, np.array([1, 2]), np.array([largest]))
     edges = k_histogram.bin_edges([run])
     assert (np.diff(edges) == width).all()
     assert (edges[0], edges[-1]) == (-0.5, last)
 
 
-def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_path: Path) -> None:
-    found = k_histogram.read_k(Run(run))
+def test_bars_are_percentages_of_the_queries(shards: Path, run: Run, tmp_path: Path) -> None:
+    found = k_histogram.read_k(run)
     everything = FigureOptions(queries=["query_11_1", "query_12_1", "query_13_1"])
-    expected = load_panel(shards, Run(run), everything).features().selection.k
+    expected = load_panel(shards, run, everything).features().selection.k
     assert found.query.tolist() == expected.tolist()
     assert len(found.gallery) == 8
     (axes,) = k_histogram.k_histogram_figure([found]).axes
@@ -162,22 +157,20 @@ def test_the_bars_are_the_shares_of_the_queries(shards: Path, run: Path, tmp_pat
         inside = [bar.get_x() < k < bar.get_x() + bar.get_width() for k in found.query]
         assert bar.get_height() == pytest.approx(100 * np.mean(inside))
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
-    for name in ("a.png", "b.png"):
-        k_histogram.draw_k_histogram([Run(run), Run(run)], tmp_path / name)
+    k_histogram.draw_k_histogram([run, run], tmp_path / "a.png")
     read(tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def blending_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Features of width 48, which are cut into 3 slices."""
+def blending_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Make a run with features of width 48, that is 3 slices."""
     backbone = OPTIONS.backbone.model_copy(update={"embed_dim": 48})
     options = OPTIONS.model_copy(update={"backbone": backbone})
     return make_trained_run(tmp_path_factory.mktemp("runs") / "blending", shards, options)
 
 
-def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path) -> None:
-    panel = load_panel(shards, Run(blending_run), ASKED)
+def test_attention_is_that_of_the_blending_module(shards: Path, blending_run: Run) -> None:
+    panel = load_panel(shards, blending_run, ASKED)
     found = attention.blending_attention(panel)
     assert found.shape == (2, 4, 3, 3)
     np.testing.assert_allclose(found.sum(3), 1, rtol=1e-6)
@@ -187,27 +180,23 @@ def test_the_attention_is_that_of_the_blending(shards: Path, blending_run: Path)
     each = panel.model.blending.attention(parts, class_token).detach()
     np.testing.assert_allclose(found, (each[:, :, 0] + each[:, :, 1]) / 2, atol=1e-6)
     assert np.ptp(found) > 0.01
-    assert not panel.model.blending._forward_pre_hooks  # the network is left as it was
+    assert not panel.model.blending._forward_pre_hooks  # the hook is removed
 
 
-def test_the_heat_maps_stand_beside_their_query(
-    shards: Path, blending_run: Path, tmp_path: Path, colour_of: Colour
-) -> None:
-    attention.draw_attention(shards, Run(blending_run), tmp_path / "a.png", ASKED)
+def test_heat_maps_are_beside_their_query(shards: Path, blending_run: Run, tmp_path: Path) -> None:
+    attention.draw_attention(shards, blending_run, tmp_path / "a.png", ASKED)
     sheet = read(tmp_path / "a.png")
-    shares = attention.blending_attention(load_panel(shards, Run(blending_run), ASKED))
+    weights = attention.blending_attention(load_panel(shards, blending_run, ASKED))
     for row, identity in enumerate((13, 11)):
-        assert centre(attention, sheet, row, 0) == colour_of("query", identity, 1)
+        assert centre(attention, sheet, row, 0) == colour("query", identity, 1)
         for part in range(4):
-            expected = attention.heat(shares[row, part], shares.max())
+            expected = attention.heat_map(weights[row, part], weights.max())
             np.testing.assert_array_equal(cell(attention, sheet, row, part + 1), expected)
-    attention.draw_attention(shards, Run(blending_run), tmp_path / "b.png", ASKED)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_the_brightest_square_is_the_largest_share() -> None:
-    shares = np.array([[0.2, 0.8], [0.5, 0.5]])
-    picture = attention.heat(shares, 0.8)
+def test_largest_weight_is_brightest() -> None:
+    weights = np.array([[0.2, 0.8], [0.5, 0.5]])
+    picture = attention.heat_map(weights, 0.8)
     half = attention.CELL // 2
     for row in range(2):
         for column in range(2):
@@ -216,7 +205,7 @@ def test_the_brightest_square_is_the_largest_share() -> None:
     assert picture[0, half].sum() > picture[half, 0].sum() > picture[0, 0].sum()
 
 
-def test_a_variant_without_fbm_has_no_attention_to_draw(shards: Path, tmp_path: Path) -> None:
-    run = make_trained_run(tmp_path / "none", shards, without(fusion="none"))
+def test_variant_without_fbm_is_refused(shards: Path, tmp_path: Path) -> None:
+    run = make_trained_run(tmp_path / "none", shards, options_with(fusion="none"))
     with pytest.raises(InputError, match="found fusion none and selection dpsm"):
-        attention.draw_attention(shards, Run(run), tmp_path / "a.png", ASKED)
+        attention.draw_attention(shards, run, tmp_path / "a.png", ASKED)

@@ -1,4 +1,4 @@
-"""Pictures of sheets lie where the layout says, to the pixel, and the same bytes come out twice."""
+"""Sheets place images to the pixel, and have the same bytes again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from pipeline.figures.sheets import (
     SheetRow,
     Tile,
     draw_sheet,
-    evenly,
-    place,
+    evenly_spaced,
+    paste,
     rgb,
     save_figure,
 )
-from pipeline.files import checked_folder
 
 LAYOUT = Layout(height=40, width=20, label=60, group=2)
 
@@ -35,11 +34,11 @@ def draw(path: Path) -> list[SheetRow]:
         SheetRow(f"row {y}", [Tile(noise(10 * y + x), f"{x}") for x in range(8)]) for y in range(3)
     ]
     rows[1] = SheetRow("row 1", [None, *rows[1].tiles[1:]])
-    save_figure(draw_sheet(rows, "A title", "and more of it", LAYOUT), path)
+    save_figure(draw_sheet(rows, "A title", "a subtitle", LAYOUT), path)
     return rows
 
 
-def test_every_picture_lies_in_its_cell_unchanged(tmp_path: Path) -> None:
+def test_images_are_in_their_cells_unchanged(tmp_path: Path) -> None:
     rows = draw(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as image:
         sheet = np.array(image.convert("RGB"))
@@ -51,7 +50,7 @@ def test_every_picture_lies_in_its_cell_unchanged(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found, expected)
 
 
-def test_groups_of_rows_stand_apart() -> None:
+def test_groups_of_rows_are_separated() -> None:
     tops = [LAYOUT.origin(row, 0)[0] for row in range(4)]
     assert tops[1] - tops[0] == tops[3] - tops[2] == LAYOUT.pitch
     assert tops[2] - tops[1] > LAYOUT.pitch
@@ -63,15 +62,15 @@ def test_the_same_sheet_has_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def placed(tile: Tile) -> np.ndarray:
-    """A canvas of one cell, (40, 20, 3) uint8."""
+def pasted(tile: Tile) -> np.ndarray:
+    """Paste into a canvas of one cell, (40, 20, 3) uint8."""
     canvas = Image.new("RGB", (20, 40), "white")
-    place(canvas, tile, 0, 0, LAYOUT)
+    paste(canvas, tile, 0, 0, LAYOUT)
     return np.array(canvas)
 
 
 def test_a_frame_covers_the_edge_and_nothing_else() -> None:
-    canvas = placed(Tile(noise(0), frame=GREEN))
+    canvas = pasted(Tile(noise(0), frame=GREEN))
     inside = np.zeros((40, 20), bool)
     inside[FRAME:-FRAME, FRAME:-FRAME] = True
     np.testing.assert_array_equal(canvas[inside], noise(0)[inside])
@@ -79,10 +78,8 @@ def test_a_frame_covers_the_edge_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(80, 80), (10, 10), (40, 400), (400, 12)])
-def test_a_picture_of_other_proportions_is_centred_and_not_distorted(
-    height: int, width: int
-) -> None:
-    canvas = placed(Tile(np.zeros((height, width, 3), np.uint8)))
+def test_image_of_another_aspect_is_centred_and_not_distorted(height: int, width: int) -> None:
+    canvas = pasted(Tile(np.zeros((height, width, 3), np.uint8)))
     y, x = np.nonzero(canvas.sum(2) == 0)
     scale = min(40 / height, 20 / width)
     assert np.ptp(y) + 1 == round(height * scale)
@@ -91,22 +88,17 @@ def test_a_picture_of_other_proportions_is_centred_and_not_distorted(
     assert abs((x.min() + x.max()) - 19) <= 1
 
 
-def test_a_sheet_without_pictures_is_an_error() -> None:
-    with pytest.raises(InputError, match="expected pictures, found none"):
+def test_sheet_without_images_is_refused() -> None:
+    with pytest.raises(InputError, match="expected images, found none"):
         draw_sheet([SheetRow("empty", [])], "A title", "", LAYOUT)
 
 
 @pytest.mark.parametrize("count", [1, 5, 12, 13, 100, 1501])
-def test_evenly_chosen_indices_are_spread_over_everything(count: int) -> None:
-    chosen = evenly(count, 12)
+def test_evenly_spaced_indices_cover_everything(count: int) -> None:
+    chosen = evenly_spaced(count, 12)
     assert chosen == sorted(set(chosen))
     assert len(chosen) == min(count, 12)
     assert 0 <= chosen[0] <= chosen[-1] < count
     gaps = np.diff(chosen)
     assert np.ptp(gaps) <= 1 if len(gaps) else True
     assert chosen[0] + chosen[-1] in range(count - 2, count + 2)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="table\\.csv"):
-        checked_folder(tmp_path, "table.csv")

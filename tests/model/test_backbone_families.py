@@ -29,6 +29,7 @@ FAMILIES = {
 """Supported backbones, with the number of tokens before the patches."""
 
 UNSUPPORTED = {
+    "vit_of_mine": "timm knows no model 'vit_of_mine'",
     "vit_base_patch16_siglip_224": "has no class token",
     "vit_base_patch16_reg4_gap_256": "has no class token",  # its first token is a register
     "cait_xxs24_224": "is timm's Cait,",

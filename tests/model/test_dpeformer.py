@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict] = {
     "sparse": {"order": "stripe", "sparse_stripe": "kept"},
     "all_no_fusion": {"selection": "all", "fusion": "none"},
     "two_parts": {"parts": 2},
+    "stripe_concatenation": {"order": "stripe", "threshold": "otsu", "fusion": "concatenation"},
 }
 
 
@@ -202,7 +203,7 @@ def test_heads_are_float32_after_a_bfloat16_backbone() -> None:
 
 def test_width_that_16_does_not_divide_is_refused() -> None:
     backbone = BackboneOptions(name="vit_tiny_patch16_224", embed_dim=24, depth=1, num_heads=2)
-    with pytest.raises(InputError, match="found 24"):
+    with pytest.raises(InputError, match=r"found 24.*embed_dim"):
         build_model(RunOptions(backbone=backbone), 3, pretrained=False)
     plain = RunOptions(backbone=backbone, model=ModelOptions(fusion="none"))
     assert build_model(plain, 3, pretrained=False).blended_neck.num_features == 96

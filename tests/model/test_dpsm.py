@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.model.dpsm import Selection, pool_parts, select_tokens
 
@@ -182,31 +182,6 @@ def test_equal_scores_are_kept_in_raster_order() -> None:
     assert selection.kept[0].tolist() == [True, True, True, False, False]
 
 
-def test_each_image_keeps_its_own_number_of_tokens() -> None:
-    class_token, patches = random_tokens(3, images=40)
-    rule = Rule(threshold="otsu", k_min=4)
-    together = rule.select(class_token, patches)
-    assert len(together.k.unique()) > 3
-    assert torch.equal(together.kept.sum(dim=1), together.k)
-    for i in range(len(patches)):
-        alone = rule.select(class_token[i : i + 1], patches[i : i + 1])
-        assert torch.equal(alone.kept[0], together.kept[i])
-
-
-@pytest.mark.parametrize("order", ["score", "raster"])
-def test_pooling_is_adaptive_average_pooling_of_the_kept_tokens(order: str) -> None:
-    rule = Rule(order=order, k_min=7)
-    class_token, patches = random_tokens(4)
-    selection = rule.select(class_token, patches)
-    pooled = rule.pool(patches, selection)
-    for i in range(len(patches)):
-        kept = selection.kept[i].nonzero().flatten()
-        if order == "score":
-            kept = kept[selection.scores[i, kept].argsort(descending=True, stable=True)]
-        expected = nn.functional.adaptive_avg_pool1d(patches[i, kept].t()[None], 4)[0].t()
-        assert torch.allclose(pooled[i], expected, atol=1e-6)
-
-
 @pytest.mark.parametrize(("parts", "rows"), [(1, 8), (2, 8), (4, 8), (8, 8), (4, 16)])
 def test_without_a_selection_the_parts_are_the_stripes(parts: int, rows: int) -> None:
     _, patches = random_tokens(5)
@@ -222,18 +197,6 @@ def test_gradients_flow_through_kept_tokens_only(order: str) -> None:
     rule.pool(patches, selection).square().sum().backward()
     assert class_token.grad is None
     assert torch.equal(patches.grad.abs().sum(dim=2) > 0, selection.kept)
-
-
-@pytest.mark.parametrize("order", ["score", "raster", "stripe"])
-def test_pooling_passes_gradcheck(order: str) -> None:
-    rule = Rule(order=order, k_min=9)
-    class_token, patches = random_tokens(7, images=2, dtype=torch.float64)
-    selection = rule.select(class_token, patches)
-
-    def pool(tokens: Tensor) -> Tensor:
-        return rule.pool(tokens, selection)
-
-    assert torch.autograd.gradcheck(pool, patches.requires_grad_())
 
 
 def test_a_stripe_with_few_kept_tokens_is_averaged_whole() -> None:

@@ -20,7 +20,6 @@ from pipeline.pretraining.sam_scenes import (
     render_scenes,
     sample_scene_batch,
 )
-from pipeline.pretraining.schedule import warmup_cosine
 from pipeline.pretraining.small_sam import SamTrainer, initialise, train_small_sam
 from pipeline.world.scenes import SceneMaker
 from tests.pretraining.conftest import BODY
@@ -121,16 +120,6 @@ def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
     batch = sample_scene_batch(scenes, np.random.default_rng(0), images=2, points=4)
     losses = [trainer.update(step, batch).total.item() for step in range(45)]
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
-
-
-def test_learning_rate_warms_up_and_decays_to_0() -> None:
-    rates = [warmup_cosine(progress, 0.03) for progress in np.linspace(0, 1, 101)]
-    peak = int(np.argmax(rates))
-    assert 0 < rates[0] < 0.1
-    assert rates[peak] == pytest.approx(1, abs=1e-3)
-    assert rates[:peak] == sorted(rates[:peak])
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert rates[-1] == pytest.approx(0)
 
 
 def test_same_seed_gives_the_same_weights(scenes_file: Path, tmp_path: Path) -> None:

@@ -1,16 +1,17 @@
-"""Steps of a pretraining that is stopped and resumes."""
+"""Learning rate of a pretraining, and its resumption."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from pipeline.pretraining import steps as module
-from pipeline.pretraining.steps import run_resumable
+from pipeline.pretraining.steps import optimise, run_resumable, warmup_cosine
 
 STEPS = 7
 
@@ -28,9 +29,7 @@ class Training:
     def update(self, step: int) -> dict[str, float]:
         generator = torch.Generator().manual_seed(step)
         loss = self.layer(torch.randn(4, 3, generator=generator)).square().mean()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        optimise(self.optimizer, loss, lr=0.1, clip_norm=100.0)
         self.done.append(step)
         return {"loss": loss.item()}
 
@@ -67,3 +66,20 @@ def test_checkpoint_of_another_training_is_ignored(stopped: Path) -> None:
     other = Training()
     run_resumable("t", STEPS, other.update, stopped, "another run", other.parts)
     assert other.done == list(range(STEPS))
+
+
+def test_learning_rate_warms_up_and_decays_to_0() -> None:
+    rates = [warmup_cosine(progress, 0.03) for progress in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(rates))
+    assert 0 < rates[0] < 0.1
+    assert rates[peak] == pytest.approx(1, abs=1e-3)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+
+
+def test_step_has_the_learning_rate_and_the_clipped_gradient() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+    optimizer = torch.optim.SGD([weight], lr=9.0)
+    optimise(optimizer, (weight * torch.tensor([3.0, 4.0])).sum(), lr=0.1, clip_norm=1.0)
+    torch.testing.assert_close(weight.data, torch.tensor([0.94, 1.92]))

@@ -155,7 +155,7 @@ def test_a_database_that_stays_locked_says_what_to_do(
     before = project.active()
     project.change(2.0)
     holder = hold(project.folder / "mlflow.db", 4)
-    with pytest.raises(InputError, match=r"mlflow\.db: database is locked: end what else"):
+    with pytest.raises(InputError, match=r"mlflow\.db: database is locked: end other programs"):
         project.publish()
     holder.join()
     assert project.active() == before

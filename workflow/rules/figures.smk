@@ -7,7 +7,7 @@ LAST_BLENDING = [*CONFIG.compare, *BLENDING][-1:]
 
 rule ablation:
     input:
-        runs=runs("metrics.json", "run.json"),
+        runs=runs("metrics.json"),
     output:
         figure=report_figure("ablation", "Evaluation", "mAP of each variant"),
     log:
