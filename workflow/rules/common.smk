@@ -148,6 +148,11 @@ def ground_truth(wildcards) -> list[str]:
     return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
 
 
+def page(stem: str) -> str:
+    """Return the page of a table; all are in one folder, as outputs of one job must be."""
+    return f"results/{{experiment}}/tables/{Path(stem).name}.html"
+
+
 def first_runs(variants: list[str], *files: str) -> list[str]:
     """Return files of each variant's run with the first seed, for figures of single runs."""
     return [path for name in variants for path in run_files(name, CONFIG.seeds[0], files)]

@@ -13,11 +13,6 @@ if CONFIG.tested().is_rendered:
     )
 
 
-def page(stem: str) -> str:
-    """Return the page of a table; all are in one folder, as outputs of one job must be."""
-    return f"results/{{experiment}}/tables/{Path(stem).name}.html"
-
-
 rule pages:
     input:
         tables=[f"{stem}.csv" for stem in REPORT_TABLES],
