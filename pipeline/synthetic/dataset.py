@@ -75,8 +75,6 @@ def _png(mask: np.ndarray) -> bytes:
 
 def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str, str]:
     """Return the values of the placeholders in the datasheet."""
-    parts = ", ".join(f"{number} {name}" for number, name in enumerate(PARTS))
-    options_text = json.dumps(options.model_dump(mode="json"), sort_keys=True)
     return {
         "images": str(len(names)),
         "sha256": digest,
@@ -86,8 +84,8 @@ def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str
         "least_visible": f"{VISIBLE[0]:.0%}",
         "most_visible": f"{VISIBLE[1]:.0%}",
         "folders": "\n".join(_folder_rows(names)),
-        "parts": parts,
-        "options": options_text,
+        "parts": ", ".join(f"{number} {name}" for number, name in enumerate(PARTS)),
+        "options": json.dumps(options.model_dump(mode="json"), sort_keys=True),
     }
 
 
