@@ -56,9 +56,15 @@ def render_benchmark(
             file.writestr(zipfile.ZipInfo(f"{ARCHIVE_ROOT}/{names[frame]}"), _jpeg(crop.image))
     occlusion = np.array([OCCLUSIONS.index(shot.occlusion) for _, shot in jobs], np.uint8)
     with atomic_file(ground_truth) as partial_file, open(partial_file, "wb") as file:
-        masks = {"labels": labels, "instances": instances}
-        facts = {"occlusion": occlusion, "visible": visible, "obstacle": np.array(obstacle)}
-        np.savez_compressed(file, name=np.array(names), **masks, **facts)
+        np.savez_compressed(
+            file,
+            name=np.array(names),
+            labels=labels,
+            instances=instances,
+            occlusion=occlusion,
+            visible=visible,
+            obstacle=np.array(obstacle),
+        )
     print(f"{len(jobs)} images in {archive}")
 
 
