@@ -11,7 +11,6 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.world import carried
-from pipeline.world.carried import Carried
 from pipeline.world.cycles import ridden_bicycle
 from pipeline.world.finishes import finish
 from pipeline.world.meshes import join
@@ -20,7 +19,7 @@ from pipeline.world.solids import box
 from pipeline.world.surfaces import PART, Mesh
 from tests.world.geometry import face_normals, volume
 
-Maker = Callable[[np.random.Generator], Carried]
+Maker = Callable[[np.random.Generator], carried.Carried]
 
 MAX_TRIANGLES = 3000
 SEEDS = range(4)
@@ -170,7 +169,7 @@ def test_a_rider_finds_saddle_grips_and_pedals():
 @pytest.mark.parametrize("make", [*(kind.build for kind in KINDS.values()), *CARRIED])
 def test_a_mesh_depends_on_its_generator_alone(make: Callable):
     made = [make(np.random.default_rng(seed)) for seed in (3, 3, 4)]
-    first, again, other = (m.mesh if isinstance(m, Carried) else m for m in made)
+    first, again, other = (m.mesh if isinstance(m, carried.Carried) else m for m in made)
     for field in fields(Mesh):
         one, two = getattr(first, field.name), getattr(again, field.name)
         assert np.asarray(one).tobytes() == np.asarray(two).tobytes()
