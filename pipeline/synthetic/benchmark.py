@@ -15,14 +15,16 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from pipeline.data.names import JUNK
 from pipeline.files import atomic_file
 from pipeline.options.rendered import BenchmarkOptions
-from pipeline.synthetic.plan import JUNK, OCCLUSIONS, Shot, plan_shots
+from pipeline.synthetic.plan import OCCLUSIONS, Shot, plan_shots
 from pipeline.synthetic.studio import Studio
 from pipeline.world.crops import Crop
 from pipeline.world.workers import map_in_processes
 
-ROOT = "Synthetic-Occluded"
+ARCHIVE_ROOT = "Synthetic-Occluded"
+"""Folder of the images in the archive."""
 
 Job = tuple[int, Shot]
 """Number of the image, and its shot."""
@@ -37,8 +39,7 @@ def render_benchmark(
     wide. `ground_truth` is a .npz of `name` (M,) "<folder>/<name>.jpg", `labels` and `instances`
     (M, H, W) uint8 (see `Crop`), `occlusion` (M,) uint8 indices in `OCCLUSIONS`, `visible` (M,)
     float32 and `obstacle` (M,) the kind of the standing obstacle in front, or "". The bytes of both
-    do not depend on the number of `processes`. Raises InputError for options that no benchmark can
-    meet.
+    do not depend on the number of `processes`. Raises InputError for impossible options.
     """
     jobs = list(enumerate(plan_shots(options)))
     names = [f"{shot.folder}/{_file_name(shot, frame)}" for frame, shot in jobs]
@@ -52,7 +53,7 @@ def render_benchmark(
             labels[frame], instances[frame] = crop.labels, crop.instances
             visible[frame], obstacle[frame] = crop.visible, crop.obstacle or ""
             # a ZipInfo of a name alone has a fixed date; JPEGs do not compress
-            file.writestr(zipfile.ZipInfo(f"{ROOT}/{names[frame]}"), _jpeg(crop.image))
+            file.writestr(zipfile.ZipInfo(f"{ARCHIVE_ROOT}/{names[frame]}"), _jpeg(crop.image))
     occlusion = np.array([OCCLUSIONS.index(shot.occlusion) for _, shot in jobs], np.uint8)
     with atomic_file(ground_truth) as partial_file, open(partial_file, "wb") as file:
         np.savez_compressed(
@@ -68,8 +69,6 @@ def render_benchmark(
 
 
 class _Renderer:
-    """Render jobs in a studio."""
-
     def __init__(self, body: Path, options: BenchmarkOptions) -> None:
         self._studio = Studio(body, options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from string import Template
 
 import numpy as np
 import webdataset as wds
-from PIL import Image
 from tqdm import tqdm
 
 from pipeline.files import atomic_folder, sha256
@@ -53,30 +51,22 @@ def _write_masks(ground_truth: Path, folder: Path) -> list[str]:
     with wds.ShardWriter(pattern, maxcount=_SHARD, verbose=0, mtime=0) as writer:
         for row, name in enumerate(tqdm(names, "masks", mininterval=5)):
             facts = {
-                "visible": round(float(visible[row]), 4),
-                "occlusion": OCCLUSIONS[occlusion[row]],
                 "obstacle": str(obstacle[row]) or None,
+                "occlusion": OCCLUSIONS[occlusion[row]],
+                "visible": round(float(visible[row]), 4),
             }
             sample = {
                 "__key__": str(name).removesuffix(".jpg"),
-                "parts.png": _png(labels[row]),
-                "instances.png": _png(instances[row]),
-                "json": json.dumps(facts, sort_keys=True).encode(),
+                "parts.png": labels[row],
+                "instances.png": instances[row],
+                "json": facts,
             }
             writer.write(sample)
     return [str(name) for name in names]
 
 
-def _png(mask: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(mask).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str, str]:
     """Return the values of the placeholders in the datasheet."""
-    parts = ", ".join(f"{number} {name}" for number, name in enumerate(PARTS))
-    options_text = json.dumps(options.model_dump(mode="json"), sort_keys=True)
     return {
         "images": str(len(names)),
         "sha256": digest,
@@ -86,8 +76,8 @@ def _facts(options: BenchmarkOptions, names: list[str], digest: str) -> dict[str
         "least_visible": f"{VISIBLE[0]:.0%}",
         "most_visible": f"{VISIBLE[1]:.0%}",
         "folders": "\n".join(_folder_rows(names)),
-        "parts": parts,
-        "options": options_text,
+        "parts": ", ".join(f"{number} {name}" for number, name in enumerate(PARTS)),
+        "options": json.dumps(options.model_dump(mode="json"), sort_keys=True),
     }
 
 

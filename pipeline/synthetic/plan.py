@@ -6,21 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.data.names import DISTRACTOR, JUNK
 from pipeline.errors import InputError
 from pipeline.options.rendered import BenchmarkOptions
+from pipeline.world import Rng
 from pipeline.world.crops import Occlusion
 
 TRAIN, QUERY, TEST = "bounding_box_train", "query", "bounding_box_test"
 WHOLE_BODY = "query_whole_body"
-JUNK, DISTRACTOR = -1, 0  # in place of an identity's number, as in Market-1501
 OCCLUSIONS: tuple[Occlusion, ...] = (None, "obstacle", "person")
+
+Pair = tuple[int, int]
+"""Person and camera."""
 
 _PLAN, _WHOLE_PLAN = 0, 5  # independent random streams of one seed
 
 
 @dataclass(frozen=True)
 class Shot:
-    """An image to render; `person` is an identity's number, `JUNK` or `DISTRACTOR`."""
+    """An image to render; `person` is an identity, `JUNK` or `DISTRACTOR`."""
 
     folder: str
     person: int
@@ -40,54 +44,35 @@ def plan_shots(options: BenchmarkOptions) -> list[Shot]:
     tested = range(first, first + options.test_identities)
     gallery = range(first, tested.stop + options.gallery_only_identities)
 
-    def by_different_cameras(people: range, images: int) -> list[tuple[int, int]]:
+    def by_random_cameras(people: list[int]) -> list[Pair]:
+        return [(p, int(rng.integers(options.cameras))) for p in people]
+
+    def by_different_cameras(people: range, images: int, rng: Rng = rng) -> list[Pair]:
         cameras = options.cameras
         return [(p, int(c)) for p in people for c in rng.permutation(cameras)[:images]]
 
-    def by_random_cameras(people: list[int]) -> list[tuple[int, int]]:
-        return [(p, int(rng.integers(options.cameras))) for p in people]
+    def occlude(folder: str, pairs: list[Pair], fraction: float) -> list[Shot]:
+        return _occlude(folder, pairs, fraction, options.person_occluders, rng)
 
-    training = [p for p in range(1, first) for _ in range(options.train_images)]
+    training = by_random_cameras([p for p in range(1, first) for _ in range(options.train_images)])
+    shots = occlude(TRAIN, training, options.train_occluded)
+    shots += occlude(QUERY, by_different_cameras(tested, options.queries_per_identity), 1)
+    in_gallery = by_different_cameras(gallery, options.gallery_images)
+    shots += occlude(TEST, in_gallery, options.gallery_occluded)
     strangers = [DISTRACTOR] * options.distractor_images + [JUNK] * options.junk_images
-    by_person = options.person_occluders
-    shots = [
-        *_occlude(TRAIN, by_random_cameras(training), options.train_occluded, by_person, rng),
-        *_occlude(
-            QUERY, by_different_cameras(tested, options.queries_per_identity), 1, by_person, rng
-        ),
-        *_occlude(
-            TEST,
-            by_different_cameras(gallery, options.gallery_images),
-            options.gallery_occluded,
-            by_person,
-            rng,
-        ),
-        *(Shot(TEST, person, camera) for person, camera in by_random_cameras(strangers)),
-        *_whole_queries(tested, options),
-    ]
+    shots += [Shot(TEST, *pair) for pair in by_random_cameras(strangers)]
+    whole_rng = np.random.default_rng([options.seed, _WHOLE_PLAN])
+    whole = by_different_cameras(tested, options.whole_queries_per_identity, whole_rng)
+    shots += [Shot(WHOLE_BODY, *pair) for pair in whole]
     _check_matches(shots)
     return shots
 
 
-def _whole_queries(tested: range, options: BenchmarkOptions) -> list[Shot]:
-    """Plan queries without occlusion, those of a person by different cameras."""
-    rng = np.random.default_rng([options.seed, _WHOLE_PLAN])
-    return [
-        Shot(WHOLE_BODY, person, int(camera))
-        for person in tested
-        for camera in rng.permutation(options.cameras)[: options.whole_queries_per_identity]
-    ]
-
-
 def _occlude(
-    folder: str,
-    pairs: list[tuple[int, int]],
-    occluded_fraction: float,
-    by_person: float,
-    rng: np.random.Generator,
+    folder: str, pairs: list[Pair], fraction: float, by_person: float, rng: Rng
 ) -> list[Shot]:
-    """Plan shots of (person, camera) pairs; an exact fraction, chosen at random, is occluded."""
-    occluded = round(occluded_fraction * len(pairs))
+    """Plan shots; an exact `fraction` of them, chosen at random, is occluded."""
+    occluded = round(fraction * len(pairs))
     people = round(by_person * occluded)
     counts = [people, occluded - people, len(pairs) - occluded]
     kinds = np.repeat([2, 1, 0], counts)  # in OCCLUSIONS

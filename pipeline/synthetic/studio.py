@@ -1,16 +1,19 @@
-"""The people and cameras of a benchmark, which render any of its shots."""
+"""People and cameras of a benchmark, and the rendering of its shots."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pipeline.data.names import DISTRACTOR, JUNK
 from pipeline.errors import InputError
 from pipeline.options.rendered import BenchmarkOptions
-from pipeline.synthetic.plan import DISTRACTOR, JUNK, Shot
+from pipeline.synthetic.plan import Shot
+from pipeline.world import Rng
 from pipeline.world.body import Body
 from pipeline.world.cameras import Camera, draw_camera, draw_obstacles
 from pipeline.world.crops import Crop, NoRoomError, Occlusion, render_crop
@@ -42,7 +45,7 @@ class Studio:
                 "change benchmark.obstacles_per_camera"
             ) from error
 
-    def _shot(self, shot: Shot, rng: np.random.Generator) -> Crop:
+    def _shot(self, shot: Shot, rng: Rng) -> Crop:
         camera = self._cameras[shot.camera]
         if shot.person == JUNK:
             return self._junk(camera, rng)
@@ -53,20 +56,16 @@ class Studio:
             other = self._person(self._other_identity(shot.person, rng))
         return self._render(camera, rng, self._person(shot.person), shot.occlusion, other)
 
-    def _random(self, *stream: int) -> np.random.Generator:
+    def _random(self, *stream: int) -> Rng:
         return np.random.default_rng([self._options.seed, *stream])
 
     def _draw_cameras(self) -> list[Camera]:
-        """Create cameras that share the obstacles, which are dealt to them in turn."""
+        """Sample cameras that share the obstacles, which they get in turn."""
         options = self._options
-        pool = draw_obstacles(self._random(_OBSTACLES), options.obstacles)
+        dealt = cycle(draw_obstacles(self._random(_OBSTACLES), options.obstacles))
         return [
             draw_camera(
-                self._random(_CAMERAS, camera),
-                [
-                    pool[(camera * options.obstacles_per_camera + i) % len(pool)]
-                    for i in range(options.obstacles_per_camera)
-                ],
+                self._random(_CAMERAS, camera), list(islice(dealt, options.obstacles_per_camera))
             )
             for camera in range(options.cameras)
         ]
@@ -74,14 +73,14 @@ class Studio:
     def _draw_person(self, number: int) -> Person:
         return Person(self._body, draw_identity(self._random(_IDENTITIES, number)))
 
-    def _stranger(self, rng: np.random.Generator) -> Person:
-        """Create a person who is no identity of the benchmark."""
+    def _stranger(self, rng: Rng) -> Person:
+        """Sample a person who is no identity of the benchmark."""
         return Person(self._body, draw_identity(rng))
 
     def _render(
         self,
         camera: Camera,
-        rng: np.random.Generator,
+        rng: Rng,
         person: Person | None,
         occlusion: Occlusion = None,
         other: Person | None = None,
@@ -89,7 +88,7 @@ class Studio:
         height = self._options.height
         return render_crop(camera, rng, (height, height // 2), person, occlusion, other)
 
-    def _other_identity(self, person: int, rng: np.random.Generator) -> int:
+    def _other_identity(self, person: int, rng: Rng) -> int:
         """Sample another identity of the same half (training or test)."""
         options = self._options
         count, first = options.train_identities, 1
@@ -98,13 +97,13 @@ class Studio:
             count = options.test_identities + options.gallery_only_identities
         return first + (person - first + int(rng.integers(1, max(2, count)))) % count
 
-    def _junk(self, camera: Camera, rng: np.random.Generator) -> Crop:
+    def _junk(self, camera: Camera, rng: Rng) -> Crop:
         """Render a bad detection: half a person, or nobody."""
         if rng.random() < 1 / 3:
             return self._render(camera, rng, None)
         return _half(self._render(camera, rng, self._stranger(rng)), rng)
 
-    def _distractor(self, camera: Camera, rng: np.random.Generator) -> Crop:
+    def _distractor(self, camera: Camera, rng: Rng) -> Crop:
         """Render a stranger, an empty scene, or an obstacle."""
         if rng.random() < 1 / 2:
             return self._render(camera, rng, self._stranger(rng))
@@ -112,7 +111,7 @@ class Studio:
         return self._render(camera, rng, None, occlusion)
 
 
-def _half(crop: Crop, rng: np.random.Generator) -> Crop:
+def _half(crop: Crop, rng: Rng) -> Crop:
     """Cut out one half of the image and enlarge it to the whole size."""
     height, width = crop.labels.shape
     boxes = ((0, 0, 0.5, 1), (0.5, 0, 1, 1), (0, 0, 1, 0.5), (0, 0.5, 1, 1))
@@ -122,11 +121,9 @@ def _half(crop: Crop, rng: np.random.Generator) -> Crop:
     def enlarge(pixels: np.ndarray, method: Image.Resampling) -> np.ndarray:
         return np.asarray(Image.fromarray(pixels).resize((width, height), method, box))
 
-    instances = enlarge(crop.instances, Image.Resampling.NEAREST)
-    visible = (instances == 1).sum() / 2 / max(1, (crop.instances == 1).sum())
-    return Crop(
-        enlarge(crop.image, Image.Resampling.BILINEAR),
-        enlarge(crop.labels, Image.Resampling.NEAREST),
-        instances,
-        float(visible) * crop.visible,
+    image = enlarge(crop.image, Image.Resampling.BILINEAR)
+    labels, instances = (
+        enlarge(mask, Image.Resampling.NEAREST) for mask in (crop.labels, crop.instances)
     )
+    visible = (instances == 1).sum() / 2 / max(1, (crop.instances == 1).sum())
+    return Crop(image, labels, instances, float(visible) * crop.visible)

@@ -43,18 +43,18 @@ def draw_border(rng: Rng, layout: Layout, side: int) -> None:
 
 
 def one_of(rng: Rng, options: Sequence[_T]) -> _T:
-    """One of the options, all equally likely."""
+    """Sample one of the options uniformly."""
     return options[int(rng.integers(len(options)))]
 
 
 def _cycle_track(rng: Rng, layout: Layout, side: int) -> None:
-    """A coloured lane behind a white line."""
+    """Add a coloured lane behind a white line."""
     layout.band(rng, side, 0.12, grounds.paint)
     layout.band(rng, side, rng.uniform(1.2, 2.2), grounds.red_asphalt)
 
 
 def _lawn(rng: Rng, layout: Layout, side: int) -> None:
-    """An edging and grass, perhaps with trees and a screen at its end."""
+    """Add an edging and grass, perhaps with trees and a screen at its end."""
     if rng.random() < 0.6:
         layout.band(rng, side, 0.1, grounds.kerb)
     width = rng.uniform(2.5, 9)
@@ -65,7 +65,7 @@ def _lawn(rng: Rng, layout: Layout, side: int) -> None:
 
 
 def _bed(rng: Rng, layout: Layout, side: int) -> None:
-    """A planted bed with a hedge or bushes in it."""
+    """Add a planted bed with a hedge or bushes."""
     layout.band(rng, side, 0.1, grounds.kerb)
     width = rng.uniform(0.8, 2)
     layout.band(rng, side, width, grounds.earth, 0.05)
@@ -78,7 +78,7 @@ def _bed(rng: Rng, layout: Layout, side: int) -> None:
 
 
 def _road(rng: Rng, layout: Layout, side: int) -> None:
-    """Kerb, gutter, road with parked cars, another kerb, a pavement."""
+    """Add kerb, gutter, road with parked cars, another kerb, pavement."""
     _kerb(rng, layout, side)
     layout.band(rng, side, 0.3, one_of(rng, (grounds.setts, grounds.concrete)), tone=0.85)
     start = layout.edge(side)
@@ -97,7 +97,7 @@ def _road(rng: Rng, layout: Layout, side: int) -> None:
 
 
 def _car_park(rng: Rng, layout: Layout, side: int) -> None:
-    """Cars side by side in bays."""
+    """Add cars side by side in bays."""
     _kerb(rng, layout, side)
     start = layout.edge(side)
     layout.band(rng, side, rng.uniform(6, 12), grounds.asphalt)
@@ -112,7 +112,7 @@ def _car_park(rng: Rng, layout: Layout, side: int) -> None:
 
 
 def _square(rng: Rng, layout: Layout, side: int) -> None:
-    """More paving with street furniture."""
+    """Add more paving with street furniture."""
     layout.band(rng, side, rng.uniform(0.2, 0.8), one_of(rng, (grounds.setts, grounds.slabs)))
     layout.paving(side, rng.uniform(3, 9))
     _row(rng, layout, side * (layout.half + 0.9), _FURNITURE, 2.0, 0.5, 0.3)
@@ -120,7 +120,7 @@ def _square(rng: Rng, layout: Layout, side: int) -> None:
 
 
 def _close_wall(rng: Rng, layout: Layout, side: int) -> None:
-    """A narrow strip before the wall."""
+    """Add a narrow strip before the wall."""
     painter = one_of(rng, (grounds.gravel, grounds.earth, grounds.slabs, grounds.concrete))
     layout.band(rng, side, rng.uniform(0.9, 2.2), painter, 0.02)
     _by_wall(rng, layout, side)
@@ -138,19 +138,19 @@ _BORDERS: dict[Callable[[Rng, Layout, int], None], float] = {
 
 
 def _kerb(rng: Rng, layout: Layout, side: int) -> None:
-    """A kerb and the dark line at its foot."""
+    """Add a kerb and the dark line at its foot."""
     layout.band(rng, side, 0.14, grounds.kerb)
     layout.band(rng, side, 0.04, grounds.kerb, tone=0.35)
 
 
 def _screened_grass(rng: Rng, layout: Layout, side: int, narrowest: float) -> None:
-    """A hedge, fence or the like, and grass behind it."""
+    """Add a screen and grass behind it."""
     layout.wall(rng, side, layout.edge(side), one_of(rng, SCREENS))
     layout.band(rng, side, rng.uniform(narrowest, 5), grounds.grass)
 
 
 def _by_wall(rng: Rng, layout: Layout, side: int) -> None:
-    """A stand of bicycles, or other things, at the end of the last band."""
+    """Add a stand of bicycles, or other things, at the end of the last band."""
     edge = layout.edge(side)
     if rng.random() < 0.3:
         _row(rng, layout, side * (edge - 0.9), ("bicycle",), 0.7, 0.7, 0.12, math.pi / 2)
@@ -168,7 +168,7 @@ def _row(
     jitter: float = 0.3,
     turn: float = 0.0,
 ) -> None:
-    """Put things of some kinds in a row along the path; each spot is taken with `chance`."""
+    """Add things of some kinds in a row along the path, each with probability `chance`."""
     kinds = [kinds[row % len(kinds)] for row in rng.permutation(max(len(kinds), _VARIANTS))]
     built: dict[int, Mesh] = {}
     for along in np.arange(-14, 14, spacing) + rng.uniform(0, spacing):

@@ -22,12 +22,11 @@ _PENUMBRA = 0.25  # metres from shade to sun at a building's edge
 
 
 def draw_weather(rng: Rng) -> Weather:
-    """A random weather."""
     return list(_CHANCES)[rng.choice(len(_CHANCES), p=list(_CHANCES.values()))]
 
 
 def draw_light(rng: Rng, weather: Weather) -> Light:
-    """Random sun and sky: a low winter sun in any direction."""
+    """Sample sun and sky: a low winter sun in any direction."""
     azimuth, elevation = rng.uniform(0, 2 * math.pi), rng.uniform(0.28, 0.8)
     flat = math.cos(elevation)
     direction = [flat * math.sin(azimuth), math.sin(elevation), flat * math.cos(azimuth)]
@@ -47,13 +46,13 @@ def draw_light(rng: Rng, weather: Weather) -> Light:
 
 
 def luminance(light: Light, lit: float) -> float:
-    """Mean light from ground and people to the camera; `lit` is the fraction of the sun."""
+    """Return the mean light from ground and people; `lit` is the fraction of the sun."""
     normals = np.array([[0, 1, 0], [0, 0, 1], [0.7, 0, 0.7], [-0.7, 0, 0.7]], np.float32)
     return _GROUND * float(light.on(normals, lit, 1.0).mean())
 
 
 def sun_map(rng: Rng, light: Light, weather: Weather, near: float, far: float) -> np.ndarray:
-    """(512, 512) float32 fraction of the sun on the ground, for `Shade`.
+    """Return the fraction (512, 512) float32 of the sun on the ground, for `Shade`.
 
     People walk from `near` to `far` metres before the camera.
     """
@@ -72,13 +71,13 @@ def sun_map(rng: Rng, light: Light, weather: Weather, near: float, far: float) -
 
 
 def _beyond(x: np.ndarray, z: np.ndarray, turn: float, distance: float) -> np.ndarray:
-    """1 beyond a straight edge, 0 before it, at a `distance` in metres; `turn` 0 runs along x."""
+    """Return 1 beyond a straight edge at `distance` metres, 0 before it; `turn` 0 runs along x."""
     along = -z * np.float32(math.cos(turn)) + x * np.float32(math.sin(turn))
     return np.clip((along - np.float32(distance)) / np.float32(_PENUMBRA) + 0.5, 0, 1)
 
 
 def _trees(rng: Rng, light: Light) -> np.ndarray:
-    """(512, 512) fraction of the sun past bare trees or tufts of leaves."""
+    """Return the fraction (512, 512) of the sun past bare trees or tufts of leaves."""
     side = shade_grid()[0].shape[1]
     if rng.random() < 0.4:
         tufts = fractal_noise(rng, side, 2, 6, 0.8) + rng.uniform(-0.2, 0.9)

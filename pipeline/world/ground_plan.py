@@ -50,7 +50,7 @@ class GroundPlan:
     """Colour: half the factor on the albedo; coverage: 0.5 plus the wander of the borders."""
 
     def albedo(self, rays: Rays, points: np.ndarray) -> np.ndarray:
-        """(P, 3) float32 albedo at `points` (P, 3) of the ground."""
+        """Return the albedo (P, 3) float32 at `points` (P, 3) of the ground."""
         along, across = self._coordinates(points)
         long, wide = rays.footprint(self.heading)
         grime = self.grime.sample(along, across, long, wide)
@@ -66,11 +66,11 @@ class GroundPlan:
         box = (float(x.min()), float(x.max()), float(z.min()), float(z.max()))
         for mark in self.marks:
             if _may_touch(mark, box):
-                _draw_mark(mark, rays, x, z, albedo)
+                _blend_mark(mark, rays, x, z, albedo)
         return albedo
 
     def _coordinates(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Metres (P,) along the path and, to the left of that direction, across it."""
+        """Return metres (P,) along the path and, to the left of that direction, across it."""
         c, s = np.float32(math.cos(self.heading)), np.float32(math.sin(self.heading))
         x = points[:, 0] - np.float32(self.origin[0])
         z = points[:, 2] - np.float32(self.origin[1])
@@ -79,7 +79,7 @@ class GroundPlan:
     def _weights(
         self, across: np.ndarray, wide: np.ndarray, wander: np.ndarray
     ) -> list[np.ndarray]:
-        """Fraction (P,) of each pixel that shows each strip."""
+        """Return the fraction (P,) of each pixel that each strip covers."""
         weights, left = [], np.ones_like(across)
         for strip in self.strips[:-1]:
             border = across - np.float32(strip.until) + np.float32(2 * strip.ragged) * wander
@@ -90,13 +90,13 @@ class GroundPlan:
 
 
 def _may_touch(mark: Mark, box: tuple[float, float, float, float]) -> bool:
-    """Whether a mark reaches into a box (lowest x, highest x, lowest z, highest z)."""
+    """Return whether a mark reaches into a box (lowest x, highest x, lowest z, highest z)."""
     left, right, back, front = box
     reach = math.hypot(mark.width, mark.length) / 2
     return left - reach < mark.x < right + reach and back - reach < mark.z < front + reach
 
 
-def _draw_mark(mark: Mark, rays: Rays, x: np.ndarray, z: np.ndarray, albedo: np.ndarray) -> None:
+def _blend_mark(mark: Mark, rays: Rays, x: np.ndarray, z: np.ndarray, albedo: np.ndarray) -> None:
     """Blend a mark into the albedo (P, 3) of the ground at `x` and `z` (P,), in place."""
     reach = np.float32(math.hypot(mark.width, mark.length) / 2)
     x, z = x - np.float32(mark.x), z - np.float32(mark.z)

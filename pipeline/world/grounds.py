@@ -22,7 +22,7 @@ Painter = Callable[[Rng, int], np.ndarray]
 
 
 def asphalt(rng: Rng, side: int) -> np.ndarray:
-    """Grainy tar, patchy with age, some of it cracked."""
+    """Paint grainy tar, patchy with age, some of it cracked."""
     age, lumps = fractal_noise(rng, side, 2, 3), fractal_noise(rng, side, 2, 7, 0.9)
     patches = 0.09 * np.clip(age * 4, -1, 1) * (rng.random() < 0.5)
     tone = 1 + 0.07 * age + patches + rng.uniform(0.05, 0.12) * lumps
@@ -31,13 +31,13 @@ def asphalt(rng: Rng, side: int) -> np.ndarray:
 
 
 def red_asphalt(rng: Rng, side: int) -> np.ndarray:
-    """Red asphalt of a cycle track."""
+    """Paint the red asphalt of a cycle track."""
     grey = asphalt(rng, side)
     return grey / grey.mean((0, 1)) * _varied(rng, ((0.22, 0.10, 0.08), (0.27, 0.15, 0.12)))
 
 
 def concrete(rng: Rng, side: int) -> np.ndarray:
-    """Bright slabs with sawn joints."""
+    """Paint bright slabs with sawn joints."""
     tone = 1 + 0.09 * fractal_noise(rng, side, 2, 5, 0.65) + _grains(rng, side, 0.03)
     image = _tinted(_varied(rng, _STONES) * rng.uniform(1.0, 1.25), tone * _cracks(rng, side))
     step = side // int(rng.choice([2, 4]))
@@ -47,7 +47,7 @@ def concrete(rng: Rng, side: int) -> np.ndarray:
 
 
 def slabs(rng: Rng, side: int) -> np.ndarray:
-    """Square or long slabs, with or without a bond."""
+    """Paint square or long slabs, with or without a bond."""
     height = int(rng.choice([32, 32, 64]))
     width = height * int(rng.choice([1, 1, 2]))
     bond = int(rng.choice([0, width // 2]))
@@ -55,20 +55,20 @@ def slabs(rng: Rng, side: int) -> np.ndarray:
 
 
 def bricks(rng: Rng, side: int) -> np.ndarray:
-    """Small pavers in a running bond."""
+    """Paint small pavers in a running bond."""
     size = (8, 16) if rng.random() < 0.6 else (16, 16)
     return _courses(rng, side, size, size[1] // 2, _varied(rng, _BRICKS), rng.uniform(0.07, 0.15))
 
 
 def setts(rng: Rng, side: int) -> np.ndarray:
-    """Small granite cubes of many tones."""
+    """Paint small granite cubes of many tones."""
     tone = rng.uniform(0.12, 0.2)
     image = _courses(rng, side, (8, 8), 4, _varied(rng, _STONES) * 0.85, tone)
     return image * (1 + 0.07 * fractal_noise(rng, side, 2, 4)[..., None])
 
 
 def herringbone(rng: Rng, side: int) -> np.ndarray:
-    """Pavers of 2 by 1 cells in a herringbone bond."""
+    """Paint pavers of 2 by 1 cells in a herringbone bond."""
     cell = int(rng.choice([8, 16]))
     y, x = np.indices((side, side), np.int32)
     row, column = y // cell, x // cell
@@ -82,13 +82,13 @@ def herringbone(rng: Rng, side: int) -> np.ndarray:
 
 
 def gravel(rng: Rng, side: int) -> np.ndarray:
-    """Small stones, trodden flat."""
+    """Paint small flat stones."""
     tone = 1 + 0.08 * fractal_noise(rng, side, 2, 3) + _grains(rng, side, 0.2)
     return _tinted(_varied(rng, ((0.42, 0.36, 0.27), (0.34, 0.32, 0.29))), tone)
 
 
 def grass(rng: Rng, side: int) -> np.ndarray:
-    """A lawn in winter, with thin and yellow spots."""
+    """Paint a lawn in winter, with thin and yellow spots."""
     blades = fractal_noise(rng, side, 2, 7, 0.85)
     dry = np.clip(0.5 + 0.5 * fractal_noise(rng, side, 2, 4) + rng.uniform(-0.4, 0.3), 0, 1)
     green = np.array([0.085, 0.115, 0.04]) * rng.uniform(0.8, 1.3)
@@ -99,18 +99,18 @@ def grass(rng: Rng, side: int) -> np.ndarray:
 
 
 def earth(rng: Rng, side: int) -> np.ndarray:
-    """Soil of a bed, with dead leaves."""
+    """Paint the soil of a bed, with dead leaves."""
     tone = 1 + 0.25 * fractal_noise(rng, side, 2, 7, 0.8)
     return _littered(rng, _tinted(np.array([0.12, 0.09, 0.065]), tone), 500)
 
 
 def kerb(rng: Rng, side: int) -> np.ndarray:
-    """Long stones with a joint every 64 texels."""
+    """Paint long stones with a joint every 64 texels."""
     return _courses(rng, side, (64, 64), 0, _varied(rng, _STONES) * 1.1, 0.06)
 
 
 def paint(rng: Rng, side: int) -> np.ndarray:
-    """Road paint, worn down to the tar here and there."""
+    """Paint road paint, partly worn down to the tar."""
     worn = np.clip(fractal_noise(rng, side, 2, 6, 0.7) - rng.uniform(0.3, 1.5), 0, 1)[..., None]
     white = np.array([0.62, 0.61, 0.57]) * rng.uniform(0.75, 1)
     return (white + (np.array([0.2, 0.2, 0.2]) - white) * worn).astype(np.float32)
@@ -123,7 +123,7 @@ _NARROW: dict[Painter, int] = {kerb: 16, paint: 16}  # rows of grounds for narro
 
 
 def ground_texture(rng: Rng, painter: Painter) -> Texture:
-    """The texture of a ground; paving gets leaves and spots."""
+    """Make the texture of a ground; paving gets leaves and spots."""
     image = painter(rng, _SIDE)
     if painter in PAVED:
         image = _littered(rng, image, int(rng.choice([0, 6, 25, 80])))
@@ -134,7 +134,7 @@ def ground_texture(rng: Rng, painter: Painter) -> Texture:
 def _courses(
     rng: Rng, side: int, stone: tuple[int, int], bond: int, colour: np.ndarray, spread: float
 ) -> np.ndarray:
-    """Rows of stones of (height, width) texels; every second row is shifted by `bond`."""
+    """Lay rows of stones of (height, width) texels; `bond` shifts every second row."""
     height, width = stone
     y, x = np.indices((side, side), np.int32)
     row = y // height
@@ -147,25 +147,24 @@ def _courses(
 
 
 def _joints(rng: Rng, joint: np.ndarray) -> np.ndarray:
-    """(H, W, 1) factor on the albedo at `joint` (H, W) bool: dark dirt, rarely pale sand."""
+    """Return the factor (H, W, 1) on the albedo at `joint` (H, W): dark dirt, rarely pale sand."""
     factor = 1.2 if rng.random() < 0.12 else rng.uniform(0.45, 0.8)
     return np.where(joint, np.float32(factor), np.float32(1))[..., None]
 
 
 def _wear(rng: Rng, side: int) -> np.ndarray:
-    """(side, side) change of tone: blotches and grains."""
+    """Return a change of tone (side, side): blotches and grains."""
     return rng.uniform(0.03, 0.09) * fractal_noise(rng, side, 2, 4, 0.6) + _grains(rng, side, 0.04)
 
 
 def _cracks(rng: Rng, side: int) -> np.ndarray:
-    """(side, side) factor on the albedo: dark along cracks in parts of the ground."""
+    """Return a factor (side, side) on the albedo: dark along cracks in parts of the ground."""
     line = np.abs(fractal_noise(rng, side, 2, 6, 0.6)) < rng.choice([0.0, 0.012, 0.02])
     broken = fractal_noise(rng, side, 2, 3) > 0.3
     return np.where(line & broken, np.float32(0.5), np.float32(1))
 
 
 def _grains(rng: Rng, side: int, strength: float) -> np.ndarray:
-    """(side, side) white noise."""
     return np.float32(strength) * rng.standard_normal((side, side), np.float32)
 
 
@@ -196,11 +195,11 @@ def _spotted(rng: Rng, image: np.ndarray, count: int) -> np.ndarray:
 
 
 def _tinted(colour: np.ndarray, tone: np.ndarray) -> np.ndarray:
-    """(H, W, 3) float32: `colour` (3,) times `tone` (H, W)."""
+    """Return (H, W, 3) float32: `colour` (3,) times `tone` (H, W)."""
     return (colour.astype(np.float32) * tone[..., None]).astype(np.float32)
 
 
 def _varied(rng: Rng, colours: tuple[tuple[float, ...], ...]) -> np.ndarray:
-    """One of the colours with slightly changed brightness and hue."""
+    """Sample one of the colours and vary its brightness and hue a little."""
     colour = np.array(colours[rng.integers(len(colours))])
     return colour * rng.uniform(0.85, 1.15) * rng.uniform(0.96, 1.04, 3)

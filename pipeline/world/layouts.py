@@ -15,7 +15,7 @@ from pipeline.world.surfaces import Mesh
 from pipeline.world.textures import Texture, TexturePainter
 
 SIGHT = 0.34
-"""Half the width of the area where people walk, in metres at a distance of one metre."""
+"""Half the width of the area where people walk, over its distance."""
 
 _MARGIN = 0.35  # metres around people that stay free
 
@@ -39,13 +39,13 @@ class Walk(NamedTuple):
     """Metres across which people spread."""
 
     def at(self, along: float, aside: float) -> tuple[float, float]:
-        """x and z at a fraction of the length (0 to 1) and of the width (-0.5 to 0.5)."""
+        """Return x and z at a fraction of the length (0 to 1) and of the width (-0.5 to 0.5)."""
         dx, dz = self.end[0] - self.start[0], self.end[1] - self.start[1]
         step = aside * self.width / math.hypot(dx, dz)
         return self.start[0] + along * dx - step * dz, self.start[1] + along * dz + step * dx
 
     def draw(self, rng: Rng) -> Standpoint:
-        """A random standpoint on the walk."""
+        """Sample a standpoint on the walk."""
         x, z = self.at(rng.uniform(0, 1), rng.uniform(-0.5, 0.5))
         yaw = math.atan2(self.end[0] - self.start[0], self.end[1] - self.start[1])
         return Standpoint(x, z, yaw + rng.normal(0, 0.18) + math.pi * int(rng.integers(2)))
@@ -81,18 +81,18 @@ class Layout:
     """One texture per painter of the bands."""
 
     def at(self, along: float, across: float) -> tuple[float, float]:
-        """x and z at metres along the path and across it, towards its far side."""
+        """Return x and z at metres along the path and across it, towards its far side."""
         c, s = math.cos(self.heading), math.sin(self.heading)
         return self.origin[0] + along * c - across * s, self.origin[1] - along * s - across * c
 
     def strips(self) -> list[Strip]:
-        """All strips from the near side to the far side."""
+        """Return all strips from the near side to the far side."""
         near, far = reversed(self.bands[-1]), self.bands[1]
         path = Strip(self.half, self.path)
         return [*_strips(-self.edge(-1), near), path, *_strips(self.half, far)]
 
     def edge(self, side: int) -> float:
-        """Metres from the middle of the path to the end of its last band."""
+        """Return the metres from the middle of the path to the end of its last band."""
         return self.half + sum(band.width for band in self.bands[side])
 
     def band(
@@ -132,11 +132,11 @@ class Layout:
             self.props.append(mesh.placed(self.heading + yaw, x, z))
 
     def seen(self, x: float, z: float) -> bool:
-        """Whether a prop at (x, z) can appear behind people without blocking a walk."""
+        """Return whether a prop at (x, z) can appear behind people without blocking a walk."""
         return -34 < z < -4 and abs(x) < SIGHT * abs(z) + 3 and not self._hinders(x, z, _MARGIN)
 
     def _hinders(self, x: float, z: float, radius: float) -> bool:
-        """Whether a disc blocks a walk or stands between a walk and the camera."""
+        """Return whether a disc blocks a walk or stands between a walk and the camera."""
         return any(
             _distance(x, z, *walk.at(eighths / 8, aside)) < radius
             for walk in self.walks
@@ -146,7 +146,7 @@ class Layout:
 
 
 def _strips(start: float, bands: Iterable[_Band]) -> list[Strip]:
-    """The strips of adjacent bands, the first of which starts at `start` metres."""
+    """Return the strips of adjacent bands from `start` metres on."""
     strips = []
     for band in bands:
         start += band.width
@@ -155,7 +155,7 @@ def _strips(start: float, bands: Iterable[_Band]) -> list[Strip]:
 
 
 def _distance(x: float, z: float, end_x: float, end_z: float) -> float:
-    """Distance of (x, z) from the line from the camera (0, 0) to (end_x, end_z)."""
+    """Return the distance of (x, z) from the line between the camera and (end_x, end_z)."""
     fraction = (x * end_x + z * end_z) / (end_x * end_x + end_z * end_z)
     fraction = min(1.0, max(0.0, fraction))
     return math.hypot(x - fraction * end_x, z - fraction * end_z)

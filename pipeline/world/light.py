@@ -1,4 +1,4 @@
-"""Sun and sky, and the shadows that they leave."""
+"""Sun, sky and shadows."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Light:
     direction: np.ndarray
     """(3,) float32, of length 1, towards the sun."""
     sun: np.ndarray
-    """What a surface gets that faces the sun; 0 under clouds."""
+    """Light on a surface that faces the sun; 0 under clouds."""
     sky: np.ndarray
-    """What a surface gets that faces up."""
+    """Light on a surface that faces up."""
     bounce: np.ndarray
-    """What a surface gets that faces down."""
+    """Light on a surface that faces down."""
 
     def on(
         self, normals: np.ndarray, lit: np.ndarray | float, open_sky: np.ndarray | float
     ) -> np.ndarray:
-        """(P, 3) light on surfaces of `normals` (P, 3) of length 1.
+        """Return the light (P, 3) on surfaces of `normals` (P, 3) of length 1.
 
         `lit` (P,) is the fraction of the sun that reaches them, `open_sky` (P,) that of the sky.
         """
@@ -43,7 +43,7 @@ class Light:
 
 
 class ShadowMap:
-    """What is lit from one direction around a point of the ground."""
+    """Shadow map of one direction around a point of the ground."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class ShadowMap:
         self._depth = depth
 
     def _project(self, points: np.ndarray) -> np.ndarray:
-        """x and y in texels; depth in metres, all of it positive."""
+        """Return x and y in texels, and a positive depth in metres."""
         moved = rotated(points - self._centre, self._axes)
         moved[:, :2] = (moved[:, :2] / np.float32(_REACH) + 1) * np.float32(_SIDE / 2)
         moved[:, 2] += np.float32(100)
         return moved
 
     def lit(self, points: np.ndarray) -> np.ndarray:
-        """(P,) float32 fraction of the light that reaches `points` (P, 3), over 2 x 2 texels."""
+        """Return the fraction (P,) float32 of the light at `points` (P, 3), over 2 x 2 texels."""
         x, y, depth = self._project(points).T
         x, y = x - np.float32(0.5), y - np.float32(0.5)
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
@@ -90,7 +90,7 @@ class ShadowMap:
 
 
 class ContactMap:
-    """How much of the sky the things on the ground take from it, near where they stand."""
+    """Fraction of the sky that the things on the ground leave near their feet."""
 
     def __init__(self, vertices: np.ndarray, centre: np.ndarray) -> None:
         """`vertices` (V, 3) of all that stands around `centre` (3,)."""
@@ -107,11 +107,11 @@ class ContactMap:
         return np.floor((place / np.float32(_REACH) + 1) * (_SIDE / 2)).astype(np.int64)
 
     def open_sky(self, points: np.ndarray) -> np.ndarray:
-        """(P,) float32 fraction of the sky's light at `points` (P, 3) of the ground."""
+        """Return the fraction (P,) float32 of the sky at `points` (P, 3) of the ground."""
         texel = np.clip(self._texels(points[:, 0], points[:, 2]), 0, _SIDE - 1)
         return 1 - np.float32(0.8) * np.minimum(self._cover[texel[:, 0], texel[:, 1]] * 1.6, 1)
 
 
 def box_blur(image: np.ndarray, radius: int) -> np.ndarray:
-    """Mean over a square of 2 `radius` + 1 pixels of `image` (H, W) float32, edges repeated."""
+    """Average `image` (H, W) float32 over squares of 2 `radius` + 1 pixels, edges repeated."""
     return uniform_filter(image, 2 * radius + 1, mode="nearest")

@@ -13,7 +13,7 @@ _TEXEL = 0.01
 
 
 def cover(rng: Rng) -> Texture:
-    """A round or square iron cover in its frame."""
+    """Paint a round or square iron cover in its frame."""
     x, y = _grid()
     radius = np.hypot(x, y) if rng.random() < 0.6 else np.maximum(np.abs(x), np.abs(y))
     iron = np.array([0.10, 0.095, 0.09]) * rng.uniform(0.7, 1.6)
@@ -23,7 +23,7 @@ def cover(rng: Rng) -> Texture:
 
 
 def grating(rng: Rng) -> Texture:
-    """A drain with slots."""
+    """Paint a drain with slots."""
     x, y = _grid()
     slots = (np.abs(x) < 0.75) & (np.abs(y) < 0.8) & (np.floor(y * 8) % 2 == 0)
     iron = np.array([0.13, 0.125, 0.12]) * rng.uniform(0.7, 1.4)
@@ -31,7 +31,7 @@ def grating(rng: Rng) -> Texture:
 
 
 def repair(rng: Rng) -> Texture:
-    """A patch of newer, darker tar with a seam."""
+    """Paint a patch of newer, darker tar with a seam."""
     noise = fractal_noise(rng, _SIDE, 2, 4)
     x, y = _grid()
     rim = np.maximum(np.abs(x), np.abs(y)) > 0.88
@@ -40,7 +40,7 @@ def repair(rng: Rng) -> Texture:
 
 
 def puddle(rng: Rng) -> Texture:
-    """Water that mirrors the sky, with a damp border."""
+    """Paint water that mirrors the sky, with a damp border."""
     x, y = _grid()
     depth = 0.75 - np.hypot(x, y) + 0.13 * fractal_noise(rng, _SIDE, 2, 3)
     water = np.clip(depth * 12, 0, 1)[..., None] * rng.uniform(0.5, 1)
@@ -51,14 +51,14 @@ def puddle(rng: Rng) -> Texture:
 
 
 def stain(rng: Rng) -> Texture:
-    """Oil or dirt with a soft border."""
+    """Paint oil or dirt with a soft border."""
     x, y = _grid()
     depth = 0.6 - np.hypot(x, y) + 0.22 * fractal_noise(rng, _SIDE, 2, 4)
     return _texture(np.full((_SIDE, _SIDE, 3), 0.06), 0.5 * np.clip(depth * 1.6, 0, 1))
 
 
 def leaves(rng: Rng) -> Texture:
-    """A drift of leaves."""
+    """Paint a drift of leaves."""
     x, y = _grid()
     noise = fractal_noise(rng, _SIDE, 2, 4)
     grain = rng.random((_SIDE, _SIDE))
@@ -68,7 +68,7 @@ def leaves(rng: Rng) -> Texture:
 
 
 def line(rng: Rng) -> Texture:
-    """A worn painted line along y."""
+    """Paint a worn line along y."""
     worn = np.clip(1.3 - np.abs(fractal_noise(rng, _SIDE, 2, 5, 0.8)) * rng.uniform(0.2, 0.8), 0, 1)
     x, _ = _grid()
     white = np.array([0.6, 0.59, 0.56]) * rng.uniform(0.8, 1)
@@ -76,7 +76,7 @@ def line(rng: Rng) -> Texture:
 
 
 def band(rng: Rng) -> Texture:
-    """A row of paving of another colour, which tints the ground below."""
+    """Paint a row of paving of another colour, which tints the ground below."""
     x, y = _grid()
     stones = 0.6 + 0.1 * rng.standard_normal(8)[np.floor((x + 1) * 4).astype(int)]
     tone = rng.uniform(0.08, 0.5) * np.array([1.03, 1, 0.95])
@@ -84,19 +84,19 @@ def band(rng: Rng) -> Texture:
 
 
 def _grid() -> tuple[np.ndarray, np.ndarray]:
-    """x and y of the texels, (64, 64) each, from -1 to 1."""
+    """Return x and y of the texels, (64, 64) each, from -1 to 1."""
     y, x = (np.indices((_SIDE, _SIDE)) + 0.5) * (2 / _SIDE) - 1
     return x, y
 
 
 def _inside(limit: float) -> np.ndarray:
-    """(64, 64) bool: in the square whose half side is `limit`."""
+    """Return (64, 64) bool: inside the square with the half side `limit`."""
     x, y = _grid()
     return np.maximum(np.abs(x), np.abs(y)) < limit
 
 
 def _texture(colour: np.ndarray, coverage: np.ndarray) -> Texture:
-    """The texture of `colour` (64, 64, 3) and `coverage` (64, 64)."""
+    """Make a texture of `colour` (64, 64, 3) and `coverage` (64, 64)."""
     coverage = np.asarray(coverage, np.float32)[..., None]
     image = np.concatenate([colour.astype(np.float32) * coverage, coverage], 2)
     return Texture(image, _TEXEL)

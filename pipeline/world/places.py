@@ -38,12 +38,12 @@ class Place:
     """Mean light from where people walk, for `draw_sensor`."""
 
     def draw_standpoint(self, rng: Rng) -> Standpoint:
-        """A random standpoint on one of the walks; the first walk is the busiest."""
+        """Sample a standpoint on one of the walks; the first walk is the busiest."""
         first = len(self.walks) == 1 or rng.random() < 0.7
         return self.walks[0 if first else int(rng.integers(1, len(self.walks)))].draw(rng)
 
     def light_at(self, rng: Rng) -> Light:
-        """The light at a random moment: clouds and the time of day change it."""
+        """Sample the light at a moment: clouds and the time of day change it."""
         cloud = rng.uniform(0.25, 0.7) if rng.random() < 0.12 else rng.uniform(0.85, 1.1)
         day = rng.uniform(0.9, 1.12)
         return replace(
@@ -55,7 +55,7 @@ class Place:
 
 
 def draw_place(rng: Rng) -> Place:
-    """A random place; the camera hangs low or on a lamp post."""
+    """Sample a place; the camera hangs low or on a lamp post."""
     low = rng.random() < 0.45
     height = rng.uniform(2.2, 3.2) if low else rng.uniform(3.4, 6)
     near = rng.uniform(7, 9) if low else rng.uniform(8, 11)
@@ -78,7 +78,7 @@ def draw_place(rng: Rng) -> Place:
 
 
 def _draw_layout(rng: Rng, near: float, far: float) -> Layout:
-    """A path on which people walk `near` to `far` metres before the camera, and its borders."""
+    """Sample a path with people `near` to `far` metres before the camera, and its borders."""
     heading = _draw_heading(rng)
     half = rng.uniform(1.0, 2.6)
     leads_away = abs(heading) > 1.2
@@ -96,7 +96,7 @@ def _draw_layout(rng: Rng, near: float, far: float) -> Layout:
 
 
 def _draw_heading(rng: Rng) -> float:
-    """Across the view, oblique, or away from the camera."""
+    """Sample a heading: across the view, oblique, or away from the camera."""
     kind = rng.random()
     if kind < 0.3:
         return rng.uniform(-0.15, 0.15)
@@ -176,7 +176,7 @@ def _scatter_marks(rng: Rng, layout: Layout) -> None:
 
 
 def _grime(rng: Rng) -> Texture:
-    """Blotches that repeat after 12.8 m, and the wander of borders, for `GroundPlan`."""
+    """Sample blotches that repeat after 12.8 m, and the wander of borders, for `GroundPlan`."""
     tone = 0.5 + rng.uniform(0.03, 0.075) * fractal_noise(rng, 256, 2, 6, 0.7)
     wander = 0.5 + 0.2 * fractal_noise(rng, 256, 2, 6, 0.8)
     return Texture(np.stack([tone, tone, tone, wander], 2), 0.05)

@@ -1,4 +1,4 @@
-"""Several objects at a place, with instance masks: what the small SAM is trained on."""
+"""Scenes of several objects with instance masks, to train the small SAM."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Scene:
 
 
 def render_scene(body: Body, place: Place, rng: Rng, size: int = 256, hard: bool = False) -> Scene:
-    """A square scene of `size` pixels at `place` with 1-4 objects, or 2-6 when `hard`.
+    """Render a square scene of `size` pixels at `place` with 1-4 objects, or 2-6 when `hard`.
 
     A hard scene has the place's own things too. None of the others has more than `EASY_OVERLAP` or
     `HARD_OVERLAP` of its pixels hidden by them; one that finds no such spot is left out.
@@ -74,7 +74,7 @@ def render_scene(body: Body, place: Place, rng: Rng, size: int = 256, hard: bool
 
 
 def _view(eye: np.ndarray, distance: float, width: float, rng: Rng) -> View:
-    """Of a stretch of the ground at `distance`; lengths in metres."""
+    """Return the view of a stretch of the ground at `distance`; lengths in metres."""
     corners = np.array([[-width / 2, 0, -distance], [width / 2, width, -distance]], np.float32)
     framing = Framing(1.0, 0.0, float(rng.uniform(-0.15, 0.05)))
     return View.around(corners, eye, (_TRIAL, _TRIAL), framing)
@@ -87,7 +87,7 @@ def _furnish(
     rng: Rng,
     hard: bool,
 ) -> tuple[list[Surface], list[str]]:
-    """Objects that do not hide each other too much."""
+    """Sample objects that do not hide each other too much."""
     things: list[Surface] = []
     kinds: list[str] = []
     for _ in range(int(rng.integers(2, 7) if hard else rng.integers(1, 5))):
@@ -103,7 +103,7 @@ def _furnish(
 
 
 def _thing(body: Body, kind: str, rng: Rng) -> Callable[[float, float, float], Surface]:
-    """Make an object of a kind; the result stands it somewhere by its yaw, x and z."""
+    """Make an object of a kind; return a function that places it at a yaw, x and z."""
     if kind != _PERSON:
         return KINDS[kind].make(rng).placed
     person = Person(body, draw_identity(rng))
@@ -111,14 +111,14 @@ def _thing(body: Body, kind: str, rng: Rng) -> Callable[[float, float, float], S
 
 
 def _spot(distance: float, width: float, rng: Rng) -> tuple[float, float, float]:
-    """Draw yaw, x and z of an object on a stretch `width` wide, about `distance` metres away."""
+    """Sample yaw, x and z of an object on a stretch `width` wide, about `distance` metres away."""
     x = rng.uniform(-width / 2, width / 2)
     z = -distance - rng.uniform(-0.5, 0.5) * _DEPTH
     return float(rng.uniform(0, 2 * np.pi)), float(x), float(z)
 
 
 def _fits(view: View, things: list[Surface], overlap: float) -> bool:
-    """Whether the last thing is large enough in the picture, and all are visible enough."""
+    """Return whether the last thing is large enough in the image, and all are visible enough."""
     geometry = Geometry(view, things)
     last = len(things) - 1
     return geometry.fraction_of_crop(last) > _SMALLEST and all(

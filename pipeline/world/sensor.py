@@ -63,7 +63,7 @@ class Sensor:
         return np.array([self._tone(float(value)) for value in exposure], np.uint8)
 
     def _tone(self, exposure: float) -> int:
-        """Level of an exposure: shoulder, gamma, contrast, then black and white."""
+        """Return the level of an exposure: shoulder, gamma, contrast, then black and white."""
         bent = exposure * (1 + exposure * self.shoulder / 4) / (1 + self.shoulder * exposure)
         level = min(1.0, bent) ** (1 / self.gamma)
         level += self.contrast * (level * level * (3 - 2 * level) - level)
@@ -71,7 +71,7 @@ class Sensor:
 
 
 def draw_sensor(rng: Rng, luminance: float) -> Sensor:
-    """A random camera, exposed for a scene of mean light `luminance`; cheap ones are noisier."""
+    """Sample a camera, exposed for a scene of mean light `luminance`; cheap ones are noisier."""
     cheap = rng.random()
     warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
     return Sensor(
@@ -93,7 +93,7 @@ def draw_sensor(rng: Rng, luminance: float) -> Sensor:
 
 
 def develop(radiance: np.ndarray, sensor: Sensor, rng: Rng) -> np.ndarray:
-    """(H, W, 3) uint8 of linear `radiance` (H, W, 3) float32.
+    """Convert linear `radiance` (H, W, 3) float32 to (H, W, 3) uint8.
 
     Exposure, sharpness and the size of the detection vary between images of one camera.
     """
@@ -115,7 +115,7 @@ def develop(radiance: np.ndarray, sensor: Sensor, rng: Rng) -> np.ndarray:
 
 
 def _toned(radiance: np.ndarray, sensor: Sensor, gain: float) -> np.ndarray:
-    """(H, W, 3) uint8 after exposure, white balance, saturation and tone curve."""
+    """Apply exposure, white balance, saturation and tone curve; return (H, W, 3) uint8."""
     gains = np.array(sensor.white_balance) * (sensor.exposure * gain)
     exposed = radiance * gains.astype(np.float32)
     red, green, blue = (exposed[..., channel] * _GREY[channel] for channel in range(3))
@@ -137,7 +137,7 @@ def _noisy(levels: np.ndarray, sensor: Sensor, scale: float, rng: Rng) -> np.nda
 
 
 def _compressed(image: Image.Image, quality: int) -> Image.Image:
-    """The image after a JPEG round trip."""
+    """Compress the image to JPEG and decode it."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer)

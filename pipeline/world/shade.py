@@ -38,26 +38,26 @@ class Shade:
         self._behind = _bytes(sun * (1 - box_blur(shadow, 1)))
 
     def lit(self, points: np.ndarray) -> np.ndarray:
-        """(P,) float32 fraction of the sun that reaches people and props at `points` (P, 3)."""
+        """Return the fraction (P,) float32 of the sun on people and props at `points` (P, 3)."""
         return _bilinear(self._sun, *_texels(points, self._slope))
 
     def lit_behind(self, points: np.ndarray) -> np.ndarray:
-        """The same on ground and walls, where the props cast shadows too."""
+        """Return the same on ground and walls, where the props cast shadows too."""
         return _bilinear(self._behind, *_texels(points, self._slope))
 
     def open_sky(self, points: np.ndarray) -> np.ndarray:
-        """(P,) float32 fraction of the sky at `points` (P, 3) of the ground."""
+        """Return the fraction (P,) float32 of the sky at `points` (P, 3) of the ground."""
         return _bilinear(self._sky, *_texels(points, (0.0, 0.0)))
 
 
 def shade_grid() -> tuple[np.ndarray, np.ndarray]:
-    """x (1, 512) and z (512, 1) in metres of the texels of a shade map."""
+    """Return x (1, 512) and z (512, 1) in metres of the texels of a shade map."""
     steps = (np.arange(_SIDE, dtype=np.float32) + np.float32(0.5)) * np.float32(_EXTENT / _SIDE)
     return steps[None] + np.float32(_ORIGIN[0]), steps[:, None] + np.float32(_ORIGIN[1])
 
 
 def _outlines(meshes: Sequence[Mesh], slope: tuple[float, float]) -> np.ndarray:
-    """(512, 512) float32: 1 where the meshes, projected along a slope, cover the ground."""
+    """Return (512, 512) float32: 1 where the meshes, projected along a slope, cover the ground."""
     outline = np.zeros(_SIDE * _SIDE, np.float32)
     if meshes:
         mesh = join(*meshes)
@@ -68,7 +68,7 @@ def _outlines(meshes: Sequence[Mesh], slope: tuple[float, float]) -> np.ndarray:
 
 
 def _texels(points: np.ndarray, slope: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows (P,) of the projections of `points` (P, 3) to the ground along a slope."""
+    """Project `points` (P, 3) to the ground along a slope; return columns and rows (P,)."""
     scale = np.float32(_SIDE / _EXTENT)
     x = points[:, 0] - points[:, 1] * np.float32(slope[0]) - np.float32(_ORIGIN[0])
     z = points[:, 2] - points[:, 1] * np.float32(slope[1]) - np.float32(_ORIGIN[1])
@@ -76,12 +76,12 @@ def _texels(points: np.ndarray, slope: tuple[float, float]) -> tuple[np.ndarray,
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:
-    """Values 0 to 1 as uint8."""
+    """Convert values 0 to 1 to uint8."""
     return (image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def _bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(P,) float32 bilinear samples, 0 to 1, of `image` (512, 512) uint8 at `x` and `y`."""
+    """Sample `image` (512, 512) uint8 bilinearly at `x` and `y`; return (P,) float32, 0 to 1."""
     x = np.clip(x - np.float32(0.5), 0, np.float32(_SIDE - 1.001))
     y = np.clip(y - np.float32(0.5), 0, np.float32(_SIDE - 1.001))
     left, top = np.floor(x), np.floor(y)

@@ -1,4 +1,4 @@
-"""What the renderer draws: triangles in the world that know their colours."""
+"""Surfaces: triangles in the world, and the look of their points."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Surface(Protocol):
         """(V,) float32: where its interpolation is below 0 is a hole; None: no holes."""
 
     def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
-        """Look of P points: rows of `triangles` (P,), barycentric `weights` (P, 3)."""
+        """Return the look of P points: rows of `triangles` (P,), barycentric `weights` (P, 3)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Mesh:
     cut: np.ndarray | None = None
 
     def placed(self, yaw: float, x: float, z: float) -> Mesh:
-        """The mesh turned by `yaw` radians about the vertical and moved to (x, z)."""
+        """Turn the mesh by `yaw` radians about the vertical and move it to (x, z)."""
         moved = turned(self.vertices, yaw) + np.array([x, 0, z], np.float32)
         return replace(self, vertices=moved, normals=turned(self.normals, yaw))
 
@@ -100,7 +100,7 @@ class Mesh:
 
 
 def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Values (V, K) of vertices at P points: `triangles` (P, 3), weights (P, 3) -> (P, K)."""
+    """Interpolate `values` (V, K) at P points of `triangles` (P, 3) by `weights` (P, 3): (P, K)."""
     columns = np.ascontiguousarray(values.T)
     total = columns.take(triangles[:, 0], 1) * weights[:, 0]
     total += columns.take(triangles[:, 1], 1) * weights[:, 1]
@@ -109,7 +109,7 @@ def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) 
 
 
 def dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(P,) products of the rows of (P, 3) arrays; the second may be one row (3,).
+    """Multiply the rows of (P, 3) arrays; the second may be one row (3,). Return (P,).
 
     Written out: numpy's sum over so short an axis is slow.
     """
@@ -119,7 +119,7 @@ def dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def rotated(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(P, 3) `matrix` (3, 3) times each point (P, 3).
+    """Multiply `matrix` (3, 3) with each point (P, 3).
 
     Written out: a BLAS gives other last bits on other processors.
     """
@@ -128,13 +128,13 @@ def rotated(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def yaw_matrix(yaw: float) -> np.ndarray:
-    """(3, 3) float32 that turns columns about the vertical: +z goes towards +x."""
+    """Return the rotation (3, 3) float32 of columns about the vertical: +z goes towards +x."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
 
 
 def turned(vectors: np.ndarray, yaw: float) -> np.ndarray:
-    """(V, 3) turned about the vertical; without BLAS, the same on every processor."""
+    """Turn `vectors` (V, 3) about the vertical; without BLAS, the same on every processor."""
     (cos, _, sin), _, _ = yaw_matrix(yaw)
     x, y, z = vectors.T
     return np.stack([cos * x + sin * z, y, cos * z - sin * x]).T

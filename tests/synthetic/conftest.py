@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.options.rendered import BenchmarkOptions
-from pipeline.synthetic.benchmark import ROOT, render_benchmark
+from pipeline.synthetic.benchmark import ARCHIVE_ROOT, render_benchmark
 
 BODY = Path("workflow/body/body.npz")
 OPTIONS = BenchmarkOptions(
@@ -58,7 +58,7 @@ class Rendered(NamedTuple):
 
     def image(self, name: str) -> np.ndarray:
         with zipfile.ZipFile(self.archive) as file:
-            data = file.read(f"{ROOT}/{name}")
+            data = file.read(f"{ARCHIVE_ROOT}/{name}")
         return np.asarray(Image.open(io.BytesIO(data)))
 
 
@@ -68,6 +68,6 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     archive, ground_truth = folder / "benchmark.zip", folder / "ground_truth.npz"
     render_benchmark(BODY, archive, ground_truth, OPTIONS)
     with zipfile.ZipFile(archive) as file:
-        names = [name.removeprefix(f"{ROOT}/") for name in file.namelist()]
+        names = [name.removeprefix(f"{ARCHIVE_ROOT}/") for name in file.namelist()]
     with np.load(ground_truth, allow_pickle=False) as arrays:
         return Rendered(archive, ground_truth, names, dict(arrays))

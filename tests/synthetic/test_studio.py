@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.data.names import DISTRACTOR, JUNK
 from pipeline.errors import InputError
-from pipeline.synthetic.plan import DISTRACTOR, JUNK, QUERY, TEST, TRAIN, Shot
+from pipeline.synthetic.plan import QUERY, TEST, TRAIN, Shot
 from pipeline.synthetic.studio import Studio, _half
 from pipeline.world import crops as crops_module
 from pipeline.world.crops import Crop

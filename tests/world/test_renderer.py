@@ -157,10 +157,8 @@ def test_a_crease_between_near_surfaces_is_dark():
     assert together.radiance[32, 20, 0] == pytest.approx(alone.radiance[32, 20, 0], rel=0.02)
 
 
-def test_same_scene_same_bytes_and_a_larger_crop_shows_the_same():
+def test_a_larger_crop_shows_the_same():
     far, near = board(0, -8, 1, 2), board(0.3, -6, 0.4, 0.8, (0, 1, 0))
-    first, second = colours([far, near]), colours([far, near])
-    assert first.radiance.tobytes() == second.radiance.tobytes()
     view = view_of(far)
     large = Geometry(view.resized((128, 64)), [far, near])
     small = Geometry(view, [far, near])
