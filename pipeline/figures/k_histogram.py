@@ -32,7 +32,7 @@ class SelectingRun(NamedTuple):
 
 def read_k(run: Run) -> SelectingRun:
     """The k of all images of a run; InputError where it has none."""
-    arrays = run.features("global")
+    arrays = run.features()
     if "query_k" not in arrays:
         raise InputError(
             f"{run.path('features.npz')}: expected query_k, how many patches are kept, found none: "

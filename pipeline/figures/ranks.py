@@ -10,7 +10,6 @@ import pandas as pd
 
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.features import select_feature
 from pipeline.evaluation.metrics import l2_normalise
 from pipeline.figures.queries import average_precision, choose_queries, how_chosen
 from pipeline.figures.sheets import (
@@ -34,11 +33,11 @@ def read_distances(run: Run, queries: Sequence[str]) -> dict[str, np.ndarray]:
 
     Raises InputError when the run's features lack one of these images.
     """
-    arrays = run.features(run.test_feature)
+    arrays = run.features()
     places = {
         split: pd.Index(arrays[f"{split}_keys"].astype(object)) for split in ("query", "gallery")
     }
-    query, gallery = (select_feature(arrays, split, run.test_feature) for split in places)
+    query, gallery = (arrays[f"{split}_{run.test_feature}"] for split in places)
     distances = {}
     for key in queries:
         rows = places["query"].get_indexer([key])

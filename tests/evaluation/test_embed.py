@@ -90,6 +90,10 @@ def run_embed(folder: Path, shards: Path, selection: str = "dpsm") -> dict[str, 
         return dict(arrays)
 
 
+def join(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
 def test_arrays_have_the_order_of_the_shards(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards)
     for split, seed, count in (("query", 1, QUERIES), ("gallery", 2, GALLERY)):
@@ -145,6 +149,24 @@ def test_same_inputs_give_the_same_bytes(tmp_path: Path, shards: Path) -> None:
     assert before == (tmp_path / "features.npz").read_bytes()
 
 
+def test_float16_features_are_the_rounded_ones(tmp_path: Path, shards: Path) -> None:
+    whole = run_embed(tmp_path, shards)
+    weights, record = tmp_path / "weights.safetensors", tmp_path / "run.json"
+    embed(weights, record, shards, tmp_path / "half.npz", CPU, "float16")
+    with np.load(tmp_path / "half.npz") as half:
+        assert set(half) == set(whole)
+        for name, expected in whole.items():
+            is_feature = expected.dtype == np.float32
+            np.testing.assert_array_equal(
+                half[name], expected.astype("float16") if is_feature else expected, strict=True
+            )
+
+
+def test_the_file_has_the_bytes_of_numpy(tmp_path: Path, shards: Path) -> None:
+    np.savez(tmp_path / "numpy.npz", **run_embed(tmp_path, shards))
+    assert (tmp_path / "numpy.npz").read_bytes() == (tmp_path / "features.npz").read_bytes()
+
+
 def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards, "none")
     assert {name.split("_", 1)[1] for name in arrays.keys() - {"shards"}} == {
@@ -159,9 +181,9 @@ def test_features_do_not_depend_on_the_batch(tmp_path: Path, shards: Path, size:
     model, options = load_trained(tmp_path / "weights.safetensors", tmp_path / "run.json")
     with torch.inference_mode():
         batches = read_batches(shards, "gallery", options.image, size)
-        apart = embed_split(model, batches, "gallery", options.image)
+        apart = join(embed_split(model, batches, "gallery", options.image))
         batches = reversed(list(read_batches(shards, "gallery", options.image, 1)))
-        turned = embed_split(model, chain(batches), "gallery", options.image)
+        turned = join(embed_split(model, chain(batches), "gallery", options.image))
     for name in ("gallery_global", "gallery_coarse", "gallery_blended"):
         np.testing.assert_allclose(apart[name], together[name], rtol=0, atol=1e-5)
         np.testing.assert_allclose(turned[name][::-1], together[name], rtol=0, atol=1e-5)
