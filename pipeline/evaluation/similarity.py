@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -10,14 +11,15 @@ import torch
 from pipeline.evaluation.metrics import l2_normalise
 
 BLOCK = 2**25
-"""Entries of a block: 128 MB of float32. It does not affect the results."""
+"""Entries of a block: 128 MB of float32."""
 
 
 def blocks(count: int, width: int) -> Iterator[slice]:
-    """Yield slices that cover `count` rows of `width` entries, `BLOCK` entries at once."""
-    step = max(BLOCK // width, 1)
-    for start in range(0, count, step):
-        yield slice(start, min(start + step, count))
+    """Yield slices that cover `count` rows of `width` entries, about equal, `BLOCK` at most."""
+    number = min(-(-count * width // BLOCK), count)
+    edges = np.linspace(0, count, number + 1).astype(int).tolist()
+    for start, stop in pairwise(edges):  # none is small: MKL rounds few rows in another way
+        yield slice(start, stop)
 
 
 def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -35,7 +37,7 @@ def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 def multiply(rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
     """Write rows (B, F) @ columns (C, F).T into `out` (B, C), all float32.
 
-    With torch's MKL, equal images have equal products for any number of rows, columns and threads.
-    numpy's OpenBLAS rounds by the position in the block.
+    With torch's MKL a product does not depend on its position in the block, on the number of
+    threads and, from 64 on, of rows. With numpy's OpenBLAS it does: copies of an image differ.
     """
     torch.mm(torch.from_numpy(rows), torch.from_numpy(columns).T, out=torch.from_numpy(out))

@@ -196,7 +196,7 @@ def assert_same(found: dict[str, Ranking], expected: dict[str, Ranking]) -> None
             np.testing.assert_array_equal(column, wanted)
 
 
-@pytest.mark.parametrize("block", [2000, 700 * 64, 700 * 111])
+@pytest.mark.parametrize("block", [700 * 75, 700 * 100, 700 * 299])
 def test_rankings_do_not_depend_on_blocks_and_threads(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
