@@ -161,9 +161,9 @@ class Run:
         """The rows of the test feature in queries.csv (see `read_queries`)."""
         return self._queries[1]
 
-    def features(self, name: str | None = None) -> dict[str, np.ndarray]:
+    def features(self) -> dict[str, np.ndarray]:
         """Return the arrays of features.npz (see `read_features`)."""
-        return read_features(self.path("features.npz"), name)
+        return read_features(self.path("features.npz"))
 
     @property
     def _header(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +17,14 @@ from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.data.shards import HASHES, split_names, stream
 from pipeline.device import choose_device, make_deterministic
 from pipeline.errors import InputError
+from pipeline.evaluation.features import write_array
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.backbone import normalise
 from pipeline.model.build import build_model
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.weights import fill
 from pipeline.options.compute import ComputeOptions
+from pipeline.options.evaluation import FeatureDtype
 from pipeline.options.run import ImageOptions, RunOptions
 
 BATCH = 128
@@ -115,21 +118,26 @@ def embed_batch(model: DPEFormer, batch: ImageBatch, image: ImageOptions) -> dic
 
 
 def embed_split(
-    model: DPEFormer, batches: Iterator[ImageBatch], split: str, image: ImageOptions
-) -> dict[str, np.ndarray]:
-    """Return the arrays of a split: `<split>_keys`, `_identities`, `_cameras`, one per feature."""
+    model: DPEFormer,
+    batches: Iterator[ImageBatch],
+    split: str,
+    image: ImageOptions,
+    dtype: FeatureDtype = "float32",
+) -> dict[str, list[np.ndarray]]:
+    """Return the arrays of a split in parts: `<split>_keys`, `_identities`, `_cameras`, features.
+
+    Features have the type `dtype`. Nothing is concatenated: MSMT17's features are gigabytes.
+    """
     columns: dict[str, list[Any]] = {"keys": [], "identities": [], "cameras": []}
     parts: dict[str, list[np.ndarray]] = {}
     for batch in batches:
         for name, values in columns.items():
             values.extend(getattr(batch, name))
         for name, value in embed_batch(model, batch, image).items():
-            parts.setdefault(name, []).append(value)
-    labels = {name: np.array(columns[name], np.int64) for name in ("identities", "cameras")}
-    arrays = {"keys": np.array(columns["keys"], np.str_)} | labels
-    for name in list(parts):  # copy one feature at a time: MSMT17's are gigabytes
-        arrays[name] = np.concatenate(parts.pop(name))
-    return {f"{split}_{name}": array for name, array in arrays.items()}
+            parts.setdefault(name, []).append(value if name == "k" else value.astype(dtype))
+    labels = {name: [np.array(columns[name], np.int64)] for name in ("identities", "cameras")}
+    arrays = {"keys": [np.array(columns["keys"], np.str_)]} | labels | parts
+    return {f"{split}_{name}": value for name, value in arrays.items()}
 
 
 @torch.inference_mode()
@@ -139,30 +147,31 @@ def embed(
     shards: Path,
     features: Path,
     compute: ComputeOptions,
+    dtype: str = "float32",
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Embed the query and gallery images of `shards` with the weights of a run.
 
     Writes a NumPy archive. It has `<split>_keys` (M,) text, `<split>_identities` and
     `<split>_cameras` (M,) int64, `<split>_global`, `<split>_coarse` and, with the blended branch,
-    `<split>_blended` (M, F) float32; with DPSM, `<split>_k` (M,) int64. Splits are query, gallery
-    and, if `shards` have it, whole_query. `shards` () text is the hash of shards.json. Deletes the
-    training's `checkpoint`. Returns the device. Raises InputError for weights that are not those of
-    `record`, for damaged shards and as `camera_rows` does.
+    `<split>_blended` (M, F) of type `dtype`; with DPSM, `<split>_k` (M,) int64. Splits are query,
+    gallery and, if `shards` have it, whole_query. `shards` () text is the hash of shards.json.
+    Deletes the training's `checkpoint`. Returns the device. Raises InputError for weights that are
+    not those of `record`, for damaged shards and as `camera_rows` does.
     """
     device = choose_device(compute)
     make_deterministic(device)
     torch.backends.cudnn.allow_tf32 = False  # float32 as on the CPU, see `load_trained`
     model, options = load_trained(weights, record)
     model.to(device)
-    arrays: dict[str, np.ndarray] = {}
     whole = {WHOLE_QUERY} & split_names(shards)
-    for split in (*TEST_SPLITS, *whole):
-        batches = read_batches(shards, split, options.image)
-        arrays |= embed_split(model, batches, split, options.image)
-    arrays["shards"] = np.array(sha256(shards / HASHES))
-    with atomic_file(features) as partial, open(partial, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    with atomic_file(features) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for split in (*TEST_SPLITS, *whole):
+            batches = read_batches(shards, split, options.image)
+            parts = embed_split(model, batches, split, options.image, dtype)
+            for name in list(parts):
+                write_array(archive, name, parts.pop(name))
+        write_array(archive, "shards", [np.array([sha256(shards / HASHES)])])
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return {"device": device.type}

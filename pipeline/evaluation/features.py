@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.names import SPLITS, TEST_SPLITS, WHOLE_QUERY
+from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.errors import InputError
-from pipeline.evaluation.metrics import Labels, l2_normalise
+from pipeline.evaluation.metrics import Labels
 
 FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
 """In the order of the tables; the first one that a variant has is its test feature."""
@@ -17,6 +20,8 @@ RERANKED = "_reranked"
 """Suffix of a feature's name in re-ranked rows."""
 TABLE_FEATURES = tuple(name for plain in FEATURES for name in (plain, plain + RERANKED))
 """All rows that a table can have for a variant, in order."""
+LENGTHS = 26
+"""Offset, in a local zip header of 30 bytes, of the lengths of its two last fields."""
 REQUIRED_ARRAYS = tuple(
     f"{split}_{name}"
     for split in TEST_SPLITS
@@ -25,17 +30,19 @@ REQUIRED_ARRAYS = tuple(
 """Arrays that every features file has."""
 
 
-def read_features(path: Path, feature: str | None = None) -> dict[str, np.ndarray]:
+def read_features(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of a features file; see `pipeline.evaluation.embed.embed` for their names.
 
-    With `feature`, one of `FEATURES`, others are not read: they can be gigabytes. Raises
-    InputError for a file that is damaged or lacks one of `REQUIRED_ARRAYS`.
+    Features are mapped, not read: they can be gigabytes. Raises InputError for a file that is
+    damaged or lacks one of `REQUIRED_ARRAYS`.
     """
-    others = {*FEATURES} - {feature, (feature or "").removesuffix("_global"), "global"}
-    ignored = {f"{split}_{name}" for split in SPLITS for name in others if feature}
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file if name not in ignored}
+            mapped = {name for name in file if name.endswith(FEATURES)}
+            arrays = {name: file[name] for name in file if name not in mapped}
+        with zipfile.ZipFile(path) as archive:
+            infos = {name: archive.getinfo(f"{name}.npy") for name in sorted(mapped)}
+        arrays |= {name: _map_array(path, info.header_offset) for name, info in infos.items()}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file: embed the run") from None
     except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -49,6 +56,27 @@ def read_features(path: Path, feature: str | None = None) -> dict[str, np.ndarra
     return arrays
 
 
+def write_array(archive: zipfile.ZipFile, name: str, parts: Sequence[np.ndarray]) -> None:
+    """Add the concatenation of `parts` to an NPZ archive, as np.savez does, without copying it."""
+    header = np.lib.format.header_data_from_array_1_0(parts[0])
+    if parts[0].ndim:
+        header["shape"] = (sum(map(len, parts)), *parts[0].shape[1:])
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(part.tobytes())
+
+
+def _map_array(path: Path, header: int) -> np.ndarray:
+    """Map the array of an uncompressed NPZ archive whose zip header is at the offset `header`."""
+    with open(path, "rb") as file:
+        file.seek(header + LENGTHS)
+        file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return np.memmap(path, dtype, "c", file.tell(), shape)
+
+
 def feature_names(arrays: dict[str, np.ndarray]) -> list[str]:
     """Return the features of the run in the order of `FEATURES`: its test feature first."""
     return [name for name in FEATURES if f"query_{name.removesuffix('_global')}" in arrays]
@@ -57,18 +85,6 @@ def feature_names(arrays: dict[str, np.ndarray]) -> list[str]:
 def has_whole_queries(arrays: dict[str, np.ndarray]) -> bool:
     """Return whether the dataset has whole-body queries besides the occluded ones."""
     return f"{WHOLE_QUERY}_keys" in arrays
-
-
-def select_feature(arrays: dict[str, np.ndarray], split: str, name: str) -> np.ndarray:
-    """Return the feature `name` of a split, (M, F) float32.
-
-    `<part>_global` concatenates the part's feature and the global one, each of unit length.
-    """
-    if f"{split}_{name}" in arrays:
-        return arrays[f"{split}_{name}"]
-    part = name.removesuffix("_global")
-    both = (arrays[f"{split}_{part}"], arrays[f"{split}_global"])
-    return np.concatenate([l2_normalise(feature) for feature in both], axis=1)
 
 
 def labels_of(arrays: dict[str, np.ndarray], split: str) -> Labels:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.data.names import DISTRACTOR, JUNK
+from pipeline.data.names import JUNK
 from pipeline.errors import InputError, no_match
 
 TOP = 10
 CMC_RANKS = (1, 5, 10, 20)
 METRICS = (*(f"rank{rank}" for rank in CMC_RANKS), "map", "minp")
-QUERIES_AT_ONCE = 256  # bounds the similarity matrix: 20 MB against Market-1501's gallery
 
 
 class Labels(NamedTuple):
@@ -21,10 +19,6 @@ class Labels(NamedTuple):
 
     identities: np.ndarray
     cameras: np.ndarray
-
-
-Similarity = Callable[[np.ndarray, np.ndarray], Iterator[np.ndarray]]
-"""Maps query (Q, F) and gallery (G, F) features to the rows of (Q, G), in `blocks`."""
 
 
 class Ranking(NamedTuple):
@@ -44,8 +38,10 @@ class Ranking(NamedTuple):
 
 def l2_normalise(features: np.ndarray) -> np.ndarray:
     """Scale rows to unit length, (M, F) float32; a row of zeros stays zero."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    rows = features.astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.where(lengths > 0, lengths, 1)
+    return rows
 
 
 def rank_similarities(similarity: np.ndarray, query: Labels, gallery: Labels) -> Ranking:
@@ -53,67 +49,41 @@ def rank_similarities(similarity: np.ndarray, query: Labels, gallery: Labels) ->
 
     Ignored for a query: images of its identity under its own camera, and junk. Distractors count.
     """
-    size = similarity.shape[1]
-    same_identity = query.identities[:, None] == gallery.identities  # (Q, G)
-    same_camera = query.cameras[:, None] == gallery.cameras
-    ignored = (same_identity & same_camera) | (gallery.identities == JUNK)
-    # ignored images go to the end, so that the ranks of the others have no gaps
-    order = np.argsort(np.where(ignored, np.inf, -similarity), axis=1, kind="stable")
-    hits = np.take_along_axis(same_identity & ~ignored, order, axis=1)
-
-    matches = hits.sum(axis=1)
-    some = matches > 0
-    precision = np.cumsum(hits, axis=1) / np.arange(1, size + 1)
-    last_match = size - np.argmax(hits[:, ::-1], axis=1)
-    weight = np.where(some, 1 / np.maximum(matches, 1), np.nan)  # of one match; NaN without any
-    counted = np.arange(size) < size - ignored.sum(axis=1, keepdims=True)
-    return Ranking(
-        matches=matches,
-        average_precision=(precision * hits).sum(axis=1) * weight,
-        inverse_negative_penalty=np.where(some, matches / last_match, np.nan),
-        first_match=np.where(some, np.argmax(hits, axis=1) + 1, 0),
-        top=np.where(counted, order, -1)[:, :TOP],
-    )
-
-
-def blocks(count: int) -> Iterator[slice]:
-    """Yield slices of at most `QUERIES_AT_ONCE` rows that cover `count` rows."""
-    for start in range(0, count, QUERIES_AT_ONCE):
-        yield slice(start, min(start + QUERIES_AT_ONCE, count))
-
-
-def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield blocks of the (Q, G) cosine similarity; it ranks as the Euclidean distance does."""
-    queries, others = l2_normalise(query), l2_normalise(gallery)
-    for rows in blocks(len(queries)):
-        yield queries[rows] @ others.T
-
-
-def rank_gallery(
-    query_features: np.ndarray,
-    query: Labels,
-    gallery_features: np.ndarray,
-    gallery: Labels,
-    similarity: Similarity = cosine_similarity,
-) -> Ranking:
-    """Rank the gallery for each query by `similarity`.
-
-    Features are (Q, F) and (G, F) float32 of any length. Raises InputError if a feature is not
-    finite or a query is junk or a distractor.
-    """
-    if not (np.isfinite(query_features).all() and np.isfinite(gallery_features).all()):
-        raise InputError("expected finite features, found NaN or infinity: train the run again")
-    if (query.identities <= DISTRACTOR).any():
-        raise InputError(
-            f"query: expected persons, found identity {query.identities.min()}: "
-            "move distractors (0) and junk (-1) to the gallery"
-        )
-    found = similarity(query_features, gallery_features)
-    chunks = [
-        rank_similarities(block, Labels(query.identities[rows], query.cameras[rows]), gallery)
-        for rows, block in zip(blocks(len(query_features)), found, strict=True)
+    rows = [
+        _rank_query(scores, identity, camera, gallery)
+        for scores, identity, camera in zip(similarity, *query, strict=True)
     ]
-    return Ranking(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
+    return Ranking(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def _rank_query(scores: np.ndarray, identity: int, camera: int, gallery: Labels) -> Ranking:
+    """Rank the gallery by `scores` (G,): the fields of `Ranking` for one query."""
+    own = gallery.identities == identity
+    ignored = (own & (gallery.cameras == camera)) | (gallery.identities == JUNK)
+    scores = np.where(ignored, -np.inf, scores)
+    ranks = np.sort([_rank(scores, i) for i in np.flatnonzero(own & ~ignored)])
+    best = highest(scores, TOP)
+    top = np.where(ignored[best], -1, best)
+    matches = len(ranks)
+    if not matches:
+        return Ranking(matches, np.nan, np.nan, 0, top)
+    precision = np.arange(1, matches + 1) / ranks
+    return Ranking(matches, precision.mean(), matches / ranks[-1], ranks[0], top)
+
+
+def _rank(scores: np.ndarray, i: int) -> int:
+    """Return the rank of image `i`, from 1: count what scores higher, or as high and is earlier."""
+    score = scores[i]
+    earlier, later = scores[:i] >= score, scores[i + 1 :] > score
+    return 1 + int(np.count_nonzero(earlier)) + int(np.count_nonzero(later))
+
+
+def highest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of the `count` highest scores, highest first, ties by index."""
+    count = min(count, len(scores))
+    candidates = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
+    order = np.argsort(-scores[candidates], kind="stable")
+    return candidates[order[:count]]
 
 
 def summarise(ranking: Ranking) -> dict[str, float]:

@@ -7,58 +7,69 @@ blended with the original distance, ranks the gallery.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from scipy.sparse import csc_array, csr_array
 
-from pipeline.evaluation.metrics import blocks, l2_normalise
+from pipeline.evaluation.metrics import highest, l2_normalise
+from pipeline.evaluation.similarity import blocks, multiply
 from pipeline.options.evaluation import RerankOptions
 
 
-def reranked_similarity(
-    query: np.ndarray, gallery: np.ndarray, options: RerankOptions
-) -> Iterator[np.ndarray]:
-    """Yield blocks of the (Q, G) float32 similarity: minus the re-ranked distance.
+class Reranking:
+    """Re-ranked similarity of Q queries and G gallery images; memory is linear in Q + G.
 
-    `query` (Q, F) and `gallery` (G, F) are float32 features of any length. Neighbours are searched
-    among the images of both; the original distance is the squared Euclidean one of unit features,
-    divided by the image's largest. Memory grows with (Q + G) * k1 * k2.
+    Neighbours are searched among the images of both. The original distance is the squared Euclidean
+    one of unit features, divided by the image's largest.
     """
-    features = l2_normalise(np.concatenate([query, gallery]))
-    encoded = _encode(features, options)
-    encoded_gallery = csc_array(encoded[len(query) :])
-    for rows in blocks(len(query)):
-        original = _distances(features, rows)[:, len(query) :]
-        jaccard = np.stack(
-            [_jaccard(encoded[[i]], encoded_gallery) for i in range(rows.start, rows.stop)]
-        )
-        yield -((1 - options.lambda_value) * jaccard + options.lambda_value * original)
+
+    def __init__(self, query: np.ndarray, gallery: np.ndarray, options: RerankOptions) -> None:
+        """Encode the images of `query` (Q, F) and `gallery` (G, F), features of any length."""
+        self._features = l2_normalise(np.concatenate([query, gallery]))
+        self._queries, self._options = len(query), options
+        nearest, self._largest = _nearest(self._features, max(options.k1 + 1, options.k2))
+        neighbours = _expand(nearest, options.k1)
+        encoded = _weigh(neighbours, self._features, self._largest)
+        if options.k2 > 1:
+            averaged = _membership(nearest, options.k2)
+            encoded = csr_array(averaged @ encoded) / min(options.k2, len(nearest))
+        self._encoded = csr_array(encoded[: len(query)])
+        self._gallery = csc_array(encoded[len(query) :])
+
+    def similarity(self, rows: slice) -> np.ndarray:
+        """Compute minus the re-ranked distance of the queries `rows`, (B, G) float32."""
+        distances = _squared_distances(self._features[rows], self._features[self._queries :])
+        distances *= self._options.lambda_value / self._largest[rows, None]
+        for i, distance in zip(range(rows.start, rows.stop), distances, strict=True):
+            jaccard = _jaccard(self._encoded[[i]], self._gallery)
+            distance += (1 - self._options.lambda_value) * jaccard
+        return -distances
 
 
-def _distances(features: np.ndarray, rows: slice) -> np.ndarray:
-    """Compute squared distances of the images `rows` to all, over the largest: (B, N) float32."""
-    squared = np.maximum(2 - 2 * features[rows] @ features.T, 0)  # rounding can fall below 0
-    return squared / np.maximum(squared.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+def _squared_distances(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute the squared distances of unit features (B, F) and (N, F): (B, N) float32."""
+    products = np.empty((len(features), len(others)), np.float32)
+    multiply(features, others, products)
+    return _from_cosine(products)
 
 
-def _encode(features: np.ndarray, options: RerankOptions) -> csr_array:
-    """Encode each image by the weights of its neighbours: (N, N), rows sum to 1."""
-    nearest = _nearest(features, max(options.k1 + 1, options.k2))
-    neighbours = _expand(nearest, options.k1)
-    encoded = _weigh(neighbours, features)
-    if options.k2 == 1:
-        return encoded
-    averaged = _membership(nearest, options.k2)
-    return csr_array(averaged @ encoded) / min(options.k2, len(features))
+def _from_cosine(cosine: np.ndarray) -> np.ndarray:
+    """Turn cosines into squared distances, in place."""
+    cosine *= -2
+    cosine += 2
+    return np.maximum(cosine, 0, out=cosine)  # rounding can fall below 0
 
 
-def _nearest(features: np.ndarray, count: int) -> np.ndarray:
-    """Return the nearest images of each, itself included, ties by index: (N, count) int64."""
-    rows = blocks(len(features))
-    return np.concatenate(
-        [np.argsort(_distances(features, part), axis=1, kind="stable")[:, :count] for part in rows]
-    )
+def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest images of each, itself included, ties by index, and its largest distance.
+
+    (N, min(count, N)) int64 and (N,) float32.
+    """
+    nearest, largest = [], []
+    for rows in blocks(len(features), len(features)):
+        distances = _squared_distances(features[rows], features)
+        largest.append(np.maximum(distances.max(axis=1), np.finfo(np.float32).tiny))
+        nearest += [highest(row, count) for row in np.negative(distances, out=distances)]
+    return np.array(nearest), np.concatenate(largest)
 
 
 def _membership(nearest: np.ndarray, k: int) -> csr_array:
@@ -87,17 +98,17 @@ def _expand(nearest: np.ndarray, k1: int) -> csr_array:
     return csr_array(own + shared @ half)
 
 
-def _weigh(neighbours: csr_array, features: np.ndarray) -> csr_array:
+def _weigh(neighbours: csr_array, features: np.ndarray, largest: np.ndarray) -> csr_array:
     """Weigh the pairs in `neighbours` by exp(-distance), each row divided by its sum."""
     neighbours.eliminate_zeros()
     neighbours.sort_indices()
     weights = np.empty(neighbours.nnz, np.float32)
-    for rows in blocks(len(features)):
-        distances = _distances(features, rows)
-        for i in range(rows.start, rows.stop):
-            pairs = slice(neighbours.indptr[i], neighbours.indptr[i + 1])
-            row = np.exp(-distances[i - rows.start, neighbours.indices[pairs]])
-            weights[pairs] = row / row.sum()
+    for i, feature in enumerate(features):
+        pairs = slice(neighbours.indptr[i], neighbours.indptr[i + 1])
+        # not by BLAS: it would round by the number of threads
+        cosine = np.einsum("ij,j->i", features[neighbours.indices[pairs]], feature)
+        row = np.exp(-_from_cosine(cosine) / largest[i])
+        weights[pairs] = row / row.sum()
     return csr_array((weights, neighbours.indices, neighbours.indptr), neighbours.shape)
 
 

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.names import WHOLE_QUERY
+from pipeline.data.names import DISTRACTOR, WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.evaluation.features import (
+    FEATURES,
     RERANKED,
+    TABLE_FEATURES,
     feature_names,
     has_whole_queries,
     labels_of,
     read_features,
-    select_feature,
 )
-from pipeline.evaluation.metrics import (
-    Ranking,
-    Similarity,
-    cosine_similarity,
-    rank_gallery,
-    summarise,
-)
+from pipeline.evaluation.metrics import Labels, Ranking, rank_similarities, summarise
 from pipeline.evaluation.queries import write_queries
-from pipeline.evaluation.rerank import reranked_similarity
+from pipeline.evaluation.rerank import Reranking
+from pipeline.evaluation.similarity import blocks, cosine_similarity
 from pipeline.files import read_json, sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions
+
+Similarity = Callable[[slice], np.ndarray]
+"""Maps rows of the queries to their similarity to the gallery, (B, G) float32."""
 
 
 def rank_features(
@@ -36,29 +35,67 @@ def rank_features(
 ) -> dict[str, Ranking]:
     """Rank the gallery for `split` by each feature of the run, in the order of `TABLE_FEATURES`.
 
-    Only the test feature is re-ranked, if `options` ask for it.
+    Only the test feature is re-ranked, if `options` ask for it. Raises InputError if a feature is
+    not finite or a query is junk or a distractor.
     """
-    names = feature_names(arrays)
-    rankings = {name: _rank(arrays, split, name) for name in names[:1]}
+    query, gallery = (labels_of(arrays, name) for name in (split, "gallery"))
+    if (query.identities <= DISTRACTOR).any():
+        raise InputError(
+            f"{split}: expected persons, found identity {query.identities.min()}: "
+            "move distractors (0) and junk (-1) to the gallery"
+        )
+    similarities = _similarities(arrays, options, split)
+    chunks = []
+    for rows in blocks(len(query.identities), len(gallery.identities)):
+        labels = Labels(query.identities[rows], query.cameras[rows])
+        by_feature = _by_feature(similarities, rows)
+        chunks.append({name: rank_similarities(s, labels, gallery) for name, s in by_feature})
+    return {
+        name: Ranking(*map(np.concatenate, zip(*(chunk[name] for chunk in chunks), strict=True)))
+        for name in chunks[0]
+    }
+
+
+def _similarities(
+    arrays: dict[str, np.ndarray], options: EvaluationOptions, split: str
+) -> dict[str, Similarity]:
+    """Return the similarity by each stored feature and by the re-ranked test feature."""
+    pairs = {
+        name: (arrays[f"{split}_{name}"], arrays[f"gallery_{name}"])
+        for name in FEATURES
+        if f"{split}_{name}" in arrays
+    }
+    found = {name: _cosine(*pair) for name, pair in pairs.items()}
     if options.rerank is not None:
-        reranked = partial(reranked_similarity, options=options.rerank)
-        rankings[names[0] + RERANKED] = _rank(arrays, split, names[0], reranked)
-    return rankings | {name: _rank(arrays, split, name) for name in names[1:]}
+        name = feature_names(arrays)[0]
+        found[name + RERANKED] = Reranking(*pairs[name], options.rerank).similarity
+    return found
 
 
-def _rank(
-    arrays: dict[str, np.ndarray],
-    split: str,
-    feature: str,
-    similarity: Similarity = cosine_similarity,
-) -> Ranking:
-    return rank_gallery(
-        select_feature(arrays, split, feature),
-        labels_of(arrays, split),
-        select_feature(arrays, "gallery", feature),
-        labels_of(arrays, "gallery"),
-        similarity,
-    )
+def _cosine(query: np.ndarray, gallery: np.ndarray) -> Similarity:
+    for features in (query, gallery):
+        if not all(np.isfinite(features[rows]).all() for rows in blocks(*features.shape)):
+            raise InputError(
+                "expected finite features, found NaN or infinity: train the run again, or embed "
+                "it with evaluation.feature_dtype float32"
+            )
+    return lambda rows: cosine_similarity(query[rows], gallery)
+
+
+def _by_feature(
+    similarities: Mapping[str, Similarity], rows: slice
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each row of the table and the similarity of the queries `rows` by it.
+
+    <part>_global joins two unit vectors: its cosine is the mean of theirs.
+    """
+    found = {name: similarity(rows) for name, similarity in similarities.items()}
+    for name in TABLE_FEATURES:
+        part = name.removesuffix("_global")
+        if name in found:
+            yield name, found[name]
+        elif part in found:
+            yield name, (found[part] + found["global"]) / 2
 
 
 def _results(

@@ -32,7 +32,7 @@ class SelectingRun(NamedTuple):
 
 def read_k(run: Run) -> SelectingRun:
     """Read the k of all images; InputError if the variant of `run` selects no patches."""
-    arrays = run.features("global")
+    arrays = run.features()
     if "query_k" not in arrays:
         raise InputError(
             f"{run.path('features.npz')}: expected query_k (kept patches), found none: "

@@ -10,7 +10,6 @@ import pandas as pd
 
 from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.features import select_feature
 from pipeline.evaluation.metrics import l2_normalise
 from pipeline.figures.queries import choose_queries, describe_choice, format_ap
 from pipeline.figures.sheets import (
@@ -34,9 +33,9 @@ def read_distances(run: Run, queries: Sequence[str]) -> dict[str, np.ndarray]:
 
     Features are normalised to length 1. Raises InputError if the features lack one of the images.
     """
-    arrays = run.features(run.test_feature)
+    arrays = run.features()
     keys = {s: pd.Index(arrays[f"{s}_keys"].astype(object)) for s in ("query", "gallery")}
-    query, gallery = (select_feature(arrays, split, run.test_feature) for split in keys)
+    query, gallery = (arrays[f"{split}_{run.test_feature}"] for split in keys)
     distances = {}
     for key in queries:
         rows = keys["query"].get_indexer([key])

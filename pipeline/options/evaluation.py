@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pipeline.options.base import Fraction, Positive, Section
+
+FeatureDtype = Literal["float32", "float16"]
 
 
 class RerankOptions(Section):
@@ -24,7 +26,10 @@ class RerankOptions(Section):
 
 
 class EvaluationOptions(Section):
-    """How the gallery is ranked; affects only the scores of a run."""
+    """How features are stored and the gallery is ranked; affects only the scores of a run."""
+
+    feature_dtype: FeatureDtype = "float32"
+    """Type of the features on disk; float16 halves their size and rounds them to 3 digits."""
 
     rerank: Annotated[
         RerankOptions | None,

@@ -88,6 +88,10 @@ def run_embed(folder: Path, shards: Path, selection: str = "dpsm") -> dict[str, 
         return dict(arrays)
 
 
+def join(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
 def test_arrays_have_the_order_of_the_shards(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards)
     for split, seed, count in (("query", 1, QUERIES), ("gallery", 2, GALLERY)):
@@ -141,6 +145,24 @@ def test_same_inputs_give_the_same_bytes(tmp_path: Path, shards: Path) -> None:
     before = (tmp_path / "features.npz").read_bytes()
     run_embed(tmp_path, shards)
     assert before == (tmp_path / "features.npz").read_bytes()
+
+
+def test_float16_features_are_the_rounded_ones(tmp_path: Path, shards: Path) -> None:
+    whole = run_embed(tmp_path, shards)
+    weights, record = tmp_path / "weights.safetensors", tmp_path / "run.json"
+    embed(weights, record, shards, tmp_path / "half.npz", CPU, "float16")
+    with np.load(tmp_path / "half.npz") as half:
+        assert set(half) == set(whole)
+        for name, expected in whole.items():
+            is_feature = expected.dtype == np.float32
+            np.testing.assert_array_equal(
+                half[name], expected.astype("float16") if is_feature else expected, strict=True
+            )
+
+
+def test_the_file_has_the_bytes_of_numpy(tmp_path: Path, shards: Path) -> None:
+    np.savez(tmp_path / "numpy.npz", **run_embed(tmp_path, shards))
+    assert (tmp_path / "numpy.npz").read_bytes() == (tmp_path / "features.npz").read_bytes()
 
 
 def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:

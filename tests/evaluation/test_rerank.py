@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation import metrics
-from pipeline.evaluation.metrics import Labels, rank_gallery, summarise
-from pipeline.evaluation.rerank import reranked_similarity
+from pipeline.evaluation import similarity
+from pipeline.evaluation.metrics import Labels, Ranking, rank_similarities, summarise
+from pipeline.evaluation.rerank import Reranking
+from pipeline.evaluation.similarity import blocks, cosine_similarity
 from pipeline.options.evaluation import RerankOptions
 
 
@@ -72,42 +73,47 @@ def people(seed: int, identities: int, width: int = 6) -> tuple[np.ndarray, ...]
 def test_distances_equal_plain_loops(
     options: RerankOptions, lengths: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "QUERIES_AT_ONCE", 7)  # several blocks, the last one shorter
+    monkeypatch.setattr(similarity, "BLOCK", 7 * 32)  # 7 queries at once
     query, gallery, *_ = people(0, 8)
-    blocks = list(reranked_similarity(query * lengths, gallery, options))
-    assert [len(block) for block in blocks] == [7, 7, 2]
-    found = -np.concatenate(blocks)
+    found = -rerank(query * lengths, gallery, options)
     expected = plain_rerank(query, gallery, options)
     np.testing.assert_allclose(found, expected, atol=2e-6)
     np.testing.assert_array_equal(np.argmin(found, axis=1), np.argmin(expected, axis=1))
 
 
+def rerank(query: np.ndarray, gallery: np.ndarray, options: RerankOptions) -> np.ndarray:
+    reranking = Reranking(query, gallery, options)
+    return np.concatenate([reranking.similarity(r) for r in blocks(len(query), len(gallery))])
+
+
+def rank(scores: np.ndarray, owners: list[np.ndarray]) -> Ranking:
+    labels = [Labels(of, np.full(len(of), camera)) for camera, of in enumerate(owners)]
+    return rank_similarities(scores, *labels)
+
+
+@pytest.mark.parametrize("rows", [64, 100, 150])
+def test_results_do_not_depend_on_the_block(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    query, gallery, *_ = people(3, 100, width=64)
+    expected = rerank(query, gallery, RerankOptions())
+    monkeypatch.setattr(similarity, "BLOCK", rows * 600)
+    np.testing.assert_array_equal(rerank(query, gallery, RerankOptions()), expected)
+
+
 def test_lambda_1_ranks_as_without_reranking() -> None:
     query, gallery, *owners = people(1, 9)
-    labels = [Labels(of, np.full(len(of), camera)) for camera, of in enumerate(owners)]
-    alone = RerankOptions(lambda_value=1.0)
-    plain = rank_gallery(query, labels[0], gallery, labels[1])
-    found = rank_gallery(
-        query, labels[0], gallery, labels[1], lambda *both: reranked_similarity(*both, alone)
-    )
-    np.testing.assert_array_equal(found.top, plain.top)
+    found = rank(rerank(query, gallery, RerankOptions(lambda_value=1.0)), owners)
+    np.testing.assert_array_equal(found.top, rank(cosine_similarity(query, gallery), owners).top)
 
 
 def test_reranking_raises_map_on_clustered_identities() -> None:
     query, gallery, *owners = people(2, 40, width=12)
-    labels = [Labels(of, np.full(len(of), camera)) for camera, of in enumerate(owners)]
-    options = RerankOptions(k1=6, k2=3)
-    plain = summarise(rank_gallery(query, labels[0], gallery, labels[1]))
-    found = summarise(
-        rank_gallery(
-            query, labels[0], gallery, labels[1], lambda *both: reranked_similarity(*both, options)
-        )
-    )
+    plain = summarise(rank(cosine_similarity(query, gallery), owners))
+    found = summarise(rank(rerank(query, gallery, RerankOptions(k1=6, k2=3)), owners))
     assert found["map"] > plain["map"] + 1
 
 
 def test_identical_images_give_finite_distances() -> None:
     """More copies than k1: some are not among their own nearest."""
     query, gallery = np.ones((3, 4), np.float32), np.ones((20, 4), np.float32)
-    found = np.concatenate(list(reranked_similarity(query, gallery, RerankOptions(k1=2, k2=2))))
+    found = rerank(query, gallery, RerankOptions(k1=2, k2=2))
     assert np.isfinite(found).all()

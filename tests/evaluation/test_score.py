@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.errors import InputError
-from pipeline.evaluation.features import read_features
+from pipeline.evaluation import similarity
+from pipeline.evaluation.features import labels_of, read_features
+from pipeline.evaluation.metrics import Ranking, l2_normalise, rank_similarities, summarise
 from pipeline.evaluation.queries import read_queries
-from pipeline.evaluation.score import score
+from pipeline.evaluation.score import rank_features, score
+from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.files import sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 
@@ -140,15 +144,103 @@ def test_a_damaged_features_file_is_named(tmp_path: Path) -> None:
         score(features, record, *outputs, "occluded", PLAIN)
 
 
-def test_only_the_asked_feature_is_read(tmp_path: Path) -> None:
-    features, _ = write_run(tmp_path, query_blended=HIGH, gallery_blended=HIGH)
-    everything = set(read_features(features))
-    only = set(read_features(features, "coarse_global"))
-    assert everything - only == {"query_blended", "gallery_blended"}
-    assert everything - set(read_features(features, "blended")) == {
-        "query_coarse",
-        "gallery_coarse",
-    }
+def test_features_are_mapped_and_changes_stay_in_memory(tmp_path: Path) -> None:
+    features, _ = write_run(tmp_path)
+    before = features.read_bytes()
+    arrays = read_features(features)
+    with np.load(features) as file:
+        for name, expected in file.items():
+            np.testing.assert_array_equal(arrays[name], expected)
+            assert isinstance(arrays[name], np.memmap) == name.endswith(("coarse", "global"))
+    arrays["query_coarse"][:] = 7
+    assert features.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"query_coarse": np.float32([[np.nan, 1], [1, 1], [1, 1]])}, "finite"),
+        ({"gallery_global": np.float32([[1, 1], [np.inf, 1], [1, 1], [1, 1]])}, "finite"),
+        ({"query_identities": np.array([1, 0, 2])}, "identity 0"),
+        ({"query_identities": np.array([1, -1, 2])}, "identity -1"),
+    ],
+)
+def test_nonfinite_features_and_junk_queries_are_refused(
+    tmp_path: Path, changes: dict[str, np.ndarray], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_score(tmp_path, **changes)
+
+
+def random_arrays(dtype: str) -> dict[str, np.ndarray]:
+    """300 queries and 700 gallery images, each of these twice, of 40 people."""
+    rng = np.random.default_rng(5)
+    labels, centres = rng.integers(1, 41, 350), rng.normal(size=(41, 96))
+    owners = {"query": rng.integers(1, 41, 300), "gallery": np.concatenate([labels, labels])}
+    arrays = {}
+    for split, camera in (("query", 1), ("gallery", 2)):
+        arrays[f"{split}_identities"] = owners[split]
+        arrays[f"{split}_cameras"] = np.full(len(owners[split]), camera)
+        for name in ("coarse", "blended", "global"):
+            values = centres[owners[split]] + rng.normal(0, 2, (len(owners[split]), 96))
+            if split == "gallery":
+                values[350:] = values[:350]
+            arrays[f"{split}_{name}"] = values.astype(dtype)
+    return arrays
+
+
+def assert_same(found: dict[str, Ranking], expected: dict[str, Ranking]) -> None:
+    assert list(found) == list(expected)
+    for name, ranking in expected.items():
+        for column, wanted in zip(found[name], ranking, strict=True):
+            np.testing.assert_array_equal(column, wanted)
+
+
+@pytest.mark.parametrize("block", [700 * 75, 700 * 100, 700 * 299])
+def test_rankings_do_not_depend_on_blocks_and_threads(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies of an image tie, wherever they are in a block."""
+    arrays, options = random_arrays("float32"), EvaluationOptions(rerank=RerankOptions())
+    threads = torch.get_num_threads()
+    expected = rank_features(arrays, options)
+    monkeypatch.setattr(similarity, "BLOCK", block)
+    try:
+        torch.set_num_threads(3 - min(threads, 2))
+        found = rank_features(arrays, options)
+    finally:
+        torch.set_num_threads(threads)
+    assert_same(found, expected)
+    for ranking in expected.values():
+        np.testing.assert_array_equal(ranking.top[:, 1::2], ranking.top[:, ::2] + 350)
+
+
+def test_joined_features_rank_as_joined_unit_vectors() -> None:
+    """The mean of two cosines differs from the cosine of the joined vectors by rounding only."""
+    arrays = random_arrays("float32")
+    found = rank_features(arrays, PLAIN)["coarse_global"]
+    joined = [
+        np.concatenate(
+            [l2_normalise(arrays[f"{split}_{part}"]) for part in ("coarse", "global")], 1
+        )
+        for split in ("query", "gallery")
+    ]
+    expected = cosine_similarity(*joined)
+    mean = [
+        cosine_similarity(arrays[f"query_{x}"], arrays[f"gallery_{x}"])
+        for x in ("coarse", "global")
+    ]
+    np.testing.assert_allclose((mean[0] + mean[1]) / 2, expected, rtol=0, atol=5e-7)
+    labels = [labels_of(arrays, split) for split in ("query", "gallery")]
+    ranking = rank_similarities(expected, *labels)
+    np.testing.assert_allclose(found.average_precision, ranking.average_precision, atol=1e-3)
+    np.testing.assert_array_equal(found.first_match, ranking.first_match)
+
+
+def test_float16_changes_map_by_rounding_only() -> None:
+    whole, half = (rank_features(random_arrays(dtype), PLAIN) for dtype in ("float32", "float16"))
+    for name, ranking in whole.items():
+        assert summarise(half[name])["map"] == pytest.approx(summarise(ranking)["map"], abs=0.05)
 
 
 def whole_queries() -> dict[str, np.ndarray]:

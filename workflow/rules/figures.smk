@@ -97,7 +97,6 @@ rule ranks:
         "../../envs/pipeline.yaml"
     resources:
         runtime=60,
-        mem_mb=4000,  # for the test feature of MSMT17
     params:
         stage=stage("pipeline.figures.ranks:draw_ranks"),
         options=CONFIG.figures.model_dump_json(),

@@ -1,0 +1,252 @@
+"""The time of ranking and re-ranking beside that of the distances, and the memory at MSMT17's size.
+
+    python -m benchmarks.ranking                     # a quarter of Market-1501 in each direction
+    python -m benchmarks.ranking --queries 3368 --gallery 15913     # Market-1501
+    python -m benchmarks.ranking --queries 11659 --gallery 82161 --width 256 --ours    # MSMT17
+
+Random features around a centre for each identity. The works run in one process, on the same
+features; times are CPU seconds, the best of `--rounds`. Peers: the algorithm of torchreid's and
+fast-reid's evaluation, and re-ranking with dense arrays as in the authors' release, both rewritten
+from their description. `--ours` leaves the peers out and prints the peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from pipeline.evaluation.metrics import Labels, l2_normalise, rank_similarities
+from pipeline.evaluation.rerank import Reranking
+from pipeline.evaluation.score import rank_features
+from pipeline.evaluation.similarity import blocks, cosine_similarity
+from pipeline.options.evaluation import EvaluationOptions, RerankOptions
+
+IMAGES = 20
+"""Gallery images of an identity."""
+CAMERAS = 6
+NOISE = 2.5
+"""Standard deviation of the features around their centre, whose standard deviation is 1."""
+RANKING_LIMIT = 1.3
+RERANKING_LIMIT = 20
+PLAIN = EvaluationOptions()
+RERANK = RerankOptions()
+
+
+class Case(NamedTuple):
+    """Features and labels of queries and gallery."""
+
+    query: np.ndarray
+    gallery: np.ndarray
+    query_labels: Labels
+    gallery_labels: Labels
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield the rows of the queries."""
+        return blocks(len(self.query), len(self.gallery))
+
+    def distances(self, rows: slice) -> np.ndarray:
+        """Compute minus the cosine similarity of the queries `rows`, (B, G) float32."""
+        similarity = cosine_similarity(self.query[rows], self.gallery)
+        return np.negative(similarity, out=similarity)
+
+    def peers(self, rows: slice) -> np.ndarray:
+        """Return the average precision of the queries `rows` by the peers' algorithm."""
+        labels = Labels(*(column[rows] for column in self.query_labels))
+        return sort_ranking(self.distances(rows), labels, self.gallery_labels)
+
+
+def random_case(queries: int, gallery: int, width: int, seed: int = 0) -> Case:
+    """Draw `queries` and `gallery` images of gallery / `IMAGES` identities."""
+    rng = np.random.default_rng(seed)
+    identities = max(gallery // IMAGES, 1)
+    centres = rng.standard_normal((identities, width), np.float32)
+    columns: list[np.ndarray] = []
+    labels: list[Labels] = []
+    for count in (queries, gallery):
+        owners = rng.integers(0, identities, count)
+        features = rng.standard_normal((count, width), np.float32)
+        features *= NOISE
+        features += centres[owners]
+        columns.append(features)
+        labels.append(Labels(owners + 1, rng.integers(0, CAMERAS, count)))
+    return Case(*columns, *labels)
+
+
+def sort_ranking(distances: np.ndarray, query: Labels, gallery: Labels) -> np.ndarray:
+    """Return the average precision of each query by the peers' algorithm: sort, then loop."""
+    order = np.argsort(distances, axis=1)
+    hits = gallery.identities[order] == query.identities[:, None]
+    found = []
+    for i, row in enumerate(order):
+        own = hits[i] & (gallery.cameras[row] == query.cameras[i])
+        hit = hits[i][~own]
+        precision = hit.cumsum() / np.arange(1, len(hit) + 1)
+        found.append((precision * hit).sum() / hit.sum() if hit.any() else np.nan)
+    return np.array(found)
+
+
+def dense_reranking(distances: np.ndarray, queries: int, options: RerankOptions) -> np.ndarray:
+    """Return the re-ranked distances (Q, G) from `distances` (N, N), one image at a time."""
+    distances = distances / distances.max(axis=1, keepdims=True)
+    order = np.argsort(distances, axis=1)
+    encoded = np.zeros_like(distances)
+    for i in range(len(order)):
+        near = _expanded(order, i, options.k1)
+        weights = np.exp(-distances[i, near])
+        encoded[i, near] = weights / weights.sum()
+    if options.k2 > 1:
+        encoded = np.stack([encoded[row[: options.k2]].mean(axis=0) for row in order])
+    jaccard = _dense_jaccard(encoded, queries)
+    weight = options.lambda_value
+    return ((1 - weight) * jaccard + weight * distances[:queries])[:, queries:]
+
+
+def _reciprocal(order: np.ndarray, i: int, k: int) -> np.ndarray:
+    near = order[i, : k + 1]
+    return near[(order[near, : k + 1] == i).any(axis=1)]
+
+
+def _expanded(order: np.ndarray, i: int, k1: int) -> np.ndarray:
+    own = _reciprocal(order, i, k1)
+    found = [own]
+    for j in own:
+        candidates = _reciprocal(order, j, round(k1 / 2))
+        if len(np.intersect1d(candidates, own)) > 2 / 3 * len(candidates):
+            found.append(candidates)
+    return np.unique(np.concatenate(found))
+
+
+def _dense_jaccard(encoded: np.ndarray, queries: int) -> np.ndarray:
+    """Compute the Jaccard distances (Q, N) with an inverted index of the columns."""
+    images = [np.flatnonzero(column) for column in encoded.T]
+    jaccard = np.empty_like(encoded[:queries])
+    for i, row in enumerate(encoded[:queries]):
+        shared = np.zeros(len(encoded), encoded.dtype)
+        for j in np.flatnonzero(row):
+            shared[images[j]] += np.minimum(row[j], encoded[images[j], j])
+        jaccard[i] = 1 - shared / (2 - shared)
+    return jaccard
+
+
+def seconds(work: Callable[[], Any], rounds: int = 1) -> tuple[float, Any]:
+    """Return the least CPU seconds of some rounds, and the result of the last one."""
+    times = []
+    for _ in range(rounds):
+        started = time.process_time()
+        result = work()
+        times.append(time.process_time() - started)
+    return min(times), result
+
+
+def measure_ranking(case: Case, peers: bool, rounds: int) -> None:
+    """Print the time of ranking by one feature and by five, as multiples of the distances'."""
+    arrays = {}
+    for split, features, labels in zip(("query", "gallery"), case[:2], case[2:], strict=True):
+        arrays |= {f"{split}_identities": labels.identities, f"{split}_cameras": labels.cameras}
+        arrays[f"{split}_global"] = features
+    base, _ = seconds(lambda: [case.distances(rows) for rows in case.blocks()], rounds)
+    ours, found = seconds(lambda: rank_features(arrays, PLAIN)["global"], rounds)
+    report("distances alone", base, base)
+    report("distances and ranking", ours, base, f"aim: at most {RANKING_LIMIT}")
+    parts = {
+        f"{split}_{part}": arrays[f"{split}_global"]
+        for split in ("query", "gallery")
+        for part in ("coarse", "blended")
+    }
+    five, _ = seconds(lambda: rank_features(arrays | parts, PLAIN), rounds)
+    report("five features", five, 3 * base, "of three distances")
+    if peers:
+        other, precision = seconds(lambda: np.concatenate([case.peers(r) for r in case.blocks()]))
+        report("distances and the peers' ranking", other, base)
+        difference = np.nanmax(np.abs(precision - found.average_precision))
+        print(f"largest difference in average precision: {difference:.1e}")
+
+
+def measure_reranking(case: Case, peers: bool) -> None:
+    """Print the time of re-ranking without the distances, beside the dense algorithm's."""
+    features = l2_normalise(np.concatenate([case.query, case.gallery]))
+    queries = len(case.query)
+    base, distances = seconds(lambda: all_distances(features, keep=peers))
+    last, _ = seconds(lambda: [case.distances(rows) for rows in case.blocks()])
+    ours, found = seconds(lambda: rerank(case, keep=peers))
+    report("distances of all images", base, base)
+    report("distances and re-ranking", ours, base)
+    if peers:
+        dense, expected = seconds(lambda: dense_reranking(distances, queries, RERANK))
+        report("dense re-ranking of given distances", dense, base)
+        own = ours - base - last
+        print(
+            f"re-ranking without the distances: dense / ours {dense / own:.1f} "
+            f"(aim: at least {RERANKING_LIMIT})"
+        )
+        print(f"largest difference of a distance: {np.abs(found + expected).max():.1e}")
+        ranks = [rank_similarities(x, *case[2:]) for x in (found, -expected)]
+        same = (ranks[0].top == ranks[1].top).all(axis=1).mean()
+        gap = np.nanmax(np.abs(ranks[0].average_precision - ranks[1].average_precision))
+        print(
+            f"queries with the same ten best: {100 * same:.2f} %; AP differs by {gap:.1e} at most"
+        )
+
+
+def all_distances(features: np.ndarray, keep: bool) -> np.ndarray | None:
+    """Compute the squared distances of unit features (N, F); return (N, N) if `keep`."""
+    rows = blocks(len(features), len(features))
+    found = (2 - 2 * cosine_similarity(features[part], features) for part in rows)
+    if keep:
+        return np.maximum(np.concatenate(list(found)), 0)
+    for _ in found:
+        pass
+    return None
+
+
+def rerank(case: Case, keep: bool) -> np.ndarray:
+    """Re-rank all queries; return the similarity (Q, G) if `keep`, else of the last block."""
+    reranking = Reranking(case.query, case.gallery, RERANK)
+    found = []
+    for rows in case.blocks():
+        found.append(reranking.similarity(rows))
+        del found[: 0 if keep else -1]
+    return np.concatenate(found)
+
+
+def report(name: str, value: float, base: float, note: str = "") -> None:
+    print(f"{name:<38} {value:9.2f} s {value / base:7.2f} x  {note}", flush=True)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ranking", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("--queries", type=int, default=842)
+    parser.add_argument("--gallery", type=int, default=3978)
+    parser.add_argument("--width", type=int, default=3072, help="of a feature")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ours", action="store_true", help="without the peers")
+    parser.add_argument("--work", choices=["ranking", "re-ranking"], help="only one of the two")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print; times are relative to the distances' in the same run."""
+    given = parse(arguments)
+    case = random_case(given.queries, given.gallery, given.width)
+    print(
+        f"{given.queries} x {given.gallery}, width {given.width}, torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads; CPU seconds"
+    )
+    if given.work != "re-ranking":
+        measure_ranking(case, not given.ours, given.rounds)
+    if given.work != "ranking":
+        measure_reranking(case, not given.ours)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"peak memory of the process: {peak:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()
