@@ -75,7 +75,7 @@ def random_case(queries: int, gallery: int, width: int, seed: int = 0) -> Case:
         features += centres[owners]
         columns.append(features)
         labels.append(Labels(owners + 1, rng.integers(0, CAMERAS, count)))
-    return Case(*columns, *labels)
+    return Case(columns[0], columns[1], labels[0], labels[1])
 
 
 def sort_ranking(distances: np.ndarray, query: Labels, gallery: Labels) -> np.ndarray:
@@ -146,7 +146,7 @@ def seconds(work: Callable[[], Any], rounds: int = 1) -> tuple[float, Any]:
 
 def measure_ranking(case: Case, peers: bool, rounds: int) -> None:
     """Print the time of ranking by one feature and by five, as multiples of the distances'."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for split, features, labels in zip(("query", "gallery"), case[:2], case[2:], strict=True):
         arrays |= {f"{split}_identities": labels.identities, f"{split}_cameras": labels.cameras}
         arrays[f"{split}_global"] = features

@@ -116,8 +116,8 @@ def embed_painted(
             paint(batch, ground_truth.labels[ground_truth.rows(batch.keys)], parts, image)
             for batch in read_batches(shards, split, image)
         )
-        parts = embed_split(model, painted, split, image)
-        arrays |= {name: np.concatenate(values) for name, values in parts.items()}
+        batches = embed_split(model, painted, split, image)
+        arrays |= {name: np.concatenate(values) for name, values in batches.items()}
     return arrays
 
 

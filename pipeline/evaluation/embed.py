@@ -24,7 +24,6 @@ from pipeline.model.build import build_model
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.weights import fill
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.evaluation import FeatureDtype
 from pipeline.options.run import ImageOptions, RunOptions
 
 BATCH = 128
@@ -122,7 +121,7 @@ def embed_split(
     batches: Iterator[ImageBatch],
     split: str,
     image: ImageOptions,
-    dtype: FeatureDtype = "float32",
+    dtype: str = "float32",
 ) -> dict[str, list[np.ndarray]]:
     """Return the arrays of a split in parts: `<split>_keys`, `_identities`, `_cameras`, features.
 

@@ -56,19 +56,21 @@ def rank_similarities(similarity: np.ndarray, query: Labels, gallery: Labels) ->
     return Ranking(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _rank_query(scores: np.ndarray, identity: int, camera: int, gallery: Labels) -> Ranking:
+def _rank_query(
+    scores: np.ndarray, identity: int, camera: int, gallery: Labels
+) -> tuple[int, float, float, int, np.ndarray]:
     """Rank the gallery by `scores` (G,): the fields of `Ranking` for one query."""
     own = gallery.identities == identity
     ignored = (own & (gallery.cameras == camera)) | (gallery.identities == JUNK)
     scores = np.where(ignored, -np.inf, scores)
-    ranks = np.sort([_rank(scores, i) for i in np.flatnonzero(own & ~ignored)])
+    ranks = np.sort([_rank(scores, int(i)) for i in np.flatnonzero(own & ~ignored)])
     best = highest(scores, TOP)
     top = np.where(ignored[best], -1, best)
     matches = len(ranks)
     if not matches:
-        return Ranking(matches, np.nan, np.nan, 0, top)
+        return matches, np.nan, np.nan, 0, top
     precision = np.arange(1, matches + 1) / ranks
-    return Ranking(matches, precision.mean(), matches / ranks[-1], ranks[0], top)
+    return matches, precision.mean(), matches / ranks[-1], ranks[0], top
 
 
 def _rank(scores: np.ndarray, i: int) -> int:

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pipeline.evaluation.metrics import Labels, rank_gallery, summarise
+from pipeline.evaluation.metrics import Labels, rank_similarities, summarise
+from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.evaluation.token_quality import token_auc
 from pipeline.files import sha256, write_json
 from pipeline.model.backbone import encode
@@ -160,6 +161,6 @@ def _retrieval(tokens: Tokens, people: People) -> dict[str, float]:
     gallery = Labels(identities[~occluded], np.ones((~occluded).sum(), int))
     maps = {}
     for name, feature in (("class", tokens.class_token.numpy()), ("stripes", stripes.numpy())):
-        ranking = rank_gallery(feature[occluded], query, feature[~occluded], gallery)
-        maps[name] = summarise(ranking)["map"]
+        similarity = cosine_similarity(feature[occluded], feature[~occluded])
+        maps[name] = summarise(rank_similarities(similarity, query, gallery))["map"]
     return maps

@@ -48,7 +48,8 @@ class Outfit:
     def _lowers(self) -> list[Piece]:
         identity, tailor = self.identity, self.tailor
         pieces = shoe_pieces(tailor, identity.shoes, shaft=self._booted())
-        for garment in filter(None, (identity.legwear, identity.bottom)):
+        garments = [worn for worn in (identity.legwear, identity.bottom) if worn]
+        for garment in garments:
             pieces += [self._tucked(piece) for piece in lower_pieces(tailor, garment)]
         return pieces
 

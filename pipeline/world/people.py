@@ -144,7 +144,8 @@ def _draw_hair(rng: Rng, sex: str, age: float) -> Hair:
     style = choice(rng, _HAIRCUTS[sex])
     grey = rng.random() < (0.7 if age > 0.5 else 0.02)
     colour = shade_of(rng, dyes.GREY_HAIR if grey else [choice(rng, dyes.HAIR)])
-    top, sides, length = *rng.uniform((0.016, 0.006), (0.036, 0.016)).tolist(), 0.0
+    top, sides = rng.uniform((0.016, 0.006), (0.036, 0.016)).tolist()
+    length = 0.0
     if style == "crop":
         top, sides = 0.008, 0.005
     elif style == "long":
