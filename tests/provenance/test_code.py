@@ -188,8 +188,9 @@ def test_only_stages_that_run_the_network_depend_on_the_model():
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     stages = set(re.findall(r'stage\("([\w.]+):\w+"\)', rules))
     running = {stage for stage in stages if "pipeline.model.dpsm" in required_modules(stage)}
-    figures = {"pipeline.figures.attention", "pipeline.figures.patches"}
-    assert running == {"pipeline.training.train", "pipeline.evaluation.embed"} | figures
+    reports = {"pipeline.figures.attention", "pipeline.figures.patches"}
+    reports |= {"pipeline.pretraining.vit_report"}
+    assert running == {"pipeline.training.train", "pipeline.evaluation.embed"} | reports
     imported = {name for stage in stages for name in required_modules(stage) if name != stage}
     assert not any(map(is_ignored, imported))
 
