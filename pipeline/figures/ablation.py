@@ -31,11 +31,8 @@ def _draw_rows(axes: Axes, runs: Sequence[Run], rows: Sequence[TableRow]) -> Non
     """Draw the features of each variant in a row, the first variant on top."""
     variants = list(dict.fromkeys(row.variant for row in rows))
     for row, previous in zip(rows, (None, *rows), strict=False):
-        mean, y, (colour, marker) = (
-            row.mean["map"],
-            variants.index(row.variant),
-            STYLES[row.feature],
-        )
+        mean, y = row.mean["map"], variants.index(row.variant)
+        colour, marker = STYLES[row.feature]
         if previous and previous.variant == row.variant:  # the test feature comes first
             axes.plot(mean, y, marker, color=colour, mfc="white", ms=4, alpha=0.7)
             continue
