@@ -110,6 +110,6 @@ def draw_ranks(
     title = f"Ten nearest gallery images: {baseline.variant} above {variant.variant}"
     subtitle = (
         f"{describe_choice(options, 'AP gain', len(chosen))} ✓ green: same identity, ✗ orange: "
-        "another; below: camera, Euclidean distance."
+        "other; camera, Euclidean distance."
     )
     save_figure(draw_sheet(rows, title, subtitle, LAYOUT), figure)
