@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pipeline.evaluation.metrics import Labels, l2_normalise, rank_similarities
+from pipeline.evaluation.features import Labels
+from pipeline.evaluation.metrics import l2_normalise, rank_similarities
 from pipeline.evaluation.rerank import Reranking
 from pipeline.evaluation.score import rank_features
 from pipeline.evaluation.similarity import blocks, cosine_similarity

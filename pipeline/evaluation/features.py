@@ -7,12 +7,12 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.errors import InputError
-from pipeline.evaluation.metrics import Labels
 
 FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
 """In the order of the tables; the first one that a variant has is its test feature."""
@@ -28,6 +28,13 @@ REQUIRED_ARRAYS = tuple(
     for name in ("keys", "identities", "cameras", "global")
 )
 """Arrays that every features file has."""
+
+
+class Labels(NamedTuple):
+    """Identity and camera of each image, both (M,) int64."""
+
+    identities: np.ndarray
+    cameras: np.ndarray
 
 
 def read_features(path: Path) -> dict[str, np.ndarray]:

@@ -8,17 +8,11 @@ import numpy as np
 
 from pipeline.data.names import JUNK
 from pipeline.errors import InputError, no_match
+from pipeline.evaluation.features import Labels
 
 TOP = 10
 CMC_RANKS = (1, 5, 10, 20)
 METRICS = (*(f"rank{rank}" for rank in CMC_RANKS), "map", "minp")
-
-
-class Labels(NamedTuple):
-    """Identity and camera of each image, both (M,) int64."""
-
-    identities: np.ndarray
-    cameras: np.ndarray
 
 
 class Ranking(NamedTuple):

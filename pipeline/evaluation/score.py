@@ -14,12 +14,13 @@ from pipeline.evaluation.features import (
     FEATURES,
     RERANKED,
     TABLE_FEATURES,
+    Labels,
     feature_names,
     has_whole_queries,
     labels_of,
     read_features,
 )
-from pipeline.evaluation.metrics import Labels, Ranking, rank_similarities, summarise
+from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
 from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.rerank import Reranking
 from pipeline.evaluation.similarity import blocks, cosine_similarity

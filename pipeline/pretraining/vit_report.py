@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pipeline.evaluation.metrics import Labels, rank_similarities, summarise
+from pipeline.evaluation.features import Labels
+from pipeline.evaluation.metrics import rank_similarities, summarise
 from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.evaluation.token_quality import token_auc
 from pipeline.files import sha256, write_json

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from pipeline.errors import InputError
-from pipeline.evaluation.metrics import Labels, highest, rank_similarities, summarise
+from pipeline.evaluation.features import Labels
+from pipeline.evaluation.metrics import highest, rank_similarities, summarise
 from pipeline.evaluation.similarity import cosine_similarity
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import similarity
-from pipeline.evaluation.metrics import Labels, Ranking, rank_similarities, summarise
+from pipeline.evaluation.features import Labels
+from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
 from pipeline.evaluation.rerank import Reranking
 from pipeline.evaluation.similarity import blocks, cosine_similarity
 from pipeline.options.evaluation import RerankOptions

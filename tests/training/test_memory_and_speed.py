@@ -19,8 +19,13 @@ from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import Progress
 from pipeline.training.loop import READ_EVERY, LossReader
 from tests.cases import long_but
-from tests.model.test_variants import CONFIG, random_images, scaled
+from tests.model.test_variants import CONFIG, scaled
 from tests.training.runs import Runner, with_options
+
+
+def random_images(count: int, seed: int) -> Tensor:
+    shape = (count, 3, CONFIG.image.height, CONFIG.image.width)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def gradients(model: DPEFormer, images: Tensor, cameras: Tensor) -> dict[str, Tensor]:
