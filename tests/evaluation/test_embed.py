@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
@@ -19,8 +19,9 @@ from pipeline.evaluation.embed import embed, embed_split, load_trained, read_bat
 from pipeline.evaluation.score import score
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.backbone import normalise
-from pipeline.model.build import build_model
+from pipeline.model.build import build_model, describe
 from pipeline.model.dpeformer import DPEFormer
+from pipeline.model.weights import save_weights
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
@@ -69,7 +70,7 @@ def write_run(folder: Path, selection: str) -> tuple[Path, Path]:
     model.train()
     for _ in range(3):
         model(torch.randn(16, 3, 32, 16))
-    save_file(model.state_dict(), folder / "weights.safetensors")
+    save_weights(model, folder / "weights.safetensors", describe(options, cameras=[]))
     write_record(folder, options)
     return folder / "weights.safetensors", folder / "run.json"
 
@@ -156,12 +157,12 @@ def test_baseline_has_no_blended_feature(tmp_path: Path, shards: Path) -> None:
 @pytest.mark.parametrize("size", [1, 4, 7])
 def test_features_do_not_depend_on_the_batch(tmp_path: Path, shards: Path, size: int) -> None:
     together = run_embed(tmp_path, shards)
-    model, options = load_trained(tmp_path / "weights.safetensors", tmp_path / "run.json")
+    model, image = load_trained(tmp_path / "weights.safetensors", tmp_path / "run.json")
     with torch.inference_mode():
-        batches = read_batches(shards, "gallery", options.image, size)
-        apart = embed_split(model, batches, "gallery", options.image)
-        batches = reversed(list(read_batches(shards, "gallery", options.image, 1)))
-        turned = embed_split(model, chain(batches), "gallery", options.image)
+        batches = read_batches(shards, "gallery", image, size)
+        apart = embed_split(model, batches, "gallery", image)
+        batches = reversed(list(read_batches(shards, "gallery", image, 1)))
+        turned = embed_split(model, chain(batches), "gallery", image)
     for name in ("gallery_global", "gallery_coarse", "gallery_blended"):
         np.testing.assert_allclose(apart[name], together[name], rtol=0, atol=1e-5)
         np.testing.assert_allclose(turned[name][::-1], together[name], rtol=0, atol=1e-5)
@@ -191,11 +192,10 @@ def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     weights, record = write_run(tmp_path, "dpsm")
-    state = load_file(weights)
-    missing = sorted(state)[0]
-    save_file({name: value for name, value in state.items() if name != missing}, weights)
+    model = build_model(options_with("dpsm"), identities=5, pretrained=False)
+    save_weights(model, weights, describe(options_with("dpsm", strength=3.0), cameras=[1]))
     write_record(tmp_path, options_with("dpsm"))
-    with pytest.raises(InputError, match=rf"(?s)does not fit the network.*{missing}"):
+    with pytest.raises(InputError, match=r"does not fit .*: camera_embedding\.table is missing"):
         load_trained(weights, record)
 
 
@@ -205,9 +205,8 @@ def write_camera_run(folder: Path, cameras: list[int]) -> tuple[DPEFormer, Path,
     options = options_with("dpsm", strength=3.0)
     model = build_model(options, identities=5, pretrained=False, cameras=cameras).eval()
     weights, record = folder / "weights.safetensors", folder / "run.json"
-    save_file(model.state_dict(), weights)
+    save_weights(model, weights, describe(options, cameras))
     write_record(folder, options)
-    write_json(record, read_json(record) | {"cameras": cameras})
     return model, weights, record
 
 

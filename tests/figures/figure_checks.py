@@ -9,14 +9,14 @@ from types import ModuleType
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import embed
 from pipeline.evaluation.score import score
 from pipeline.figures.sheets import FRAME
 from pipeline.files import sha256
-from pipeline.model.build import build_model
+from pipeline.model.build import build_model, describe
+from pipeline.model.weights import save_weights
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
@@ -86,11 +86,9 @@ def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) 
         {int(c) for s in ("query", "gallery") for c in ShardReader(shards, s).index["camera"]}
     )
     model = build_model(options, 3, pretrained=False, cameras=cameras)
-    save_file(model.state_dict(), weights)
+    save_weights(model, weights, describe(options, cameras))
     run = {
         "options": options.model_dump(mode="json"),
-        "identities": 3,
-        "cameras": cameras,
         "dataset": "drawn",
         "variant": "dpsm",
         "seed": 0,
