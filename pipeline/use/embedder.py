@@ -28,8 +28,8 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Source: TypeAlias = str | Path | Gallery | Sequence[Picture]
 """A folder, a file of `Gallery.save` (.npz), a gallery, or pictures."""
 GALLERY_SUFFIX = ".npz"
-PROGRESS_AFTER = 5.0
-"""Seconds after which a progress bar appears."""
+PROGRESS = 5.0
+"""Seconds until the progress bar appears, and between its updates."""
 
 
 class Matches(NamedTuple):
@@ -92,6 +92,12 @@ class Embedder:
         self.add(gallery, pictures)
         return gallery
 
+    def read_gallery(self, path: str | Path) -> Gallery:
+        """Read a gallery that `Gallery.save` wrote; InputError for that of another network."""
+        gallery = read_gallery(path)
+        self._check_network(gallery, str(path))
+        return gallery
+
     def add(self, gallery: Gallery, pictures: str | Path | Sequence[Picture]) -> None:
         """Add pictures to a gallery; only contents that it lacks are embedded.
 
@@ -125,13 +131,12 @@ class Embedder:
         )
 
     def _gallery_of(self, source: Source) -> Gallery:
+        if isinstance(source, Gallery):
+            self._check_network(source, "gallery")
+            return source
         if isinstance(source, str | Path) and Path(source).suffix == GALLERY_SUFFIX:
-            name, source = str(source), read_gallery(source)
-            self._check_network(source, name)
-        if not isinstance(source, Gallery):
-            return self.gallery(source)
-        self._check_network(source, "gallery")
-        return source
+            return self.read_gallery(source)
+        return self.gallery(source)
 
     def _check_network(self, gallery: Gallery, name: str) -> None:
         if gallery.network != self.sha256:
@@ -145,7 +150,10 @@ class Embedder:
     def _embed_pixels(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Embed pixels (H, W, 3) uint8 of any size: (N, F) float32 of unit length."""
         size = (self.image.width, self.image.height)
-        resized = (resize(pixels, size) for pixels in tqdm(images, delay=PROGRESS_AFTER))
+        progress = tqdm(
+            images, "pictures", delay=PROGRESS, mininterval=PROGRESS, dynamic_ncols=True
+        )
+        resized = (resize(pixels, size) for pixels in progress)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 as on the CPU
             parts = [self._embed_batch(batch) for batch in _batches(resized)]
         return np.concatenate([self._no_features(), *parts])

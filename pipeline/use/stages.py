@@ -7,7 +7,6 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.use.embedder import GALLERY_SUFFIX, Device, load
-from pipeline.use.gallery import read_gallery
 
 
 def embed(pictures: list[Path], model: Path, output: Path, device: Device = "auto") -> None:
@@ -19,7 +18,7 @@ def embed(pictures: list[Path], model: Path, output: Path, device: Device = "aut
         raise InputError(f"{output}: expected the name of a {GALLERY_SUFFIX} file: rename it")
     embedder = load(model, device)
     if output.exists():
-        gallery = read_gallery(output)
+        gallery = embedder.read_gallery(output)
         before = len(gallery)
         embedder.add(gallery, pictures)
     else:

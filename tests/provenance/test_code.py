@@ -54,6 +54,10 @@ WITHOUT_EFFECT = {
         "from pipeline.errors import InputError\n",
         "from pipeline.errors import InputError, warn\nwarn('slow')\n",
     ),
+    "an import for type checkers": (
+        "from pipeline.inner import value\n",
+        "from pipeline.inner import value\nif TYPE_CHECKING:\n    from pipeline.other import x\n",
+    ),
     "a log": (
         "    total = 0\n",
         "    total = 0\n    _log.info('%s', names)\n",

@@ -89,10 +89,9 @@ def test_large_gallery_keeps_and_extends_its_index(
 
 @pytest.fixture
 def few_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Galleries of more than two images have an index, which visits all its cells."""
+    """Galleries of more than two images have an index, of a single cell."""
     monkeypatch.setattr("pipeline.use.gallery.EXACT_UP_TO", 2)
     monkeypatch.setattr("pipeline.use.nearest.CELLS_PER_ROOT", 1)
-    monkeypatch.setattr("pipeline.use.nearest.PROBED", 1)
 
 
 def test_unreadable_pictures_are_reported_and_left_out(

@@ -39,7 +39,7 @@ def test_no_more_matches_than_images(gallery: np.ndarray) -> None:
 
 def test_index_finds_nearly_all_with_exact_similarities(gallery: np.ndarray) -> None:
     queries = clustered(100, 3)
-    similarities, rows = find_nearest(queries, gallery, 10, build_index(gallery))
+    similarities, rows = find_nearest(queries, gallery, 10, build_index(gallery), 1 / 16)
     pairs = zip(rows, sort_all(queries, gallery, 10), strict=True)
     assert np.mean([len(np.intersect1d(*pair)) / 10 for pair in pairs]) > 0.9
     for query, found, values in zip(queries, rows, similarities, strict=True):
@@ -47,11 +47,9 @@ def test_index_finds_nearly_all_with_exact_similarities(gallery: np.ndarray) -> 
         assert (np.diff(values) <= 0).all()
 
 
-def test_index_that_visits_too_few_images_says_so(
-    gallery: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.use.nearest.PROBED", 0)  # one cell
-    similarities, rows = find_nearest(gallery[:5], gallery, 500, build_index(gallery))
+def test_index_that_visits_too_few_images_says_so(gallery: np.ndarray) -> None:
+    one_cell = 0
+    similarities, rows = find_nearest(gallery[:5], gallery, 500, build_index(gallery), one_cell)
     assert rows.shape == (5, 500)
     np.testing.assert_array_equal(rows < 0, np.isneginf(similarities))
     assert (rows[:, 0] >= 0).all()
