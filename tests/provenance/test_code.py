@@ -54,10 +54,6 @@ WITHOUT_EFFECT = {
         "from pipeline.errors import InputError\n",
         "from pipeline.errors import InputError, warn\nwarn('slow')\n",
     ),
-    "an import for type checkers": (
-        "from pipeline.inner import value\n",
-        "from pipeline.inner import value\nif TYPE_CHECKING:\n    from pipeline.other import x\n",
-    ),
     "a log": (
         "    total = 0\n",
         "    total = 0\n    _log.info('%s', names)\n",
@@ -180,6 +176,12 @@ def test_only_imported_modules_change_the_hash(package):
     assert hash_with(package, "other", "x = 2\n") == before
     assert hash_with(package, "errors", "class InputError(ValueError): ...\n") == before
     assert hash_with(package, "deep", "x = 2\n") != before
+
+
+def test_modules_imported_for_type_checkers_do_not_change_the_hash(package):
+    block = "if TYPE_CHECKING:\n    from pipeline.other import x\n"
+    before = hash_with(package, "stage", STAGE + block)
+    assert hash_with(package, "other", "x = 2\n") == before
 
 
 def test_hash_does_not_depend_on_the_python_version():

@@ -1,6 +1,6 @@
 """Measure the search of a large gallery: recall@10 against the exact search, time and memory.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.gallery --images 100000
+    OMP_NUM_THREADS=1 python -m benchmarks.search --images 100000
 
 Features are synthetic: unit vectors around a random centre for every `IMAGES_PER_PERSON` images,
 as are the queries, whose people are in the gallery. Times are CPU times of the process.
@@ -85,7 +85,7 @@ def measure(images: int, width: int, queries: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the measurements."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gallery", description=(__doc__ or "").split("\n\n")[0]
+        prog="python -m benchmarks.search", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("--images", type=int, default=100_000, help="default: 100000")
     parser.add_argument("--width", type=int, default=768, help="of a feature; default: 768")

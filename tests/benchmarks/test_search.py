@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks.gallery import SPREAD, People, main, recall
+from benchmarks.search import SPREAD, People, main, recall
 
 
 def test_recall_counts_the_exact_matches_found() -> None:
