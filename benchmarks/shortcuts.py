@@ -226,8 +226,8 @@ def measure(benchmark: Path, runs: Sequence[Path]) -> None:
     networks = [load_trained(run / "weights.safetensors", run / "run.json") for run in runs]
     embedded = {
         condition: [
-            embed_painted(model, options.image, benchmark / "shards", ground_truth, parts)
-            for model, options in networks
+            embed_painted(model, image, benchmark / "shards", ground_truth, parts)
+            for model, image in networks
         ]
         for condition, parts in PAINTED_PARTS.items()
     }

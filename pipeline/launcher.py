@@ -1,4 +1,4 @@
-"""Run a stage for a Snakemake rule, or from the command line."""
+"""Run a stage for a Snakemake rule, or from the command line by its function's name."""
 
 from __future__ import annotations
 
@@ -23,13 +23,6 @@ from pipeline.provenance.record import recorded
 
 Stage = Callable[..., dict[str, Any] | None]
 """A stage may return facts for its job's record, such as the device (see `recorded`)."""
-
-COMMANDS = {
-    "trace": "pipeline.provenance.trace:trace",
-    "agree": "pipeline.tables.agree:agree",
-    "relocate": "pipeline.tracking.relocate:relocate",
-}
-"""Stages without a rule, by their name on the command line."""
 
 
 def load_stage(name: str) -> Stage:
@@ -171,12 +164,12 @@ def _exit(number: int, frame: object = None) -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command of `COMMANDS`, or any stage as module:function, from the command line."""
-    parser = argparse.ArgumentParser(prog="dpeformer", description=main.__doc__)
-    parser.add_argument("command", help=f"{', '.join(COMMANDS)}, or module:function of a stage")
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="see COMMAND --help")
+    """Run any stage, as module:function, from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.launcher", description=main.__doc__)
+    parser.add_argument("stage", help="module:function")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="see STAGE --help")
     given = parser.parse_args(arguments)
-    stage = load_stage(COMMANDS.get(given.command, given.command))
+    stage = load_stage(given.stage)
     run_stage(stage, vars(stage_parser(stage).parse_args(given.options)))
 
 

@@ -69,6 +69,15 @@ def decode_stored(data: bytes, name: str) -> tuple[np.ndarray, Image.Transpose |
         ) from None
 
 
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Turn an image of Pillow upright by its EXIF orientation; returns (H, W, 3) uint8 RGB.
+
+    Raises InputError for more than 8 or 16 bits a channel.
+    """
+    upright = _upright_transpose(image)
+    return _rgb(image if upright is None else image.transpose(upright))
+
+
 def _upright_transpose(image: Image.Image) -> Image.Transpose | None:
     """Return the transpose that turns a loaded image upright; Pillow itself turns TIFF files."""
     try:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from pipeline.data.images import resize
@@ -20,11 +19,10 @@ from pipeline.errors import InputError
 from pipeline.evaluation.features import write_array
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.backbone import normalise
-from pipeline.model.build import build_model
+from pipeline.model.build import load_network
 from pipeline.model.dpeformer import DPEFormer
-from pipeline.model.weights import fill
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.run import ImageOptions, RunOptions
+from pipeline.options.run import ImageOptions
 
 BATCH = 128
 
@@ -39,25 +37,29 @@ class ImageBatch(NamedTuple):
     cameras: list[int]
 
 
-def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, RunOptions]:
-    """Load the network of a run, in eval mode on the CPU, and the options of its training.
+def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, ImageOptions]:
+    """Load the network of a run as `load_network` does.
 
-    It computes in float32, whatever the precision of the training: in bfloat16 a feature depends on
-    its batch, by far more than float32 rounds.
-    Raises InputError if the weights are not those of the record or do not fit the network.
+    Raises InputError if the weights are not those of the record.
     """
-    run = read_json(record)
-    found, expected = sha256(weights), run["hashes"]["weights"]
+    check_weights(weights, record)
+    return load_network(weights)
+
+
+def check_weights(weights: Path, record: Path) -> None:
+    """Raise InputError if the record is damaged or of other weights."""
+    try:
+        expected = read_json(record)["hashes"]["weights"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{record}: expected the record of a run, found {error!r}: train the run again"
+        ) from None
+    found = sha256(weights)
     if found != expected:
         raise InputError(
             f"{weights}: expected SHA-256 {expected} (from {record}), found {found}: "
             "train the run again"
         )
-    options = RunOptions.model_validate(run["options"])
-    cameras = run.get("cameras", [])  # older records without camera embedding lack them
-    model = build_model(options, run["identities"], pretrained=False, cameras=cameras)
-    fill(model, load_file(weights), f"{weights}: does not fit the network of {record}")
-    return model.eval(), options
 
 
 def read_batches(
@@ -79,11 +81,16 @@ def read_batches(
 def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> ImageBatch:
     keys, images, metas = zip(*samples, strict=True)
     return ImageBatch(
-        torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),  # (B, 3, H, W), channels last
+        stack(images),
         list(keys),
         [meta["identity"] for meta in metas],
         [meta["camera"] for meta in metas],
     )
+
+
+def stack(images: Sequence[np.ndarray]) -> torch.Tensor:
+    """Stack images (H, W, 3) uint8 to (B, 3, H, W), channels last in memory."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 def camera_rows(
@@ -101,14 +108,26 @@ def camera_rows(
 
 
 def embed_batch(model: DPEFormer, batch: ImageBatch, image: ImageOptions) -> dict[str, np.ndarray]:
-    """Compute the features of a batch: global (B, D), coarse and blended (B, P*D) float32.
+    """Compute the features of a batch as `embed_images` does, each image with its camera.
 
-    They are not normalised. `blended` is absent if the network has no such branch. With DPSM,
-    k (B,) int64 is the number of kept tokens. Raises InputError as `camera_rows` does.
+    Raises InputError as `camera_rows` does.
+    """
+    return embed_images(model, batch.images, image, camera_rows(model, batch.cameras, batch.keys))
+
+
+def embed_images(
+    model: DPEFormer,
+    images: torch.Tensor,
+    image: ImageOptions,
+    cameras: torch.Tensor | None = None,
+) -> dict[str, np.ndarray]:
+    """Compute global (B, D), coarse and blended (B, P*D) float32 of images (B, 3, H, W) uint8.
+
+    They are not normalised. `blended` is absent if the network has no such branch. With
+    DPSM, k (B,) int64 is the number of kept tokens. `cameras` are those of `camera_rows`.
     """
     device = next(model.parameters()).device
-    cameras = camera_rows(model, batch.cameras, batch.keys)
-    pixels = normalise(batch.images.to(device), image.mean, image.std)
+    pixels = normalise(images.to(device), image.mean, image.std)
     features = model(pixels, cameras)
     named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
     if features.selection is not None:
@@ -160,14 +179,14 @@ def embed(
     """
     device = choose_device(compute)
     make_deterministic(device)
-    torch.backends.cudnn.allow_tf32 = False  # float32 as on the CPU, see `load_trained`
-    model, options = load_trained(weights, record)
+    torch.backends.cudnn.allow_tf32 = False  # float32 as on the CPU, see `load_network`
+    model, image = load_trained(weights, record)
     model.to(device)
     whole = {WHOLE_QUERY} & split_names(shards)
     with atomic_file(features) as partial, zipfile.ZipFile(partial, "w") as archive:
         for split in (*TEST_SPLITS, *whole):
-            batches = read_batches(shards, split, options.image)
-            parts = embed_split(model, batches, split, options.image, dtype)
+            batches = read_batches(shards, split, image)
+            parts = embed_split(model, batches, split, image, dtype)
             for name in list(parts):
                 write_array(archive, name, parts.pop(name))
         write_array(archive, "shards", [np.array([sha256(shards / HASHES)])])

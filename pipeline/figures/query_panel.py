@@ -47,8 +47,8 @@ def load_panel(shards: Path, run: Run, options: FigureOptions) -> QueryPanel:
 
     Raises InputError for an unknown key in `options.queries`.
     """
-    model, trained = load_trained(run.path("weights.safetensors"), run.path("run.json"))
-    image, queries = trained.image, run.queries
+    model, image = load_trained(run.path("weights.safetensors"), run.path("run.json"))
+    queries = run.queries
     chosen = queries.loc[choose_queries(queries["ap"], options)]
     reader = ShardReader(shards, "query")
     positions = pd.Index(reader.index["key"]).get_indexer(chosen.index)

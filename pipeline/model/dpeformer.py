@@ -15,6 +15,8 @@ from pipeline.model.dpsm import Order, Selection, SparseStripe, pool_parts, sele
 from pipeline.model.fbm import FeatureBlending
 
 CLASSIFIER_STD = 0.001
+CLASSIFIERS = ("global_classifier", "coarse_classifier", "blended_classifier", "part_classifiers")
+"""Modules of the training identities, which no feature depends on."""
 
 
 class Features(NamedTuple):

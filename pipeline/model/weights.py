@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -15,18 +16,43 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_file, sha256
 
 State = dict[str, Tensor]
+DESCRIPTION = "dpeformer"
+"""Key of safetensors' metadata with the description of a trained network (JSON)."""
 CONTAINERS = ("teacher", "state_dict", "model")
 """Keys under which a checkpoint may have its weights; the first one present is used."""
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the state dict of `model` atomically.
+def save_weights(model: nn.Module, path: Path, description: str | None = None) -> None:
+    """Write the state dict of `model` atomically, with a `description` for `read_described`.
 
     A full disk raises an OSError that names the file, which safetensors' own writer hides.
     """
+    # one key: safetensors writes several in random order
+    metadata = None if description is None else {DESCRIPTION: description}
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with atomic_file(path) as partial:
-        partial.write_bytes(save(tensors))
+        partial.write_bytes(save(tensors, metadata))
+
+
+def read_described(path: Path) -> tuple[State, str]:
+    """Read the weights and the description that `save_weights` wrote, onto the CPU.
+
+    Raises InputError for a file that is unreadable or has no description.
+    """
+    try:
+        with open(path, "rb"), safe_open(path, framework="pt") as file:
+            description = (file.metadata() or {}).get(DESCRIPTION)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: cannot be read as safetensors ({error}): copy it again, or train again"
+        ) from None
+    if description is None:
+        raise InputError(
+            f"{path}: expected weights with the metadata {DESCRIPTION!r}, found none: give weights "
+            "that this version of the workflow trained"
+        )
+    return state, description
 
 
 def read_weights(path: Path, anchor: str) -> State:

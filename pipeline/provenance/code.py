@@ -56,7 +56,9 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield all statements in `node` recursively; expressions contain no imports."""
+    """Yield all statements in `node` that run, recursively; expressions contain no imports."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
     for field in ("body", "handlers", "cases", "orelse", "finalbody"):
         for child in getattr(node, field, ()):
             yield child

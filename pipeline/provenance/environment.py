@@ -14,9 +14,9 @@ from pipeline import ROOT
 from pipeline.errors import warn
 
 PACKAGES = (
-    *("filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic", "requests"),
-    *("safetensors", "scipy", "segment-anything", "snakemake", "sqlalchemy", "timm", "torch"),
-    *("torchvision", "tqdm", "webdataset"),
+    *("faiss-cpu", "filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic"),
+    *("requests", "safetensors", "scipy", "segment-anything", "snakemake", "sqlalchemy", "timm"),
+    *("torch", "torchvision", "tqdm", "webdataset"),
 )
 """The dependencies in pyproject.toml, a file that may be missing at run time."""
 _PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)", re.MULTILINE)

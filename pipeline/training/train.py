@@ -23,7 +23,7 @@ from pipeline.device import (
 )
 from pipeline.evaluation.token_quality import TokenQuality
 from pipeline.files import sha256, write_json
-from pipeline.model.build import build_model
+from pipeline.model.build import build_model, describe
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
@@ -69,13 +69,13 @@ def train(
 ) -> dict[str, Any]:
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the split `train` of `shards`.
 
-    Writes the weights (safetensors, with the classifiers), the history (one row per epoch) and the
-    record (JSON). The weights are those after the last epoch, or their running average with
-    `training.ema`. Saves `checkpoint` every `compute.checkpoint_steps` and keeps the last one; an
-    interrupted run resumes from it and ends with the weights of an uninterrupted one. SIGTERM and
-    Ctrl-C finish the step, save and exit with status 128 + signal number. Reads `bank` only if
-    augment.occlusion is roa. With the `ground_truth` of a rendered benchmark, the history has the
-    ROC AUC of DPSM's scores after each epoch (token_auc). `needs` are those of all compared
+    Writes the weights (safetensors, with the classifiers; see `describe`), the history (one row per
+    epoch) and the record (JSON). The weights are those after the last epoch, or their running
+    average with `training.ema`. Saves `checkpoint` every `compute.checkpoint_steps` and keeps the
+    last one; an interrupted run resumes from it and ends with the weights of an uninterrupted one.
+    SIGTERM and Ctrl-C finish the step, save and exit with status 128 + signal number. Reads `bank`
+    only if augment.occlusion is roa. With the `ground_truth` of a rendered benchmark, the history
+    has the ROC AUC of DPSM's scores after each epoch (token_auc). `needs` are those of all compared
     variants: the first training fails where a later one would.
     Returns device, precision, whether all kernels were deterministic, and the hours of the run.
     Raises InputError for damaged shards or a damaged bank, for fewer identities than a batch
@@ -129,7 +129,7 @@ def train(
             _exit_on_signal(stop.signal, checkpoint, progress.step)
         checkpointer.finish(progress)
         write_history(history, progress.history)  # Snakemake deletes the outputs of a failed job
-        save_weights(learner.result, weights)
+        save_weights(learner.result, weights, describe(options, images.camera_numbers))
         facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}

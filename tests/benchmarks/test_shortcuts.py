@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from benchmarks.shortcuts import (
     PAINTED_PARTS,
@@ -29,7 +28,8 @@ from pipeline.errors import InputError
 from pipeline.evaluation.embed import ImageBatch, load_trained
 from pipeline.evaluation.metrics import Ranking
 from pipeline.files import sha256, write_json
-from pipeline.model.build import build_model
+from pipeline.model.build import build_model, describe
+from pipeline.model.weights import save_weights
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from pipeline.synthetic.benchmark import render_benchmark
@@ -102,10 +102,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = ModelOptions(selection="none")
     options = RunOptions(image=IMAGE, backbone=tiny_backbone(), model=model)
     network = build_model(options, identities=5, pretrained=False)
-    save_file(network.state_dict(), folder / "weights.safetensors")
-    record = {"options": options.model_dump(mode="json"), "identities": 5}
+    save_weights(network, folder / "weights.safetensors", describe(options, cameras=[]))
     hashes = {"weights": sha256(folder / "weights.safetensors")}
-    write_json(folder / "run.json", record | {"hashes": hashes})
+    write_json(folder / "run.json", {"hashes": hashes})
     return folder
 
 
@@ -132,9 +131,9 @@ def test_painted_pixels_do_not_change_the_features(
     for name, pixels in inverted.items():
         mask = np.isin(ground_truth.labels[ground_truth.keys.index(Path(name).stem)], parts)
         inverted[name] = np.where(mask[..., None], 255 - pixels, pixels)
-    model, options = load_trained(run / "weights.safetensors", run / "run.json")
+    model, image = load_trained(run / "weights.safetensors", run / "run.json")
     plain, other = (
-        embed_painted(model, options.image, shards, ground_truth, PAINTED_PARTS[condition])
+        embed_painted(model, image, shards, ground_truth, PAINTED_PARTS[condition])
         for shards in (benchmark / "shards", write_test_shards(tmp_path / "shards", inverted))
     )
     for name in ("query_coarse", "gallery_global"):

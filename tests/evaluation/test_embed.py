@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
 from pipeline.evaluation.embed import embed, load_trained, read_batches
-from pipeline.files import read_json, sha256, write_json
+from pipeline.files import sha256, write_json
 from pipeline.model.backbone import normalise
-from pipeline.model.build import build_model
+from pipeline.model.build import build_model, describe
 from pipeline.model.dpeformer import DPEFormer
+from pipeline.model.weights import save_weights
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
 from tests.faults import flip_byte
@@ -67,7 +68,7 @@ def write_run(folder: Path, selection: str) -> tuple[Path, Path]:
     model.train()
     for _ in range(3):
         model(torch.randn(16, 3, 32, 16))
-    save_file(model.state_dict(), folder / "weights.safetensors")
+    save_weights(model, folder / "weights.safetensors", describe(options, cameras=[]))
     write_record(folder, options)
     return folder / "weights.safetensors", folder / "run.json"
 
@@ -193,11 +194,10 @@ def test_shards_that_changed_are_refused(tmp_path: Path, shards: Path) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     weights, record = write_run(tmp_path, "dpsm")
-    state = load_file(weights)
-    missing = sorted(state)[0]
-    save_file({name: value for name, value in state.items() if name != missing}, weights)
+    model = build_model(options_with("dpsm"), identities=5, pretrained=False)
+    save_weights(model, weights, describe(options_with("dpsm", strength=3.0), cameras=[1]))
     write_record(tmp_path, options_with("dpsm"))
-    with pytest.raises(InputError, match=rf"(?s)does not fit the network.*{missing}"):
+    with pytest.raises(InputError, match=r"does not fit .*: camera_embedding\.table is missing"):
         load_trained(weights, record)
 
 
@@ -207,9 +207,8 @@ def write_camera_run(folder: Path, cameras: list[int]) -> tuple[DPEFormer, Path,
     options = options_with("dpsm", strength=3.0)
     model = build_model(options, identities=5, pretrained=False, cameras=cameras).eval()
     weights, record = folder / "weights.safetensors", folder / "run.json"
-    save_file(model.state_dict(), weights)
+    save_weights(model, weights, describe(options, cameras))
     write_record(folder, options)
-    write_json(record, read_json(record) | {"cameras": cameras})
     return model, weights, record
 
 

@@ -8,14 +8,14 @@ from types import ModuleType
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import embed
 from pipeline.evaluation.score import score
 from pipeline.figures.sheets import FRAME
 from pipeline.files import sha256, write_json
-from pipeline.model.build import build_model
+from pipeline.model.build import build_model, describe
+from pipeline.model.weights import save_weights
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
@@ -86,8 +86,9 @@ def make_trained_run(folder: Path, shards: Path, options: RunOptions = OPTIONS) 
     torch.manual_seed(0)
     weights, record = folder / "weights.safetensors", folder / "run.json"
     cameras = [1, 2, 3]
-    save_file(build_model(options, 3, pretrained=False, cameras=cameras).state_dict(), weights)
-    head = {"dataset": "plain", "variant": "dpsm", "seed": 0, "identities": 3, "cameras": cameras}
+    model = build_model(options, 3, pretrained=False, cameras=cameras)
+    save_weights(model, weights, describe(options, cameras))
+    head = {"dataset": "plain", "variant": "dpsm", "seed": 0}
     hashes = {"hashes": {"weights": sha256(weights)}}
     write_json(record, head | hashes | {"options": options.model_dump(mode="json")})
     embed(weights, record, shards, folder / "features.npz", ComputeOptions(device="cpu"))

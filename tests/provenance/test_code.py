@@ -178,6 +178,12 @@ def test_only_imported_modules_change_the_hash(package):
     assert hash_with(package, "deep", "x = 2\n") != before
 
 
+def test_modules_imported_for_type_checkers_do_not_change_the_hash(package):
+    block = "if TYPE_CHECKING:\n    from pipeline.other import x\n"
+    before = hash_with(package, "stage", STAGE + block)
+    assert hash_with(package, "other", "x = 2\n") == before
+
+
 def test_hash_does_not_depend_on_the_python_version():
     """Python 3.12 and 3.13 have fields of syntax trees that 3.11 lacks."""
     found = hashlib.sha256(canonical_form(ast.parse(SYNTAX)).encode()).hexdigest()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands import main
 from pipeline.files import read_json, sha256
-from pipeline.launcher import main
 from tests.workflow.conftest import Project
 
 COMPONENTS = "results/synthetic/tables/components.csv"

@@ -1,0 +1,1 @@
+"""Use a trained network: embed images, keep galleries, search them."""
