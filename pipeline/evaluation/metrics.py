@@ -89,6 +89,17 @@ def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> Iterator[np.nda
         yield queries[rows] @ others.T
 
 
+def check_features(query_features: np.ndarray, query: Labels, gallery_features: np.ndarray) -> None:
+    """Raise InputError if a feature is not finite or a query is junk or a distractor."""
+    if not (np.isfinite(query_features).all() and np.isfinite(gallery_features).all()):
+        raise InputError("expected finite features, found NaN or infinity: train the run again")
+    if (query.identities <= DISTRACTOR).any():
+        raise InputError(
+            f"query: expected persons, found identity {query.identities.min()}: "
+            "move distractors (0) and junk (-1) to the gallery"
+        )
+
+
 def rank_gallery(
     query_features: np.ndarray,
     query: Labels,
@@ -98,16 +109,9 @@ def rank_gallery(
 ) -> Ranking:
     """Rank the gallery for each query by `similarity`.
 
-    Features are (Q, F) and (G, F) float32 of any length. Raises InputError if a feature is not
-    finite or a query is junk or a distractor.
+    Features are (Q, F) and (G, F) float32 of any length. Raises InputError as `check_features`.
     """
-    if not (np.isfinite(query_features).all() and np.isfinite(gallery_features).all()):
-        raise InputError("expected finite features, found NaN or infinity: train the run again")
-    if (query.identities <= DISTRACTOR).any():
-        raise InputError(
-            f"query: expected persons, found identity {query.identities.min()}: "
-            "move distractors (0) and junk (-1) to the gallery"
-        )
+    check_features(query_features, query, gallery_features)
     found = similarity(query_features, gallery_features)
     chunks = [
         rank_similarities(block, Labels(query.identities[rows], query.cameras[rows]), gallery)

@@ -27,7 +27,8 @@ from pipeline.evaluation.metrics import (
 )
 from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.rerank import reranked_similarity
-from pipeline.files import read_json, sha256, write_json
+from pipeline.evaluation.result import result_header
+from pipeline.files import write_json
 from pipeline.options.evaluation import EvaluationOptions
 
 
@@ -101,18 +102,14 @@ def score(
     not re-ranked, and not in `queries`. Raises InputError if no query has a match or a feature is
     not finite.
     """
-    arrays, run = read_features(features), read_json(record)
+    arrays = read_features(features)
     try:
         rankings = rank_features(arrays, options)
         results = _results(arrays, "query", rankings) | _whole_body_results(arrays)
     except InputError as error:
         raise InputError(f"{features}: {error}") from None
     summary = {
-        "dataset": dataset,
-        "trained_on": run["dataset"],
-        "variant": run["variant"],
-        "seed": run["seed"],
-        "run": sha256(record),
+        **result_header(record, dataset),
         "evaluation": options.model_dump(mode="json"),
         "gallery": len(arrays["gallery_keys"]),
         "shards": str(arrays["shards"]),

@@ -70,6 +70,7 @@ def test_all_figures_exist(results):
         "components_bank",
         "components_views",
         "components_curves",
+        "components_open_set",
         "components_ablation",
         "components_ranks",
         "components_patches",

@@ -186,7 +186,7 @@ def first_runs(variants: list[str], *files: str) -> list[str]:
 
 def figures() -> list[str]:
     """Return the names of the figures that apply to the comparison."""
-    kinds = ["benchmark", "curves"]
+    kinds = ["benchmark", "curves", "open_set"]
     if pasting_variants():
         kinds += ["bank", "views"]
     if len(CONFIG.compare) > 1:
