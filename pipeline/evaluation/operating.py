@@ -128,9 +128,9 @@ def _intervals(
 
 def _candidates(values: np.ndarray) -> np.ndarray:
     """Return scores at evenly spaced logarithms of their rank, the largest first."""
-    if not len(values):
+    if len(values) <= CANDIDATES:
         return values
-    ranks = np.geomspace(1, len(values), min(len(values), CANDIDATES))
+    ranks = np.geomspace(1, len(values), CANDIDATES)
     return values[np.unique(ranks.round().astype(int)) - 1]
 
 
@@ -142,9 +142,8 @@ def _resample(
     columns = len(candidates) + 1
     # a score is counted from the first candidate that is below it
     first = np.searchsorted(-candidates, -scores.values, side="right")
-    counts = np.bincount(
-        scores.people.astype(np.int64) * columns + first, minlength=len(scores.totals) * columns
-    )
+    cells = scores.people.astype(np.int64) * columns + first
+    counts = np.bincount(cells, minlength=len(scores.totals) * columns)
     above = counts.reshape(-1, columns)[present, :-1].cumsum(axis=1)
     chosen = weights[:, present]
     return chosen @ above.astype(float), chosen @ scores.totals[present]

@@ -138,12 +138,12 @@ class _Largest:
         large = values >= self._floor
         self._values.append(values[large])
         self._people.append(np.repeat(people.astype(np.int32), counts)[large])
-        if sum(map(len, self._values)) > 2 * self._size:
+        if sum(map(len, self._values)) > 1.5 * self._size:
             self._drop_smallest()
 
     def _drop_smallest(self) -> None:
         values, people = np.concatenate(self._values), np.concatenate(self._people)
-        largest = np.argpartition(-values, self._size - 1)[: self._size]
+        largest = np.argpartition(values, len(values) - self._size)[-self._size :]
         self._values, self._people = [values[largest]], [people[largest]]
         self._floor = float(self._values[0].min())
 
