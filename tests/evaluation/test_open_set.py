@@ -361,5 +361,5 @@ def peak_bytes(queries: int, gallery: int) -> int:
 
 def test_memory_does_not_hold_all_similarities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "QUERIES_AT_ONCE", 50)
-    similarities = 4 * 1000 * 4000
-    assert peak_bytes(1500, 4000) - peak_bytes(500, 4000) < similarities / 2
+    similarities = 4 * 600 * 2000
+    assert peak_bytes(800, 2000) - peak_bytes(200, 2000) < similarities / 2
