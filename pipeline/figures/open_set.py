@@ -23,6 +23,17 @@ PANELS = {
     "det": "Verification, DET",
     "identification": "Open-set identification",
 }
+LABELS = {
+    "verification": (
+        "fraction of pairs of two people, accepted",
+        "accepted pairs of one person, %",
+    ),
+    "identification": (
+        "fraction of searches for people not in the gallery, accepted",
+        "queries with the right image first and accepted, %",
+    ),
+}
+"""Of the x and y axes."""
 DET_TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 DET_LIMITS = {"x": (1e-5, 0.6), "y": (0.01, 0.995)}
 """False-positive rates and miss rates; beyond them the normal scale has no room."""
@@ -59,7 +70,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panel: str) -> None:
         if panel == "det":
             own = own[own["fpr"] < 1].assign(rate=own["rate"].clip(1e-6, 1 - 1e-6))
         draw_band(axes, number, f"{variant} ({feature})", own.set_index("fpr")["rate"])
-    for rate in RATES:
+    for rate in (rate for rate in RATES if rate >= rows.loc[rows["panel"] == panel, "fpr"].min()):
         axes.axvline(rate, color=GREY, lw=0.8, ls=":", zorder=1)
     axes.set_title(PANELS[panel])
 
@@ -89,8 +100,8 @@ def open_set_figure(rows: pd.DataFrame) -> Figure:
         axes.set_xscale("log")
         axes.set_ylim(0, 1)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
-        unit = "pairs" if panel == "verification" else "searches"
-        axes.set(xlabel=f"fraction of the negative {unit} accepted", ylabel=f"true {unit}, %")
+        xlabel, ylabel = LABELS[panel]
+        axes.set(xlabel=xlabel, ylabel=ylabel)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         handles,

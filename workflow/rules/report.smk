@@ -8,10 +8,7 @@ if len(CONFIG.compare) > 1:
 if verdict_tables():
     REPORT_TABLES[f"{TABLE_STEM}_verdicts"] = ("verdicts", "Against published numbers")
 if CONFIG.tested().is_rendered:
-    REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = (
-        "map_by_occlusion",
-        "mAP by occlusion",
-    )
+    REPORT_TABLES[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
 
 
 rule pages:
