@@ -24,14 +24,9 @@ PANELS = {
     "identification": "Open-set identification",
 }
 LABELS = {
-    "verification": (
-        "fraction of pairs of two people, accepted",
-        "accepted pairs of one person, %",
-    ),
-    "identification": (
-        "fraction of searches for people not in the gallery, accepted",
-        "queries with the right image first and accepted, %",
-    ),
+    "verification": ("false positives, fraction of the pairs", "true positives, %"),
+    "det": ("false positives, % of the pairs", "missed pairs, %"),
+    "identification": ("false positives, fraction of the searches", "right and accepted, %"),
 }
 """Of the x and y axes."""
 DET_TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
@@ -84,7 +79,17 @@ def _scale_normal(axes: Axes) -> None:
         side = getattr(axes, f"{axis}axis")
         side.set_major_locator(FixedLocator(DET_TICKS))
         side.set_minor_locator(NullLocator())
-        side.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+        side.set_major_formatter(FuncFormatter(_percent))
+
+
+def _scale_log(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
+
+
+def _percent(value: float, _: int) -> str:
+    return f"{100 * value:g}"
 
 
 def open_set_figure(rows: pd.DataFrame) -> Figure:
@@ -93,13 +98,8 @@ def open_set_figure(rows: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(3.6 * len(panels), 4.4))
     for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
         _draw_panel(axes, rows, panel)
-        if panel == "det":
-            _scale_normal(axes)
-            axes.set(xlabel="false positives, % of the pairs", ylabel="missed pairs, %")
-            continue
-        axes.set_xscale("log")
-        axes.set_ylim(0, 1)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+        scale = _scale_normal if panel == "det" else _scale_log
+        scale(axes)
         xlabel, ylabel = LABELS[panel]
         axes.set(xlabel=xlabel, ylabel=ylabel)
     handles, labels = figure.axes[0].get_legend_handles_labels()
