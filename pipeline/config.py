@@ -181,11 +181,25 @@ def _strings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield prefix + name, value
 
 
+_OCCLUDER_IMAGES = {
+    "sa1b": "a folder of SA-1B",
+    "alpha": "a folder of cut-outs with transparency",
+    "coco": "the folder of the annotated images",
+}
+"""The folder that each source of masks needs; SAM can do with the synthetic scenes."""
+
+
 def _check_occluders(occluders: OccluderOptions) -> None:
-    if occluders.masks == "sa1b" and occluders.images is None:
+    expected = _OCCLUDER_IMAGES.get(occluders.masks)
+    if expected is not None and occluders.images is None:
         raise InputError(
-            "config: occluders.images: found null, expected a folder of SA-1B, because "
-            "occluders.masks is sa1b: give an unpacked archive of SA-1B"
+            f"config: occluders.images: found null, expected {expected}, because occluders.masks "
+            f"is {occluders.masks}: give the folder"
+        )
+    if occluders.masks == "coco" and occluders.coco.annotations is None:
+        raise InputError(
+            "config: occluders.coco.annotations: found null, expected a file of instance "
+            "annotations, because occluders.masks is coco: give e.g. instances_val2017.json"
         )
     if occluders.maximum is not None and occluders.maximum < occluders.minimum:
         raise InputError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILES = (
     *("weights.safetensors", "history.csv", "run.json"),
-    *("features.npz", "metrics.json", "queries.csv"),
+    *("features.npz", "metrics.json", "queries.csv", "open_set.json"),
 )
 """The files that training and then evaluation write."""
 HEADLINES = {"rank1": "Rank-1", "map": "mAP"}
@@ -49,6 +49,7 @@ class Benchmark(NamedTuple):
 
 
 _METRICS_KEYS = ("dataset", "trained_on", "features", "evaluation", "run")
+_OPEN_SET_KEYS = ("feature", "threshold", "verification", "identification")
 
 
 class Run:
@@ -106,6 +107,12 @@ class Run:
         """The result of the evaluation, metrics.json."""
         scores: dict[str, Any] = self._json("metrics.json", "score", *_METRICS_KEYS)
         return scores
+
+    @cached_property
+    def open_set(self) -> dict[str, Any]:
+        """The open-set report, open_set.json (see `pipeline.evaluation.open_set`)."""
+        report: dict[str, Any] = self._json("open_set.json", "open_set", *_OPEN_SET_KEYS)
+        return report
 
     @property
     def variant(self) -> str:

@@ -131,6 +131,9 @@ def test_shipped_schema_is_up_to_date():
         ("model.parts", 17, ["model.parts: found 17", "128 pixels has 16", "at most"]),
         ("figures.queries", [], ["figures.queries", "at least 1 item"]),
         ("occluders.masks", "sa1b", ["occluders.images", "folder of SA-1B"]),
+        ("occluders.masks", "alpha", ["occluders.images", "cut-outs with transparency"]),
+        ("occluders.masks", "coco", ["occluders.images", "folder of the annotated images"]),
+        ("occluders.coco.categories", [], ["occluders.coco.categories", "at least 1 item"]),
         ("occluders.maximum", 199, ["occluders.maximum: found 199", "occluders.minimum 200"]),
         (
             "variants.baseline.loss",
@@ -245,8 +248,18 @@ def test_shipped_weights_match_the_configured_hashes(values):
     assert sha256(ROOT / config.occluders.sam.checkpoint) == config.occluders.sam.sha256
 
 
+def test_coco_needs_annotations(values):
+    coco = {"masks": "coco", "images": "val2017"}
+    with pytest.raises(InputError, match=r"config: occluders\.coco\.annotations: found null"):
+        load_config(values | {"occluders": values["occluders"] | coco})
+
+
 @pytest.mark.parametrize(
-    "key", ["data.archive", "test.archive", "occluders.images", "occluders.sam.checkpoint"]
+    "key",
+    [
+        *("data.archive", "test.archive", "occluders.images", "occluders.sam.checkpoint"),
+        "occluders.coco.annotations",
+    ],
 )
 def test_tilde_is_expanded(values, key, monkeypatch):
     monkeypatch.setenv("HOME", "/home/anna")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -47,6 +48,22 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
 
 def decode_stored(data: bytes, name: str) -> tuple[np.ndarray, Image.Transpose | None]:
     """Decode as `decode_image`; also returns the transpose that turned the pixels upright."""
+    return _decode(data, name, _rgb)
+
+
+def decode_alpha(data: bytes, name: str) -> np.ndarray:
+    """Decode the opacity of an image and turn it upright; returns (H, W) uint8, 0: transparent.
+
+    `name` is for messages. Raises InputError as `decode_image` does, and for an image without
+    transparency.
+    """
+    return _decode(data, name, _alpha)[0]
+
+
+def _decode(
+    data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray]
+) -> tuple[np.ndarray, Image.Transpose | None]:
+    """Decode an image, turn it upright and convert it; also returns the transpose."""
     if not data:
         raise InputError(f"{name}: expected an image, found an empty file: fetch it again")
     try:
@@ -56,7 +73,7 @@ def decode_stored(data: bytes, name: str) -> tuple[np.ndarray, Image.Transpose |
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.load()  # reads every pixel: opening alone accepts a truncated file
                 upright = _upright_transpose(image)
-                return _rgb(image if upright is None else image.transpose(upright)), upright
+                return convert(image if upright is None else image.transpose(upright)), upright
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     except _DECODE_ERRORS as error:
@@ -97,6 +114,15 @@ def _rgb(image: Image.Image) -> np.ndarray:
             f"expected 8 or 16 bits a channel, found Pillow's mode {image.mode}: convert the image"
         )
     return np.array(image.convert("RGB"))
+
+
+def _alpha(image: Image.Image) -> np.ndarray:
+    if not image.has_transparency_data:
+        raise InputError(
+            f"expected an image with transparency, found none in mode {image.mode}: remove the "
+            "background and save as PNG or WebP"
+        )
+    return np.array(image.convert("RGBA").getchannel("A"))
 
 
 def resize(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
+from pipeline.data.names import DISTRACTOR, TEST_SPLITS, WHOLE_QUERY
 from pipeline.errors import InputError
 
 FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
@@ -97,3 +97,12 @@ def has_whole_queries(arrays: dict[str, np.ndarray]) -> bool:
 def labels_of(arrays: dict[str, np.ndarray], split: str) -> Labels:
     """Return the identities and cameras of a split."""
     return Labels(arrays[f"{split}_identities"], arrays[f"{split}_cameras"])
+
+
+def check_people(labels: Labels, split: str) -> None:
+    """Raise InputError if an image of the queries `split` is junk or a distractor."""
+    if (labels.identities <= DISTRACTOR).any():
+        raise InputError(
+            f"{split}: expected persons, found identity {labels.identities.min()}: "
+            "move distractors (0) and junk (-1) to the gallery"
+        )

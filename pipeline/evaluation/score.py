@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.names import DISTRACTOR, WHOLE_QUERY
+from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
 from pipeline.evaluation.features import (
     FEATURES,
     RERANKED,
     TABLE_FEATURES,
     Labels,
+    check_people,
     feature_names,
     has_whole_queries,
     labels_of,
@@ -23,8 +24,9 @@ from pipeline.evaluation.features import (
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
 from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.rerank import Reranking
-from pipeline.evaluation.similarity import blocks, cosine_similarity
-from pipeline.files import read_json, sha256, write_json
+from pipeline.evaluation.result import result_header
+from pipeline.evaluation.similarity import blocks, check_finite, cosine_similarity
+from pipeline.files import write_json
 from pipeline.options.evaluation import EvaluationOptions
 
 Similarity = Callable[[slice], np.ndarray]
@@ -40,11 +42,7 @@ def rank_features(
     not finite or a query is junk or a distractor.
     """
     query, gallery = (labels_of(arrays, name) for name in (split, "gallery"))
-    if (query.identities <= DISTRACTOR).any():
-        raise InputError(
-            f"{split}: expected persons, found identity {query.identities.min()}: "
-            "move distractors (0) and junk (-1) to the gallery"
-        )
+    check_people(query, split)
     similarities = _similarities(arrays, options, split)
     chunks = []
     for rows in blocks(len(query.identities), len(gallery.identities)):
@@ -74,12 +72,8 @@ def _similarities(
 
 
 def _cosine(query: np.ndarray, gallery: np.ndarray) -> Similarity:
-    for features in (query, gallery):
-        if not all(np.isfinite(features[rows]).all() for rows in blocks(*features.shape)):
-            raise InputError(
-                "expected finite features, found NaN or infinity: train the run again, or embed "
-                "it with evaluation.feature_dtype float32"
-            )
+    check_finite(query)
+    check_finite(gallery)
     return lambda rows: cosine_similarity(query[rows], gallery)
 
 
@@ -139,18 +133,14 @@ def score(
     not re-ranked, and not in `queries`. Raises InputError if no query has a match or a feature is
     not finite.
     """
-    arrays, run = read_features(features), read_json(record)
+    arrays = read_features(features)
     try:
         rankings = rank_features(arrays, options)
         results = _results(arrays, "query", rankings) | _whole_body_results(arrays)
     except InputError as error:
         raise InputError(f"{features}: {error}") from None
     summary = {
-        "dataset": dataset,
-        "trained_on": run["dataset"],
-        "variant": run["variant"],
-        "seed": run["seed"],
-        "run": sha256(record),
+        **result_header(record, dataset),
         "evaluation": options.model_dump(mode="json"),
         "gallery": len(arrays["gallery_keys"]),
         "shards": str(arrays["shards"]),

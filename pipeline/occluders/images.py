@@ -14,6 +14,11 @@ from pipeline.data.names import SUFFIXES
 from pipeline.errors import InputError, warn
 from pipeline.options.occluders import SourceOptions
 
+_SIDEWAYS = (
+    *(Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
+    *(Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE),
+)
+
 Item = TypeVar("Item")
 
 
@@ -46,6 +51,40 @@ def read_stored(folder: Path, name: str) -> tuple[np.ndarray, Image.Transpose | 
     if not path.is_file():
         raise InputError(f"{path}: no such image: restore it, or run the segmentation again")
     return decode_stored(path.read_bytes(), str(path))
+
+
+def masks_transpose(
+    size: tuple[int, int], upright: tuple[int, int], transpose: Image.Transpose | None
+) -> Image.Transpose | None:
+    """Return the operation that turns masks of `size` upright; None: they are.
+
+    Masks describe the stored pixels, which `transpose` turned into an image of size `upright`,
+    unless their size, height and width, says that they are of the upright image. Raises
+    InputError for any other size.
+    """
+    if transpose is not None and size == _stored_size(transpose, upright):
+        return transpose
+    check_size("the image", size, upright)
+    return None
+
+
+def _stored_size(transpose: Image.Transpose, upright: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of the stored pixels of an image of size `upright`."""
+    return (upright[1], upright[0]) if transpose in _SIDEWAYS else upright
+
+
+def check_size(what: str, found: tuple[int, int], image: tuple[int, int]) -> None:
+    """Raise InputError if `found`, height and width, is not the size of the image."""
+    if found != image:
+        raise InputError(
+            f"expected {what} to have the {image[1]} x {image[0]} pixels of the file, found "
+            f"{found[1]} x {found[0]}"
+        )
+
+
+def turn_mask(mask: np.ndarray, transpose: Image.Transpose | None) -> np.ndarray:
+    """Apply `transpose` to a mask (H, W) bool."""
+    return mask if transpose is None else np.array(Image.fromarray(mask).transpose(transpose))
 
 
 def sample(items: Sequence[Item], count: int | None, seed: int) -> list[Item]:

@@ -3,8 +3,8 @@
 masks.jsonl has a line per image, in the format of SA-1B (arXiv 2304.02643): image {image_id, width,
 height, file_name, sha256} and annotations [{segmentation, bbox, area, predicted_iou,
 stability_score, crop_box, point_coords}]. file_name is relative to the folder of images, run
-lengths are uncompressed. An unreadable image has image {image_id, file_name, and sha256 if the file
-exists}, no annotations, and the reason: unreadable.
+lengths are uncompressed. Masks of COCO have iscrowd too. An unreadable image has image {image_id,
+file_name, and sha256 if the file exists}, no annotations, and the reason: unreadable.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Mask(NamedTuple):
     """Fraction of its outline on the image border."""
     predicted_iou: float
     stability: float
+    crowd: bool = False
+    """COCO: several objects in one mask."""
 
     @property
     def height(self) -> int:
@@ -140,6 +142,7 @@ def decode_mask(annotation: dict[str, Any]) -> Mask:
         border=border_fraction(pixels, int(x), int(y), whole.shape),
         predicted_iou=float(annotation["predicted_iou"]),
         stability=float(annotation["stability_score"]),
+        crowd=bool(annotation.get("iscrowd", False)),
     )
 
 

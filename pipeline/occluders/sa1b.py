@@ -11,22 +11,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
-from tqdm import tqdm
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_file, sha256
-from pipeline.occluders.images import read_stored, report_problems, sample
-from pipeline.occluders.masks import Record, record_line, unreadable_record
+from pipeline.files import sha256
+from pipeline.occluders.images import check_size, masks_transpose, read_stored, sample, turn_mask
+from pipeline.occluders.masks import Record
+from pipeline.occluders.ready import write_masks
 from pipeline.occluders.rle import decode_rle, encode_rle, uncompress_rle
 from pipeline.options.occluders import SourceOptions
-
-_SIDEWAYS = (
-    *(Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
-    *(Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE),
-)
 
 
 class _OpenModel(BaseModel):
@@ -64,20 +58,7 @@ def read_sa1b(images: Path, masks: Path, source: SourceOptions) -> dict[str, Any
     missing or do not match, unless `source` says to list them.
     """
     names = sample(_list_names(images), source.limit, source.seed)
-    problems: dict[str, str] = {}
-    with atomic_file(masks) as partial, open(partial, "w", encoding="utf-8") as file:
-        for number, name in enumerate(tqdm(names, "read_sa1b", mininterval=5, dynamic_ncols=True)):
-            try:
-                line = _read_pair(images, number, name)
-            except InputError as error:
-                problems[name] = str(error)
-                reason = problems[name].removeprefix(f"{images}/")
-                line = unreadable_record(number, name, reason)
-            if (images / name).is_file():
-                line["image"]["sha256"] = sha256(images / name)
-            file.write(record_line(line))
-        report_problems(problems, source)
-    print(f"{masks}: masks of {len(names) - len(problems)} images")
+    write_masks(masks, images, names, lambda number, name: _read_pair(images, number, name), source)
     return {"sources": {str(images): _hashes(images, names)}}
 
 
@@ -109,9 +90,7 @@ def _read_pair(images: Path, number: int, name: str) -> Record:
     try:
         found = _File.model_validate_json(path.read_bytes())
         size = found.image.height, found.image.width
-        if transpose is None or size != _stored_size(transpose, (height, width)):
-            _check_size("the image", size, (height, width))
-            transpose = None  # the annotations are of the upright image
+        transpose = masks_transpose(size, (height, width), transpose)
         annotations = [_annotation(part, size, transpose) for part in found.annotations]
     except (ValidationError, InputError) as error:
         reason = str(error).splitlines()
@@ -123,27 +102,14 @@ def _read_pair(images: Path, number: int, name: str) -> Record:
     return {"image": facts, "annotations": annotations}
 
 
-def _stored_size(transpose: Image.Transpose, upright: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width of the stored pixels of an image of size `upright`."""
-    return (upright[1], upright[0]) if transpose in _SIDEWAYS else upright
-
-
 def _annotation(
     part: _Annotation, size: tuple[int, int], transpose: Image.Transpose | None
 ) -> dict[str, Any]:
-    _check_size("a mask", part.segmentation.size, size)
+    check_size("a mask", part.segmentation.size, size)
     plain = uncompress_rle(size, part.segmentation.counts)
     if transpose is None:
         return part.model_dump() | {"segmentation": plain}
-    upright = np.array(Image.fromarray(decode_rle(plain)).transpose(transpose))
+    upright = turn_mask(decode_rle(plain), transpose)
     # coordinates of the stored pixels
     rest = part.model_dump(exclude={"bbox", "crop_box", "point_coords"})
     return rest | {"segmentation": encode_rle(upright)}
-
-
-def _check_size(what: str, found: tuple[int, int], image: tuple[int, int]) -> None:
-    if found != image:
-        raise InputError(
-            f"expected {what} to have the {image[1]} x {image[0]} pixels of the file, found "
-            f"{found[1]} x {found[0]}"
-        )

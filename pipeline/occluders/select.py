@@ -24,10 +24,15 @@ BANK = "bank"
 TABLE = "table.csv"
 SUMMARY = "summary.json"
 KEPT = "kept"
+CROWD = "crowd"
+"""Verdict on a mask of several objects, which no option lets pass."""
 
 
 def filter_verdicts(masks: list[Mask], filters: FilterOptions) -> list[str]:
-    """Return the verdict on each mask of one image: `kept`, or the first option that drops it."""
+    """Return the verdict on each mask of one image.
+
+    It is `kept`, `crowd`, or the first option that drops the mask.
+    """
     verdicts = [_verdict(mask, filters) for mask in masks]
     best_first = sorted(
         (i for i, verdict in enumerate(verdicts) if verdict == KEPT),
@@ -44,6 +49,7 @@ def filter_verdicts(masks: list[Mask], filters: FilterOptions) -> list[str]:
 
 def _verdict(mask: Mask, filters: FilterOptions) -> str:
     failed = {
+        CROWD: mask.crowd,
         "min_area": mask.area_fraction < filters.min_area or mask.area == 0,
         "max_area": mask.area_fraction > filters.max_area,
         "max_aspect": mask.aspect > filters.max_aspect,
@@ -203,7 +209,7 @@ def _drop_text(summary: dict[str, Any]) -> str:
 
 
 def _too_few(masks: Path, summary: dict[str, Any], minimum: int) -> str:
-    dropped = [name for name in summary["dropped"] if name != "maximum"]
+    dropped = [name for name in summary["dropped"] if name in FilterOptions.model_fields]
     advice = (
         f"loosen occluders.filters.{dropped[0]}, or give more images"
         if dropped

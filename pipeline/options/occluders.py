@@ -44,6 +44,15 @@ class FilterOptions(Section):
     """IoU above which two masks of one image are duplicates; the better one is kept."""
 
 
+class CocoOptions(Section):
+    """The annotations of the images, for masks: coco."""
+
+    annotations: LocalPath | None = None
+    """File of instance annotations in COCO's format, such as instances_val2017.json."""
+    categories: Annotated[list[str], Field(min_length=1)] | None = None
+    """Names of the categories whose objects are cut out; null: all."""
+
+
 class SourceOptions(Section):
     """The images that occluders are cut out of."""
 
@@ -77,8 +86,10 @@ class OccluderOptions(SourceOptions, BankOptions):
 
     images: LocalPath | None = None
     """Folder of natural images without people of the dataset; null: synthetic scenes."""
-    masks: Literal["sam", "sa1b"] = "sam"
-    """Source of the masks: segmentation by SAM, or sa_<n>.json beside each sa_<n>.jpg of SA-1B."""
+    masks: Literal["sam", "sa1b", "alpha", "coco"] = "sam"
+    """Source of the masks: segmentation by SAM, sa_<n>.json beside each sa_<n>.jpg of SA-1B, the
+    opaque pixels of cut-outs, or COCO's instance annotations."""
+    coco: CocoOptions = CocoOptions()
     scenes: SceneOptions = SceneOptions()
     sam: SamOptions = SamOptions()
     generator: GeneratorOptions = GeneratorOptions()
@@ -115,5 +126,13 @@ class OccluderOptions(SourceOptions, BankOptions):
         return deciding.model_dump(include=fields, exclude_defaults=True)
 
 
-_MASK_FIELDS = {*SourceOptions.model_fields, "images", "masks", "scenes", "sam", "generator"}
+_MASK_FIELDS = {
+    *SourceOptions.model_fields,
+    "images",
+    "masks",
+    "coco",
+    "scenes",
+    "sam",
+    "generator",
+}
 """Options that the masks depend on; the others select masks."""

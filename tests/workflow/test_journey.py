@@ -61,6 +61,7 @@ def test_all_figures_exist(results):
         "components_bank",
         "components_views",
         "components_curves",
+        "components_open_set",
         "components_ablation",
         "components_ranks",
         "components_patches",
@@ -124,7 +125,9 @@ def test_changed_messages_rerun_nothing_and_changed_code_its_stage(finished):
         shutil.rmtree(folder)
         (finished.folder / "before").rename(folder)
     figures = {"ablation", "attention", "curves", "k_histogram", "map_by_occlusion", "patches"}
-    assert planned == {"score", "ranks", "tabulate", "compare", "pages", "publish", "all"} | figures
+    figures |= {"ranks", "open_set_curves"}
+    stages = {"score", "open_set", "tabulate", "compare", "pages", "publish", "all"}
+    assert planned == stages | figures
 
 
 def test_changed_variant_reruns_only_that_variant(finished):

@@ -104,6 +104,17 @@ def occluder_images(wildcards) -> str:
     return images
 
 
+def coco_annotations(wildcards) -> str:
+    """Return the user's file of COCO's instance annotations."""
+    path = CONFIG.occluders.coco.annotations
+    require_path(
+        path,
+        f"config: occluders.coco.annotations: found no such file {path}, expected COCO's instance "
+        "annotations: correct the path",
+    )
+    return path
+
+
 def run_options(wildcards) -> str:
     """Return the run options of a variant; a change reruns only this variant."""
     return CONFIG.run_options(wildcards.variant).model_dump_json()
@@ -160,7 +171,7 @@ def first_runs(variants: list[str], *files: str) -> list[str]:
 
 def figures() -> list[str]:
     """Return the names of the figures that apply to the comparison."""
-    kinds = ["benchmark", "curves"]
+    kinds = ["benchmark", "curves", "open_set"]
     if PASTING:
         kinds += ["bank", "views"]
     if len(CONFIG.compare) > 1:

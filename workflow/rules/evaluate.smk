@@ -50,3 +50,23 @@ rule score:
         options=CONFIG.evaluation.model_dump_json(),
     script:
         "../scripts/stage.py"
+
+
+rule open_set:
+    input:
+        features=f"{TESTED_RUN}/features.npz",
+        record=f"{EVALUATED_RUN}/run.json",
+    output:
+        report=f"{TESTED_RUN}/open_set.json",
+    log:
+        f"results/logs/{TESTED_RUN.removeprefix('results/')}/open_set.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        runtime=480,
+        mem_mb=12000,  # all features of MSMT17
+    params:
+        stage=stage("pipeline.evaluation.open_set:open_set"),
+        dataset=CONFIG.label(CONFIG.tested()),
+    script:
+        "../scripts/stage.py"

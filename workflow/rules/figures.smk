@@ -168,3 +168,18 @@ rule map_by_occlusion:
         stage=stage("pipeline.figures.map_by_occlusion:draw_map_by_occlusion"),
     script:
         "../scripts/stage.py"
+
+
+rule open_set_curves:
+    input:
+        runs=runs("open_set.json", "run.json"),
+    output:
+        figure=report_figure("open_set", "Evaluation", "ROC, DET and open-set searches"),
+    log:
+        "results/logs/{experiment}/open_set_{table}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        stage=stage("pipeline.figures.open_set:draw_open_set"),
+    script:
+        "../scripts/stage.py"

@@ -53,9 +53,34 @@ if CONFIG.occluders.masks == "sam":
         script:
             "../scripts/stage.py"
 
-else:
+elif CONFIG.occluders.masks == "coco":
 
-    rule read_sa1b:
+    rule read_coco:
+        input:
+            images=occluder_images,
+            annotations=coco_annotations,
+        output:
+            masks=f"{MASKS}.jsonl",
+        log:
+            f"results/logs/occluders/{Path(MASKS).name}.log",
+        conda:
+            "../../envs/pipeline.yaml"
+        resources:
+            **HEAVY,
+        params:
+            stage=stage("pipeline.occluders.coco:read_coco"),
+            source=CONFIG.occluders.source_options().model_dump_json(),
+            categories=CONFIG.occluders.coco.categories or [],
+        script:
+            "../scripts/stage.py"
+
+else:
+    READER = {
+        "sa1b": stage("pipeline.occluders.sa1b:read_sa1b"),
+        "alpha": stage("pipeline.occluders.alpha:read_alpha"),
+    }
+
+    rule read_masks:
         input:
             images=occluder_images,
         output:
@@ -67,7 +92,7 @@ else:
         resources:
             **HEAVY,
         params:
-            stage=stage("pipeline.occluders.sa1b:read_sa1b"),
+            stage=READER[CONFIG.occluders.masks],
             source=CONFIG.occluders.source_options().model_dump_json(),
         script:
             "../scripts/stage.py"
