@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 
 from pipeline.errors import InputError
 from pipeline.evaluation.operating import RATES
-from pipeline.figures.lines import DASH_LENGTH, STYLE, draw_band
+from pipeline.figures.lines import STYLE, add_legend, draw_lines
 from pipeline.figures.sheets import GREY, save_figure
 from pipeline.run import Run
 
@@ -57,16 +57,12 @@ def _curves(run: Run) -> list[pd.DataFrame]:
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panel: str) -> None:
-    """A line for each variant: the mean over its seeds, in a band."""
-    for number, ((variant, feature), run) in enumerate(
-        rows.groupby(["variant", "feature"], sort=False)
-    ):
-        own = run[run["panel"] == panel]
-        if panel == "det":
-            own = own[own["fpr"] < 1].assign(rate=own["rate"].clip(1e-6, 1 - 1e-6))
-        draw_band(axes, number, f"{variant} ({feature})", own.set_index("fpr")["rate"])
-    for rate in (rate for rate in RATES if rate >= rows.loc[rows["panel"] == panel, "fpr"].min()):
+    own = rows[rows["panel"] == panel]
+    for rate in (rate for rate in RATES if rate >= own["fpr"].min()):
         axes.axvline(rate, color=GREY, lw=0.8, ls=":", zorder=1)
+    if panel == "det":
+        own = own[own["fpr"] < 1].assign(rate=own["rate"].clip(1e-6, 1 - 1e-6))
+    draw_lines(axes, own, "fpr", "rate")
     axes.set_title(PANELS[panel])
 
 
@@ -94,6 +90,7 @@ def _percent(value: float, _: int) -> str:
 
 def open_set_figure(rows: pd.DataFrame) -> Figure:
     """Draw a panel for each kind of curve of `read_curves`."""
+    rows = rows.assign(variant=rows["variant"] + " (" + rows["feature"] + ")")
     panels = [panel for panel in PANELS if (rows["panel"] == panel).any()]
     figure = Figure(figsize=(3.6 * len(panels), 4.4))
     for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
@@ -102,16 +99,8 @@ def open_set_figure(rows: pd.DataFrame) -> Figure:
         scale(axes)
         xlabel, ylabel = LABELS[panel]
         axes.set(xlabel=xlabel, ylabel=ylabel)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=min(4, rows["variant"].nunique()),
-        handlelength=DASH_LENGTH,
-        title=f"Mean of {rows['seed'].nunique()} seeds, band from the least to the most; "
-        "in brackets the feature that is tested.",
-    )
+    note = "In brackets: the test feature."
+    add_legend(figure, figure.axes[0], 4, rows["seed"].nunique(), note)
     return figure
 
 
