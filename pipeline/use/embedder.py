@@ -191,11 +191,11 @@ def load(path: str | Path, device: Device = "auto") -> Embedder:
 
 
 def _list(pictures: str | Path | Sequence[Picture]) -> Sequence[Picture]:
+    """Return the pictures, with those of folders if all are paths."""
     if isinstance(pictures, str | Path):
         return find_pictures([pictures])
-    if all(isinstance(picture, str | Path) for picture in pictures):
-        return find_pictures(pictures)
-    return pictures
+    paths = [picture for picture in pictures if isinstance(picture, str | Path)]
+    return find_pictures(paths) if len(paths) == len(pictures) else pictures
 
 
 def _decode(images: Iterable[Picture], problems: list[str]) -> Iterator[np.ndarray]:

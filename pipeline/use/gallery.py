@@ -14,6 +14,11 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.use.nearest import EXACT_UP_TO, build_index
 
+_READ_ERRORS = (
+    *(ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile),
+    RuntimeError,  # FAISS
+)
+
 
 @dataclass
 class Gallery:
@@ -82,13 +87,20 @@ def read_gallery(path: Path | str) -> Gallery:
     """Read a gallery that `Gallery.save` wrote; InputError for any other file."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            index = faiss.deserialize_index(arrays["index"]) if "index" in arrays else None
+            index = _read_index(arrays["index"]) if "index" in arrays else None
             names, hashes = arrays["names"].tolist(), arrays["hashes"].tolist()
             return Gallery(names, hashes, arrays["features"], str(arrays["network"]), index)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file: embed the images first") from None
-    except (ValueError, OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except _READ_ERRORS as error:
         raise InputError(
             f"{path}: expected features that dpeformer embed wrote, found another file ({error}): "
             "embed the images again"
         ) from None
+
+
+def _read_index(data: np.ndarray) -> faiss.IndexIVF:
+    index = faiss.deserialize_index(data)
+    if not isinstance(index, faiss.IndexIVF):
+        raise TypeError(f"index of type {type(index).__name__}")
+    return index

@@ -26,8 +26,11 @@ def build_index(features: np.ndarray) -> faiss.IndexIVF:
 
     The same features give the same index.
     """
-    cells = int(CELLS_PER_ROOT * math.sqrt(len(features)))
-    index = faiss.index_factory(features.shape[1], f"IVF{cells},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    width, cells = features.shape[1], int(CELLS_PER_ROOT * math.sqrt(len(features)))
+    half = faiss.ScalarQuantizer.QT_fp16
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(width), width, cells, half, faiss.METRIC_INNER_PRODUCT
+    )
     index.cp.max_points_per_centroid = TRAINING_PER_CELL
     index.cp.niter = TRAINING_STEPS
     index.cp.spherical = True
@@ -52,8 +55,8 @@ def find_nearest(
     top = min(top, len(features))
     if index is None:
         return faiss.knn(queries, features, top, metric=faiss.METRIC_INNER_PRODUCT)
-    parameters = faiss.SearchParametersIVF(nprobe=max(1, round(index.nlist * probed)))
-    _, candidates = index.search(queries, CANDIDATES * top, params=parameters)
+    index.nprobe = max(1, round(index.nlist * probed))
+    _, candidates = index.search(queries, CANDIDATES * top)
     return _rank_exactly(queries, features, candidates, top)
 
 

@@ -133,7 +133,7 @@ def test_gallery_of_another_network_is_refused(
         model.add(other, pictures)
 
 
-@pytest.mark.parametrize("content", ["text", "npy", "npz"])
+@pytest.mark.parametrize("content", ["text", "npy", "npz", "index"])
 def test_file_that_is_no_gallery_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "g.npz"
     with open(path, "wb") as file:
@@ -141,7 +141,9 @@ def test_file_that_is_no_gallery_is_refused(tmp_path: Path, content: str) -> Non
             file.write(b"text")
         elif content == "npy":
             np.save(file, np.zeros(3))
-        else:
+        elif content == "npz":
             np.savez(file, gallery_blended=np.zeros(3))
+        else:
+            np.savez(file, index=np.zeros(9, np.uint8))
     with pytest.raises(InputError, match=r"g\.npz: expected features that dpeformer embed wrote"):
         read_gallery(path)
