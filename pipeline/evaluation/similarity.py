@@ -47,7 +47,7 @@ def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 def multiply(rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
     """Write rows (B, F) @ columns (C, F).T into `out` (B, C), all float32.
 
-    With torch's MKL a product does not depend on its position in the block, on the number of
-    threads and, from 64 on, of rows. With numpy's OpenBLAS it does: copies of an image differ.
+    With torch's MKL a product hardly ever depends on its position in the block and on the number
+    of threads. With numpy's OpenBLAS it does: copies of an image differ.
     """
     torch.mm(torch.from_numpy(rows), torch.from_numpy(columns).T, out=torch.from_numpy(out))
