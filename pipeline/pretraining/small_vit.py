@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from timm.layers import build_sincos2d_pos_embed, set_fused_attn
+from timm.layers import build_sincos2d_pos_embed
 from torch import Tensor, nn
 
 from pipeline.files import sha256
-from pipeline.model.backbone import encode
+from pipeline.model.backbone import encode, use_plain_attention
 from pipeline.model.build_backbone import build_backbone
 from pipeline.model.weights import save_weights
 from pipeline.options.run import BackboneOptions, ImageOptions
@@ -43,13 +43,12 @@ class VitTrainer:
     """The backbone, its heads and the optimiser."""
 
     def __init__(self, steps: int, seed: int) -> None:
-        # on a CPU the backward pass of fused attention is several times slower in bfloat16
-        set_fused_attn(False)
         self.steps = steps
         with torch.random.fork_rng():
             torch.manual_seed(seed)  # timm's initialisation takes no generator
             self.backbone = build_backbone(BACKBONE, IMAGE, pretrained=False).train()
             self.heads = Heads(_WIDTH)
+        use_plain_attention(self.backbone)
         set_positions(self.backbone)
         parameters = [*self.backbone.parameters(), *self.heads.parameters()]
         self.optimizer = torch.optim.AdamW(

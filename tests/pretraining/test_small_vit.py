@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from timm.layers import use_fused_attn
 
 from pipeline.files import sha256
 from pipeline.model.build_backbone import build_backbone
@@ -104,6 +105,7 @@ def test_training_lowers_every_loss_on_a_repeated_batch(
     batch = sample_people_batch(people, features, generator, identities=4)
     history = [torch.stack(trainer.update(step, batch, generator)).detach() for step in range(20)]
     assert (torch.stack(history[-3:]).mean(0) < torch.stack(history[:3]).mean(0)).all()
+    assert use_fused_attn(), "other networks of the process compute attention in another way"
 
 
 def test_same_seed_gives_the_same_weights(
