@@ -6,11 +6,14 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import ROOT
+from pipeline.files import atomic_file
+from pipeline.provenance import canonical
 from pipeline.provenance.canonical import canonical_form
 
 PACKAGE = "pipeline"
@@ -20,26 +23,68 @@ IGNORED = (
 )
 """Modules and packages that no result depends on: messages, launcher, records, checks, signals."""
 _IGNORED = tuple(f"{PACKAGE}.{name}." for name in IGNORED)
+STORED = f"{PACKAGE}/__pycache__/code.json"
+"""Summaries of the modules, which take seconds to make: as Python stores their bytecode."""
 
 
+@cache
 def _source(module: str) -> Path | None:
     path = ROOT / module.replace(".", "/")
     candidates = (path.with_suffix(".py"), path / "__init__.py")
     return next((file for file in candidates if file.is_file()), None)
 
 
+class _Summary(NamedTuple):
+    """What the hash of a stage needs of a module."""
+
+    hash: str
+    """SHA-256 of its canonical form."""
+    imported: list[str]
+    """Candidate names of the package's modules that it imports anywhere."""
+
+
 @cache
-def _parse(module: str) -> ast.Module:
-    source = _source(module)
-    if source is None:
+def _stored() -> dict[str, list[Any]]:
+    """Return the summaries that earlier processes made, by `_key`."""
+    try:
+        stored: dict[str, list[Any]] = json.loads((ROOT / STORED).read_text())
+    except (OSError, ValueError):
+        return {}
+    return stored
+
+
+@cache
+def _rules() -> bytes:
+    """Return the source of the code that makes summaries."""
+    return b"".join(Path(file).read_bytes() for file in (__file__, canonical.__file__))
+
+
+@cache
+def _summarise(module: str) -> _Summary:
+    path = _source(module)
+    if path is None:
         raise ModuleNotFoundError(f"{module}: no such module in {ROOT}")
-    return ast.parse(source.read_bytes())
+    source = path.read_bytes()
+    key = hashlib.sha256(_rules() + source).hexdigest()
+    if key not in _stored():
+        tree = ast.parse(source)
+        form = hashlib.sha256(canonical_form(tree).encode()).hexdigest()
+        _stored()[key] = [form, sorted(set(_imported_names(tree)))]
+    return _Summary(*_stored()[key])
 
 
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """Return the modules of the package that `module` imports anywhere, without `IGNORED`."""
-    return frozenset(name for name in _imported_names(_parse(module)) if _source(name))
+def _store() -> None:
+    """Keep the summaries for later processes; a folder that is read-only is no error."""
+    path = ROOT / STORED
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        with atomic_file(path) as partial:
+            partial.write_text(json.dumps(_stored()))
+
+
+def _imports(module: str) -> Iterator[str]:
+    """Yield the modules of the package that `module` imports anywhere, without `IGNORED`."""
+    return (name for name in _summarise(module).imported if _source(name))
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
@@ -82,20 +127,18 @@ def required_modules(module: str) -> list[str]:
 
 
 @cache
-def _module_hash(module: str) -> str:
-    return hashlib.sha256(canonical_form(_parse(module)).encode()).hexdigest()
-
-
-@cache
 def code_hash(module: str) -> str:
     """Return the SHA-256 of the canonical form of `required_modules`.
 
     Comments, docstrings, layout and messages do not affect it (see `canonical_form`), nor does the
     Python version.
     """
+    known = len(_stored())
     digest = hashlib.sha256()
     for name in required_modules(module):
-        digest.update(f"{name}\0{_module_hash(name)}\n".encode())
+        digest.update(f"{name}\0{_summarise(name).hash}\n".encode())
+    if len(_stored()) > known:
+        _store()
     return digest.hexdigest()
 
 

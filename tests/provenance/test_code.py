@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 
 import pytest
@@ -122,7 +123,7 @@ def package(tmp_path, monkeypatch):
 
 def clear_caches():
     """Forget the sources, as a new process does."""
-    for function in (code_hash, code._module_hash, code._imports, code._parse):
+    for function in (code_hash, code._source, code._stored, code._summarise):
         function.cache_clear()
 
 
@@ -135,6 +136,26 @@ def hash_with(package, name, text):
 def edited(old, new):
     assert STAGE.count(old) == 1
     return STAGE.replace(old, new)
+
+
+def test_later_processes_read_stored_summaries(package, monkeypatch):
+    before = code_hash("pipeline.stage")
+    clear_caches()
+    monkeypatch.setattr(code, "canonical_form", lambda _: pytest.fail("made again"))
+    assert code_hash("pipeline.stage") == before
+
+
+def test_damaged_summaries_are_made_again(package):
+    before = code_hash("pipeline.stage")
+    (package.parent / code.STORED).write_text("{")
+    clear_caches()
+    assert code_hash("pipeline.stage") == before
+    json.loads((package.parent / code.STORED).read_text())
+
+
+def test_summaries_cannot_be_stored(package):
+    (package / "__pycache__").touch()
+    assert code_hash("pipeline.stage")
 
 
 @pytest.mark.parametrize("edit", WITHOUT_EFFECT.values(), ids=WITHOUT_EFFECT)
