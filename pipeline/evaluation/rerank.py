@@ -14,6 +14,9 @@ from pipeline.evaluation.metrics import highest, l2_normalise
 from pipeline.evaluation.similarity import blocks, multiply
 from pipeline.options.evaluation import RerankOptions
 
+QUERIES = 64
+"""Queries whose Jaccard distances are computed at once; it does not affect the results."""
+
 
 class Reranking:
     """Re-ranked similarity of Q queries and G gallery images; memory is linear in Q + G.
@@ -26,9 +29,10 @@ class Reranking:
         """Encode the images of `query` (Q, F) and `gallery` (G, F), features of any length."""
         self._features = l2_normalise(np.concatenate([query, gallery]))
         self._queries, self._options = len(query), options
-        nearest, self._largest = _nearest(self._features, max(options.k1 + 1, options.k2))
+        nearest, cosines, self._largest = _nearest(self._features, max(options.k1 + 1, options.k2))
+        weights = np.exp(-_squared_distance(cosines) / self._largest[:, None])
         neighbours = _expand(nearest, options.k1)
-        encoded = _weigh(neighbours, self._features, self._largest)
+        encoded = self._weigh(neighbours, _rows(nearest, weights))
         if options.k2 > 1:
             averaged = _membership(nearest, options.k2)
             encoded = csr_array(averaged @ encoded) / min(options.k2, len(nearest))
@@ -37,46 +41,77 @@ class Reranking:
 
     def similarity(self, rows: slice) -> np.ndarray:
         """Compute minus the re-ranked distance of the queries `rows`, (B, G) float32."""
-        distances = _squared_distances(self._features[rows], self._features[self._queries :])
-        distances *= self._options.lambda_value / self._largest[rows, None]
-        for i, distance in zip(range(rows.start, rows.stop), distances, strict=True):
-            jaccard = _jaccard(self._encoded[[i]], self._gallery)
-            distance += (1 - self._options.lambda_value) * jaccard
-        return -distances
+        original = _cosines(self._features[rows], self._features[self._queries :])
+        original = _squared_distance(original) / self._largest[rows, None]
+        original *= self._options.lambda_value
+        jaccard = [
+            _jaccard(self._encoded[start : min(start + QUERIES, rows.stop)], self._gallery)
+            for start in range(rows.start, rows.stop, QUERIES)
+        ]
+        original += (1 - self._options.lambda_value) * np.concatenate(jaccard)
+        return np.negative(original, out=original)
+
+    def _weigh(self, neighbours: csr_array, near: csr_array) -> csr_array:
+        """Weigh the pairs in `neighbours` by exp(-distance), each row divided by its sum.
+
+        `near` has the weights of the nearest; the others are computed.
+        """
+        pairs = csr_array(neighbours > 0).astype(np.float32)
+        known = csr_array(pairs.multiply(near))
+        other = csr_array(pairs - (known > 0))
+        for i in np.flatnonzero(np.diff(other.indptr)):
+            row = slice(other.indptr[i], other.indptr[i + 1])
+            # not by BLAS: it would round by the number of threads
+            cosine = np.einsum("ij,j->i", self._features[other.indices[row]], self._features[i])
+            other.data[row] = np.exp(-_squared_distance(cosine) / self._largest[i])
+        weights = csr_array(known + other)
+        owners = np.repeat(np.arange(len(self._features)), np.diff(weights.indptr))
+        sums = np.bincount(owners, weights.data, minlength=len(self._features))
+        weights.data /= sums[owners].astype(np.float32)
+        return weights
 
 
-def _squared_distances(features: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compute the squared distances of unit features (B, F) and (N, F): (B, N) float32."""
+def _cosines(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Multiply unit features (B, F) and (N, F): (B, N) float32."""
     products = np.empty((len(features), len(others)), np.float32)
     multiply(features, others, products)
-    return _from_cosine(products)
+    return products
 
 
-def _from_cosine(cosine: np.ndarray) -> np.ndarray:
-    """Turn cosines into squared distances, in place."""
-    cosine *= -2
-    cosine += 2
-    return np.maximum(cosine, 0, out=cosine)  # rounding can fall below 0
+def _squared_distance(cosine: np.ndarray) -> np.ndarray:
+    return np.maximum(2 - 2 * cosine, 0)  # rounding can fall below 0
 
 
-def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest images of each, itself included, ties by index, and its largest distance.
+def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the nearest images of each, itself included, ties by index; cosines, largest distance.
 
-    (N, min(count, N)) int64 and (N,) float32.
+    (N, K) int64 and (N, K) float32 with K = min(count, N), and (N,) float32.
     """
-    nearest, largest = [], []
+    nearest, cosines, largest = [], [], []
     for rows in blocks(len(features), len(features)):
-        distances = _squared_distances(features[rows], features)
-        largest.append(np.maximum(distances.max(axis=1), np.finfo(np.float32).tiny))
-        nearest += [highest(row, count) for row in np.negative(distances, out=distances)]
-    return np.array(nearest), np.concatenate(largest)
+        block = _cosines(features[rows], features)
+        found = np.array([highest(row, count) for row in block])
+        nearest.append(found)
+        cosines.append(np.take_along_axis(block, found, axis=1))
+        largest.append(_squared_distance(block.min(axis=1)))
+    tiny = np.finfo(np.float32).tiny
+    return (
+        np.concatenate(nearest),
+        np.concatenate(cosines),
+        np.maximum(np.concatenate(largest), tiny),
+    )
+
+
+def _rows(columns: np.ndarray, values: np.ndarray) -> csr_array:
+    """Return the matrix (N, N) with `values` (N, K) in the `columns` (N, K) of its rows."""
+    starts = np.arange(len(columns) + 1) * columns.shape[1]
+    return csr_array((values.ravel(), columns.ravel(), starts), (len(columns), len(columns)))
 
 
 def _membership(nearest: np.ndarray, k: int) -> csr_array:
     """Mark the k nearest images of each: (N, N) of 0 and 1."""
-    size, columns = len(nearest), nearest[:, :k]
-    starts = np.arange(size + 1) * columns.shape[1]
-    return csr_array((np.ones(columns.size, np.float32), columns.ravel(), starts), (size, size))
+    columns = nearest[:, :k]
+    return _rows(columns, np.ones(columns.shape, np.float32))
 
 
 def _reciprocal(nearest: np.ndarray, k: int) -> csr_array:
@@ -98,23 +133,14 @@ def _expand(nearest: np.ndarray, k1: int) -> csr_array:
     return csr_array(own + shared @ half)
 
 
-def _weigh(neighbours: csr_array, features: np.ndarray, largest: np.ndarray) -> csr_array:
-    """Weigh the pairs in `neighbours` by exp(-distance), each row divided by its sum."""
-    neighbours.eliminate_zeros()
-    neighbours.sort_indices()
-    weights = np.empty(neighbours.nnz, np.float32)
-    for i, feature in enumerate(features):
-        pairs = slice(neighbours.indptr[i], neighbours.indptr[i + 1])
-        # not by BLAS: it would round by the number of threads
-        cosine = np.einsum("ij,j->i", features[neighbours.indices[pairs]], feature)
-        row = np.exp(-_from_cosine(cosine) / largest[i])
-        weights[pairs] = row / row.sum()
-    return csr_array((weights, neighbours.indices, neighbours.indptr), neighbours.shape)
-
-
 def _jaccard(encoded: csr_array, gallery: csc_array) -> np.ndarray:
-    """Compute the Jaccard distance of an encoding (1, N) to `gallery` (G, N): (G,) float32."""
-    shared = gallery[:, encoded.indices]
-    smaller = np.minimum(shared.data, np.repeat(encoded.data, np.diff(shared.indptr)))
-    overlap = np.bincount(shared.indices, smaller, minlength=gallery.shape[0])
+    """Compute the Jaccard distances (B, G) float32 of encodings (B, N) and (G, N)."""
+    starts = gallery.indptr[encoded.indices]
+    counts = gallery.indptr[encoded.indices + 1] - starts  # of the gallery images in each column
+    shared = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    smaller = np.minimum(np.repeat(encoded.data, counts), gallery.data[shared])
+    row = np.repeat(np.arange(encoded.shape[0]), np.diff(encoded.indptr))
+    place = np.repeat(row * gallery.shape[0], counts) + gallery.indices[shared]
+    size = encoded.shape[0], gallery.shape[0]
+    overlap = np.bincount(place, smaller, minlength=size[0] * size[1]).reshape(size)
     return (1 - overlap / (2 - overlap)).astype(np.float32)
