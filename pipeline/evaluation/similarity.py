@@ -39,7 +39,7 @@ def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     """
     queries = l2_normalise(query)
     similarity = np.empty((len(query), len(gallery)), np.float32)
-    for columns in blocks(*gallery.shape):
+    for columns in blocks(len(gallery), 8 * gallery.shape[1]):  # small, as it is copied thrice
         multiply(queries, l2_normalise(gallery[columns]), similarity[:, columns])
     return similarity
 
