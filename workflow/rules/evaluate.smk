@@ -17,7 +17,7 @@ rule embed:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=5000,  # MSMT17 with the concatenated feature; 3 GB with feature_dtype float16
+        mem_mb=8000,  # MSMT17 with the concatenated feature (estimate)
         gpu=1,
     params:
         CONFIG.compute.device,
@@ -43,7 +43,7 @@ rule score:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=8000,  # MSMT17 with re-ranking; 3 GB without and feature_dtype float16
+        mem_mb=8000,  # MSMT17 with re-ranking (estimate); 3 GB without, in float16
     params:
         stage=stage("pipeline.evaluation.score:score"),
         dataset=CONFIG.label(CONFIG.tested()),
