@@ -317,7 +317,7 @@ def json_schema() -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
-def _subclasses(section: type) -> Iterator[type]:
+def _subclasses(section: type[Section]) -> Iterator[type[Section]]:
     for each in section.__subclasses__():
         yield from (each, *_subclasses(each))
 
