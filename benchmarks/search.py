@@ -1,6 +1,6 @@
 """Measure the search of a large gallery: recall@10 against the exact search, time and memory.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.search --images 100000
+    OMP_NUM_THREADS=1 python -m benchmarks.search --images 100000 --hnsw
 
 Features are synthetic: unit vectors around a random centre for every `IMAGES_PER_PERSON` images,
 as are the queries, whose people are in the gallery. Times are CPU times of the process.
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import faiss
 import numpy as np
@@ -25,6 +26,10 @@ cosine similarity of about 0.6."""
 TOP = 10
 FRACTIONS = (1 / 128, 1 / 64, 1 / 32, 1 / 16)
 """Fractions of the cells that queries visit."""
+LINKS = 32
+"""Links of a node of the graph; FAISS's usual number."""
+CANDIDATES = (64, 256, 1024)
+"""Nodes of the graph that a query keeps while it searches."""
 
 
 class People:
@@ -55,8 +60,8 @@ def recall(found: np.ndarray, exact: np.ndarray) -> float:
     return sum(shared) / exact.size
 
 
-def measure(images: int, width: int, queries: int) -> None:
-    """Build and search a gallery, and print."""
+def measure(images: int, width: int, queries: int, hnsw: bool = False) -> None:
+    """Build and search a gallery, and print; with `hnsw` also by a graph of FAISS."""
     people = People(max(1, images // IMAGES_PER_PERSON), width)
     gallery, query = people.features(images), people.features(queries)
     print(
@@ -73,13 +78,31 @@ def measure(images: int, width: int, queries: int) -> None:
         f"{before:.0f} MiB before, {peak_memory_mib():.0f} MiB after"
     )
     for probed in FRACTIONS:
-        start = time.process_time()
-        _, found = find_nearest(query, gallery, TOP, index, probed)
-        spent = 1e3 * (time.process_time() - start) / queries
-        print(
-            f"1/{round(1 / probed)} of the cells: recall@{TOP} {recall(found, exact):.4f}, "
-            f"{spent:.2f} ms a query"
-        )
+        search = partial(find_nearest, query, gallery, TOP, index, probed)
+        report(f"1/{round(1 / probed)} of the cells", search, exact)
+    if hnsw:
+        measure_hnsw(gallery, query, exact)
+
+
+def measure_hnsw(gallery: np.ndarray, query: np.ndarray, exact: np.ndarray) -> None:
+    """Build and search a graph of neighbours (HNSW), and print."""
+    start = time.process_time()
+    graph = faiss.IndexHNSWFlat(gallery.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.add(gallery)
+    print(f"HNSW with {LINKS} links: built in {time.process_time() - start:.0f} s")
+    for candidates in CANDIDATES:
+        graph.hnsw.efSearch = candidates
+        report(f"HNSW, {candidates} candidates", partial(graph.search, query, TOP), exact)
+
+
+def report(
+    name: str, search: Callable[[], tuple[np.ndarray, np.ndarray]], exact: np.ndarray
+) -> None:
+    """Print the recall and the time of a search that returns similarities and rows (Q, T)."""
+    start = time.process_time()
+    _, found = search()
+    spent = 1e3 * (time.process_time() - start) / len(exact)
+    print(f"{name}: recall@{TOP} {recall(found, exact):.4f}, {spent:.2f} ms a query")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,8 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=100_000, help="default: 100000")
     parser.add_argument("--width", type=int, default=768, help="of a feature; default: 768")
     parser.add_argument("--queries", type=int, default=1000, help="default: 1000")
+    parser.add_argument("--hnsw", action="store_true", help="compare with FAISS's HNSW")
     given = parser.parse_args(arguments)
-    measure(given.images, given.width, given.queries)
+    measure(given.images, given.width, given.queries, given.hnsw)
 
 
 if __name__ == "__main__":
