@@ -1,0 +1,66 @@
+"""The CPU time until a job's stage can run, beside that of the libraries alone.
+
+    python -m benchmarks.start
+
+Each row is a new interpreter, the best of `--rounds`. The first interpreter of a row stores the
+bytecode and the summaries of the modules, as the first job of a workflow does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+HASH = "from pipeline.provenance.code import code_hash; code_hash('{0}')"
+
+
+class Start(NamedTuple):
+    """A stage and the libraries that it cannot do without."""
+
+    module: str
+    libraries: str
+
+
+STARTS = (
+    Start("pipeline.training.train", "timm, torch"),
+    Start("pipeline.evaluation.score", "pandas, scipy.sparse, torch"),
+    Start("pipeline.tables.compare", "pandas"),
+    Start("pipeline.data.ingest", "PIL.Image, pandas, pydantic"),
+)
+
+
+def cpu_seconds(code: str, rounds: int) -> float:
+    """Return the CPU time of an interpreter that runs `code`, the least of some rounds."""
+    times = []
+    for _ in range(rounds):
+        before = _children()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        times.append(_children() - before)
+    return min(times)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the times of all `STARTS`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.start", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    rounds = parser.parse_args(arguments).rounds
+    for module, libraries in STARTS:
+        imported = f"import pipeline.launcher, {module}; {HASH.format(module)}"
+        base = cpu_seconds(f"import {libraries}", rounds)
+        start = cpu_seconds(imported, rounds + 1)
+        print(f"{module}: {start:.2f} s, {start / base:.2f} x its libraries ({libraries})")
+
+
+if __name__ == "__main__":
+    main()

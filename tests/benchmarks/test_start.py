@@ -1,0 +1,26 @@
+"""The benchmark of a job's start prints times and ratios."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from benchmarks import start
+from pipeline.launcher import load_stage
+
+
+def test_times_are_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "STARTS", (start.Start("pipeline.provenance.canonical", "ast"),))
+    start.main(["--rounds", "1"])
+    assert re.fullmatch(
+        r"pipeline\.provenance\.canonical: [\d.]+ s, [\d.]+ x its libraries \(ast\)\n",
+        capsys.readouterr().out,
+    )
+
+
+@pytest.mark.parametrize("module", [each.module for each in start.STARTS])
+def test_stages_exist(module: str) -> None:
+    assert load_stage(f"{module}:{module.split('.')[-1]}")
