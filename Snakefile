@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -25,15 +26,24 @@ if workflow.is_main_process:  # jobs load this file again
     for warning in CONFIG.warnings():
         warn(f"config: {warning}")
 
-# folders in results/: of the experiment, its training set and its test set
-EXPERIMENT = CONFIG.experiment()
-TRAINED = CONFIG.folder(CONFIG.data)
-TESTED = CONFIG.folder(CONFIG.tested())
+# folders in results/: of the experiments, of all datasets, and of the training set
+EXPERIMENTS = [pair.experiment for pair in CONFIG.experiments()]
+SOURCES = list(CONFIG.sources())
+TRAINED = CONFIG.joint_folder()
+# training set and test set of each experiment, by its folder
+PAIRS = {
+    pair.experiment: pair for pair in CONFIG.experiments() + CONFIG.cross_domain_experiments()
+}
+
+
+def one_of(names) -> str:
+    """Return a regular expression for any of `names`."""
+    return "|".join(map(re.escape, dict.fromkeys(names)))
 
 
 wildcard_constraints:
-    dataset="|".join({TRAINED: None, TESTED: None}),
-    experiment=EXPERIMENT,
+    dataset=one_of([*SOURCES, TRAINED]),
+    experiment=one_of(PAIRS),
     variant="|".join(CONFIG.variants),
     seed=r"0|[1-9]\d*",
     table=CONFIG.table,
@@ -47,6 +57,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/cross_domain.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/body.smk"
 
@@ -54,11 +65,4 @@ include: "workflow/rules/body.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{experiment}/tables/{table}.csv", experiment=EXPERIMENT, table=CONFIG.table),
-        expand(PAIRED_TABLES, experiment=EXPERIMENT, table=CONFIG.table),
-        expand("results/{experiment}/figures/{figure}.png", experiment=EXPERIMENT, figure=figures()),
-        expand(
-            "results/{experiment}/tables/{table}_published.json",
-            experiment=EXPERIMENT,
-            table=CONFIG.table,
-        ),
+        [results(experiment) for experiment in EXPERIMENTS],

@@ -29,7 +29,7 @@ from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.errors import InputError
 from pipeline.model.build_backbone import build_backbone
-from pipeline.options.data import DataOptions, SplitCounts
+from pipeline.options.data import SplitCounts
 from pipeline.options.run import BackboneOptions, ImageOptions, RunOptions
 from pipeline.training.sampling import epoch_batches
 
@@ -74,17 +74,27 @@ def epoch_steps(train: SplitCounts, options: RunOptions) -> int:
 def training_cost(config: Config, variant: str) -> Cost:
     """Compute the cost of one training of a variant with its test."""
     options = config.run_options(variant)
-    train = _counts(config, config.data)["train"]
-    test = _counts(config, config.tested())
+    train = _joint([_counts(config, folder)["train"] for folder in config.trained()])
+    test = [_counts(config, folder) for folder in config.tested()]
     forward, both = count_flop(options.backbone, options.image)
     steps, training = epoch_steps(train, options), options.training
     views = VIEWS * training.identities * training.images * steps * training.epochs
-    single_views = train.images + sum(test[split].images for split in test if split != "train")
+    tested = [each[split].images for each in test for split in each if split != "train"]
+    single_views = train.images + sum(tested)
     return Cost(forward, both, steps, views * both + single_views * forward)
 
 
-def _counts(config: Config, data: DataOptions) -> dict[str, SplitCounts]:
-    expected = config.ingest_options(config.folder(data)).expected
+def _joint(counts: Sequence[SplitCounts]) -> SplitCounts:
+    """Add the counts of the training sets of a joint training."""
+    return SplitCounts(
+        identities=sum(each.identities for each in counts),
+        images=sum(each.images for each in counts),
+    )
+
+
+def _counts(config: Config, folder: str) -> dict[str, SplitCounts]:
+    data = config.sources()[folder]
+    expected = config.ingest_options(folder).expected
     counts = dict(expected or DATASETS[data.dataset].counts)
     if not counts:
         raise InputError(
@@ -122,9 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     trainings = len(costs) * len(config.seeds)
     total = sum(cost.total for cost in costs) * len(config.seeds)
+    experiments = ", ".join(pair.experiment for pair in config.experiments())
     speed = given.tflops or SPEED[config.compute.precision]
     print(
-        f"{config.experiment()}: {trainings} trainings, {total / 1e15:.0f} PFLOP; at "
+        f"{experiments}: {trainings} trainings, {total / 1e15:.0f} PFLOP; at "
         f"{speed:.0f} TFLOP/s (assumed, not measured) {total / speed / 3.6e15:.1f} "
         "GPU-hours"
     )

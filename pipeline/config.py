@@ -9,10 +9,12 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+import math
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -23,19 +25,38 @@ from pipeline.files import write_json
 from pipeline.fit import check_run_options, uncovered_pixels
 from pipeline.options.base import FileName, Name, Section, Seed
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.data import DataOptions, IngestOptions
+from pipeline.options.data import (
+    MANY,
+    ONE,
+    CrossDomainOptions,
+    DataOptions,
+    Datasets,
+    IngestOptions,
+)
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
-from pipeline.options.names import TO, check_name
+from pipeline.options.names import JOIN, TO, check_name
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import RunOptions
 
-TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published")
+TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published", "_cross_domain")
 """Suffixes of the files that accompany a table."""
 FOLDERS = ("images", "shards", "tables", "figures")
 """Other folders beside the variants in results/<dataset>."""
+
+
+class Pair(NamedTuple):
+    """The folders of the training set and the test set of an experiment, in results/."""
+
+    trained: str
+    tested: str
+
+    @property
+    def experiment(self) -> str:
+        """The experiment's folder in results/, such as market1501_to_occluded_reid."""
+        return self.trained if self.trained == self.tested else TO.join(self)
 
 
 class Config(RunOptions):
@@ -51,10 +72,11 @@ class Config(RunOptions):
     """Random seeds; each variant is trained once per seed."""
     variants: dict[Name, dict[str, dict[str, Any]]] = Field(default_factory=dict)
     """Patches on image, backbone, model, augment, loss and training, by variant."""
-    data: DataOptions = DataOptions()
-    """The training set, and the test set if `test` is null."""
-    test: DataOptions | None = None
-    """Another dataset with the queries and gallery of the test; null: those of `data`."""
+    data: Datasets = DataOptions()
+    """The training set, or a list for joint training; also the test set if `test` is null."""
+    test: Datasets | None = None
+    """Another dataset, or a list, with queries and gallery of the test; null: those of `data`."""
+    cross_domain: CrossDomainOptions = CrossDomainOptions()
     downloads: dict[FileName, DownloadOptions] = Field(default_factory=dict)
     """More files for results/downloads, in addition to the known ones; fetched when needed."""
     benchmark: BenchmarkOptions = BenchmarkOptions()
@@ -80,27 +102,46 @@ class Config(RunOptions):
             return data.name
         return self.benchmark.folder() if data.is_rendered else data.dataset
 
-    def label(self, data: DataOptions) -> str:
-        """Return the name of `data` in records and tables: dataset, or dataset:folder."""
-        folder = self.folder(data)
-        return folder if folder == data.dataset else f"{data.dataset}:{folder}"
+    def label(self, folder: str) -> str:
+        """Return the name of a dataset in records and tables: dataset, or dataset:folder.
 
-    def source(self, folder: str) -> DataOptions:
-        """Return the options of the training or test set in results/<folder>."""
-        return self.data if self.test is None or folder == self.folder(self.data) else self.test
+        That of a joint training set, in the folder `joint_folder`, joins those of its datasets.
+        """
+        if JOIN in folder:
+            return JOIN.join(map(self.label, folder.split(JOIN)))
+        dataset = self.sources()[folder].dataset
+        return folder if folder == dataset else f"{dataset}:{folder}"
 
-    def tested(self) -> DataOptions:
-        """Return the options of the test set."""
-        return self.test or self.data
+    def trained(self) -> dict[str, DataOptions]:
+        """Return the training sets by their folders; several are trained on jointly."""
+        return {self.folder(data): data for data in _listed(self.data)}
 
-    def experiment(self) -> str:
-        """Return the experiment's folder in results/, such as market1501_to_occluded_reid."""
-        trained, tested = self.folder(self.data), self.folder(self.tested())
-        return trained if trained == tested else f"{trained}{TO}{tested}"
+    def tested(self) -> dict[str, DataOptions]:
+        """Return the test sets by their folders."""
+        return {self.folder(data): data for data in _listed(self.test or self.data)}
+
+    def sources(self) -> dict[str, DataOptions]:
+        """Return all training and test sets by their folders."""
+        return self.trained() | self.tested()
+
+    def joint_folder(self) -> str:
+        """Return the folder of the training set in results/, such as market1501+msmt17_train."""
+        return JOIN.join(self.trained())
+
+    def experiments(self) -> list[Pair]:
+        """Return the experiments: the training set with each test set."""
+        return [Pair(self.joint_folder(), tested) for tested in self.tested()]
+
+    def cross_domain_experiments(self) -> list[Pair]:
+        """Return the cells of the cross-domain matrix, row by row."""
+        rows = dict.fromkeys(self.trained())
+        if self.cross_domain.joint:
+            rows[self.joint_folder()] = None  # the same as the only row of a single dataset
+        return [Pair(trained, tested) for trained in rows for tested in self.tested()]
 
     def ingest_options(self, folder: str) -> IngestOptions:
         """Return the options of ingest; the synthetic benchmark's options give its counts."""
-        source = self.source(folder)
+        source = self.sources()[folder]
         expected = self.benchmark.counts() if source.dataset == "synthetic" else None
         return IngestOptions(dataset=source.dataset, checks=source.checks, expected=expected)
 
@@ -114,24 +155,44 @@ class Config(RunOptions):
         return fetch_options(name, self.downloads.get(name))
 
 
-def _allowed_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+def _listed(data: DataOptions | list[DataOptions]) -> list[DataOptions]:
+    return data if isinstance(data, list) else [data]
+
+
+def _keyed(data: DataOptions | list[DataOptions] | None, key: str) -> dict[str, DataOptions]:
+    """Return the datasets of the section `key` by their own keys, such as data or data.0."""
+    if isinstance(data, list):
+        return {f"{key}.{number}": item for number, item in enumerate(data)}
+    return {} if data is None else {key: data}
+
+
+def _allowed_keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
     """Return the keys of the section that contains the last part of `path`."""
     for part in path[:-1]:
-        field = model.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type):
+        if isinstance(part, int):  # of a list
+            continue
+        field = model.model_fields.get(part)
+        section = _section(field.annotation) if field else None
+        if section is None:
             return []
-        if not issubclass(field.annotation, BaseModel):
-            return []
-        model = field.annotation
+        model = section
     return list(model.model_fields)
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """Return the class of a section, also in a union or a list; None for other fields."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section, typing.get_args(annotation))), None)
 
 
 def _explain(error: ValidationError, model: type[BaseModel], prefix: str) -> str:
     lines = []
     for item in error.errors():
-        key = prefix + ".".join(str(part) for part in item["loc"])
+        location = [part for part in item["loc"] if part not in (ONE, MANY)]
+        key = prefix + ".".join(map(str, location))
         if item["type"] == "extra_forbidden":
-            allowed = ", ".join(_allowed_keys(model, item["loc"]))
+            allowed = ", ".join(_allowed_keys(model, location))
             lines.append(f"{key}: no such key: use one of {allowed}")
         else:
             lines.append(f"{key}: found {item['input']!r}: {item['msg'].lower()}")
@@ -157,15 +218,33 @@ def _check_variant(config: Config, name: str) -> None:
 
 
 def _check_identities(config: Config, name: str) -> None:
-    """Require no more identities per batch than the training set has, if this is known."""
-    required = config.run_options(name).training.identities
-    expected = config.ingest_options(config.folder(config.data)).expected
-    counts = expected or DATASETS[config.data.dataset].counts
-    if config.data.checks == "error" and counts and required > counts["train"].identities:
-        raise InputError(
-            f"config: variants.{name}.training.identities: found {required}, but the training set "
-            f"{config.data.dataset} has {counts['train'].identities}: give at most that"
-        )
+    """Require no more identities per batch than the training sets have, if this is known."""
+    training, key = config.run_options(name).training, f"config: variants.{name}.training"
+    known = [_known_identities(config, folder) for folder in config.trained()]
+    datasets = [str(data.dataset) for data in config.trained().values()]
+    required, found = [training.identities], [sum(known)]
+    if training.mixing == "balanced":
+        required, found = training.identities_of_each(len(known)), known
+        if 0 in required:
+            raise InputError(
+                f"{key}.identities: found {training.identities}, less than the {len(known)} "
+                "datasets of a balanced batch: give at least one identity of each"
+            )
+    else:
+        datasets = [JOIN.join(datasets)]
+    for dataset, needed, count in zip(datasets, required, found, strict=True):
+        if needed > count:
+            raise InputError(
+                f"{key}.identities: found {needed}, but the training set {dataset} has "
+                f"{count:.0f}: give at most that"
+            )
+
+
+def _known_identities(config: Config, folder: str) -> float:
+    """Return the number of identities of a training set; infinity if it is unknown."""
+    data = config.sources()[folder]
+    counts = config.ingest_options(folder).expected or DATASETS[data.dataset].counts
+    return counts["train"].identities if counts and data.checks == "error" else math.inf
 
 
 def _check_downloads(config: Config) -> None:
@@ -175,13 +254,14 @@ def _check_downloads(config: Config) -> None:
     check_paths(_strings(config.model_dump(exclude={"downloads"})), config.downloads)
 
 
-def _strings(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Yield key and value of each string."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _strings(value, f"{prefix}{name}.")
-        elif isinstance(value, str):
-            yield prefix + name, value
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, item in items:
+            yield from _strings(item, f"{key}.{name}" if key else str(name))
 
 
 _OCCLUDER_IMAGES = {
@@ -239,17 +319,20 @@ def load_config(values: Mapping[str, Any]) -> Config:
     _check_repeats("seeds", config.seeds)
     for name in config.variants:
         _check_variant(config, name)
-    for key, data in (("data", config.data), ("test", config.test)):
-        if data is not None:
-            check_name(data, key)
+    trained, tested = _keyed(config.data, "data"), _keyed(config.test, "test")
+    for key, data in (trained | tested).items():
+        check_name(data, key)
     _check_downloads(config)
-    _check_trainable(config.data)
+    for key, data in trained.items():
+        _check_trainable(data, key)
+    _check_folders(config, trained)
     for name in config.compare:
         _check_identities(config, name)
-    _check_source(config.data, "data")
-    if config.test is not None:
-        _check_test(config)
-        _check_source(config.test, "test")
+    if tested:
+        _check_folders(config, tested)
+        _check_tests(config, tested)
+    for key, data in (trained | tested).items():
+        _check_source(data, key)
     _check_occluders(config.occluders)
     return config
 
@@ -263,31 +346,65 @@ def _check_repeats(key: str, given: list[Any]) -> None:
         )
 
 
-def _check_trainable(data: DataOptions) -> None:
+def _check_folders(config: Config, keyed: Mapping[str, DataOptions]) -> None:
+    """Require datasets with different folders, of which the workflow renders at most one."""
+    first: dict[str, str] = {}
+    for key, data in keyed.items():
+        folder = config.folder(data)
+        if folder in first:
+            raise InputError(
+                f"config: {key}: found {folder}, which is {first[folder]} too: give each dataset "
+                f"once, or another one a name of its own ({key}.name)"
+            )
+        first[folder] = key
+    rendered = [key for key, data in keyed.items() if data.is_rendered]
+    if len(rendered) > 1:
+        raise InputError(
+            f"config: {rendered[1]}: found a second rendered dataset, but the section benchmark "
+            f"describes one: give {rendered[1]}.archive, the archive.zip that another run rendered"
+        )
+
+
+def _check_trainable(data: DataOptions, key: str) -> None:
     """Require a dataset with training images."""
     if DATASETS[data.dataset].test_only:
         trainable = ", ".join(name for name, other in DATASETS.items() if not other.test_only)
         raise InputError(
-            f"config: data.dataset: found {data.dataset}, which has no training images: give it as "
-            f"test.dataset, and one of {trainable} here (the usual one is market1501)"
+            f"config: {key}.dataset: found {data.dataset}, which has no training images: give it "
+            f"as test.dataset, and one of {trainable} here (the usual one is market1501)"
         )
 
 
-def _check_test(config: Config) -> None:
-    """Require a test set that differs from the training set and suits the trained variants."""
-    data, test = config.data, config.tested()
-    if config.folder(test) == config.folder(data) or (test.is_rendered and data.is_rendered):
-        raise InputError(
-            f"config: test.dataset: found {config.label(test)}, which is data.dataset: set test to "
-            "null to test on its own queries, or give another dataset; a second dataset of the "
-            "same kind needs a name (test.name)"
-        )
+def _check_tests(config: Config, keyed: Mapping[str, DataOptions]) -> None:
+    """Require test sets that are told from the training sets and suit the trained variants."""
+    trained = config.trained()
+    rendered = [folder for folder, data in trained.items() if data.is_rendered]
+    for key, test in keyed.items():
+        folder = config.folder(test)
+        other_name = test.is_rendered and folder not in rendered != []
+        if len(trained) == len(keyed) == 1 and (folder in trained or other_name):
+            raise InputError(
+                f"config: test.dataset: found {config.label(folder)}, which is data.dataset: set "
+                "test to null to test on its own queries, or give another dataset; a second "
+                "dataset of the same kind needs a name (test.name)"
+            )
+        if other_name or trained.get(folder, test) != test:
+            raise InputError(
+                f"config: {key}: found {config.label(folder)} with other options than in data: "
+                f"give it the same, or another dataset a name of its own ({key}.name)"
+            )
+    _check_cameras(config)
+
+
+def _check_cameras(config: Config) -> None:
+    """Forbid a camera embedding if a test set has cameras without training images."""
+    other = [folder for folder in config.tested() if folder not in config.trained()]
     for name in config.compare:
-        if config.run_options(name).backbone.camera_embedding > 0:
+        if other and config.run_options(name).backbone.camera_embedding > 0:
             raise InputError(
                 f"config: variants.{name}.backbone.camera_embedding: cannot embed the cameras of "
-                f"{config.tested().dataset} after training on {config.data.dataset}: set it to 0, "
-                "or test to null"
+                f"{config.label(other[0])} after training on {config.label(config.joint_folder())}"
+                ": set it to 0, or test to null"
             )
 
 

@@ -16,6 +16,7 @@ from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.queries import read_queries
 from pipeline.files import checked_folder, read_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
+from pipeline.options.names import JOIN
 from pipeline.options.run import RunOptions
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Benchmark(NamedTuple):
     @property
     def protocol(self) -> Benchmark:
         """The datasets' names in the configuration: market1501 for market1501:my_name."""
-        return Benchmark(*(label.partition(":")[0] for label in self))
+        return Benchmark(
+            *(JOIN.join(part.partition(":")[0] for part in label.split(JOIN)) for label in self)
+        )
 
     def __str__(self) -> str:
         if self.dataset == self.trained_on:

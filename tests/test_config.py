@@ -16,6 +16,10 @@ TEST = {"dataset": "occluded_reid", "archive": "o.zip", "checks": "warn"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def experiments(config):
+    return [pair.experiment for pair in config.experiments()]
+
+
 @pytest.fixture
 def values():
     return yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -282,9 +286,9 @@ def test_variant_changes_only_its_patch(values):
 
 def test_test_set_may_be_another_dataset(values):
     config = load_config(values | {"test": TEST})
-    assert config.experiment() == "synthetic_to_occluded_reid"
-    assert config.source("synthetic").archive is None
-    assert config.source("occluded_reid").archive == "o.zip"
+    assert experiments(config) == ["synthetic_to_occluded_reid"]
+    assert config.sources()["synthetic"].archive is None
+    assert config.sources()["occluded_reid"].archive == "o.zip"
     found = {name: config.ingest_options(name) for name in ("synthetic", "occluded_reid")}
     assert {name: options.checks for name, options in found.items()} == {
         "synthetic": "error",
@@ -306,32 +310,120 @@ def test_ingest_expects_the_counts_of_the_benchmark(values):
     assert (counts["gallery"].identities, counts["gallery"].images) == (251, 1060)
     assert (counts["whole_query"].identities, counts["whole_query"].images) == (200, 200)
     values["benchmark"]["whole_queries_per_identity"] = 0
-    assert "whole_query" not in load_config(values).ingest_options("synthetic").expected
+    values["data"]["name"] = "mine"
+    assert "whole_query" not in load_config(values).ingest_options("mine").expected
     values["benchmark"]["distractor_images"] = 0
-    assert load_config(values).ingest_options("synthetic").expected["gallery"].identities == 250
+    assert load_config(values).ingest_options("mine").expected["gallery"].identities == 250
 
 
 def test_two_own_folders_need_different_names(values):
     shop, gate = ({"dataset": "folder", "archive": f"{name}.zip"} for name in ("shop", "gate"))
     config = load_config(values | {"data": shop | {"name": "shop"}, "test": gate})
-    assert config.experiment() == "shop_to_folder"
-    assert config.source("shop").archive == "shop.zip"
-    assert config.source("folder").archive == "gate.zip"
-    assert [config.label(data) for data in (config.data, config.test)] == ["folder:shop", "folder"]
+    assert experiments(config) == ["shop_to_folder"]
+    assert config.sources()["shop"].archive == "shop.zip"
+    assert config.sources()["folder"].archive == "gate.zip"
+    assert [config.label(name) for name in ("shop", "folder")] == ["folder:shop", "folder"]
     for data in (shop, shop | {"name": "gate"}):
         with pytest.raises(InputError, match="needs a name"):
             load_config(values | {"data": data, "test": gate | {"name": data.get("name")}})
 
 
+MARKET = {"dataset": "market1501", "archive": "m.zip"}
+MINE = {"dataset": "folder", "name": "mine", "archive": "crops"}
+
+
+def test_list_of_datasets_is_trained_on_jointly_and_tested_one_by_one(values):
+    config = load_config(values | {"data": [MARKET, MINE]})
+    assert experiments(config) == ["market1501+mine_to_market1501", "market1501+mine_to_mine"]
+    assert config.label("market1501+mine") == "market1501+folder:mine"
+    config = load_config(values | {"data": [MARKET, MINE], "test": [MINE, TEST]})
+    assert experiments(config) == ["market1501+mine_to_mine", "market1501+mine_to_occluded_reid"]
+    config = load_config(values | {"data": MARKET, "test": [MARKET, TEST]})
+    assert experiments(config) == ["market1501", "market1501_to_occluded_reid"]
+
+
+def test_list_with_one_dataset_is_that_dataset(values):
+    several = load_config(values | {"data": [MARKET], "test": [TEST]})
+    assert several == load_config(values | {"data": MARKET, "test": TEST})
+    assert experiments(several) == ["market1501_to_occluded_reid"]
+
+
+def test_cross_domain_rows_are_the_datasets_alone_and_together(values):
+    values |= {"data": [MARKET, MINE], "test": [MINE, TEST]}
+    alone = ["market1501_to_mine", "market1501_to_occluded_reid", "mine", "mine_to_occluded_reid"]
+
+    def cells():
+        return [pair.experiment for pair in load_config(values).cross_domain_experiments()]
+
+    assert cells() == [*alone, "market1501+mine_to_mine", "market1501+mine_to_occluded_reid"]
+    values["cross_domain"] = {"joint": False}
+    assert cells() == alone
+    values |= {"data": MINE, "cross_domain": {"joint": True}}
+    assert cells() == ["mine", "mine_to_occluded_reid"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"data": []}, r"config: data: found \[\]: list should have at least 1 item"),
+        ({"data": [MARKET, MARKET]}, r"data\.1: found market1501, which is data\.0 too: .*once"),
+        (
+            {"data": [MARKET, MINE | {"name": "market1501"}]},
+            r"data\.1\.name: found market1501, which is another folder",
+        ),
+        ({"data": MARKET, "test": [TEST, TEST]}, r"test\.1: found occluded_reid, which is test\.0"),
+        ({"data": [{}, {"name": "b"}]}, r"data\.1: found a second rendered .* data\.1\.archive"),
+        ({"data": [MARKET, TEST]}, r"data\.1\.dataset: found occluded_reid, .*no training images"),
+        ({"data": [MARKET, {"datset": 1}]}, r"data\.1\.datset: no such key: use one of dataset"),
+        ({"data": [MARKET, {"dataset": "folder"}]}, r"data\.1\.archive: found null"),
+        (
+            {"data": [MARKET, MINE], "test": [MARKET | {"checks": "warn"}]},
+            r"test: found market1501 with other options than in data: give it the same",
+        ),
+    ],
+)
+def test_unsuitable_list_of_datasets_is_one_line(values, sections, message):
+    with pytest.raises(InputError, match=message) as error:
+        load_config(values | sections)
+    assert "\n" not in str(error.value)
+
+
+def test_balanced_batch_needs_its_part_of_each_dataset(values):
+    values["data"] = [MARKET, {"dataset": "synthetic"}]
+    values["training"] |= {"identities": 220}
+    load_config(values)
+    values["training"]["mixing"] = "balanced"  # 110 of each
+    with pytest.raises(InputError, match="found 110, but the training set synthetic has 100"):
+        load_config(values)
+    values["training"]["identities"] = 1
+    with pytest.raises(InputError, match="found 1, less than the 2 datasets"):
+        load_config(values)
+
+
+def test_camera_embedding_suits_the_parts_of_a_joint_training(values):
+    values["backbone"]["camera_embedding"] = 3.0
+    values["data"] = [MARKET, MINE]
+    load_config(values)
+    with pytest.raises(InputError, match=r"cameras of occluded_reid .*market1501\+folder:mine"):
+        load_config(values | {"test": [MINE, TEST]})
+
+
+def test_mixing_leaves_no_trace_where_it_has_no_effect(values):
+    values["training"]["mixing"] = "balanced"
+    options = load_config(values).run_options("dpeformer")
+    assert options.model_dump()["training"]["mixing"] == "balanced"
+    assert "mixing" not in options.for_one_dataset().model_dump()["training"]
+
+
 def test_benchmark_folder_depends_on_options_or_name(values):
-    assert load_config(values).experiment() == "synthetic"
+    assert experiments(load_config(values)) == ["synthetic"]
     values["benchmark"]["seed"] = 1
-    one = load_config(values).experiment()
+    [one] = experiments(load_config(values))
     values["benchmark"]["seed"] = 2
-    assert one != load_config(values).experiment()
+    assert [one] != experiments(load_config(values))
     assert one.startswith("synthetic-")
     values["data"]["name"] = "mine"
-    assert load_config(values).experiment() == "mine"
+    assert experiments(load_config(values)) == ["mine"]
 
 
 def test_bank_path_depends_on_options_and_masks_are_shared(values):

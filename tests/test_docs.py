@@ -87,11 +87,12 @@ def load_command(words: list[str]) -> Config:
 
 def is_made(target: str, config: Config) -> bool:
     """Return whether the target is a figure or metrics file of the workflow, or a rule."""
+    experiments = [pair.experiment for pair in config.experiments()]
     if match := re.fullmatch(rf"results/(\w+)/figures/{config.table}_(\w+)\.png", target):
         caption = ROOT / f"workflow/report/captions/{match[2]}.rst"
-        return match[1] == config.experiment() and caption.exists()
+        return match[1] in experiments and caption.exists()
     if match := re.fullmatch(r"results/(\w+)/(\w+)/seed\d+/metrics\.json", target):
-        return match[1] == config.experiment() and match[2] in config.variants
+        return match[1] in experiments and match[2] in config.variants
     rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
     return re.search(rf"^rule {target}:", "\n".join(rules), re.MULTILINE) is not None
 

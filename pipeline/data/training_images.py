@@ -20,7 +20,8 @@ class TrainingImages:
     """The M images of the training split.
 
     `labels` (M,) int64 index the sorted identities and `cameras` (M,) int64 the sorted
-    `camera_numbers`; `keys` are those of the shards.
+    `camera_numbers`; `datasets` (M,) int64 index the datasets of a joint training set; `keys` are
+    those of the shards.
     """
 
     def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
@@ -35,6 +36,9 @@ class TrainingImages:
         numbers, cameras = np.unique(reader.index["camera"].to_numpy(), return_inverse=True)
         self.camera_numbers: list[int] = numbers.tolist()
         self.cameras = cameras.astype(np.int64)
+        self.datasets = np.zeros(len(labels), np.int64)
+        if "dataset" in reader.index:
+            self.datasets = reader.index["dataset"].to_numpy(np.int64)
 
     def __len__(self) -> int:
         return len(self._reader)

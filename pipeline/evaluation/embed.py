@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.data.images import resize
+from pipeline.data.joint import joint_cameras
 from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.data.shards import HASHES, split_names, stream
 from pipeline.device import choose_device, make_deterministic
@@ -37,13 +38,28 @@ class ImageBatch(NamedTuple):
     cameras: list[int]
 
 
-def load_trained(weights: Path, record: Path) -> tuple[DPEFormer, ImageOptions]:
+def load_trained(
+    weights: Path, record: Path, shards: Path | None = None
+) -> tuple[DPEFormer, ImageOptions]:
     """Load the network of a run as `load_network` does.
 
-    Raises InputError if the weights are not those of the record.
+    A camera embedding that was trained on several datasets then has the camera numbers of the one
+    in `shards`. Raises InputError if the weights are not those of the record, and if such an
+    embedding was not trained on these shards.
     """
     check_weights(weights, record)
-    return load_network(weights)
+    model, image = load_network(weights)
+    parts = read_json(record).get("parts")
+    if model.camera_embedding is not None and parts and shards is not None:
+        numbers = joint_cameras(parts, sha256(shards / HASHES))
+        if numbers is None:
+            trained = ", ".join(part["dataset"] for part in parts)
+            raise InputError(
+                f"{shards}: expected one of the datasets that {record} was trained on ({trained}), "
+                "found other shards: train with backbone.camera_embedding 0, or train again"
+            )
+        model.camera_embedding.rename(numbers)
+    return model, image
 
 
 def check_weights(weights: Path, record: Path) -> None:
@@ -180,7 +196,7 @@ def embed(
     device = choose_device(compute)
     make_deterministic(device)
     torch.backends.cudnn.allow_tf32 = False  # float32 as on the CPU, see `load_network`
-    model, image = load_trained(weights, record)
+    model, image = load_trained(weights, record, shards)
     model.to(device)
     whole = {WHOLE_QUERY} & split_names(shards)
     with atomic_file(features) as partial, zipfile.ZipFile(partial, "w") as archive:

@@ -47,7 +47,7 @@ def load_panel(shards: Path, run: Run, options: FigureOptions) -> QueryPanel:
 
     Raises InputError for an unknown key in `options.queries`.
     """
-    model, image = load_trained(run.path("weights.safetensors"), run.path("run.json"))
+    model, image = load_trained(run.path("weights.safetensors"), run.path("run.json"), shards)
     queries = run.queries
     chosen = queries.loc[choose_queries(queries["ap"], options)]
     reader = ShardReader(shards, "query")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,10 @@ class CameraEmbedding(nn.Module):
         self._rows = {camera: row for row, camera in enumerate(cameras)}
         self.table = nn.Parameter(torch.empty(len(cameras), width))
         nn.init.trunc_normal_(self.table, std=0.02)
+
+    def rename(self, numbers: Mapping[int, int]) -> None:
+        """Know the cameras by other numbers, given with their present ones; drop all others."""
+        self._rows = {camera: self._rows[number] for camera, number in numbers.items()}
 
     def forward(self, rows: Tensor | None) -> Tensor:
         """Return the vector to add to each token, (B, D), for `rows` (B,) int64 of the table."""

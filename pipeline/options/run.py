@@ -131,6 +131,13 @@ class TrainingOptions(Section):
     """Sampler of P x K batches. random_identity (TransReID): uniform over the identities with K
     images left, until fewer than P remain. portions: each identity once per K images that it has,
     spread over the epoch. identities: each identity once per epoch."""
+    mixing: Literal["proportional", "balanced"] = Field(
+        default="proportional",
+        exclude_if=lambda mixing: mixing == "proportional",  # not in records of one dataset
+        description="Mixing of several training datasets. proportional: sampled as one dataset. "
+        "balanced: each batch has equally many identities of each dataset; if their number does "
+        "not divide `identities`, the first datasets have one more.",
+    )
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.008
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
@@ -151,6 +158,11 @@ class TrainingOptions(Section):
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of the exponential moving average of the weights, which is the result; null: off."""
 
+    def identities_of_each(self, datasets: int) -> list[int]:
+        """Return how many identities of a batch each of `datasets` gives, with mixing balanced."""
+        each, more = divmod(self.identities, datasets)
+        return [each + (number < more) for number in range(datasets)]
+
 
 class RunOptions(Section):
     """All options that affect the result of a training run, except data and seed."""
@@ -161,6 +173,11 @@ class RunOptions(Section):
     augment: AugmentOptions = AugmentOptions()
     loss: LossOptions = LossOptions()
     training: TrainingOptions = TrainingOptions()
+
+    def for_one_dataset(self) -> RunOptions:
+        """Return the options without `training.mixing`, which has no effect on one dataset."""
+        training = self.training.model_copy(update={"mixing": "proportional"})
+        return self.model_copy(update={"training": training})
 
 
 class TrainingNeeds(Section):

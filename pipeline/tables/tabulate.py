@@ -121,12 +121,13 @@ def _is_row(row: dict[str, Any]) -> bool:
 
 
 def _cells(row: TableRow, names: Iterable[str]) -> list[str]:
-    """Format a row for readers: `58.2 ± 1.0`."""
-    numbers = (_cell(row.mean.get(name), row.std.get(name)) for name in names)
+    """Format a row for readers."""
+    numbers = (format_cell(row.mean.get(name), row.std.get(name)) for name in names)
     return [row.variant, row.feature, *numbers]
 
 
-def _cell(mean: float | None, std: float | None) -> str:
+def format_cell(mean: float | None, std: float | None) -> str:
+    """Format a mean and, for several seeds, its deviation for readers: `58.2 ± 1.0`."""
     if mean is None:
         return "–"
     return f"{mean:.1f}" if std is None else f"{mean:.1f} ± {std:.1f}"
@@ -140,10 +141,13 @@ def _published_cells(benchmark: Benchmark, columns: int) -> list[list[str]]:
     ]
 
 
+def over_seeds(seeds: int) -> str:
+    """Describe the numbers of a table, for its caption."""
+    return f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
+
+
 def _caption(benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None) -> str:
-    seeds = rows[0].seeds
-    over = f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
-    caption = f"{benchmark}, in percent: {over}."
+    caption = f"{benchmark}, in percent: {over_seeds(rows[0].seeds)}."
     if metric_titles(row.mean for row in rows) != TITLES:
         caption += " Columns marked as whole: queries without occlusion, against the same gallery."
     if published_rows(benchmark):
@@ -177,7 +181,8 @@ def latex_table(
     return "\n".join(lines) + "\n"
 
 
-def _run_row(run: Run, feature: str, names: Iterable[str]) -> dict[str, Any]:
+def run_row(run: Run, feature: str, names: Iterable[str]) -> dict[str, Any]:
+    """Return a run's metrics `names` of a feature, with the metrics file and its hash."""
     path = run.path("metrics.json")
     return {
         **run.benchmark._asdict(),
@@ -187,7 +192,8 @@ def _run_row(run: Run, feature: str, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _table_row(benchmark: Benchmark, row: TableRow, names: Iterable[str]) -> list[Any]:
+def csv_row(benchmark: Benchmark, row: TableRow, names: Iterable[str]) -> list[Any]:
+    """Return the values of `table_columns` for the metrics `names`."""
     numbers = [part.get(name) for name in names for part in (row.mean, row.std)]
     return [*benchmark, row.variant, row.feature, row.seeds, *numbers]
 
@@ -209,9 +215,9 @@ def tabulate(
     header = ["variant", "feature", *titles.values()]
     own = [_cells(row, titles) for row in rows]
     published = _published_cells(benchmark, len(titles))
-    each_row = [_run_row(run, feature, titles) for run in found for feature in run.metrics]
+    each_row = [run_row(run, feature, titles) for run in found for feature in run.metrics]
     write_csv(each, pd.DataFrame(each_row))
     write_markdown(markdown, caption, align, header, own + published)
     write_text(latex, latex_table(caption, align, header, own, published))
-    table = [_table_row(benchmark, row, titles) for row in rows]
+    table = [csv_row(benchmark, row, titles) for row in rows]
     write_csv(csv, pd.DataFrame(table, columns=table_columns(titles)))

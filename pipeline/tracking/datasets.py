@@ -16,23 +16,30 @@ DIGEST = 16
 
 
 def dataset_inputs(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[DatasetInput]:
-    """Return the training set and, if it is another one, the test set of a run.
+    """Return the training sets and the test set of a run, which is last; each dataset once.
 
     `record` and `metrics` are its run.json and metrics.json. The digest is the start of the hash of
     the shards; the profile has the counts of each split.
     """
-    hashes = record["hashes"]
-    train = {"train_images": record["train_images"], "train_identities": record["identities"]}
+    whole = {"dataset": metrics["trained_on"], "shards": record["hashes"]["shards"]}
+    whole |= {name: record[name] for name in ("train_images", "identities")}
+    parts = {part["dataset"]: part for part in record.get("parts", [whole])}
     test = {"query_images": metrics["queries"], "gallery_images": metrics["gallery"]}
-    if whole := metrics.get(WHOLE_QUERY):
-        test[f"{WHOLE_QUERY}_images"] = whole["queries"]
-    trained, tested = metrics["trained_on"], metrics["dataset"]
-    if trained == tested:
-        return [_input(trained, "training, testing", hashes["shards"], train | test)]
-    return [
-        _input(trained, "training", hashes["shards"], train),
-        _input(tested, "testing", metrics["shards"], test),
+    if queries := metrics.get(WHOLE_QUERY):
+        test[f"{WHOLE_QUERY}_images"] = queries["queries"]
+    tested = metrics["dataset"]
+    own = parts.pop(tested, None)
+    inputs = [
+        _input(name, "training", part["shards"], _train_counts(part))
+        for name, part in parts.items()
     ]
+    if own is None:
+        return [*inputs, _input(tested, "testing", metrics["shards"], test)]
+    return [*inputs, _input(tested, "training, testing", own["shards"], _train_counts(own) | test)]
+
+
+def _train_counts(part: Mapping[str, Any]) -> dict[str, int]:
+    return {"train_images": part["train_images"], "train_identities": part["identities"]}
 
 
 def _input(name: str, context: str, shards: str, counts: dict[str, int]) -> DatasetInput:

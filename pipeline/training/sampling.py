@@ -19,10 +19,19 @@ class PKBatchSampler:
     """Sample the batches of all epochs, each P identities x K images, from `first_step` on."""
 
     def __init__(
-        self, labels: np.ndarray, options: TrainingOptions, seed: int, first_step: int = 0
+        self,
+        labels: np.ndarray,
+        options: TrainingOptions,
+        seed: int,
+        first_step: int = 0,
+        datasets: np.ndarray | None = None,
     ) -> None:
-        """Take the labels (M,) int64 of the images; `first_step` counts over all epochs."""
+        """Take the labels (M,) int64 of the images; `first_step` counts over all epochs.
+
+        `datasets` are those of `epoch_batches`.
+        """
         self._labels = labels
+        self._datasets = datasets
         self._options = options
         self._seed = seed
         self._first_step = first_step
@@ -57,11 +66,15 @@ class PKBatchSampler:
         return self._ends[epoch] - (self._ends[epoch - 1] if epoch else 0)
 
     def _batches(self, epoch: int) -> np.ndarray:
-        return epoch_batches(self._labels, self._options, self._seed, epoch)
+        return epoch_batches(self._labels, self._options, self._seed, epoch, self._datasets)
 
 
 def epoch_batches(
-    identities: np.ndarray, options: TrainingOptions, seed: int, epoch: int
+    identities: np.ndarray,
+    options: TrainingOptions,
+    seed: int,
+    epoch: int,
+    datasets: np.ndarray | None = None,
 ) -> np.ndarray:
     """Sample the image indices of an epoch's batches, (steps, P * K) int64.
 
@@ -70,15 +83,59 @@ def epoch_batches(
     entries. `options.sampler` selects the method; with random_identity the number of batches
     differs between epochs. The order depends on `seed` and `epoch` alone, not on workers or a
     restart. Raises InputError if there are fewer identities than a batch needs.
+
+    With `options.mixing` balanced, `datasets` (M,) int64 holds the dataset of each image, which all
+    images of an identity share (see `_balanced`).
     """
+    groups = _group(identities)
+    rng = np.random.default_rng([seed, epoch])
+    batches = _sample(groups, options.identities, options, rng)
+    if options.mixing == "balanced" and datasets is not None:
+        of_groups = np.array([datasets[group[0]] for group in groups])
+        batches = _balanced(groups, of_groups, options, len(batches), rng)
+    return batches.reshape(len(batches), -1).astype(np.int64)
+
+
+def _group(identities: np.ndarray) -> list[np.ndarray]:
+    """Return the indices of each identity's images, by ascending identity."""
     order = np.argsort(identities, kind="stable")
     starts = np.flatnonzero(np.diff(identities[order])) + 1
-    groups = np.split(order, starts) if len(order) else []  # images of each identity
-    if len(groups) < options.identities:
-        raise InputError(too_few_identities(options.identities, len(groups)))
-    rng = np.random.default_rng([seed, epoch])
-    picks = np.stack(_SAMPLERS[options.sampler](groups, options.identities, options.images, rng))
-    return picks.reshape(-1, options.identities * options.images).astype(np.int64)
+    return np.split(order, starts) if len(order) else []
+
+
+def _sample(
+    groups: list[np.ndarray], people: int, options: TrainingOptions, rng: np.random.Generator
+) -> np.ndarray:
+    """Sample an epoch's batches of `people` identities each, (steps, people, K)."""
+    if len(groups) < people:
+        raise InputError(too_few_identities(people, len(groups)))
+    picks = np.stack(_SAMPLERS[options.sampler](groups, people, options.images, rng))
+    return picks.reshape(-1, people, options.images)
+
+
+def _balanced(
+    groups: list[np.ndarray],
+    datasets: np.ndarray,
+    options: TrainingOptions,
+    steps: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Sample `steps` batches with equally many identities of each dataset, (steps, P, K).
+
+    The dataset of each group is in `datasets` (G,). If the datasets do not divide P, the first
+    ones have one identity more. `steps` are those of an epoch without balance. Each dataset has a
+    random generator of its own, and starts again when all its batches are used.
+    """
+    parts = []
+    numbers = np.unique(datasets)
+    shares = options.identities_of_each(len(numbers))
+    for number, people, own_rng in zip(numbers, shares, rng.spawn(len(numbers)), strict=True):
+        own = [groups[i] for i in np.flatnonzero(datasets == number)]
+        rounds: list[np.ndarray] = []
+        while sum(map(len, rounds)) < steps:
+            rounds.append(_sample(own, people, options, own_rng))
+        parts.append(np.concatenate(rounds)[:steps])
+    return np.concatenate(parts, axis=1)
 
 
 def _random_identity(

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from pipeline.data.joint import read_parts
 from pipeline.data.shards import ShardReader
 from pipeline.data.trainable import check_trainable
 from pipeline.data.training_images import TrainingImages
@@ -108,7 +109,9 @@ def train(
         clock -= progress.seconds
         if environment not in progress.environments:
             progress.environments.append(environment)
-        sampler = PKBatchSampler(images.labels, options.training, seed, progress.step)
+        sampler = PKBatchSampler(
+            images.labels, options.training, seed, progress.step, images.datasets
+        )
         batches = load_batches(views, sampler, compute.workers, pin=device.type == "cuda")
         quality = TokenQuality(images, ground_truth, options) if ground_truth else None
         reader = LossReader(progress, options.training)
@@ -133,6 +136,8 @@ def train(
         facts["hashes"] |= {"weights": sha256(weights), "history": sha256(history)}
         facts |= {"dataset": dataset, "variant": variant, "cameras": images.camera_numbers}
         facts |= {"identities": images.identities, "train_images": len(images)}
+        if parts := read_parts(shards):
+            facts |= {"parts": parts}
         facts |= {"compute": compute.model_dump(mode="json")}
         facts |= _execution_facts(progress, environment)
         write_json(record, facts)

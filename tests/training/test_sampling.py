@@ -7,6 +7,7 @@ from pipeline.errors import InputError
 from pipeline.options.run import TrainingOptions
 from pipeline.training.sampling import PKBatchSampler, epoch_batches
 
+Rng = np.random.Generator | None
 # 5 identities, not contiguous, with 6, 4, 3, 1 and 2 images
 IDENTITIES = np.array([9, 4, 4, 9, 700, 9, 2, 4, 9, 31, 9, 2, 4, 700, 9, 700])
 
@@ -18,9 +19,11 @@ def _batches(
     return epoch_batches(identities, options, seed, epoch)
 
 
-def _oracle(identities: np.ndarray, seed: int, epoch: int, p: int, k: int) -> list[list[int]]:
+def _oracle(
+    identities: np.ndarray, seed: int, epoch: int, p: int, k: int, rng: Rng = None
+) -> list[list[int]]:
     """The same samples with plain loops."""
-    rng = np.random.default_rng([seed, epoch])
+    rng = rng or np.random.default_rng([seed, epoch])
     people = sorted(set(identities.tolist()))
     order = rng.permutation(len(people)).tolist()
     batches: list[list[int]] = []
@@ -124,10 +127,10 @@ def test_portions_spread_large_identities_over_the_batches() -> None:
 
 
 def _random_identity_oracle(
-    identities: np.ndarray, seed: int, epoch: int, p: int, k: int
+    identities: np.ndarray, seed: int, epoch: int, p: int, k: int, rng: Rng = None
 ) -> list[list[int]]:
     """TransReID's sampler with its dictionaries and lists, and our random generator."""
-    rng = np.random.default_rng([seed, epoch])
+    rng = rng or np.random.default_rng([seed, epoch])
     people = sorted(set(identities.tolist()))
     portions: dict[int, list[list[int]]] = {person: [] for person in people}
     for person in people:
@@ -194,3 +197,72 @@ def test_sampler_locates_steps_in_epochs_of_different_lengths() -> None:
     assert [batch[0][0] for batch in whole] == [epoch for epoch, _ in positions]
     for step in range(len(whole)):
         assert list(PKBatchSampler(IDENTITIES, options, 0, step)) == whole[step:]
+
+
+# IDENTITIES 9 and 31 are in dataset 1, the others in dataset 0
+DATASETS = np.isin(IDENTITIES, (9, 31)).astype(np.int64)
+ORACLES = {"identities": _oracle, "random_identity": _random_identity_oracle}
+
+
+def _balanced(seed: int, epoch: int, p: int, k: int, sampler: str) -> np.ndarray:
+    options = TrainingOptions(identities=p, images=k, sampler=sampler, mixing="balanced")
+    return epoch_batches(IDENTITIES, options, seed, epoch, DATASETS)
+
+
+def _balanced_oracle(epoch: int, p: int, k: int, sampler: str) -> list[list[int]]:
+    """Batches joined from those of each dataset alone, which starts again when it ends."""
+    steps = len(ORACLES[sampler](IDENTITIES, 5, epoch, p, k))
+    batches: list[list[int]] = [[] for _ in range(steps)]
+    for dataset in (0, 1):
+        images = [i for i in range(len(IDENTITIES)) if DATASETS[i] == dataset]
+        people = p // 2 + (1 if dataset < p % 2 else 0)
+        rng = np.random.default_rng([5, epoch]).spawn(2)[dataset]
+        own: list[list[int]] = []
+        while len(own) < steps:
+            own += ORACLES[sampler](IDENTITIES[images], 5, epoch, people, k, rng)
+        for step in range(steps):
+            batches[step] += [images[i] for i in own[step]]
+    return batches
+
+
+@pytest.mark.parametrize("sampler", ["identities", "random_identity"])
+@pytest.mark.parametrize(("p", "k"), [(2, 2), (3, 4), (4, 1), (2, 1)])
+def test_balanced_mixing_equals_plain_loops(p: int, k: int, sampler: str) -> None:
+    for epoch in range(3):
+        batches = _balanced(5, epoch, p, k, sampler)
+        assert batches.tolist() == _balanced_oracle(epoch, p, k, sampler)
+
+
+@pytest.mark.parametrize("sampler", ["identities", "portions", "random_identity"])
+def test_balanced_batch_has_equal_parts_and_the_first_dataset_one_more(sampler: str) -> None:
+    """An epoch has as many batches as without balance; people differ within a batch."""
+    for p, of_first in ((2, 1), (3, 2), (4, 2)):
+        for epoch in range(5):
+            batches = _balanced(0, epoch, p, 2, sampler)
+            assert len(batches) == len(_batches(IDENTITIES, 0, epoch, p, 2, sampler))
+            assert (DATASETS[batches] == 0).sum(1).tolist() == [2 * of_first] * len(batches)
+            for row in IDENTITIES[batches].tolist():
+                assert len(set(row)) == p
+            assert batches.tolist() == _balanced(0, epoch, p, 2, sampler).tolist()
+
+
+def test_proportional_mixing_samples_the_union_as_one_dataset() -> None:
+    options = TrainingOptions(identities=2, images=2, sampler="portions")
+    expected = epoch_batches(IDENTITIES, options, 0, 0).tolist()
+    assert epoch_batches(IDENTITIES, options, 0, 0, DATASETS).tolist() == expected
+
+
+def test_balanced_mixing_resumes_at_any_step() -> None:
+    options = TrainingOptions(
+        identities=2, images=2, epochs=3, sampler="random_identity", mixing="balanced"
+    )
+    whole = list(PKBatchSampler(IDENTITIES, options, 0, datasets=DATASETS))
+    for step in range(len(whole)):
+        rest = PKBatchSampler(IDENTITIES, options, 0, step, DATASETS)
+        assert list(rest) == whole[step:]
+
+
+def test_balanced_mixing_refuses_a_dataset_with_too_few_people() -> None:
+    options = TrainingOptions(identities=5, mixing="balanced")
+    with pytest.raises(InputError, match=r"found 2 identities .* at least the 3"):
+        epoch_batches(IDENTITIES, options, 0, 0, 1 - DATASETS)

@@ -75,16 +75,9 @@ rule configuration:
 rule publish:
     input:
         runs=runs("weights.safetensors", "history.csv", "run.json", "metrics.json", "queries.csv"),
-        tables=[
-            *multiext(TABLE, ".csv", ".md", ".tex", "_runs.csv", "_config.json"),
-            *PAIRED_TABLES,
-            *VERDICT_TABLES,
-            *map(page, REPORT_TABLES),
-        ],
-        figures=[
-            *expand(f"{FIGURES}/{{figure}}.png", figure=figures(), allow_missing=True),
-            *([f"{FIGURES}/{{table}}_map_by_occlusion.csv"] * CONFIG.tested().is_rendered),
-        ],
+        tables=lambda wildcards: tables(wildcards.experiment),
+        figures=lambda wildcards: figures(wildcards.experiment)
+        + figure_tables(wildcards.experiment),
         bank=[BANK] if PASTING else [],
     output:
         receipt="results/{experiment}/tables/{table}_published.json",

@@ -22,16 +22,14 @@ TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 TESTED_RUN = "results/{experiment}/{variant}/seed{seed}"
 # folder of the rendered dataset, also if the experiment does not use it
 RENDERED = next(
-    (CONFIG.folder(data) for data in (CONFIG.data, CONFIG.tested()) if data.is_rendered),
+    (folder for folder, data in CONFIG.sources().items() if data.is_rendered),
     CONFIG.benchmark.folder(),
 )
 FIGURES = "results/{experiment}/figures"
 TABLE = "results/{experiment}/tables/{table}"
-# tables of paired differences, for several variants, and of verdicts, for published datasets
 PAIRED_TABLES = [f"{TABLE}_paired.csv", f"{TABLE}_paired.md"] if len(CONFIG.compare) > 1 else []
-PUBLISHED = published_rows(Benchmark(CONFIG.tested().dataset, CONFIG.data.dataset))
-VERDICT_TABLES = [f"{TABLE}_verdicts.csv", f"{TABLE}_verdicts.md"] if PUBLISHED else []
-TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json")
+VERDICT_TABLES = [f"{TABLE}_verdicts.csv", f"{TABLE}_verdicts.md"]
+TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json", "checkpoint.pt")
 
 # run options of the compared variants; those that paste occluders, select patches and use FBM
 COMPARED = {name: CONFIG.run_options(name) for name in CONFIG.compare}
@@ -49,23 +47,55 @@ def stage(name: str) -> str:
     return f"{name}@{code_hash(name.partition(':')[0])}"
 
 
-def run_files(variant: str, seed: int, files: tuple[str, ...]) -> list[str]:
+def run_files(experiment: str, variant: str, seed: int, files: tuple[str, ...]) -> list[str]:
     """Return the paths of files of a run, which training or evaluation writes."""
+    trained = PAIRS[experiment].trained
     return [
-        f"results/{TRAINED if name in TRAINED_FILES else EXPERIMENT}/{variant}/seed{seed}/{name}"
+        f"results/{trained if name in TRAINED_FILES else experiment}/{variant}/seed{seed}/{name}"
         for name in files
     ]
 
 
-def runs(*files: str) -> list[str]:
+def experiment_runs(experiment: str, *files: str) -> list[str]:
     """Return the files of all runs in the comparison, in the order of the table."""
     pairs = [(variant, seed) for variant in CONFIG.compare for seed in CONFIG.seeds]
-    return [path for pair in pairs for path in run_files(*pair, files)]
+    return [path for pair in pairs for path in run_files(experiment, *pair, files)]
+
+
+def runs(*files: str):
+    """Return the input function of `experiment_runs`."""
+    return lambda wildcards: experiment_runs(wildcards.experiment, *files)
+
+
+def trained_shards(wildcards) -> str:
+    """Return the shards that the experiment trains on."""
+    return f"results/{PAIRS[wildcards.experiment].trained}/shards"
+
+
+def tested_shards(wildcards) -> str:
+    """Return the shards that the experiment tests on."""
+    return f"results/{PAIRS[wildcards.experiment].tested}/shards"
+
+
+def tested_label(wildcards) -> str:
+    """Return the name of the experiment's test set in records and tables."""
+    return CONFIG.label(PAIRS[wildcards.experiment].tested)
+
+
+def is_rendered(experiment: str) -> bool:
+    """Return whether the workflow renders the test set, so that there is ground truth."""
+    return CONFIG.tested()[PAIRS[experiment].tested].is_rendered
+
+
+def has_verdicts(experiment: str) -> bool:
+    """Return whether there are published numbers for the datasets of the experiment."""
+    trained, tested = PAIRS[experiment]
+    return bool(published_rows(Benchmark(CONFIG.label(tested), CONFIG.label(trained))))
 
 
 def archive(wildcards) -> str:
     """Return the dataset's archive: the user's file, or the rendered one."""
-    source = CONFIG.source(wildcards.dataset)
+    source = CONFIG.sources()[wildcards.dataset]
     if source.archive is None:
         return f"results/{RENDERED}/archive.zip"
     if not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
@@ -81,14 +111,14 @@ def require_path(path: str, message: str) -> None:
 
 def lists(wildcards) -> list[str]:
     """Return the lists that define the dataset, if any: single files, so that they are fetched."""
-    folder = CONFIG.source(wildcards.dataset).lists
+    folder = CONFIG.sources()[wildcards.dataset].lists
     return expand(f"{folder}/{{split}}.list", split=("train", "query", "gallery")) if folder else []
 
 
 def required_splits(wildcards, input) -> list[str]:
-    """Return the splits that the experiment uses; only checked, so not tracked."""
-    trained = ["train"] if wildcards.dataset == TRAINED else []
-    return trained + (["query", "gallery"] if wildcards.dataset == TESTED else [])
+    """Return the splits that the experiments use; only checked, so not tracked."""
+    trained = ["train"] if wildcards.dataset in CONFIG.trained() else []
+    return trained + (["query", "gallery"] if wildcards.dataset in CONFIG.tested() else [])
 
 
 def occluder_images(wildcards) -> str:
@@ -117,7 +147,9 @@ def coco_annotations(wildcards) -> str:
 
 def run_options(wildcards) -> str:
     """Return the run options of a variant; a change reruns only this variant."""
-    return CONFIG.run_options(wildcards.variant).model_dump_json()
+    options = CONFIG.run_options(wildcards.variant)
+    joint = len(CONFIG.trained()) > 1 and wildcards.dataset == TRAINED
+    return (options if joint else options.for_one_dataset()).model_dump_json()
 
 
 def training_needs(wildcards, input) -> str:
@@ -125,7 +157,7 @@ def training_needs(wildcards, input) -> str:
     return TrainingNeeds(
         identities=max(each.training.identities for each in COMPARED.values()),
         camera_embedding=any(each.backbone.camera_embedding > 0 for each in COMPARED.values()),
-        tested=TRAINED == TESTED,
+        tested=wildcards.dataset in CONFIG.tested(),
     ).model_dump_json()
 
 
@@ -156,7 +188,8 @@ def bank(wildcards) -> list[str]:
 
 def ground_truth(wildcards) -> list[str]:
     """Return the ground-truth masks if the training set is rendered; they are only for logging."""
-    return [f"results/{RENDERED}/ground_truth.npz"] if CONFIG.data.is_rendered else []
+    source = CONFIG.trained().get(wildcards.dataset)
+    return [f"results/{RENDERED}/ground_truth.npz"] if source and source.is_rendered else []
 
 
 def page(stem: str) -> str:
@@ -164,13 +197,17 @@ def page(stem: str) -> str:
     return f"results/{{experiment}}/tables/{Path(stem).name}.html"
 
 
-def first_runs(variants: list[str], *files: str) -> list[str]:
-    """Return files of each variant's run with the first seed, for figures of single runs."""
-    return [path for name in variants for path in run_files(name, CONFIG.seeds[0], files)]
+def first_runs(variants: list[str], *files: str):
+    """Return an input function: files of each variant's first seed, for figures of single runs."""
+    return lambda wildcards: [
+        path
+        for name in variants
+        for path in run_files(wildcards.experiment, name, CONFIG.seeds[0], files)
+    ]
 
 
-def figures() -> list[str]:
-    """Return the names of the figures that apply to the comparison."""
+def figures(experiment: str) -> list[str]:
+    """Return the paths of the figures that apply to the experiment."""
     kinds = ["benchmark", "curves", "open_set"]
     if PASTING:
         kinds += ["bank", "views"]
@@ -180,9 +217,31 @@ def figures() -> list[str]:
         kinds += ["patches", "k_histogram"]
     if BLENDING:
         kinds += ["attention"]
-    if CONFIG.tested().is_rendered:
+    if is_rendered(experiment):
         kinds += ["map_by_occlusion"]
-    return [f"{CONFIG.table}_{kind}" for kind in kinds]
+    return [f"results/{experiment}/figures/{CONFIG.table}_{kind}.png" for kind in kinds]
+
+
+def figure_tables(experiment: str) -> list[str]:
+    """Return the paths of the tables beside the figures."""
+    table = f"results/{experiment}/figures/{CONFIG.table}_map_by_occlusion.csv"
+    return [table] if is_rendered(experiment) else []
+
+
+def tables(experiment: str) -> list[str]:
+    """Return the paths of the tables to publish, and of their pages."""
+    ends = (".csv", ".md", ".tex", "_runs.csv", "_config.json")
+    paths = [f"{TABLE}{end}" for end in ends] + PAIRED_TABLES
+    if has_verdicts(experiment):
+        paths += VERDICT_TABLES
+    paths += map(page, report_tables(experiment))
+    return expand(paths, experiment=experiment, table=CONFIG.table)
+
+
+def results(experiment: str) -> list[str]:
+    """Return what `rule all` makes of an experiment."""
+    made = [f"{TABLE}.csv", *PAIRED_TABLES, f"{TABLE}_published.json"]
+    return expand(made, experiment=experiment, table=CONFIG.table) + figures(experiment)
 
 
 def report_figure(kind: str, category: str, title: str) -> str:

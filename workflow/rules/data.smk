@@ -81,6 +81,8 @@ rule ingest:
         record="results/{dataset}/ingest.json",
     log:
         "results/logs/{dataset}/ingest.log",
+    wildcard_constraints:
+        dataset=one_of(SOURCES),
     priority: 1  # before any training, so that a bad test set fails early
     conda:
         "../../envs/pipeline.yaml"
@@ -89,7 +91,7 @@ rule ingest:
     params:
         stage=stage("pipeline.data.ingest:ingest"),
         options=lambda wildcards: CONFIG.ingest_options(wildcards.dataset).model_dump_json(),
-        lists=lambda wildcards: CONFIG.source(wildcards.dataset).lists or "",
+        lists=lambda wildcards: CONFIG.sources()[wildcards.dataset].lists or "",
         required_splits=required_splits,
     script:
         "../scripts/stage.py"
@@ -103,6 +105,8 @@ rule shard:
         shards=directory("results/{dataset}/shards"),
     log:
         "results/logs/{dataset}/shard.log",
+    wildcard_constraints:
+        dataset=one_of(SOURCES),
     conda:
         "../../envs/pipeline.yaml"
     resources:
@@ -111,3 +115,23 @@ rule shard:
         stage=stage("pipeline.data.shards:shard"),
     script:
         "../scripts/stage.py"
+
+
+if len(CONFIG.trained()) > 1:
+
+    rule join:
+        input:
+            parts=expand("results/{dataset}/shards", dataset=CONFIG.trained()),
+        output:
+            shards=directory(f"results/{TRAINED}/shards"),
+        log:
+            f"results/logs/{TRAINED}/join.log",
+        conda:
+            "../../envs/pipeline.yaml"
+        resources:
+            **HEAVY,
+        params:
+            stage=stage("pipeline.data.joint:join"),
+            names=[CONFIG.label(folder) for folder in CONFIG.trained()],
+        script:
+            "../scripts/stage.py"

@@ -1,12 +1,18 @@
-# TRAINED_RUN of the evaluated run
-EVALUATED_RUN = f"results/{TRAINED}/{{variant}}/seed{{seed}}"
+def evaluated(name: str):
+    """Return an input function: the file `name` of the evaluated run, which training wrote."""
+
+    def path(wildcards) -> str:
+        seed = int(wildcards.seed)
+        return run_files(wildcards.experiment, wildcards.variant, seed, (name,))[0]
+
+    return path
 
 
 rule embed:
     input:
-        weights=f"{EVALUATED_RUN}/weights.safetensors",
-        record=f"{EVALUATED_RUN}/run.json",
-        shards=f"results/{TESTED}/shards",
+        weights=evaluated("weights.safetensors"),
+        record=evaluated("run.json"),
+        shards=tested_shards,
     output:
         features=f"{TESTED_RUN}/features.npz",
     log:
@@ -25,7 +31,7 @@ rule embed:
         compute=compute_options,
         dtype=CONFIG.evaluation.feature_dtype,
         # deleted here: once Snakemake has recorded the training, it is no longer needed
-        checkpoint=f"{EVALUATED_RUN}/checkpoint.pt",
+        checkpoint=lambda wildcards: evaluated("checkpoint.pt")(wildcards),
     script:
         "../scripts/stage.py"
 
@@ -33,7 +39,7 @@ rule embed:
 rule score:
     input:
         features=f"{TESTED_RUN}/features.npz",
-        record=f"{EVALUATED_RUN}/run.json",
+        record=evaluated("run.json"),
     output:
         metrics=f"{TESTED_RUN}/metrics.json",
         queries=f"{TESTED_RUN}/queries.csv",
@@ -46,7 +52,7 @@ rule score:
         mem_mb=8000,  # MSMT17 with re-ranking (estimate); 3 GB without, in float16
     params:
         stage=stage("pipeline.evaluation.score:score"),
-        dataset=CONFIG.label(CONFIG.tested()),
+        dataset=tested_label,
         options=CONFIG.evaluation.model_dump_json(),
     script:
         "../scripts/stage.py"
@@ -55,7 +61,7 @@ rule score:
 rule open_set:
     input:
         features=f"{TESTED_RUN}/features.npz",
-        record=f"{EVALUATED_RUN}/run.json",
+        record=evaluated("run.json"),
     output:
         report=f"{TESTED_RUN}/open_set.json",
     log:
@@ -67,6 +73,6 @@ rule open_set:
         mem_mb=12000,  # all features of MSMT17
     params:
         stage=stage("pipeline.evaluation.open_set:open_set"),
-        dataset=CONFIG.label(CONFIG.tested()),
+        dataset=tested_label,
     script:
         "../scripts/stage.py"

@@ -23,8 +23,8 @@ rule ablation:
 
 rule benchmark_sheet:
     input:
-        trained=f"results/{TRAINED}/shards",
-        tested=f"results/{TESTED}/shards",
+        trained=trained_shards,
+        tested=tested_shards,
     output:
         figure=report_figure("benchmark", "Data", "The dataset"),
     log:
@@ -54,7 +54,7 @@ rule bank_sheet:
 
 rule views_sheet:
     input:
-        shards=f"results/{TRAINED}/shards",
+        shards=trained_shards,
         bank=BANK,
     output:
         figure=report_figure("views", "Data", "Training views"),
@@ -86,7 +86,7 @@ rule curves:
 
 rule ranks:
     input:
-        shards=f"results/{TESTED}/shards",
+        shards=tested_shards,
         baseline=first_runs(FIRST, "queries.csv", "features.npz", "run.json"),
         variant=first_runs(LAST_SELECTING, "queries.csv", "features.npz", "run.json"),
     output:
@@ -106,7 +106,7 @@ rule ranks:
 
 rule patches:
     input:
-        shards=f"results/{TESTED}/shards",
+        shards=tested_shards,
         run=first_runs(LAST_SELECTING, "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=report_figure("patches", "Queries", "Kept patches"),
@@ -123,7 +123,7 @@ rule patches:
 
 rule attention:
     input:
-        shards=f"results/{TESTED}/shards",
+        shards=tested_shards,
         run=first_runs(LAST_BLENDING, "weights.safetensors", "run.json", "queries.csv"),
     output:
         figure=report_figure("attention", "Queries", "FBM's attention"),

@@ -27,7 +27,7 @@ rule train:
         options=run_options,
         compute=compute_options,
         needs=training_needs,
-        dataset=lambda wildcards: CONFIG.label(CONFIG.source(wildcards.dataset)),
+        dataset=lambda wildcards: CONFIG.label(wildcards.dataset),
         # not an output: Snakemake must not delete it when the job is interrupted
         checkpoint=f"{TRAINED_RUN}/checkpoint.pt",
     script:
