@@ -31,9 +31,7 @@ EXPERIMENTS = [pair.experiment for pair in CONFIG.experiments()]
 SOURCES = list(CONFIG.sources())
 TRAINED = CONFIG.joint_folder()
 # training set and test set of each experiment, by its folder
-PAIRS = {
-    pair.experiment: pair for pair in CONFIG.experiments() + CONFIG.cross_domain_experiments()
-}
+PAIRS = {pair.experiment: pair for pair in CONFIG.experiments() + CONFIG.cross_domain_experiments()}
 
 
 def one_of(names) -> str:

@@ -25,14 +25,8 @@ from pipeline.files import write_json
 from pipeline.fit import check_run_options, uncovered_pixels
 from pipeline.options.base import FileName, Name, Section, Seed
 from pipeline.options.compute import ComputeOptions
-from pipeline.options.data import (
-    MANY,
-    ONE,
-    CrossDomainOptions,
-    DataOptions,
-    Datasets,
-    IngestOptions,
-)
+from pipeline.options.data import DataOptions, IngestOptions
+from pipeline.options.datasets import MANY, ONE, CrossDomainOptions, Datasets
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions

@@ -1,10 +1,8 @@
-"""The sections `data`, `test` and `cross_domain`: the datasets and their checks."""
+"""The sections `data` and `test`: the datasets and their checks."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from typing import Literal
 
 from pipeline.options.base import LocalPath, Name, Section
 
@@ -56,25 +54,6 @@ class DataOptions(Section):
         return self.dataset == "synthetic" and self.archive is None
 
 
-def _tag(value: Any) -> str:
-    return MANY if isinstance(value, list | tuple) else ONE
-
-
-def _unwrap(value: DataOptions | list[DataOptions]) -> DataOptions | list[DataOptions]:
-    """Return the item of a list with one item."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-ONE, MANY = "<one>", "<many>"
-"""Parts of pydantic's locations that tell a dataset from a list."""
-Datasets = Annotated[
-    Annotated[DataOptions, Tag(ONE)] | Annotated[list[DataOptions], Field(min_length=1), Tag(MANY)],
-    Discriminator(_tag),
-    AfterValidator(_unwrap),
-]
-"""A dataset or several; a list of one is the dataset itself."""
-
-
 class IngestOptions(Section):
     """Options of the stage ingest."""
 
@@ -82,10 +61,3 @@ class IngestOptions(Section):
     checks: Literal["error", "warn"] = "error"
     expected: dict[str, SplitCounts] | None = None
     """Expected counts by split; null: the dataset's published counts."""
-
-
-class CrossDomainOptions(Section):
-    """Options of the cross-domain matrix, the target `cross_domain`."""
-
-    joint: bool = True
-    """Whether a row is trained on all datasets of `data` together, below those of each alone."""

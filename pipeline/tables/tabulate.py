@@ -106,7 +106,16 @@ def read_table(path: Path) -> dict[tuple[str, str], dict[str, str]]:
             f"{path}: expected a table with the columns {','.join(COLUMNS)}, found another file: "
             "make it again"
         )
-    return {(row["variant"], row["feature"]): row for row in rows}
+    table: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        cell = row["variant"], row["feature"]
+        if cell in table:
+            raise InputError(
+                f"{path}: expected one row of {'/'.join(cell)}, found those of several datasets: "
+                "give the table of one experiment, results/<experiment>/tables/<table>.csv"
+            )
+        table[cell] = row
+    return table
 
 
 def _is_row(row: dict[str, Any]) -> bool:

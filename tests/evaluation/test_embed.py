@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from pipeline.data.shards import Sample, write_index, write_shards
 from pipeline.errors import InputError
 from pipeline.evaluation.embed import embed, load_trained, read_batches
-from pipeline.files import sha256, write_json
+from pipeline.files import read_json, sha256, write_json
 from pipeline.model.backbone import normalise
 from pipeline.model.build import build_model, describe
 from pipeline.model.dpeformer import DPEFormer
@@ -228,6 +228,22 @@ def test_each_image_is_embedded_with_its_camera(tmp_path: Path, shards: Path) ->
         )
     np.testing.assert_allclose(found, right, rtol=0, atol=1e-5)
     assert (np.abs(found - wrong.numpy()).max(axis=1) > 1e-4).all()
+
+
+def test_joint_training_embeds_cameras_by_the_numbers_of_the_tested_dataset(
+    tmp_path: Path, shards: Path
+) -> None:
+    """Cameras 1, 2 and 3 of the shards are 3, 4 and 5 of the training set."""
+    _, weights, record = write_camera_run(tmp_path, [1, 2, 3, 4, 5])
+    other = {"dataset": "other", "shards": "0" * 64, "cameras": [1, 9]}
+    own = {"dataset": "own", "shards": sha256(shards / "shards.json"), "cameras": [1, 2, 3]}
+    facts = read_json(record)
+    write_json(record, facts | {"parts": [other, own]})
+    model, _ = load_trained(weights, record, shards)
+    assert model.camera_embedding.rows([1, 3, 2], ["a", "b", "c"]).tolist() == [2, 4, 3]
+    write_json(record, facts | {"parts": [other]})
+    with pytest.raises(InputError, match=r"expected one of the datasets .* trained on \(other\)"):
+        load_trained(weights, record, shards)
 
 
 def test_a_camera_that_training_did_not_see_is_refused(tmp_path: Path, shards: Path) -> None:

@@ -54,6 +54,14 @@ def test_unseen_camera_is_refused_with_advice() -> None:
         assert part in message
 
 
+def test_renamed_cameras_are_looked_up_by_their_new_numbers_only() -> None:
+    embedding = CameraEmbedding(CAMERAS, 8, 1.0)
+    embedding.rename({1: 5, 2: 6})
+    assert embedding.rows([2, 1], ["a", "b"]).tolist() == [2, 1]
+    with pytest.raises(InputError, match=r"image a: found camera 5, .*\(1, 2\)"):
+        embedding.rows([5], ["a"])
+
+
 def test_missing_cameras_are_an_error() -> None:
     with pytest.raises(ValueError, match="expected the camera of each image"):
         make()(images())

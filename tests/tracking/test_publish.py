@@ -120,6 +120,26 @@ def test_one_dataset_of_both_is_shown_once(project: Project) -> None:
     assert json.loads(only.dataset.profile)["num_rows"] == 120
 
 
+def test_every_dataset_of_a_joint_training_is_shown_once(project: Project) -> None:
+    run = project.runs[0]
+    record, metrics = (read_json(run / name) for name in ("run.json", "metrics.json"))
+    record["parts"] = [
+        {"dataset": name, "shards": hash * 64, "train_images": images, "identities": 3}
+        for name, hash, images in (("market1501", "1", 50), ("folder:mine", "2", 20))
+    ]
+    metrics |= {"dataset": "folder:mine", "trained_on": "market1501+folder:mine"}
+    found = dataset_inputs(record, metrics)
+    assert [(item.dataset.name, item.dataset.digest, item.tags[0].value) for item in found] == [
+        ("market1501", "1" * 16, "training"),
+        ("folder:mine", "2" * 16, "training, testing"),
+    ]
+    counts = [json.loads(item.dataset.profile)["num_rows"] for item in found]
+    assert counts == [50, 20 + metrics["queries"] + metrics["gallery"]]
+    metrics["dataset"] = "elsewhere"
+    names = [item.dataset.name for item in dataset_inputs(record, metrics)]
+    assert names == ["market1501", "folder:mine", "elsewhere"]
+
+
 def test_the_source_of_a_named_dataset_is_its_own_folder(project: Project) -> None:
     record = read_json(project.runs[0] / "run.json")
     metrics = read_json(project.runs[0] / "metrics.json") | {"trained_on": "folder:gate"}
