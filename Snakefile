@@ -1,4 +1,3 @@
-import re
 import sys
 from pathlib import Path
 
@@ -34,9 +33,7 @@ TRAINED = CONFIG.joint_folder()
 PAIRS = {pair.experiment: pair for pair in CONFIG.experiments() + CONFIG.cross_domain_experiments()}
 
 
-def one_of(names) -> str:
-    """Return a regular expression for any of `names`."""
-    return "|".join(map(re.escape, dict.fromkeys(names)))
+include: "workflow/rules/common.smk"
 
 
 wildcard_constraints:
@@ -47,7 +44,6 @@ wildcard_constraints:
     table=CONFIG.table,
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/occluders.smk"
 include: "workflow/rules/train.smk"

@@ -30,10 +30,11 @@ from pipeline.options.datasets import MANY, ONE, CrossDomainOptions, Datasets
 from pipeline.options.downloads import DownloadOptions, FetchOptions
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.options.figures import FigureOptions
-from pipeline.options.names import JOIN, TO, check_name
+from pipeline.options.joint import JOIN
+from pipeline.options.names import TO, check_name
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.rendered import BenchmarkOptions
-from pipeline.options.run import RunOptions
+from pipeline.options.run import RunOptions, TrainingOptions
 
 TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published", "_cross_domain")
 """Suffixes of the files that accompany a table."""
@@ -214,23 +215,32 @@ def _check_variant(config: Config, name: str) -> None:
 def _check_identities(config: Config, name: str) -> None:
     """Require no more identities per batch than the training sets have, if this is known."""
     training, key = config.run_options(name).training, f"config: variants.{name}.training"
-    known = [_known_identities(config, folder) for folder in config.trained()]
     datasets = [str(data.dataset) for data in config.trained().values()]
-    required, found = [training.identities], [sum(known)]
+    known = [_known_identities(config, folder) for folder in config.trained()]
     if training.mixing == "balanced":
-        required, found = training.identities_of_each(len(known)), known
-        if 0 in required:
-            raise InputError(
-                f"{key}.identities: found {training.identities}, less than the {len(known)} "
-                "datasets of a balanced batch: give at least one identity of each"
-            )
-    else:
-        datasets = [JOIN.join(datasets)]
-    for dataset, needed, count in zip(datasets, required, found, strict=True):
+        _check_balance(training, key, datasets, known)
+    elif training.identities > sum(known):
+        raise InputError(
+            f"{key}.identities: found {training.identities}, but the training set "
+            f"{JOIN.join(datasets)} has {sum(known):.0f}: give at most that"
+        )
+
+
+def _check_balance(
+    training: TrainingOptions, key: str, datasets: Sequence[str], known: Sequence[float]
+) -> None:
+    """Require enough identities of each dataset for its part of a balanced batch."""
+    if training.identities < len(datasets):
+        raise InputError(
+            f"{key}.identities: found {training.identities}, less than the {len(datasets)} "
+            "datasets of a balanced batch: give at least one identity of each"
+        )
+    parts = training.identities_of_each(len(datasets))
+    for dataset, needed, count in zip(datasets, parts, known, strict=True):
         if needed > count:
             raise InputError(
-                f"{key}.identities: found {needed}, but the training set {dataset} has "
-                f"{count:.0f}: give at most that"
+                f"{key}.identities: found {training.identities}, of which {needed} are of "
+                f"{dataset} in a balanced batch, but it has {count:.0f}: give fewer"
             )
 
 

@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.queries import read_queries
 from pipeline.files import checked_folder, read_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
-from pipeline.options.names import JOIN
+from pipeline.options.joint import JOIN
 from pipeline.options.run import RunOptions
 
 if TYPE_CHECKING:

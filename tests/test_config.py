@@ -393,7 +393,7 @@ def test_balanced_batch_needs_its_part_of_each_dataset(values):
     values["training"] |= {"identities": 220}
     load_config(values)
     values["training"]["mixing"] = "balanced"  # 110 of each
-    with pytest.raises(InputError, match="found 110, but the training set synthetic has 100"):
+    with pytest.raises(InputError, match=r"found 220, of which 110 are of synthetic .* it has 100"):
         load_config(values)
     values["training"]["identities"] = 1
     with pytest.raises(InputError, match="found 1, less than the 2 datasets"):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.data.shards import HASHES, Sample, ShardReader, write_index, write_shards
 from pipeline.files import atomic_folder, read_json, sha256, write_json
-from pipeline.options.names import JOIN
+from pipeline.options.joint import JOIN
 
 PARTS = "parts.json"
 """File of a joint training set that describes its datasets."""

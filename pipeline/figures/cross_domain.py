@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from pipeline.figures.lines import STYLE
 from pipeline.figures.sheets import BLACK, ORANGE, save_figure
-from pipeline.options.names import JOIN
+from pipeline.options.joint import JOIN
 from pipeline.run import Benchmark
 from pipeline.tables.cross_domain import Matrix, axes_of, read_matrix, tested_rows
 from pipeline.tables.tabulate import TableRow, format_cell, over_seeds

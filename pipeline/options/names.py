@@ -11,8 +11,6 @@ RESERVED = ("downloads", "occluders", "logs", "demo_weights", "shipped_weights",
 """Other folders in results/."""
 TO = "_to_"
 """Joins the training and the test dataset in the name of an experiment's folder."""
-JOIN = "+"
-"""Joins the datasets of a joint training, in folders and records."""
 
 
 def check_name(data: DataOptions, key: str) -> None:

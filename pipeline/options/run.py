@@ -134,10 +134,10 @@ class TrainingOptions(Section):
     mixing: Literal["proportional", "balanced"] = Field(
         default="proportional",
         exclude_if=lambda mixing: mixing == "proportional",  # not in records of one dataset
-        description="Mixing of several training datasets. proportional: sampled as one dataset. "
-        "balanced: each batch has equally many identities of each dataset; if their number does "
-        "not divide `identities`, the first datasets have one more.",
     )
+    """How several training datasets are mixed. proportional: sampled as one dataset. balanced: each
+    batch has equally many identities of each; if `identities` is no multiple of their number, the
+    first datasets have one more."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Annotated[float, Field(gt=0)] = 0.008
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0

@@ -58,6 +58,20 @@ def test_two_own_folders_give_one_cross_domain_experiment(project: Project, tmp_
     assert not [path for path in made if path.startswith(("results/folder", "results/synthetic"))]
 
 
+def test_joint_training_has_an_experiment_per_dataset(project: Project, tmp_path: Path) -> None:
+    """Each has the tables and figures that apply to its test set."""
+    shop = {"dataset": "folder", "name": "shop", "archive": str(tmp_path)}
+    project.configure(data=[shop, {"name": "synthetic"}], compare=["baseline"], seeds=[0])
+    made = outputs(project.snakemake("--dry-run", "all").stdout)
+    trained = {path for path in made if path.endswith("weights.safetensors")}
+    assert trained == {"results/shop+synthetic/baseline/seed0/weights.safetensors"}
+    assert "results/shop+synthetic/shards" in made
+    for name, rendered in (("shop", False), ("synthetic", True)):
+        tables = f"results/shop+synthetic_to_{name}/tables/components"
+        assert {f"{tables}{end}" for end in (".csv", ".html", "_published.json")} <= made
+        assert (f"{tables}_map_by_occlusion.html" in made) == rendered
+
+
 @pytest.mark.parametrize(
     ("sections", "target", "message"),
     [

@@ -1,6 +1,7 @@
 """Functions and constants of several rules: options as JSON, run folders, inputs of a variant."""
 
 import json
+import re
 import sys
 
 from pipeline.data.datasets import DATASETS
@@ -47,6 +48,11 @@ def stage(name: str) -> str:
     return f"{name}@{code_hash(name.partition(':')[0])}"
 
 
+def one_of(names) -> str:
+    """Return a regular expression for any of `names`."""
+    return "|".join(map(re.escape, dict.fromkeys(names)))
+
+
 def run_files(experiment: str, variant: str, seed: int, files: tuple[str, ...]) -> list[str]:
     """Return the paths of files of a run, which training or evaluation writes."""
     trained = PAIRS[experiment].trained
@@ -60,6 +66,27 @@ def experiment_runs(experiment: str, *files: str) -> list[str]:
     """Return the files of all runs in the comparison, in the order of the table."""
     pairs = [(variant, seed) for variant in CONFIG.compare for seed in CONFIG.seeds]
     return [path for pair in pairs for path in run_files(experiment, *pair, files)]
+
+
+def evaluated(name: str):
+    """Return an input function: the file `name` of the evaluated run, which training wrote."""
+
+    def path(wildcards) -> str:
+        seed = int(wildcards.seed)
+        return run_files(wildcards.experiment, wildcards.variant, seed, (name,))[0]
+
+    return path
+
+
+def matrix_metrics(wildcards) -> list[str]:
+    """Return the metrics of all runs of the matrix, row by row."""
+    embedding = [name for name, each in COMPARED.items() if each.backbone.camera_embedding > 0]
+    if embedding and len(MATRIX) > 1:
+        sys.exit(
+            f"error: config: variants.{embedding[0]}.backbone.camera_embedding: cannot embed the "
+            "cameras of another dataset, as cross_domain needs: set it to 0"
+        )
+    return [path for experiment in MATRIX for path in experiment_runs(experiment, "metrics.json")]
 
 
 def runs(*files: str):
@@ -226,6 +253,18 @@ def figure_tables(experiment: str) -> list[str]:
     """Return the paths of the tables beside the figures."""
     table = f"results/{experiment}/figures/{CONFIG.table}_map_by_occlusion.csv"
     return [table] if is_rendered(experiment) else []
+
+
+def report_tables(experiment: str) -> dict[str, tuple[str, str]]:
+    """Return caption and title of each table in the report, by the table's path without suffix."""
+    stems = {TABLE: ("table", "All variants"), f"{TABLE}_runs": ("runs", "All runs")}
+    if PAIRED_TABLES:
+        stems[f"{TABLE}_paired"] = ("paired", "Paired differences")
+    if has_verdicts(experiment):
+        stems[f"{TABLE}_verdicts"] = ("verdicts", "Against published numbers")
+    if is_rendered(experiment):
+        stems[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
+    return stems
 
 
 def tables(experiment: str) -> list[str]:

@@ -5,17 +5,6 @@ MATRIX_TABLE = f"results/{TRAINED}/tables/{CONFIG.table}_cross_domain"
 MATRIX_FIGURE = f"results/{TRAINED}/figures/{CONFIG.table}_cross_domain.png"
 
 
-def matrix_metrics(wildcards) -> list[str]:
-    """Return the metrics of all runs of the matrix, row by row."""
-    embedding = [name for name, each in COMPARED.items() if each.backbone.camera_embedding > 0]
-    if embedding and len(MATRIX) > 1:
-        sys.exit(
-            f"error: config: variants.{embedding[0]}.backbone.camera_embedding: cannot embed the "
-            "cameras of another dataset, as cross_domain needs: set it to 0"
-        )
-    return [path for experiment in MATRIX for path in experiment_runs(experiment, "metrics.json")]
-
-
 rule tabulate_cross_domain:
     input:
         metrics=matrix_metrics,

@@ -1,13 +1,3 @@
-def evaluated(name: str):
-    """Return an input function: the file `name` of the evaluated run, which training wrote."""
-
-    def path(wildcards) -> str:
-        seed = int(wildcards.seed)
-        return run_files(wildcards.experiment, wildcards.variant, seed, (name,))[0]
-
-    return path
-
-
 rule embed:
     input:
         weights=evaluated("weights.safetensors"),
@@ -31,7 +21,7 @@ rule embed:
         compute=compute_options,
         dtype=CONFIG.evaluation.feature_dtype,
         # deleted here: once Snakemake has recorded the training, it is no longer needed
-        checkpoint=lambda wildcards: evaluated("checkpoint.pt")(wildcards),
+        checkpoint=evaluated("checkpoint.pt"),
     script:
         "../scripts/stage.py"
 

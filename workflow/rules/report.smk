@@ -1,18 +1,5 @@
 """Convert the tables to HTML for `snakemake --report`, which cannot display CSV files."""
 
-
-def report_tables(experiment: str) -> dict[str, tuple[str, str]]:
-    """Return caption and title of each table in the report, by the table's path without suffix."""
-    stems = {TABLE: ("table", "All variants"), f"{TABLE}_runs": ("runs", "All runs")}
-    if PAIRED_TABLES:
-        stems[f"{TABLE}_paired"] = ("paired", "Paired differences")
-    if has_verdicts(experiment):
-        stems[f"{TABLE}_verdicts"] = ("verdicts", "Against published numbers")
-    if is_rendered(experiment):
-        stems[f"{FIGURES}/{{table}}_map_by_occlusion"] = ("map_by_occlusion", "mAP by occlusion")
-    return stems
-
-
 # experiments with the same tables share a rule, because the outputs of a rule are fixed
 SAME_TABLES = {}
 for experiment in PAIRS:
