@@ -159,25 +159,20 @@ class Embedder:
                 "the other network"
             )
 
-    @property
-    def grid(self) -> tuple[int, int] | None:
-        """Rows and columns of the patches that DPSM chooses from; None without DPSM."""
-        if self.network.selection != "dpsm":
-            return None
-        rows, columns = self.network.backbone.patch_embed.grid_size
-        return rows, columns
-
     @torch.inference_mode()
-    def kept_patches(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the patches that DPSM keeps in images (H, W, 3) uint8: (B, rows, columns) bool.
+    def kept_patches(self, images: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Return the patches that DPSM keeps, (B, rows, columns) bool; None without DPSM.
 
-        The `grid` covers the whole image, of any size.
+        Images are pixels (H, W, 3) uint8 of any size; the patches are a grid over the whole image.
         """
         size = (self.image.width, self.image.height)
         pixels = stack([resize(image, size) for image in images]).to(self.device)
-        selection = self.network(normalise(pixels, self.image.mean, self.image.std)).selection
-        kept: np.ndarray = selection.kept.cpu().numpy()
-        return kept.reshape(len(images), *self.grid)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # as for the features
+            features = self.network(normalise(pixels, self.image.mean, self.image.std))
+        if features.selection is None:
+            return None
+        kept: np.ndarray = features.selection.kept.cpu().numpy()
+        return kept.reshape(-1, *self.network.backbone.patch_embed.grid_size)
 
     @torch.inference_mode()
     def _embed_pixels(self, images: Iterable[np.ndarray]) -> np.ndarray:

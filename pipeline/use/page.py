@@ -39,14 +39,11 @@ def write_page(page: Path, matches: Matches, gallery: int, embedder: Embedder) -
     """
     names = list(dict.fromkeys([*matches.queries, *chain.from_iterable(matches.names)]))
     positions = {name: position for position, name in enumerate(names)}
-    thumbnails, kept = _read_pictures(names, embedder)
     content = {
         "gallery": gallery,
         "threshold": embedder.threshold and embedder.threshold._asdict(),
-        "grid": embedder.grid,
         "names": names,
-        "thumbnails": thumbnails,
-        "kept": kept,
+        **_read_pictures(names, embedder),
         "queries": [
             [positions[query], [positions[name] for name in found], [*map(_rounded, similarities)]]
             for query, found, similarities in zip(*matches, strict=True)
@@ -71,20 +68,22 @@ def _render(content: dict[str, Any]) -> str:
     )
 
 
-def _read_pictures(names: Sequence[str], embedder: Embedder) -> tuple[list[str], list[str]]:
-    """Return the thumbnails, empty for unreadable pictures, and with DPSM the kept patches.
+def _read_pictures(names: Sequence[str], embedder: Embedder) -> dict[str, Any]:
+    """Return `thumbnails`, empty for unreadable pictures, the `kept` patches and their `grid`.
 
-    Thumbnails are WebP files; kept patches are bits in raster order. Both are in base64.
+    Thumbnails are WebP files, kept patches bits in raster order, both in base64. Without DPSM,
+    `kept` is empty and `grid` None, otherwise rows and columns.
     """
-    thumbnails, kept = list[str](), list[str]()
+    thumbnails, kept, grid = list[str](), list[str](), None
     starts = range(0, len(names), BATCH)
     for start in tqdm(starts, "page", delay=PROGRESS, mininterval=PROGRESS, dynamic_ncols=True):
         pixels = [_decode(name) for name in names[start : start + BATCH]]
         thumbnails += ["" if each is None else _base64(_thumbnail(each)) for each in pixels]
-        if embedder.grid:
-            masks = embedder.kept_patches([_BLANK if each is None else each for each in pixels])
+        masks = embedder.kept_patches([_BLANK if each is None else each for each in pixels])
+        if masks is not None:
             kept += [_base64(np.packbits(mask).tobytes()) for mask in masks]
-    return thumbnails, kept
+            grid = masks.shape[1:]
+    return {"thumbnails": thumbnails, "kept": kept, "grid": grid}
 
 
 def _decode(name: str) -> np.ndarray | None:

@@ -179,10 +179,11 @@ def test_overlay_covers_the_dropped_patches(page: Page, matches: Matches, model:
     assert page.value(shown) == "block"
     assert page.value("document.querySelector('#overlay').ariaPressed") == "true"
     name = matches.names[0][0]
-    (kept,) = model.kept_patches([decode_image(Path(name).read_bytes(), name)])
+    masks = model.kept_patches([decode_image(Path(name).read_bytes(), name)])
+    assert masks is not None
     squares = page.value("document.querySelector('.matches path').getAttribute('d')")
     dropped = {tuple(map(int, each.split("h")[0].split())) for each in squares.split("M")[1:]}
-    assert dropped == {(int(x), int(y)) for y, x in zip(*np.nonzero(~kept), strict=True)}
+    assert dropped == {(int(x), int(y)) for y, x in zip(*np.nonzero(~masks[0]), strict=True)}
     box = "(({x, y, width, height}) => [x, y, width, height].map(Math.round))"
     covered, image = (
         page.value(f"{box}(document.querySelector('.matches {tag}').getBoundingClientRect())")
