@@ -52,6 +52,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/cross_domain.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/body.smk"
 

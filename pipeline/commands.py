@@ -57,7 +57,7 @@ def _add_embed(commands: Any) -> None:
     parser = _add(
         commands,
         "embed",
-        "pipeline.use.stages:embed",
+        "pipeline.use.embed:embed",
         "embed pictures with a trained network",
         f"gallery/ --model {RUN} --output gallery.npz",
     )
@@ -74,7 +74,7 @@ def _add_search(commands: Any) -> None:
     parser = _add(
         commands,
         "search",
-        "pipeline.use.stages:search",
+        "pipeline.use.search:search",
         "find the pictures of a gallery that are most similar to each query",
         f"--query queries/ --gallery gallery.npz --model {RUN} --output ranks.csv",
     )
@@ -84,6 +84,7 @@ def _add_search(commands: Any) -> None:
     _add_network(parser)
     parser.add_argument("--top", type=_count, default=10, help="matches per query (default: 10)")
     parser.add_argument("--output", type=Path, required=True, help="table of ranked matches (CSV)")
+    parser.add_argument("--page", type=Path, help="also show the matches on a page (HTML)")
 
 
 def _add_trace(commands: Any) -> None:

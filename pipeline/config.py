@@ -35,6 +35,7 @@ from pipeline.options.names import TO, check_name
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import RunOptions, TrainingOptions
+from pipeline.options.search import SearchOptions
 
 TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published", "_cross_domain")
 """Suffixes of the files that accompany a table."""
@@ -79,6 +80,7 @@ class Config(RunOptions):
     compute: ComputeOptions = ComputeOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
     figures: FigureOptions = FigureOptions()
+    search: SearchOptions = SearchOptions()
 
     def run_options(self, variant: str) -> RunOptions:
         """Return the sections of a training run with the patch of `variant` applied."""

@@ -67,6 +67,8 @@ def _convert(hint: Any, value: Any) -> Any:
         return _convert(typing.get_args(hint)[0], value) if value else None
     if typing.get_origin(hint) is list:
         return _convert_list(typing.get_args(hint)[0], value)
+    if typing.get_origin(hint) is typing.Literal:
+        return value
     if issubclass(hint, BaseModel):
         return hint.model_validate_json(value)
     if isinstance(value, str | int | float | Path):

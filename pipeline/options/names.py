@@ -7,7 +7,10 @@ import typing
 from pipeline.errors import InputError
 from pipeline.options.data import DataOptions, DatasetName
 
-RESERVED = ("downloads", "occluders", "logs", "demo_weights", "shipped_weights", "mlflow_artifacts")
+RESERVED = (
+    *("downloads", "occluders", "logs", "search"),
+    *("demo_weights", "shipped_weights", "mlflow_artifacts"),
+)
 """Other folders in results/."""
 TO = "_to_"
 """Joins the training and the test dataset in the name of an experiment's folder."""

@@ -18,11 +18,13 @@ from pipeline.errors import InputError
 from pipeline.evaluation.embed import BATCH, check_weights, embed_images, stack
 from pipeline.evaluation.metrics import l2_normalise
 from pipeline.files import sha256
+from pipeline.model.backbone import normalise
 from pipeline.model.build import load_network
 from pipeline.options.compute import ComputeOptions
 from pipeline.use.gallery import Gallery, read_gallery
 from pipeline.use.nearest import find_nearest
 from pipeline.use.pictures import Picture, Scan, decode_picture, find_pictures, name_of
+from pipeline.use.threshold import Threshold, read_threshold
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Source: TypeAlias = str | Path | Gallery | Sequence[Picture]
@@ -42,18 +44,27 @@ class Matches(NamedTuple):
     similarities: list[list[float]]
     """Their cosine similarities, in -1..1."""
 
-    def table(self) -> pd.DataFrame:
-        """Return a row per match: query, rank (from 1), match and similarity."""
+    def table(self, threshold: Threshold | None = None) -> pd.DataFrame:
+        """Return a row per match: query, rank (from 1), match and similarity.
+
+        With a threshold, `accepted` (bool) says whether the similarity is at least that.
+        """
         rows = [
             (query, rank, name, similarity)
             for query, names, found in zip(*self, strict=True)
             for rank, (name, similarity) in enumerate(zip(names, found, strict=True), start=1)
         ]
-        return pd.DataFrame(rows, columns=["query", "rank", "match", "similarity"])
+        table = pd.DataFrame(rows, columns=["query", "rank", "match", "similarity"])
+        if threshold is not None:
+            table["accepted"] = table["similarity"] >= threshold.similarity
+        return table
 
 
 class Embedder:
     """A trained network that embeds pictures of people; it needs no labels and no cameras."""
+
+    threshold: Threshold | None = None
+    """The threshold of the run, for `Matches.table`; None: the run states none."""
 
     def __init__(self, weights: Path, device: Device = "auto") -> None:
         """Load `weights`, a file of the workflow; `auto` takes a GPU if there is one.
@@ -66,7 +77,8 @@ class Embedder:
                 f"{weights}: found a network with a camera embedding, which needs the camera of "
                 "each image: train with backbone.camera_embedding 0"
             )
-        self.network.to(choose_device(ComputeOptions(device=device)))
+        self.device = choose_device(ComputeOptions(device=device))
+        self.network.to(self.device)
         self.feature = "coarse" if self.network.selection == "none" else "blended"
         """The test feature of the tables."""
         self.sha256 = sha256(weights)
@@ -121,7 +133,7 @@ class Embedder:
         Small galleries are searched exactly, those with an index approximately. Raises InputError
         as `add` does.
         """
-        queries, others = self._gallery_of(query), self._gallery_of(gallery)
+        queries, others = self.gallery_of(query), self.gallery_of(gallery)
         similarities, rows = find_nearest(queries.features, others.features, top, others.index)
         found = [row >= 0 for row in rows]
         return Matches(
@@ -130,7 +142,8 @@ class Embedder:
             [row[some].tolist() for row, some in zip(similarities, found, strict=True)],
         )
 
-    def _gallery_of(self, source: Source) -> Gallery:
+    def gallery_of(self, source: Source) -> Gallery:
+        """Return a gallery as it is; read it from a file, or embed pictures as `gallery` does."""
         if isinstance(source, Gallery):
             self._check_network(source, "gallery")
             return source
@@ -145,6 +158,21 @@ class Embedder:
                 f"{self.sha256[:12]} (SHA-256 of the weights): embed the pictures again, or load "
                 "the other network"
             )
+
+    @torch.inference_mode()
+    def kept_patches(self, images: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Return the patches that DPSM keeps, (B, rows, columns) bool; None without DPSM.
+
+        Images are pixels (H, W, 3) uint8 of any size; the patches are a grid over the whole image.
+        """
+        size = (self.image.width, self.image.height)
+        pixels = stack([resize(image, size) for image in images]).to(self.device)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # as for the features
+            features = self.network(normalise(pixels, self.image.mean, self.image.std))
+        if features.selection is None:
+            return None
+        kept: np.ndarray = features.selection.kept.cpu().numpy()
+        return kept.reshape(-1, *self.network.backbone.patch_embed.grid_size)
 
     @torch.inference_mode()
     def _embed_pixels(self, images: Iterable[np.ndarray]) -> np.ndarray:
@@ -187,7 +215,9 @@ def load(path: str | Path, device: Device = "auto") -> Embedder:
                 "same command"
             )
     check_weights(weights, record)
-    return Embedder(weights, device)
+    embedder = Embedder(weights, device)
+    embedder.threshold = read_threshold(path, embedder.feature)
+    return embedder
 
 
 def _list(pictures: str | Path | Sequence[Picture]) -> Sequence[Picture]:

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.ExifTags import Base as ExifTag
 
 from pipeline import load
+from pipeline.files import sha256, write_json
 from pipeline.training.train import train
 from pipeline.use.embedder import Embedder
 from tests.training.runs import CPU, files
@@ -41,6 +42,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(trained: Path, tmp_path: Path) -> Path:
     """A copy of the finished run."""
     return shutil.copytree(trained, tmp_path / "run")
+
+
+def write_report(run: Path, threshold: float | None, /, **changed: object) -> None:
+    """Write the open-set report of a run, as far as a search reads it."""
+    report = {
+        "run": sha256(run / "run.json"),
+        "feature": "blended",
+        "threshold": threshold,
+        "false_positive_rate": 0.001,
+        "dataset": "toy",
+    }
+    write_json(run / "open_set.json", report | changed)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from pipeline.commands import main
 from pipeline.use.embedder import Embedder
 from pipeline.use.gallery import read_gallery
-from tests.use.conftest import NAMES, draw
+from tests.use.conftest import NAMES, draw, write_report
 
 
 def call(*words: object) -> None:
@@ -50,6 +50,20 @@ def test_search_writes_ranked_matches(
     expected = model.search(pictures / "sub", pictures, top=2).table()
     pd.testing.assert_frame_equal(table, expected, atol=5e-5)
     assert table["rank"].tolist() == [1, 2, 1, 2]
+
+
+def test_search_accepts_from_the_threshold_of_the_run_and_writes_the_page(
+    run: Path, pictures: Path, model: Embedder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    similarities = model.search(pictures, pictures).table()["similarity"]
+    threshold = float(similarities.median())
+    write_report(run, threshold)
+    output, page = tmp_path / "ranks.csv", tmp_path / "page.html"
+    words = ("search", "--query", pictures, "--gallery", pictures, "--model", run)
+    call(*words, "--output", output, "--page", page)
+    assert pd.read_csv(output)["accepted"].tolist() == (similarities >= threshold).tolist()
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert f"accepted: a similarity of at least {threshold:.4f}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ rule configuration:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        configuration_text(exclude={"compute"}),
+        configuration_text(exclude={"compute", "search"}),
         stage=stage("pipeline.config:write_configuration"),
         # not tracked: a change of `compute` alone reruns nothing
-        configuration=lambda wildcards, input: configuration_text(),
+        configuration=lambda wildcards, input: configuration_text(exclude={"search"}),
     script:
         "../scripts/stage.py"
 

@@ -1,6 +1,8 @@
 """Functions and constants of several rules: options as JSON, run folders, inputs of a variant."""
 
+import hashlib
 import json
+import os
 import re
 import sys
 
@@ -11,6 +13,7 @@ from pipeline.options.run import TrainingNeeds
 from pipeline.provenance.code import code_hash
 from pipeline.run import Benchmark
 from pipeline.tables.published import published_rows
+from pipeline.use.pictures import find_pictures
 
 # minutes and MB for a cluster, enough for the largest datasets; defaults: profiles/default
 HEAVY = {"runtime": 480, "mem_mb": 8000}
@@ -291,3 +294,55 @@ def report_figure(kind: str, category: str, title: str) -> str:
         category=category,
         labels={"figure": title},
     )
+
+
+def searched(key: str) -> str:
+    """Return a path of the section `search`; exit if it is null."""
+    path = getattr(CONFIG.search, key)
+    if path is None:
+        sys.exit(
+            f"error: config: search.{key}: found null, expected a path: give run, query and gallery"
+        )
+    return path
+
+
+def network(wildcards) -> list[str]:
+    """Return the weights and record of the finished run, or the given file of weights.
+
+    The paths have a part `.` and are thus no outputs of training: a search never trains again.
+    """
+    run = searched("run")
+    folder, names = run, ("weights.safetensors", "run.json")
+    if not os.path.isdir(run):
+        folder, *names = os.path.split(run)
+    for name in names:
+        require_path(
+            os.path.join(folder, name),
+            f"config: search.run: found no {os.path.join(folder, name)}, expected a finished run "
+            "or a file of weights: train the run, resume it with the same command, or correct the "
+            "path",
+        )
+    return [os.path.join(folder, ".", name) for name in names]
+
+
+def open_set_report(wildcards) -> list[str]:
+    """Return the report of the run with its threshold, if there is one."""
+    path = os.path.join(searched("run"), ".", "open_set.json")
+    return [path] if os.path.exists(path) else []
+
+
+def picture_folder(wildcards) -> list[str]:
+    """Return the folder of the queries or the gallery; exit if it has no pictures."""
+    folder = searched(wildcards.role)
+    try:
+        find_pictures([folder])
+    except InputError as error:
+        sys.exit(f"error: config: search.{wildcards.role}: {error}")
+    return [folder]
+
+
+def picture_states(wildcards) -> str:
+    """Hash name, size and time of each picture: a folder's time misses its sub-folders."""
+    found = [(path, path.stat()) for path in find_pictures(picture_folder(wildcards))]
+    lines = [f"{path} {stat.st_size} {stat.st_mtime_ns}\n" for path, stat in found]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
