@@ -15,7 +15,7 @@ from pipeline.tracking.relocate import artifact_folder, correct_locations
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import LoggedModel, Metric, Run
 
 KEY = "key"
 """Tag with the hash of the files that a run was published from."""
@@ -24,9 +24,11 @@ KEY = "key"
 class Experiment:
     """An MLflow experiment whose runs are identified by name and the tag `key`."""
 
-    def __init__(self, client: MlflowClient, name: str, artifacts: Path) -> None:
+    def __init__(self, client: MlflowClient, name: str, database: Path) -> None:
         self.client = client
-        self.artifacts = artifacts
+        self.name = name
+        self.database = database
+        self.artifacts = artifacts = artifact_folder(database)
         self.id = self._find(name) or client.create_experiment(
             name,
             artifact_location=artifacts.as_uri(),
@@ -92,16 +94,20 @@ class Experiment:
         entries = [Param(key, value) for key, value in (params or {}).items()]
         self.client.log_batch(run, metrics, entries, labels)
 
-    def add_model(self, run: str, name: str, files: Sequence[Path]) -> str:
-        """Register `files` as a model of the run, without code or pickles; return its id."""
+    @contextmanager
+    def adding_model(self, run: str, name: str) -> Iterator[tuple[str, Path]]:
+        """Add a model to a run; yields its id and the folder, still missing, of its files."""
         from mlflow.entities import LoggedModelOutput
 
         model = self.client.create_logged_model(self.id, name, run, model_type="DPEFormer")
-        for file in files:
-            self.client.log_model_artifact(model.model_id, str(file))
+        yield model.model_id, self.artifacts / "models" / model.model_id / "artifacts"
         self.client.finalize_logged_model(model.model_id, "READY")
         self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
-        return model.model_id
+
+    def model_of(self, run: str) -> LoggedModel:
+        """Return the model of a run."""
+        (output,) = self.client.get_run(run).outputs.model_outputs
+        return self.client.get_logged_model(output.model_id)
 
     def copy(self, run: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Copy files to the artifacts of a run, into `folder`."""
@@ -117,6 +123,7 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
     InputError for a file that stays locked, is damaged, cannot be written or finds no space.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     from mlflow import MlflowClient
 
     database = database.parent.resolve() / database.name
@@ -125,4 +132,4 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
         if not database.exists():
             create_database(database)
         correct_locations(database)
-        yield Experiment(MlflowClient(f"sqlite:///{database}"), name, artifacts)
+        yield Experiment(MlflowClient(f"sqlite:///{database}"), name, database)

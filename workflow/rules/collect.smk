@@ -74,7 +74,10 @@ rule configuration:
 
 rule publish:
     input:
-        runs=runs("weights.safetensors", "history.csv", "run.json", "metrics.json", "queries.csv"),
+        runs=runs(
+            *("weights.safetensors", "history.csv", "run.json"),
+            *("metrics.json", "queries.csv", "open_set.json"),
+        ),
         tables=[
             *multiext(TABLE, ".csv", ".md", ".tex", "_runs.csv", "_config.json"),
             *PAIRED_TABLES,
