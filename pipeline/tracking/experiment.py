@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.files import exclusive, naming
 from pipeline.tracking.database import create_database, explaining
 from pipeline.tracking.relocate import artifact_folder, correct_locations
+from pipeline.tracking.view import TAG, results_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,6 +36,8 @@ class Experiment:
             # otherwise the UI shows language models first
             tags={"mlflow.experimentKind": "custom_model_development"},
         )
+        if TAG not in client.get_experiment(self.id).tags:  # it can be edited in the UI
+            client.set_experiment_tag(self.id, TAG, results_view())
 
     def _find(self, name: str) -> str | None:
         """Return the id of an experiment, restored if it was deleted; None if there is none."""

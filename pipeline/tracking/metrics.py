@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipeline.data.names import WHOLE_QUERY
-from pipeline.run import Run
+from pipeline.run import HEADLINES, Run
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -27,10 +27,18 @@ def epoch_metrics(history: pd.DataFrame, start: int, end: int) -> Iterator[Metri
 
 
 def final_values(run: Run) -> dict[str, float]:
-    """Return the results of a run on the test set: scores in percent, open-set rates in 0..1."""
+    """Return the results of a run on the test set: scores in percent, open-set rates in 0..1.
+
+    `map` and `rank1` are those of the test feature, which differs between variants.
+    """
     metrics = run.scores
-    unmatched = {"queries_without_match": len(metrics["queries_without_match"])}
-    return _scores(metrics) | unmatched | _open_set_rates(run.open_set)
+    tested = metrics["features"][run.open_set["feature"]]
+    return {
+        **{name: tested[name] for name in HEADLINES},
+        **_scores(metrics),
+        "queries_without_match": len(metrics["queries_without_match"]),
+        **_open_set_rates(run.open_set),
+    }
 
 
 def _scores(metrics: dict[str, Any]) -> dict[str, float]:

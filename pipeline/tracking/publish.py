@@ -27,7 +27,7 @@ RUN_FILES = ("run.json", "history.csv", "metrics.json", "queries.csv", "open_set
 """Artifacts of a run."""
 KEY_FILES = ("run.json", "metrics.json", "open_set.json")
 """Files whose hashes identify a run: the first two have the hashes of the others."""
-LAYOUT = "datasets, models, registry"
+LAYOUT = "registry"
 """Part of every key: another value publishes all runs again."""
 
 

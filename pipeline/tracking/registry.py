@@ -39,8 +39,7 @@ def register(experiment: Experiment, name: str, published: Sequence[Published]) 
     the same seed with other weights is deleted. Versions of other seeds stay.
     """
     _create(experiment, name, published[0].run)
-    versions = experiment.client.search_model_versions(f"name = '{name}'")
-    by_weights = {version.tags[WEIGHTS]: version for version in versions}
+    by_weights = {version.tags[WEIGHTS]: version for version in _versions(experiment, name)}
     wanted = {_weights(each.run): each for each in published}
     seeds = {str(each.run.seed) for each in published}
     for weights, version in by_weights.items():
@@ -59,6 +58,12 @@ def _create(experiment: Experiment, name: str, run: Run) -> None:
     about = {"variant": run.variant, "dataset": benchmark.dataset}
     about["trained_on"] = benchmark.trained_on
     experiment.client.create_registered_model(name, about, DESCRIPTION.format(**about))
+
+
+def _versions(experiment: Experiment, name: str) -> list[ModelVersion]:
+    """Return the versions of a registered model, without those that a user added."""
+    found = experiment.client.search_model_versions(f"name = '{name}'")
+    return [version for version in found if WEIGHTS in version.tags]
 
 
 def _register(
@@ -98,8 +103,7 @@ def _tags(run: Run) -> dict[str, str]:
 
 def _set_best(experiment: Experiment, name: str) -> None:
     """Set the alias `BEST`; unchanged if it is right."""
-    client = experiment.client
-    versions = client.search_model_versions(f"name = '{name}'")
+    client, versions = experiment.client, _versions(experiment, name)
     best = max(versions, key=lambda each: (float(each.tags[MAP]), -int(each.tags[SEED])))
     if client.get_registered_model(name).aliases.get(BEST) != best.version:
         client.set_registered_model_alias(name, BEST, best.version)
