@@ -24,7 +24,7 @@ MODEL_FILES = {
 """Artifacts of a model: their folder can be loaded like that of a run."""
 REQUIREMENTS = (
     *("faiss-cpu", "filelock", "mlflow", "numpy", "pandas", "pillow", "pydantic", "safetensors"),
-    *("timm", "torch", "torchvision", "tqdm"),
+    *("timm", "torch", "torchvision", "tqdm", "webdataset"),
 )
 """The packages that `pipeline.load` needs. The workflow itself is in no package index."""
 EXAMPLE_SIZE = (64, 128)
