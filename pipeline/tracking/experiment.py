@@ -53,10 +53,7 @@ class Experiment:
 
     def _delete(self, run: str) -> None:
         """Delete a run, its models and its artifacts, which are copies."""
-        models = self.client.search_logged_models(
-            [self.id], filter_string=f"source_run_id = '{run}'"
-        )
-        for model in models:
+        for model in self._models_of(run):
             shutil.rmtree(self.artifacts / "models" / model.model_id, ignore_errors=True)
             self.client.delete_logged_model(model.model_id)
         shutil.rmtree(self.artifacts / run, ignore_errors=True)
@@ -109,8 +106,14 @@ class Experiment:
 
     def model_of(self, run: str) -> LoggedModel:
         """Return the model of a run."""
-        (output,) = self.client.get_run(run).outputs.model_outputs
-        return self.client.get_logged_model(output.model_id)
+        (model,) = self._models_of(run)
+        return model
+
+    def _models_of(self, run: str) -> list[LoggedModel]:
+        found: list[LoggedModel] = self.client.search_logged_models(
+            [self.id], filter_string=f"source_run_id = '{run}'"
+        )
+        return found
 
     def copy(self, run: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Copy files to the artifacts of a run, into `folder`."""
@@ -126,7 +129,6 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
     InputError for a file that stays locked, is damaged, cannot be written or finds no space.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     from mlflow import MlflowClient
 
     database = database.parent.resolve() / database.name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,12 @@ class FeatureModel(PythonModel):
         """Load the weights, checked against the run's record beside them."""
         self._embedder = load(Path(context.artifacts["weights"]).parent)
 
-    def predict(self, context: PythonModelContext, model_input: pd.DataFrame) -> np.ndarray:
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> np.ndarray:
         """Return the features of the column `IMAGE`, (N, F) float32 of unit length.
 
         Raises MlflowException, HTTP status 400, that names the row of an unreadable image.

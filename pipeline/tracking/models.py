@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.run import Run
 
 if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
 
 MODEL_FILES = {
     "weights": "weights.safetensors",
@@ -22,6 +22,8 @@ MODEL_FILES = {
     "open_set": "open_set.json",
 }
 """Artifacts of a model: their folder can be loaded like that of a run."""
+ARTIFACTS = "artifacts"
+"""Their folder in the model."""
 REQUIREMENTS = (
     *("faiss-cpu", "filelock", "mlflow", "numpy", "pandas", "pillow", "pydantic", "safetensors"),
     *("timm", "torch", "torchvision", "tqdm", "webdataset"),
@@ -42,31 +44,51 @@ def save_model(run: Run, folder: Path, model_id: str, run_id: str) -> None:
     `model_id` and `run_id` are MLflow's. A network with a camera embedding is saved as plain files,
     which MLflow cannot load.
     """
-    files = {name: run.path(file) for name, file in MODEL_FILES.items()}
     if not embeds_without_labels(run):
-        folder.mkdir(parents=True)
-        for file in files.values():
-            shutil.copyfile(file, folder / file.name)
+        _copy_files(run, folder)
         return
     from mlflow import pyfunc
     from mlflow.models import Model
 
     from pipeline.tracking import model_code
 
-    code = Path(model_code.__file__)
     model = Model(run_id=run_id, model_id=model_id, model_uuid=model_id)
     pyfunc.save_model(
         folder,
-        python_model=code,
-        artifacts={name: str(file) for name, file in files.items()},
+        python_model=model_code.__file__,
         signature=_signature(),
         input_example=_example(),
         pip_requirements=requirements(run.record["versions"]),
         metadata=_metadata(run),
         mlflow_model=model,
     )
-    # only the name is used; MLflow stores this machine's path
-    model.flavors[pyfunc.FLAVOR_NAME][pyfunc.MODEL_CODE_PATH] = code.name
+    _copy_files(run, folder / ARTIFACTS)
+    _complete(model, folder)
+
+
+def _copy_files(run: Run, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in MODEL_FILES.values():
+        shutil.copyfile(run.path(name), folder / name)
+
+
+def _complete(model: Model, folder: Path) -> None:
+    """Add the artifacts to a saved model, and remove this machine's path.
+
+    MLflow itself would copy the weights twice and raise its own error for a full disk.
+    """
+    from mlflow import pyfunc
+    from mlflow.pyfunc import model as keys
+
+    flavor = model.flavors[pyfunc.FLAVOR_NAME]
+    flavor[pyfunc.MODEL_CODE_PATH] = Path(flavor[pyfunc.MODEL_CODE_PATH]).name
+    paths = {name: f"{ARTIFACTS}/{file}" for name, file in MODEL_FILES.items()}
+    flavor[keys.CONFIG_KEY_ARTIFACTS] = {
+        name: {keys.CONFIG_KEY_ARTIFACT_RELATIVE_PATH: path, keys.CONFIG_KEY_ARTIFACT_URI: path}
+        for name, path in paths.items()
+    }
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    model.model_size_bytes = sum(file.stat().st_size for file in files)
     model.save(folder / pyfunc.MLMODEL_FILE_NAME)
 
 
