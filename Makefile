@@ -1,4 +1,5 @@
-# `make run` (the main job), `make report` (its figures and tables as a page), `make ui`, `make test`.
+# `make run` (the main job), `make report` (its figures and tables as a page), `make ui`,
+# `make serve` (a trained network over HTTP), `make test`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +8,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
-.PHONY: run report test ui lint
+VIEW := \#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=results
+MODEL ?= models:/synthetic-dpeformer@best
+
+.PHONY: run report test ui serve lint
 
 run: .venv/installed
 	snakemake --cores all
@@ -21,7 +25,13 @@ test: .venv/installed
 
 ui: .venv/installed
 	dpeformer relocate --database results/mlflow.db
+	@echo 'Results: http://127.0.0.1:5000/$(VIEW)'
 	mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+serve: .venv/installed
+	dpeformer relocate --database results/mlflow.db
+	MLFLOW_TRACKING_URI=sqlite:///results/mlflow.db mlflow models serve \
+		--model-uri $(MODEL) --env-manager local --host 127.0.0.1 --port 5001
 
 lint: .venv/installed
 	ruff check . && ruff format --check . && mypy

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 PACKAGES = (
-    *("matplotlib.figure", "mlflow", "pandas", "pydantic", "segment_anything", "snakemake.cli"),
-    *("timm", "torch", "torchvision", "webdataset"),
+    *("matplotlib.figure", "mlflow.pyfunc", "pandas", "pydantic", "segment_anything"),
+    *("snakemake.cli", "timm", "torch", "torchvision", "webdataset"),
 )
 CLIENT = """#!{python} -IS
 import json, os, signal, socket, sys

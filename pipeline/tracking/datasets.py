@@ -11,8 +11,8 @@ from pipeline.data.names import WHOLE_QUERY
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-DIGEST = 16
-"""Digits of a hash that are shown; MLflow takes at most 36."""
+DIGEST = 8
+"""Digits of a hash that are shown; more would hide the dataset's use in the run table."""
 
 
 def dataset_inputs(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[DatasetInput]:

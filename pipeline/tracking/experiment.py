@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from pipeline.files import exclusive, naming
 from pipeline.tracking.database import create_database, explaining
 from pipeline.tracking.relocate import artifact_folder, correct_locations
+from pipeline.tracking.view import TAG, results_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import LoggedModel, Metric, Run
 
 KEY = "key"
 """Tag with the hash of the files that a run was published from."""
@@ -24,15 +25,19 @@ KEY = "key"
 class Experiment:
     """An MLflow experiment whose runs are identified by name and the tag `key`."""
 
-    def __init__(self, client: MlflowClient, name: str, artifacts: Path) -> None:
+    def __init__(self, client: MlflowClient, name: str, database: Path) -> None:
         self.client = client
-        self.artifacts = artifacts
+        self.name = name
+        self.database = database
+        self.artifacts = artifacts = artifact_folder(database)
         self.id = self._find(name) or client.create_experiment(
             name,
             artifact_location=artifacts.as_uri(),
             # otherwise the UI shows language models first
             tags={"mlflow.experimentKind": "custom_model_development"},
         )
+        if TAG not in client.get_experiment(self.id).tags:  # it can be edited in the UI
+            client.set_experiment_tag(self.id, TAG, results_view())
 
     def _find(self, name: str) -> str | None:
         """Return the id of an experiment, restored if it was deleted; None if there is none."""
@@ -48,10 +53,7 @@ class Experiment:
 
     def _delete(self, run: str) -> None:
         """Delete a run, its models and its artifacts, which are copies."""
-        models = self.client.search_logged_models(
-            [self.id], filter_string=f"source_run_id = '{run}'"
-        )
-        for model in models:
+        for model in self._models_of(run):
             shutil.rmtree(self.artifacts / "models" / model.model_id, ignore_errors=True)
             self.client.delete_logged_model(model.model_id)
         shutil.rmtree(self.artifacts / run, ignore_errors=True)
@@ -92,16 +94,26 @@ class Experiment:
         entries = [Param(key, value) for key, value in (params or {}).items()]
         self.client.log_batch(run, metrics, entries, labels)
 
-    def add_model(self, run: str, name: str, files: Sequence[Path]) -> str:
-        """Register `files` as a model of the run, without code or pickles; return its id."""
+    @contextmanager
+    def adding_model(self, run: str, name: str) -> Iterator[tuple[str, Path]]:
+        """Add a model to a run; yields its id and the folder, still missing, of its files."""
         from mlflow.entities import LoggedModelOutput
 
         model = self.client.create_logged_model(self.id, name, run, model_type="DPEFormer")
-        for file in files:
-            self.client.log_model_artifact(model.model_id, str(file))
+        yield model.model_id, self.artifacts / "models" / model.model_id / "artifacts"
         self.client.finalize_logged_model(model.model_id, "READY")
         self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
-        return model.model_id
+
+    def model_of(self, run: str) -> LoggedModel:
+        """Return the model of a run."""
+        (model,) = self._models_of(run)
+        return model
+
+    def _models_of(self, run: str) -> list[LoggedModel]:
+        found: list[LoggedModel] = self.client.search_logged_models(
+            [self.id], filter_string=f"source_run_id = '{run}'"
+        )
+        return found
 
     def copy(self, run: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Copy files to the artifacts of a run, into `folder`."""
@@ -125,4 +137,4 @@ def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
         if not database.exists():
             create_database(database)
         correct_locations(database)
-        yield Experiment(MlflowClient(f"sqlite:///{database}"), name, artifacts)
+        yield Experiment(MlflowClient(f"sqlite:///{database}"), name, database)

@@ -8,20 +8,26 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.files import exclusive
 from pipeline.tracking.database import explaining
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 ARTIFACTS = "mlflow_artifacts"
 """The folder beside the database."""
 PATIENCE = 60.0
 """Seconds to wait for a locked database."""
-LOCATIONS = {
-    "experiments": "artifact_location",
-    "runs": "artifact_uri",
-    "logged_models": "artifact_location",
-}
-"""Columns with locations of artifacts, by table of MLflow's database."""
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Columns with locations of artifacts, with their tables in MLflow's database."""
 
 
 def artifact_folder(database: Path) -> Path:
@@ -44,9 +50,20 @@ def correct_locations(database: Path) -> None:
         for (old,) in found:
             if not old.endswith(f"/{ARTIFACTS}") or old == here:
                 continue
-            for table, column in LOCATIONS.items():
+            for table, column in LOCATIONS:
                 statement = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
                 connection.execute(statement, (old, here))
+
+
+def point_version(database: Path, version: ModelVersion, location: str, run: str) -> None:
+    """Point a model version at another copy of the same model; MLflow has no call for it."""
+    values = (location, location, run, version.name, version.version)
+    with closing(sqlite3.connect(database, PATIENCE)) as connection, connection:
+        connection.execute(
+            "UPDATE model_versions SET source = ?, storage_location = ?, run_id = ? "
+            "WHERE name = ? AND version = ?",
+            values,
+        )
 
 
 def relocate(database: Path) -> None:

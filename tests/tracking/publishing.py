@@ -13,6 +13,7 @@ from pipeline.tracking.publish import publish
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 VARIANTS, SEEDS, EPOCHS = ("baseline", "dpeformer"), (0, 1), 3
 STARTED, FINISHED = "2024-01-02T03:04:00+00:00", "2024-01-02T03:05:30+00:00"
@@ -26,7 +27,12 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
         "dataset": dataset,
         "variant": variant,
         "seed": seed,
-        "options": {"model": {"parts": 4, "selection": "dpsm"}, "training": {"lr": 0.5}},
+        "options": {
+            "backbone": {"camera_embedding": 0.0},
+            "model": {"parts": 4, "selection": "dpsm"},
+            "training": {"lr": 0.5},
+        },
+        "versions": {"torch": "2.14.1", "timm": None},
         "compute": {"device": "auto", "workers": 0},
         "device": "cpu",
         "precision": "float32",
@@ -49,7 +55,23 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
     (folder / "history.csv").write_text("epoch,lr,loss,k_q50\n" + "".join(lines))
     set_map(folder, 50 + seed)
     (folder / "queries.csv").write_text("feature,query\n")
+    write_open_set(folder)
     return folder
+
+
+def write_open_set(folder: Path, feature: str = "coarse") -> None:
+    """Write a report like that of the stage open_set; 1e-4 could not be measured."""
+    record = read_json(folder / "run.json")
+    points = [{"rate": 1e-3, "tpr": 0.25}, {"rate": 1e-4, "tpr": None}]
+    report = {
+        **{name: record[name] for name in ("dataset", "variant", "seed")},
+        "feature": feature,
+        "threshold": 0.5,
+        "false_positive_rate": 1e-3,
+        "verification": {"points": points, "equal_error_rate": 0.125},
+        "identification": None,
+    }
+    (folder / "open_set.json").write_text(json.dumps(report))
 
 
 def set_map(folder: Path, value: float) -> None:
@@ -131,6 +153,11 @@ class Project:
         runs = {self.client().get_run(model.source_run_id).info.run_name for model in found}
         assert runs == {model.name for model in found}
         return {model.name: model.model_id for model in found}
+
+    def versions(self) -> dict[tuple[str, int], ModelVersion]:
+        """The versions of registered models, by the model's name and the number."""
+        found = self.client().search_model_versions()
+        return {(version.name, version.version): version for version in found}
 
     def active(self) -> dict[str, str]:
         """Ids of the runs that MLflow shows, by name; no two may have the same."""

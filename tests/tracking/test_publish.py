@@ -46,6 +46,7 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     client, run_id = project.client(), project.active()["dpeformer-seed1"]
     run = client.get_run(run_id)
     assert run.data.params == {
+        "backbone.camera_embedding": "0.0",
         "model.parts": "4",
         "model.selection": "dpsm",
         "training.lr": "0.5",
@@ -72,6 +73,11 @@ def test_a_run_has_parameters_tags_curves_metrics_and_files(project: Project) ->
     assert "k_q50" not in run.data.metrics  # it has no values
     assert run.data.metrics["coarse_map"] == 51.0
     assert run.data.metrics["queries_without_match"] == 2
+    assert (run.data.metrics["map"], run.data.metrics["rank1"]) == (51.0, 60.0)
+    assert run.data.metrics["threshold"] == 0.5
+    assert run.data.metrics["equal_error_rate"] == 0.125
+    assert run.data.metrics["verification_tpr_at_fpr_0.001"] == 0.25
+    assert "verification_tpr_at_fpr_0.0001" not in run.data.metrics  # it could not be measured
     original = project.folder / "dpeformer" / "seed1"
     folder = project.folder / "mlflow_artifacts"
     for name in RUN_FILES:
@@ -86,12 +92,14 @@ def test_a_run_has_its_weights_as_a_model_with_what_it_scored(project: Project) 
     model = client.get_logged_model(output.model_id)
     assert (model.name, model.source_run_id, model.status) == ("dpeformer-seed1", run_id, "READY")
     scores = {metric.key: (metric.value, metric.dataset_name) for metric in model.metrics}
-    assert scores == {"coarse_map": (51.0, "drawn"), "coarse_rank1": (60.0, "drawn")}
-    shown = client.list_logged_model_artifacts(model.model_id)
-    assert {item.path for item in shown} == set(MODEL_FILES)
-    weights = project.folder / "mlflow_artifacts/models" / model.model_id / "artifacts"
-    original = project.folder / "dpeformer" / "seed1" / "weights.safetensors"
-    assert (weights / original.name).read_bytes() == original.read_bytes()
+    assert scores["coarse_map"] == (51.0, "drawn")
+    assert scores["threshold"] == (0.5, "drawn")
+    shown = client.list_logged_model_artifacts(model.model_id, "artifacts")
+    assert {Path(item.path).name for item in shown} == set(MODEL_FILES.values())
+    copies = project.folder / "mlflow_artifacts/models" / model.model_id / "artifacts/artifacts"
+    for name in MODEL_FILES.values():
+        original = project.folder / "dpeformer" / "seed1" / name
+        assert (copies / name).read_bytes() == original.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["dpeformer-seed1", "table-components"])
@@ -102,8 +110,8 @@ def test_a_run_has_the_datasets_of_its_training_and_test(project: Project, name:
         "training": "elsewhere",
         "testing": "drawn",
     }
-    assert found["training"].digest == "a" * 16
-    assert found["testing"].digest == "t" * 16
+    assert found["training"].digest == "a" * 8
+    assert found["testing"].digest == "t" * 8
     counts = {context: json.loads(dataset.profile) for context, dataset in found.items()}
     assert counts == {
         "training": {"num_rows": 70, "train_images": 70, "train_identities": 7},
@@ -223,7 +231,12 @@ def test_a_moved_project_shows_all_its_tables_again(project: Project, tmp_path: 
         assert uri == folder.as_uri()
         assert moved.client().list_artifacts(run_id), name
     for model in moved.models().values():
-        assert len(moved.client().list_logged_model_artifacts(model)) == len(MODEL_FILES)
+        files = {item.path for item in moved.client().list_logged_model_artifacts(model)}
+        assert {"MLmodel", "model_code.py", "artifacts"} <= files
+    for name, number in moved.versions():
+        folder = moved.client().get_model_version_download_uri(name, number)
+        assert folder.startswith((moved.folder / "mlflow_artifacts/models").as_uri())
+        assert moved.versions()[name, number].source == folder
     before = moved.active()
     moved.publish()
     assert moved.active() == before
@@ -242,7 +255,8 @@ def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_
     run = make_run(tmp_path / "run", "baseline", 0, dataset="long")
     lines = "".join(f"{epoch},{epoch},{epoch * 2}\n" for epoch in range(700))
     (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
-    record = read_json(run / "run.json") | {"options": {f"key{i}": i for i in range(250)}}
+    record = read_json(run / "run.json")
+    record["options"] |= {f"key{i}": i for i in range(250)}
     (run / "run.json").write_text(json.dumps(record))
     receipt = tmp_path / "receipt.json"
     publish(project.folder / "mlflow.db", receipt, "long", "x", [Run(run)], [], [])

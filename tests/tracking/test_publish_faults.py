@@ -56,6 +56,9 @@ def check_whole(project: Project) -> None:
         assert shown.data.metrics["coarse_map"] == result
     assert set(project.models()) == set(active) - {"table-components"}
     assert project.artifacts() == {*active.values(), *project.models().values()}
+    assert {version.run_id for version in project.versions().values()} == {
+        active[name] for name in project.models()
+    }
     assert not list(project.folder.glob(".partial-*"))
     receipt = read_json(project.folder / "receipt.json")
     assert {entry["name"]: entry["run_id"] for entry in receipt} == active

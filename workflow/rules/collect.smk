@@ -74,7 +74,10 @@ rule configuration:
 
 rule publish:
     input:
-        runs=runs("weights.safetensors", "history.csv", "run.json", "metrics.json", "queries.csv"),
+        runs=runs(
+            *("weights.safetensors", "history.csv", "run.json"),
+            *("metrics.json", "queries.csv", "open_set.json"),
+        ),
         tables=lambda wildcards: tables(wildcards.experiment),
         figures=lambda wildcards: figures(wildcards.experiment)
         + figure_tables(wildcards.experiment),
