@@ -65,6 +65,7 @@ def write_open_set(folder: Path, feature: str = "coarse") -> None:
     points = [{"rate": 1e-3, "tpr": 0.25}, {"rate": 1e-4, "tpr": None}]
     report = {
         **{name: record[name] for name in ("dataset", "variant", "seed")},
+        "run": sha256(folder / "run.json"),
         "feature": feature,
         "threshold": 0.5,
         "false_positive_rate": 1e-3,
@@ -74,7 +75,7 @@ def write_open_set(folder: Path, feature: str = "coarse") -> None:
     (folder / "open_set.json").write_text(json.dumps(report))
 
 
-def set_map(folder: Path, value: float) -> None:
+def set_map(folder: Path, value: float, feature: str = "coarse") -> None:
     record = read_json(folder / "run.json")
     values = {
         **{name: record[name] for name in ("dataset", "variant", "seed")},
@@ -83,7 +84,7 @@ def set_map(folder: Path, value: float) -> None:
         "evaluation": {"rerank": {"k1": 20, "k2": 6, "lambda_value": 0.3}},
         "queries": 20,
         "gallery": 30,
-        "features": {"coarse": {"rank1": 60.0, "map": value}},
+        "features": {feature: {"rank1": 60.0, "map": value}},
         "queries_without_match": ["a", "b"],
         "shards": "t" * 64,
     }

@@ -43,9 +43,9 @@ def store(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an MLflow store with the trained run; the run itself is gone."""
     folder = tmp_path_factory.mktemp("store")
     run = Path(shutil.copytree(trained, folder / "tiny/seed0"))
-    set_map(run, 50.0)
+    set_map(run, 50.0, "blended")
     (run / "queries.csv").write_text("feature,query\n")
-    write_open_set(run)
+    write_open_set(run, "blended")
     publish(folder / "mlflow.db", folder / "receipt.json", "toy", "one", [Run(run)], [], [])
     shutil.rmtree(folder / "tiny")
     return folder
