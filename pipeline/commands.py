@@ -26,7 +26,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Use the networks that the DPEFormer workflow trained, and check its results.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_embed, _add_search, _add_trace, _add_agree, _add_relocate):
+    for add in (_add_embed, _add_search, _add_export, _add_trace, _add_agree, _add_relocate):
         add(commands)
     return parser
 
@@ -44,10 +44,14 @@ def _add(commands: Any, name: str, stage: str, text: str, example: str) -> argpa
     return parser
 
 
-def _add_network(parser: argparse.ArgumentParser) -> None:
+def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, required=True, help=f"folder of a run, such as {RUN}, or its weights"
     )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if any"
     )
@@ -85,6 +89,18 @@ def _add_search(commands: Any) -> None:
     parser.add_argument("--top", type=_count, default=10, help="matches per query (default: 10)")
     parser.add_argument("--output", type=Path, required=True, help="table of ranked matches (CSV)")
     parser.add_argument("--page", type=Path, help="also show the matches on a page (HTML)")
+
+
+def _add_export(commands: Any) -> None:
+    parser = _add(
+        commands,
+        "export",
+        "pipeline.use.export:export",
+        "write a trained network as an ONNX model",
+        f"--model {RUN} --output model.onnx",
+    )
+    _add_model(parser)
+    parser.add_argument("--output", type=Path, required=True, help="ONNX model")
 
 
 def _add_trace(commands: Any) -> None:

@@ -56,7 +56,7 @@ def select_tokens(
     scores = _similarity(patch_tokens, class_token)
     nearest = scores.argmax(dim=1)
     if proxy == "patch":
-        images = torch.arange(len(nearest), device=nearest.device)
+        images = torch.arange(nearest.shape[0], device=nearest.device)
         scores = _similarity(patch_tokens, patch_tokens[images, nearest])
     falling = scores.sort(dim=1, descending=True).values
     above = _before_largest_drop(falling) if threshold == "drop" else _otsu(falling)
@@ -132,7 +132,7 @@ def _members(
     members = stripes & kept[:, None]
     few = members.sum(dim=2, keepdim=True) < MIN_KEPT_IN_STRIPE
     instead = stripes if sparse_stripe == "stripe" else kept[:, None]
-    return torch.where(few, instead, members)
+    return members & ~few | instead & few  # ONNX Runtime has no `where` of bool
 
 
 def _windows(position: Tensor, length: Tensor, parts: int) -> Tensor:

@@ -174,7 +174,6 @@ class Embedder:
         kept: np.ndarray = features.selection.kept.cpu().numpy()
         return kept.reshape(-1, *self.network.backbone.patch_embed.grid_size)
 
-    @torch.inference_mode()
     def _embed_pixels(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Embed pixels (H, W, 3) uint8 of any size: (N, F) float32 of unit length."""
         size = (self.image.width, self.image.height)
@@ -183,11 +182,14 @@ class Embedder:
         )
         resized = (resize(pixels, size) for pixels in progress)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 as on the CPU
-            parts = [self._embed_batch(batch) for batch in _batches(resized)]
+            parts = [self.embed_batch(batch) for batch in _batches(resized)]
         return np.concatenate([self._no_features(), *parts])
 
-    def _embed_batch(self, images: list[np.ndarray]) -> np.ndarray:
-        return l2_normalise(embed_images(self.network, stack(images), self.image)[self.feature])
+    @torch.inference_mode()
+    def embed_batch(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """Embed B images (H, W, 3) RGB of the network's own size, 0..255: (B, F) float32."""
+        pixels = stack(list(images))
+        return l2_normalise(embed_images(self.network, pixels, self.image)[self.feature])
 
     def _no_features(self) -> np.ndarray:
         return np.empty((0, self.network.width_of(self.feature)), np.float32)

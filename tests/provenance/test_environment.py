@@ -29,6 +29,7 @@ def parse(named: list[str]) -> dict[str, Requirement]:
 
 RUN = parse(PROJECT["dependencies"])
 DEV = parse(PROJECT["optional-dependencies"]["dev"])
+ONNX = parse(PROJECT["optional-dependencies"]["onnx"])
 
 
 @pytest.mark.parametrize("name", [*RUN, *DEV])
@@ -37,10 +38,14 @@ def test_each_dependency_is_pinned_to_an_allowed_version(name: str) -> None:
     assert requirement.specifier.contains(read_pins()[name])
 
 
+def test_packages_of_an_extra_are_installed_for_the_tests() -> None:
+    assert set(ONNX) <= set(DEV)
+
+
 def test_conda_environment_has_the_same_packages_and_pins() -> None:
     listed = yaml.safe_load((ROOT / "envs/pipeline.yaml").read_text())["dependencies"]
     packages = dict(line.split("==") for line in listed[-1]["pip"])
-    assert packages == {name: read_pins()[name] for name in RUN}
+    assert packages == {name: read_pins()[name] for name in RUN | ONNX}
     (python,) = (line.split("=")[1] for line in listed[:-1] if line.startswith("python="))
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python)
 
@@ -69,7 +74,9 @@ def packages() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-@pytest.mark.parametrize(("folder", "declared"), [("pipeline", RUN), ("benchmarks", RUN | DEV)])
+@pytest.mark.parametrize(
+    ("folder", "declared"), [("pipeline", RUN | ONNX), ("benchmarks", RUN | DEV)]
+)
 def test_imported_packages_are_declared(folder: str, declared: dict[str, Requirement]) -> None:
     own = {"pipeline", "benchmarks"}
     others = set(imported(ROOT / folder)) - set(sys.stdlib_module_names) - own

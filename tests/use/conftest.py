@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from PIL.ExifTags import Base as ExifTag
 
 from pipeline import load
+from pipeline.commands import main
 from pipeline.files import sha256, write_json
 from pipeline.training.train import train
 from pipeline.use.embedder import Embedder
@@ -59,6 +63,24 @@ def write_report(run: Path, threshold: float | None, /, **changed: object) -> No
 @pytest.fixture(scope="session")
 def model(trained: Path) -> Embedder:
     return load(trained, "cpu")
+
+
+class Exported(NamedTuple):
+    """The network of the finished run as an ONNX model."""
+
+    embedder: Embedder
+    path: Path
+    printed: str
+    """Output of the command that wrote it."""
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Path, model: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Written by `dpeformer export`; do not change it."""
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    with redirect_stdout(StringIO()) as printed:
+        main(["export", "--model", str(trained), "--output", str(path)])
+    return Exported(model, path, printed.getvalue())
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (16, 32)) -> Path:

@@ -103,7 +103,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     text = capsys.readouterr().out
-    for command in ("embed", "search", "trace", "agree", "relocate"):
+    for command in ("embed", "search", "export", "trace", "agree", "relocate"):
         assert f"    {command} " in text
 
 
