@@ -86,12 +86,13 @@ def load_command(words: list[str]) -> Config:
 
 
 def is_made(target: str, config: Config) -> bool:
-    """Return whether the target is a figure or metrics file of the workflow, or a rule."""
+    """Return whether the target is a figure, a file of a run, or a rule."""
     experiments = [pair.experiment for pair in config.experiments()]
     if match := re.fullmatch(rf"results/(\w+)/figures/{config.table}_(\w+)\.png", target):
         caption = ROOT / f"workflow/report/captions/{match[2]}.rst"
         return match[1] in experiments and caption.exists()
-    if match := re.fullmatch(r"results/(\w+)/(\w+)/seed\d+/metrics\.json", target):
+    run_files = r"metrics\.json|model\.int8\.onnx"
+    if match := re.fullmatch(rf"results/(\w+)/(\w+)/seed\d+/({run_files})", target):
         return match[1] in experiments and match[2] in config.variants
     rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
     return re.search(rf"^rule {target}:", "\n".join(rules), re.MULTILINE) is not None

@@ -18,7 +18,7 @@ def outputs(plan: str) -> set[str]:
 
 def test_every_job_has_runtime_and_memory(project: Project) -> None:
     project.configure(compute={"workers": 1})
-    collected = {"all", "demo_weights", "shipped_weights_report", "synthetic_dataset"}
+    collected = {"all", "export", "demo_weights", "shipped_weights_report", "synthetic_dataset"}
     plan = project.snakemake("--dry-run", *sorted(collected)).stdout
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", plan, re.MULTILINE)
     resources = {name: set(re.findall(r"(\w+)=", text)) for name, text in jobs}

@@ -3,14 +3,14 @@
 
 rule export:
     input:
-        runs("model.onnx"),
+        [experiment_runs(experiment, "model.onnx") for experiment in EXPERIMENTS],
 
 
 rule onnx:
     input:
-        weights=f"{EVALUATED_RUN}/weights.safetensors",
-        record=f"{EVALUATED_RUN}/run.json",
-        shards=f"results/{TESTED}/shards",
+        weights=evaluated("weights.safetensors"),
+        record=evaluated("run.json"),
+        shards=tested_shards,
     output:
         model=f"{TESTED_RUN}/model.onnx",
         report=f"{TESTED_RUN}/onnx.json",
@@ -30,8 +30,8 @@ rule onnx:
 rule onnx_int8:
     input:
         exported=f"{TESTED_RUN}/model.onnx",
-        training=f"results/{TRAINED}/shards",
-        shards=f"results/{TESTED}/shards",
+        training=trained_shards,
+        shards=tested_shards,
     output:
         model=f"{TESTED_RUN}/model.int8.onnx",
         report=f"{TESTED_RUN}/int8.json",
