@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from onnxscript import opset18 as op
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.model.backbone import use_plain_attention
 from pipeline.options.run import ImageOptions
 from pipeline.use.embedder import Embedder
 
@@ -32,7 +34,8 @@ class PixelNetwork(nn.Module):
 
     def __init__(self, embedder: Embedder) -> None:
         super().__init__()
-        self.network, self._feature = embedder.network, embedder.feature
+        self.network, self._feature = deepcopy(embedder.network), embedder.feature
+        use_plain_attention(self.network.backbone)  # torch cannot export BEiT's fused attention
         for name in ("mean", "std"):
             values = torch.tensor(getattr(embedder.image, name))
             self.register_buffer(name, values.view(1, 3, 1, 1))

@@ -217,7 +217,7 @@ def test_only_stages_that_run_the_network_depend_on_the_model():
     running = {stage for stage in stages if "pipeline.model.dpsm" in required_modules(stage)}
     reports = {"pipeline.figures.attention", "pipeline.figures.patches"}
     reports |= {"pipeline.pretraining.vit_report"}
-    use = {"pipeline.use.embed", "pipeline.use.search"}
+    use = {f"pipeline.use.{name}" for name in ("embed", "export", "search")}
     assert running == {"pipeline.training.train", "pipeline.evaluation.embed"} | reports | use
     imported = {name for stage in stages for name in required_modules(stage) if name != stage}
     assert not any(map(is_ignored, imported))

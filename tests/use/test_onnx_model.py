@@ -16,7 +16,7 @@ from pipeline.evaluation.embed import embed_images, stack
 from pipeline.files import sha256
 from pipeline.model.build import build_model, describe
 from pipeline.model.weights import save_weights
-from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
+from pipeline.options.run import BackboneOptions, ImageOptions, ModelOptions, RunOptions
 from pipeline.use.embedder import Embedder
 from pipeline.use.onnx_model import OnnxModel, write_onnx
 from tests.cases import long_but
@@ -44,10 +44,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
 IMAGE = ImageOptions(height=48, width=32, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 
 
-def random_network(folder: Path, **model: Any) -> Embedder:
+def random_network(folder: Path, backbone: BackboneOptions | None = None, **model: Any) -> Embedder:
     """Return a network with random weights, whose batch norms have seen other features."""
     options = RunOptions(
-        image=IMAGE, backbone=tiny_backbone(depth=2), model=ModelOptions(k_min=3, **model)
+        image=IMAGE,
+        backbone=backbone or tiny_backbone(depth=2),
+        model=ModelOptions(k_min=3, **model),
     )
     torch.manual_seed(0)
     network = build_model(options, 2, pretrained=False)
@@ -66,17 +68,37 @@ def random_images(count: int, image: ImageOptions = IMAGE) -> np.ndarray:
     return coarse.repeat(8, axis=1).repeat(8, axis=2)
 
 
-@pytest.mark.parametrize("variant", long_but(VARIANTS, "baseline", "concatenation"))
-def test_features_equal_those_of_pytorch(variant: str, tmp_path: Path) -> None:
-    embedder = random_network(tmp_path, **VARIANTS[variant])
-    write_onnx(embedder, tmp_path / "model.onnx")
-    model = OnnxModel(tmp_path / "model.onnx")
+def check(embedder: Embedder, path: Path) -> None:
+    """Export the network, and compare its features with those of PyTorch."""
+    write_onnx(embedder, path)
     images = random_images(9)
-    found = model.embed(images)
+    found = OnnxModel(path).embed(images)
     np.testing.assert_allclose(found, embedder.embed_batch(images), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     assert found.dtype == np.float32
     assert np.abs(found - found[0]).max() > 0.01  # the images differ
+
+
+@pytest.mark.parametrize("variant", long_but(VARIANTS, "baseline", "concatenation"))
+def test_features_equal_those_of_pytorch(variant: str, tmp_path: Path) -> None:
+    check(random_network(tmp_path, **VARIANTS[variant]), tmp_path / "model.onnx")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "name",
+    [
+        "beit_base_patch16_224",
+        "deit_tiny_distilled_patch16_224",
+        "eva02_tiny_patch14_224",
+        "vit_base_patch16_clip_224",
+        "vit_small_patch14_reg4_dinov2",
+        "vit_small_patch16_dinov3",
+    ],
+)
+def test_other_backbones_are_exported(name: str, tmp_path: Path) -> None:
+    backbone = tiny_backbone(name=name, embed_dim=64, stride=6)
+    check(random_network(tmp_path, backbone), tmp_path / "model.onnx")
 
 
 def test_feature_does_not_depend_on_the_batch(exported: Exported) -> None:
