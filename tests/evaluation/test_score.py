@@ -19,6 +19,7 @@ from pipeline.evaluation.score import rank_features, score
 from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.files import sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
+from tests.cases import long_but
 
 PLAIN = EvaluationOptions()
 HIGH = np.float32([[1, 0], [0, 1], [1, 1]])
@@ -196,7 +197,7 @@ def assert_same(found: dict[str, Ranking], expected: dict[str, Ranking]) -> None
             np.testing.assert_array_equal(column, wanted)
 
 
-@pytest.mark.parametrize("block", [700 * 75, 700 * 100, 700 * 299])
+@pytest.mark.parametrize("block", long_but([700 * 75, 700 * 100, 700 * 299], 700 * 75))
 def test_rankings_do_not_depend_on_blocks_and_threads(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

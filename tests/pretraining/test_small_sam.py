@@ -122,6 +122,7 @@ def test_steps_on_one_batch_lower_its_loss(scenes: Scenes) -> None:
     assert np.mean(losses[-3:]) < 0.7 * np.mean(losses[:3])
 
 
+@pytest.mark.long
 def test_same_seed_gives_the_same_weights(scenes_file: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         weights, checkpoint = tmp_path / f"{name}.safetensors", tmp_path / "checkpoint.pt"

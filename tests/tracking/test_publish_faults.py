@@ -107,6 +107,7 @@ def test_publishing_that_was_killed_is_made_whole_by_the_next(
     assert kills
 
 
+@pytest.mark.long
 def test_killed_while_the_database_is_made(tmp_path: Path, warm: Path, long: bool) -> None:
     project = Project(tmp_path / "results").make()
     rng = random.Random(4)
@@ -151,6 +152,7 @@ def test_a_locked_database_is_waited_for(project: Project) -> None:
     check_whole(project)
 
 
+@pytest.mark.long
 def test_a_database_that_stays_locked_says_what_to_do(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +228,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_of_a_database(tmp_path: Path) -
     assert not names - {".mlflow.db.lock"}
 
 
-@pytest.mark.parametrize("limit", ["database", "artifacts"])
+@pytest.mark.parametrize("limit", long_but(["database", "artifacts"], "artifacts"))
 def test_a_disk_that_fills_up_on_the_way_is_named(project: Project, limit: str) -> None:
     """A real fault: no file may grow beyond the database's size, or that of a run's files."""
     project.change(7.0)
