@@ -4,7 +4,7 @@ from pathlib import Path
 import yaml
 from snakemake.utils import min_version, update_config
 
-from pipeline.config import load_config
+from pipeline.load_config import load_config
 from pipeline.errors import InputError, warn
 
 min_version("9.0")

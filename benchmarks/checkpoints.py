@@ -20,9 +20,9 @@ from unittest.mock import patch
 
 import yaml
 
-from pipeline.config import load_config
 from pipeline.data import shards
 from pipeline.files import read_json
+from pipeline.load_config import load_config
 from pipeline.model import weights
 from pipeline.provenance import record as provenance
 from pipeline.training import train as stage

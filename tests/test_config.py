@@ -7,9 +7,11 @@ import yaml
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
-from pipeline.config import Config, json_schema, load_config
+from pipeline.config import Config
+from pipeline.config_schema import json_schema
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.load_config import load_config
 from pipeline.options.run import RunOptions
 
 TEST = {"dataset": "occluded_reid", "archive": "o.zip", "checks": "warn"}

@@ -12,8 +12,9 @@ from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from pipeline.commands import make_parser
-from pipeline.config import Config, load_config
+from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
+from pipeline.load_config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PATTERNS = ("*.md", "docs/*.md", "workflow/**/*.md", "tests/*.md", "results/*.md")

@@ -10,8 +10,9 @@ from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
 from benchmarks.cost import main as print_cost
-from pipeline.config import Config, load_config
+from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
+from pipeline.load_config import load_config
 from pipeline.run import Benchmark
 from pipeline.tables.published import PUBLISHED
 from pipeline.tables.verdicts import PAPER

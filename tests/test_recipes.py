@@ -10,8 +10,9 @@ import yaml
 from segment_anything import SamAutomaticMaskGenerator
 from snakemake.utils import update_config
 
-from pipeline.config import Config, load_config
+from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.load_config import load_config
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import BackboneOptions, RunOptions
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import load_config
 from pipeline.downloads.known import FOLDER, KNOWN, WITHHELD, fetch_options
 from pipeline.errors import InputError
+from pipeline.load_config import load_config
 from pipeline.options.downloads import DownloadOptions
 
 ROOT = Path(__file__).resolve().parents[2]

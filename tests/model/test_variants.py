@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from pipeline.config import load_config
+from pipeline.load_config import load_config
 from pipeline.model.build import build_model
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import RunOptions

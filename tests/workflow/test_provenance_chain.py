@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands import main
-from pipeline.config import load_config
 from pipeline.data.names import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
+from pipeline.load_config import load_config
 from pipeline.provenance.record import read_record
 from pipeline.provenance.trace import trace
 from tests.cases import long_but
