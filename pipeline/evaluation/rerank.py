@@ -15,7 +15,7 @@ from pipeline.evaluation.similarity import blocks, multiply
 from pipeline.options.evaluation import RerankOptions
 
 QUERIES = 64
-"""Queries whose Jaccard distances are computed at once; it does not affect the results."""
+"""Size of a block of queries; it does not affect the results."""
 
 
 class Reranking:

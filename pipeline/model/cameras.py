@@ -22,7 +22,7 @@ class CameraEmbedding(nn.Module):
         nn.init.trunc_normal_(self.table, std=0.02)
 
     def rename(self, numbers: Mapping[int, int]) -> None:
-        """Know the cameras by other numbers, given with their present ones; drop all others."""
+        """Renumber the cameras: `numbers` maps new to present numbers; drop all others."""
         self._rows = {camera: self._rows[number] for camera, number in numbers.items()}
 
     def forward(self, rows: Tensor | None) -> Tensor:

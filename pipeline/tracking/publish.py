@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RUN_FILES = ("run.json", "history.csv", "metrics.json", "queries.csv", "open_set.json")
 """Artifacts of a run."""
 KEY_FILES = ("run.json", "metrics.json", "open_set.json")
-"""Files whose hashes identify a run: the first two have the hashes of the others."""
+"""Their hashes identify a run: they contain the hashes of its other files."""
 LAYOUT = "registry"
 """Part of every key: another value publishes all runs again."""
 

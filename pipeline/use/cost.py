@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 SPEED_BATCHES = (1, 32)
-"""Batch sizes whose CPU time is measured."""
+"""Numbers of images in a batch, for measuring the speed of a network."""
 
 
 def cpu_times(calls: Sequence[Callable[[], object]], repeats: int = 5) -> list[float]:

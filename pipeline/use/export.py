@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 """The extra `onnx`; modules that import it are imported after `check_packages`."""
 TIE = 1e-5
-"""Gallery images whose similarities to a query differ by at most this may change their order."""
+"""Two gallery images may swap places if their similarities to the query differ by at most this."""
 RANDOM_IMAGES = 64
 
 
@@ -74,8 +74,8 @@ def export_run(weights: Path, record: Path, shards: Path, model: Path, report: P
     """Write the network of a run as an ONNX model, and a comparison with PyTorch (JSON).
 
     Both embed every query and gallery image of `shards`. Raises InputError for weights that are not
-    those of `record`, as `Embedder` and `Parity.compare` do, and for gallery images that change
-    their order although their similarities to a query differ by more than `TIE`.
+    those of `record`, as `Embedder` and `Parity.compare` do, and if gallery images swap places that
+    are no tie (see `TIE`).
     """
     check_packages()
     from pipeline.use.onnx_model import OnnxModel, write_onnx
@@ -99,8 +99,8 @@ def _compare(embedder: Embedder, exported: OnnxModel, shards: Path, name: str) -
     if ranking.largest_swap > TIE:
         raise refused(
             name,
-            f"PyTorch's order of gallery images whose similarities differ by more than {TIE:g}",
-            f"others in reverse, with a difference of {ranking.largest_swap:.2g}",
+            f"the order of the gallery by PyTorch, except for similarities within {TIE:g}",
+            f"two images in reverse order, {ranking.largest_swap:.2g} apart",
         )
     compared = ranking._asdict()
     by_torch, by_onnx = compared.pop("metrics")

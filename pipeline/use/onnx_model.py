@@ -36,6 +36,7 @@ class PixelNetwork(nn.Module):
         super().__init__()
         self.network, self._feature = deepcopy(embedder.network), embedder.feature
         use_plain_attention(self.network.backbone)  # torch cannot export BEiT's fused attention
+        # not by `normalise`: it keeps its tensors, and those of an export hold no values
         for name in ("mean", "std"):
             values = torch.tensor(getattr(embedder.image, name))
             self.register_buffer(name, values.view(1, 3, 1, 1))

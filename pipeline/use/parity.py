@@ -29,13 +29,13 @@ class Parity:
         self.largest_difference = 0.0
         """Largest difference of a component of any feature so far."""
         self.undecided: list[str] = []
-        """Keys of images whose token selection is a tie, see `_nearest`."""
+        """Keys of images for which rounding decides the token selection, see `_nearest`."""
 
     def compare(self, images: np.ndarray, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Embed images (B, H, W, 3) uint8 by PyTorch and by the exported network, both (B, F).
 
         Undecided images have the feature of PyTorch that is nearest to the exported network's.
-        Raises InputError for an image whose features differ by more than `TOLERANCE`.
+        Raises InputError if two features of an image differ by more than `TOLERANCE`.
         """
         expected, found = self._torch(images), self._exported(images)
         if expected.shape != found.shape:

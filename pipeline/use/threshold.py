@@ -20,7 +20,7 @@ class Threshold(NamedTuple):
     false_positive_rate: float
     """Fraction of the pairs of two people that it accepts, at most."""
     dataset: str
-    """The test set, of whose pairs between different cameras this holds."""
+    """The test set on which the rate was measured, over pairs from different cameras."""
 
 
 def read_threshold(run: Path, feature: str) -> Threshold | None:

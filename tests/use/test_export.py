@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnx
@@ -23,6 +24,8 @@ from tests.training.tiny_data import make_shards
 from tests.use.conftest import Exported
 
 TEST_IMAGES = {"query": 4, "gallery": 8}
+Change: TypeAlias = Callable[[onnx.ModelProto], None]
+"""A change of an ONNX model."""
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +62,34 @@ def change_weight(model: onnx.ModelProto) -> None:
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
 
 
-def write_instead(
-    monkeypatch: pytest.MonkeyPatch,
-    source: Path,
-    change: Callable[[onnx.ModelProto], None] | None = None,
-) -> None:
-    """Let the export write the model `source`, changed."""
+@pytest.fixture
+def write_instead(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the export write the exported model, changed."""
 
-    def write(embedder: Embedder, path: Path) -> None:
-        model = onnx.load(source)
-        if change:
-            change(model)
-        onnx.save(model, path)
+    def replace(change: Change | None = None) -> None:
+        def write(embedder: Embedder, path: Path) -> None:
+            model = onnx.load(exported.path)
+            if change:
+                change(model)
+            onnx.save(model, path)
 
-    monkeypatch.setattr(onnx_model, "write_onnx", write)
+        monkeypatch.setattr(onnx_model, "write_onnx", write)
+
+    return replace
+
+
+@pytest.fixture
+def export_rule(shards: Path, tmp_path: Path) -> Callable[[Path], Path]:
+    """Run the rule's stage on a run; returns the folder of its outputs."""
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+
+    def run_stage(run: Path) -> Path:
+        files = (run / "weights.safetensors", run / "run.json", shards)
+        export_run(*files, outputs / "model.onnx", outputs / "onnx.json")
+        return outputs
+
+    return run_stage
 
 
 def test_command_says_what_it_wrote(exported: Exported) -> None:
@@ -84,13 +101,9 @@ def test_command_says_what_it_wrote(exported: Exported) -> None:
 
 @pytest.mark.parametrize("change", [reverse_sorts, change_weight])
 def test_command_refuses_a_wrong_model(
-    exported: Exported,
-    trained: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[onnx.ModelProto], None],
+    write_instead: Callable[..., None], trained: Path, tmp_path: Path, change: Change
 ) -> None:
-    write_instead(monkeypatch, exported.path, change)
+    write_instead(change)
     with pytest.raises(
         InputError, match=r"m\.onnx: expected PyTorch's feature of image \d+ within"
     ):
@@ -100,16 +113,14 @@ def test_command_refuses_a_wrong_model(
 
 def test_rule_reports_features_and_rankings(
     exported: Exported,
+    write_instead: Callable[..., None],
+    export_rule: Callable[[Path], Path],
     trained: Path,
-    shards: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write_instead(monkeypatch, exported.path)
-    model, report = tmp_path / "model.onnx", tmp_path / "onnx.json"
-    export_run(trained / "weights.safetensors", trained / "run.json", shards, model, report)
-    found = read_json(report)
-    assert found["model"] == sha256(model)
+    write_instead()
+    outputs = export_rule(trained)
+    found = read_json(outputs / "onnx.json")
+    assert found["model"] == sha256(outputs / "model.onnx")
     assert found["network"] == exported.embedder.sha256
     assert found["features"]["images"] == sum(TEST_IMAGES.values())
     assert 0 < found["features"]["largest_difference"] < 1e-6
@@ -119,45 +130,35 @@ def test_rule_reports_features_and_rankings(
     assert found["metrics"]["torch"] == found["metrics"]["onnx"]
 
 
+@pytest.mark.parametrize(
+    ("change", "tie", "reason"),
+    [
+        (reverse_sorts, export_module.TIE, "expected PyTorch's feature of image query"),
+        (None, -1.0, "expected the order of the gallery by PyTorch, except"),
+    ],
+    ids=["features", "order of the gallery"],
+)
 def test_rule_refuses_a_wrong_model(
-    exported: Exported,
+    write_instead: Callable[..., None],
+    export_rule: Callable[[Path], Path],
     trained: Path,
-    shards: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    change: Change | None,
+    tie: float,
+    reason: str,
 ) -> None:
-    write_instead(monkeypatch, exported.path, reverse_sorts)
-    files = (tmp_path / "model.onnx", tmp_path / "onnx.json")
-    with pytest.raises(InputError, match=r"model\.onnx: expected PyTorch's feature of image query"):
-        export_run(trained / "weights.safetensors", trained / "run.json", shards, *files)
-    assert list(tmp_path.iterdir()) == []
+    write_instead(change)
+    monkeypatch.setattr(export_module, "TIE", tie)
+    with pytest.raises(InputError, match=rf"model\.onnx: {reason}"):
+        export_rule(trained)
+    assert list((tmp_path / "outputs").iterdir()) == []
 
 
-def test_rule_refuses_another_order_of_the_gallery(
-    exported: Exported,
-    trained: Path,
-    shards: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    write_instead(monkeypatch, exported.path)
-    monkeypatch.setattr(export_module, "TIE", -1.0)
-    files = (tmp_path / "model.onnx", tmp_path / "onnx.json")
-    with pytest.raises(InputError, match="expected PyTorch's order of gallery images whose"):
-        export_run(trained / "weights.safetensors", trained / "run.json", shards, *files)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_weights_of_another_run_are_refused(run: Path, shards: Path, tmp_path: Path) -> None:
+def test_weights_of_another_run_are_refused(export_rule: Callable[[Path], Path], run: Path) -> None:
     shutil.copy(run / "history.csv", run / "weights.safetensors")
     with pytest.raises(InputError, match=r"weights\.safetensors: expected SHA-256"):
-        export_run(
-            run / "weights.safetensors",
-            run / "run.json",
-            shards,
-            tmp_path / "model.onnx",
-            tmp_path / "onnx.json",
-        )
+        export_rule(run)
 
 
 def test_missing_extra_is_named(trained: Path, tmp_path: Path, monkeypatch) -> None:
