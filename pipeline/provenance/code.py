@@ -45,7 +45,7 @@ class _Summary(NamedTuple):
 
 @cache
 def _stored() -> dict[str, list[Any]]:
-    """Return the summaries that earlier processes made, by `_key`."""
+    """Return the summaries that earlier processes made, by the hash of rules and source."""
     try:
         stored: dict[str, list[Any]] = json.loads((ROOT / STORED).read_text())
     except (OSError, ValueError):

@@ -343,6 +343,6 @@ def picture_folder(wildcards) -> list[str]:
 
 def picture_states(wildcards) -> str:
     """Hash name, size and time of each picture: a folder's time misses its sub-folders."""
-    found = [(path, path.stat()) for path in find_pictures(picture_folder(wildcards))]
+    found = [(path, path.stat()) for path in find_pictures([searched(wildcards.role)])]
     lines = [f"{path} {stat.st_size} {stat.st_mtime_ns}\n" for path, stat in found]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
