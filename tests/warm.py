@@ -3,8 +3,8 @@
 The jobs in tests compute for a second; importing torch and timm takes four. Each fork imports the
 project's code itself, from its own working directory.
 
-SIGINT and SIGTERM reach the command and its children, which are killed with their client. Not for
-tests of what an interpreter gets at its start: environment variables and limits.
+SIGINT and SIGTERM reach the command and its children, which are killed with their client. What an
+interpreter gets at its start is the server's: some environment variables, the file mode mask, limits.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 socket.send_fds(server, [b"0"], [0, 1, 2])
-job = {{"words": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
-job["python"] = __file__
+job = {{"words": sys.argv[1:], "folder": os.getcwd(), "python": __file__}}
+job["environment"] = dict(os.environ) | {environment!r}
 server.sendall(json.dumps(job).encode() + b"\\n")
 answers = server.makefile()
 group = int(answers.readline())
@@ -57,17 +57,22 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def warm_python() -> Iterator[Path]:
-    """Yield a folder with an executable `python`, which accepts -m, -c or a script."""
+def warm_python(umask: int = -1, **environment: str) -> Iterator[Path]:
+    """Yield a folder with an executable `python`, which accepts -m, -c or a script.
+
+    The server starts with the file mode mask (-1: this process's) and the environment variables,
+    and so does each command.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder, address = Path(name), f"{name}/server"
-        (folder / "python").write_text(CLIENT.format(python=sys.executable, address=address))
+        client = CLIENT.format(python=sys.executable, address=address, environment=environment)
+        (folder / "python").write_text(client)
         (folder / "python").chmod(0o755)
         command = [sys.executable, __file__, address]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         plain |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-        with subprocess.Popen(command, env=plain, **pipes) as server:
+        with subprocess.Popen(command, env=plain | environment, umask=umask, **pipes) as server:
             assert server.stdout is not None
             assert server.stdout.readline() == b"ready\n"
             yield folder  # leaving closes its stdin, which ends it, as the end of this process does

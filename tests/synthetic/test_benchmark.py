@@ -16,6 +16,7 @@ from pipeline.world.surfaces import PART
 from tests.synthetic.conftest import BODY, OPTIONS, Rendered
 
 
+@pytest.mark.long
 def test_two_processes_write_the_same_bytes(rendered: Rendered, tmp_path: Path) -> None:
     render_benchmark(BODY, tmp_path / "a.zip", tmp_path / "t.npz", OPTIONS, processes=2)
     assert (tmp_path / "a.zip").read_bytes() == rendered.archive.read_bytes()

@@ -85,9 +85,9 @@ def kill_after(process: subprocess.Popen[str], said: str, seconds: float) -> boo
 def test_two_workflows_at_once_leave_one_run_of_each(
     tmp_path: Path, warm: Path, long: bool
 ) -> None:
-    """From no database at all, and again when there is one and all runs have changed."""
+    """From no database at all; at length also when there is one and all runs have changed."""
     project = Project(tmp_path / "results").make()
-    for attempt in range(6 if long else 2):
+    for attempt in range(6 if long else 1):
         project.change(10.0 * attempt)
         processes = [start(warm, project) for _ in range(2)]
         said = [process.communicate()[1] for process in processes]
@@ -204,6 +204,7 @@ def assert_explained(said: str) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 def test_a_read_only_folder_names_the_database_and_what_to_do(project: Project) -> None:
     project.change(5.0)
     before = (project.folder / "mlflow.db").read_bytes()

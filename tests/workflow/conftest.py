@@ -77,19 +77,18 @@ class Project:
         self,
         *arguments: str,
         stdout: int | IO[str] = subprocess.PIPE,
-        umask: int = -1,
         files: tuple[str, ...] = (),
         direct: bool = False,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Start snakemake in a new process group, with the copy's Python package.
 
-        Snakemake and its jobs run in forks of the `warm` Python, unless `umask` or `environment`
-        are given, which need a new interpreter. With `direct` only the jobs run in forks, and
-        Snakemake receives signals itself. All output goes to `stdout`; umask -1 keeps the mask;
-        `files` replace the project's configuration.
+        Snakemake and its jobs run in forks of the `warm` Python, unless `environment` is given,
+        which needs a new interpreter. With `direct` only the jobs run in forks, and Snakemake
+        receives signals itself. All output goes to `stdout`; `files` replace the project's
+        configuration.
         """
-        cold = self.warm is None or environment or umask != -1
+        cold = self.warm is None or environment
         folders = [] if cold else [str(self.warm)]
         folders += [str(Path(sys.executable).parent), os.environ["PATH"]]
         command = [sys.executable if cold else f"{self.warm}/python", "-m", "snakemake"]
@@ -104,7 +103,6 @@ class Project:
             stdout=stdout,
             stderr=subprocess.STDOUT,
             text=True,
-            umask=umask,
             start_new_session=True,
         )
 

@@ -6,10 +6,12 @@ import hashlib
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from tests.warm import warm_python
 from tests.workflow.conftest import OCCLUDERS, TINY, Project, copy_project
 from tests.workflow.outcome import outcome
 
@@ -56,7 +58,8 @@ def test_results_do_not_depend_on_the_environment(finished: Project, tmp_path: P
     )
     repack(one.folder / "results/synthetic/archive.zip", tmp_path / "backwards.zip")
     copy_backwards(one.folder / OCCLUDERS.scenes_path(), tmp_path / "scenes")
-    done = other.snakemake(TABLE, "--cores", "1", umask=0o077, **ELSEWHERE)
+    with warm_python(umask=0o077, **ELSEWHERE) as python:
+        done = replace(other, warm=python).snakemake(TABLE, "--cores", "1")
     assert done.returncode == 0, done.stdout[-4000:]
     found, wanted = results(other), results(one)
     assert found == wanted

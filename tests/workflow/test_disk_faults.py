@@ -72,7 +72,7 @@ def test_file_size_limit_leaves_no_partial_output(
 
 @pytest.mark.parametrize(
     ("mount", "reason"),
-    [(FULL, "No space left"), (READ_ONLY, "Read-only")],
+    [(FULL, "No space left"), pytest.param(READ_ONLY, "Read-only", marks=pytest.mark.long)],
     ids=["full", "read-only"],
 )
 @pytest.mark.parametrize(

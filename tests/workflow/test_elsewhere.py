@@ -73,4 +73,5 @@ def test_workflow_is_usable_as_a_module(clone: Path, elsewhere: Path, warm: Path
     planned = snakemake(warm, elsewhere, "--dry-run")
     assert "ours_train" in planned
     assert f"{clone}/workflow/weights/small_sam.safetensors" in planned
-    snakemake(warm, elsewhere, "results/synthetic/archive.zip")
+    snakemake(warm, elsewhere, OCCLUDERS.scenes_path())
+    assert (elsewhere / OCCLUDERS.scenes_path()).is_dir()

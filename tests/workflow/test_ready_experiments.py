@@ -71,12 +71,15 @@ def project(tmp_path_factory, warm) -> Project:
 
 
 @pytest.mark.parametrize("path", long_but(EXPERIMENTS, DEFAULT), ids=lambda path: path.stem)
-def test_ready_experiment_runs_from_archive_to_tables(project, tmp_path, path):
+def test_ready_experiment_runs_from_archive_to_tables(project, tmp_path, path, long):
+    """Two of its variants by default."""
     values = EXPERIMENTS[path]
+    values |= {"compare": values["compare"][: None if long else 2]}
     trained = values["data"]["dataset"]
     tested = values.get("test", values["data"])["dataset"]
     archives = {name: str(write_archive(tmp_path, name)) for name in {trained, tested}}
-    small = SMALL | ({"test": {"checks": "warn"}} if "test" in values else {})
+    small = SMALL | {"compare": values["compare"]}
+    small |= {"test": {"checks": "warn"}} if "test" in values else {}
     (project.folder / "small.yaml").write_text(yaml.safe_dump(small))
     own = {"data": {"archive": archives[trained]}, "occluders": {"images": "sa_000000"}}
     if "test" in values:
