@@ -74,7 +74,7 @@ def project(tmp_path_factory, warm) -> Project:
 def test_ready_experiment_runs_from_archive_to_tables(project, tmp_path, path, long):
     """Two of its variants by default."""
     values = EXPERIMENTS[path]
-    values |= {"compare": values["compare"][: None if long else 2]}
+    values |= {} if long else {"compare": ["baseline", "dpeformer"]}
     trained = values["data"]["dataset"]
     tested = values.get("test", values["data"])["dataset"]
     archives = {name: str(write_archive(tmp_path, name)) for name in {trained, tested}}
@@ -102,4 +102,4 @@ def test_ready_experiment_runs_from_archive_to_tables(project, tmp_path, path, l
     if judged.exists():
         with open(judged, newline="") as file:
             verdicts = {row["verdict"] for row in csv.DictReader(file)}
-        assert verdicts == {NOT_JUDGED}
+        assert verdicts - {"not run"} == {NOT_JUDGED}
