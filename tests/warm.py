@@ -4,7 +4,7 @@ The jobs in tests compute for a second; importing torch and timm takes four. Eac
 project's code itself, from its own working directory.
 
 SIGINT and SIGTERM reach the command and its children, which are killed with their client. What an
-interpreter gets at its start is the server's: some environment variables, the file mode mask, limits.
+interpreter gets at its start is the server's: some environment variables, file mode mask, limits.
 """
 
 from __future__ import annotations

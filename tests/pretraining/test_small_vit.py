@@ -108,6 +108,7 @@ def test_training_lowers_every_loss_on_a_repeated_batch(
     assert use_fused_attn(), "other networks of the process compute attention in another way"
 
 
+@pytest.mark.long
 def test_same_seed_gives_the_same_weights(
     random_files: tuple[Path, Path], weights: Path, tmp_path: Path
 ) -> None:
