@@ -8,6 +8,7 @@ blended with the original distance, ranks the gallery.
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.sparse import csc_array, csr_array
 
 from pipeline.evaluation.metrics import highest, l2_normalise
@@ -41,15 +42,18 @@ class Reranking:
 
     def similarity(self, rows: slice) -> np.ndarray:
         """Compute minus the re-ranked distance of the queries `rows`, (B, G) float32."""
-        original = _cosines(self._features[rows], self._features[self._queries :])
-        original = _squared_distance(original) / self._largest[rows, None]
-        original *= self._options.lambda_value
-        jaccard = [
-            _jaccard(self._encoded[start : min(start + QUERIES, rows.stop)], self._gallery)
-            for start in range(rows.start, rows.stop, QUERIES)
-        ]
-        original += (1 - self._options.lambda_value) * np.concatenate(jaccard)
-        return np.negative(original, out=original)
+        found = _cosines(self._features[rows], self._features[self._queries :])
+        np.minimum(found, 1, out=found)  # rounding can exceed it
+        found -= 1
+        found *= (2 * self._options.lambda_value / self._largest[rows])[:, None]
+        weight = np.float32(1 - self._options.lambda_value)
+        found -= weight
+        for start in range(0, len(found), QUERIES):
+            block = slice(start, min(start + QUERIES, len(found)))
+            encoded = self._encoded[rows.start + block.start : rows.start + block.stop]
+            place, index = _jaccard_index(encoded, self._gallery)
+            found[block].reshape(-1)[place] += weight * index
+        return found
 
     def _weigh(self, neighbours: csr_array, near: csr_array) -> csr_array:
         """Weigh the pairs in `neighbours` by exp(-distance), each row divided by its sum.
@@ -90,7 +94,7 @@ def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     nearest, cosines, largest = [], [], []
     for rows in blocks(len(features), len(features)):
         block = _cosines(features[rows], features)
-        found = np.array([highest(row, count) for row in block])
+        found = _highest_of_each(block, count)
         nearest.append(found)
         cosines.append(np.take_along_axis(block, found, axis=1))
         largest.append(_squared_distance(block.min(axis=1)))
@@ -100,6 +104,18 @@ def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
         np.concatenate(cosines),
         np.maximum(np.concatenate(largest), tiny),
     )
+
+
+def _highest_of_each(scores: np.ndarray, count: int) -> np.ndarray:
+    """Apply `highest` to each row of `scores` (B, N): (B, K) int64."""
+    best, indices = torch.topk(torch.from_numpy(scores), min(count + 1, scores.shape[1]))
+    values, columns = best.numpy(), indices.numpy()
+    order = np.lexsort((columns[:, :count], -values[:, :count]))
+    found = np.take_along_axis(columns[:, :count], order, axis=1)
+    if values.shape[1] > count:  # ties with the next one
+        for row in np.flatnonzero(values[:, count - 1] == values[:, count]):
+            found[row] = highest(scores[row], count)
+    return found
 
 
 def _rows(columns: np.ndarray, values: np.ndarray) -> csr_array:
@@ -133,14 +149,18 @@ def _expand(nearest: np.ndarray, k1: int) -> csr_array:
     return csr_array(own + shared @ half)
 
 
-def _jaccard(encoded: csr_array, gallery: csc_array) -> np.ndarray:
-    """Compute the Jaccard distances (B, G) float32 of encodings (B, N) and (G, N)."""
+def _jaccard_index(encoded: csr_array, gallery: csc_array) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the Jaccard indices of encodings (B, N) and (G, N) that are above 0.
+
+    Returns their places in the raveled (B, G) matrix, int64, and their values, float32.
+    """
     starts = gallery.indptr[encoded.indices]
     counts = gallery.indptr[encoded.indices + 1] - starts  # of the gallery images in each column
     shared = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
     smaller = np.minimum(np.repeat(encoded.data, counts), gallery.data[shared])
     row = np.repeat(np.arange(encoded.shape[0]), np.diff(encoded.indptr))
     place = np.repeat(row * gallery.shape[0], counts) + gallery.indices[shared]
-    size = encoded.shape[0], gallery.shape[0]
-    overlap = np.bincount(place, smaller, minlength=size[0] * size[1]).reshape(size)
-    return (1 - overlap / (2 - overlap)).astype(np.float32)
+    sums = np.bincount(place, smaller)
+    place = np.flatnonzero(sums)
+    overlap = sums[place]
+    return place, (overlap / (2 - overlap)).astype(np.float32)
