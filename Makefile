@@ -1,5 +1,5 @@
 # `make run` (the main job), `make report` (its figures and tables as a page), `make ui`,
-# `make serve` (a trained network over HTTP), `make test`.
+# `make serve` (a trained network over HTTP), `make test`, `make bench`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +11,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 VIEW := \#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=results
 MODEL ?= models:/synthetic-dpeformer@best
 
-.PHONY: run report test ui serve lint
+.PHONY: run report test ui serve bench lint
 
 run: .venv/installed
 	snakemake --cores all
@@ -32,6 +32,9 @@ serve: .venv/installed
 	dpeformer relocate --database results/mlflow.db
 	MLFLOW_TRACKING_URI=sqlite:///results/mlflow.db mlflow models serve \
 		--model-uri $(MODEL) --env-manager local --host 127.0.0.1 --port 5001
+
+bench: .venv/installed
+	python -m benchmarks --docs
 
 lint: .venv/installed
 	ruff check . && ruff format --check . && mypy

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from benchmarks.rows import Row
+
 HASH = "from pipeline.provenance.code import code_hash; code_hash('{0}')"
 
 
@@ -48,18 +50,21 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the times of all `STARTS`."""
+def main(arguments: Sequence[str] | None = None) -> list[Row]:
+    """Print and return the times of all `STARTS`."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.start", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     rounds = parser.parse_args(arguments).rounds
+    rows = []
     for module, libraries in STARTS:
         imported = f"import pipeline.launcher, {module}; {HASH.format(module)}"
         base = cpu_seconds(f"import {libraries}", rounds)
         start = cpu_seconds(imported, rounds + 1)
         print(f"{module}: {start:.2f} s, {start / base:.2f} x its libraries ({libraries})")
+        rows.append(Row(f"start of {module}", start / base, f"x the import of {libraries}"))
+    return rows
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks.heads import IDENTITIES, random_batch
+from benchmarks.rows import Row
 from pipeline.device import choose_device, make_deterministic
 from pipeline.model.build import build_model
 from pipeline.options.compute import ComputeOptions
@@ -108,8 +109,8 @@ def _count_waits(work: Callable[[], object]) -> int:
     return len(places)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure each row in a process of its own and print it with its ratio to the first."""
+def main(arguments: Sequence[str] | None = None) -> list[Row]:
+    """Measure each row in a process of its own; print and return it with its ratio to the first."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training", description=(__doc__ or "").split("\n\n")[0]
     )
@@ -129,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'}"
     )
     context, first = multiprocessing.get_context("spawn"), None
+    table: list[Row] = []
     for name in given.rows:
         compute = rows(given.images)[name]
         with context.Pool(1) as pool:
@@ -140,6 +142,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{name:<8} {cost.milliseconds:9.1f} ms {slower:6.2f} x {cost.mebibytes:8.0f} MiB "
             f"{larger:6.2f} x, waits: {waits}"
         )
+        work = f"step of {given.backbone}, 2 x {given.images} images, {name}"
+        table.append(Row(f"{work}: time", slower, f"x {given.rows[0]}"))
+        table.append(Row(f"{work}: memory", larger, f"x {given.rows[0]}"))
+        table.append(Row(f"{work}: waits for the GPU", cost.waits, "", "0"))
+    return table
 
 
 if __name__ == "__main__":
