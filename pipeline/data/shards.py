@@ -28,6 +28,10 @@ from pipeline.files import atomic_file, atomic_folder, read_json, sha256, write_
 
 INDEX = "index.csv"
 HASHES = "shards.json"
+PER_SHARD = 1000
+"""Images of a shard."""
+TARS = 100
+"""Largest number of shards of a split: 4 million images of 20 kB give shards of 0.8 GB."""
 _LOCATION = {"shard": "str", "key": "str", "suffix": "str", "offset": "int64", "size": "int64"}
 """The columns of the index that locate an image, and their types."""
 
@@ -42,7 +46,7 @@ class Sample(NamedTuple):
 
 
 def write_shards(
-    folder: Path, name: str, samples: Iterable[Sample], per_shard: int = 1000
+    folder: Path, name: str, samples: Iterable[Sample], per_shard: int = PER_SHARD
 ) -> list[dict[str, Any]]:
     """Write `samples` into tars `<name>-000000.tar`, ... in an existing folder.
 
@@ -156,7 +160,8 @@ def _read_index(folder: Path, name: str) -> pd.DataFrame:
     """Verify the shards and return the index rows of `<name>-*.tar`, in the order of writing."""
     verify(folder)
     table = pd.read_csv(folder / INDEX, dtype=_LOCATION, keep_default_na=False)
-    table = table[table["shard"].str.rpartition("-")[0] == name].reset_index(drop=True)
+    own = [tar for tar in table["shard"].unique() if tar.rpartition("-")[0] == name]
+    table = table[table["shard"].isin(own)].reset_index(drop=True)
     if table.empty:
         raise InputError(f"{folder}: found no shards {name}-*.tar: add images of the split {name}")
     return table
@@ -174,8 +179,10 @@ class ShardReader:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.index = _read_index(folder, name)
-        locations = self.index[["shard", "offset", "size"]]
-        self._locations = list(locations.itertuples(index=False, name=None))
+        # arrays: a list of millions of tuples takes a gigabyte
+        self._tar_of, self._tars = pd.factorize(self.index["shard"])
+        self._offsets = self.index["offset"].to_numpy()
+        self._sizes = self.index["size"].to_numpy()
         self._maps: dict[str, mmap.mmap] = {}
 
     def __len__(self) -> int:
@@ -186,8 +193,8 @@ class ShardReader:
 
     def read(self, i: int) -> bytes:
         """Return the encoded bytes of image `i`, unchanged since ingest."""
-        shard, offset, size = self._locations[i]
-        return self._map(shard)[offset : offset + size]
+        offset = self._offsets[i]
+        return self._map(self._tars[self._tar_of[i]])[offset : offset + self._sizes[i]]
 
     def image(self, i: int) -> np.ndarray:
         """Decode image `i`; returns (H, W, 3) uint8 RGB."""
@@ -231,15 +238,17 @@ def shard(images: Path, manifest: Path, shards: Path) -> None:
     """Stage shard: pack the images of a manifest into shards named after their splits.
 
     Images are sorted by identity and path; meta is identity and camera; keys are those of
-    `image_keys`. A split without images has no shards. Raises InputError if an image is missing or
-    has changed since ingest.
+    `image_keys`. A shard has `PER_SHARD` images, or more if there would be over `TARS` of a split.
+    A split without images has no shards. Raises InputError if an image is missing or has changed
+    since ingest.
     """
     table = read_manifest(manifest)
     rows: list[dict[str, Any]] = []
     with atomic_folder(shards) as folder:
         for split in SPLITS:
             part = table[table["split"] == split].sort_values(["identity", "path"])
-            rows += write_shards(folder, split, _samples(images, part))
+            per_shard = max(PER_SHARD, -(-len(part) // TARS))
+            rows += write_shards(folder, split, _samples(images, part), per_shard)
         write_index(folder, rows)
     tars = len({row["shard"] for row in rows})
     print(f"{shards}: {len(rows)} images in {tars} shards")

@@ -20,8 +20,7 @@ class TrainingImages:
     """The M images of the training split.
 
     `labels` (M,) int64 index the sorted identities and `cameras` (M,) int64 the sorted
-    `camera_numbers`; `datasets` (M,) int64 index the datasets of a joint training set; `keys` are
-    those of the shards.
+    `camera_numbers`; `datasets` (M,) int64 index the datasets of a joint training set.
     """
 
     def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
@@ -29,7 +28,6 @@ class TrainingImages:
         self.size: Size = (image.width, image.height)
         self._cache: dict[int, np.ndarray] = {}
         self._cached_bytes = 0
-        self.keys: list[str] = reader.index["key"].tolist()
         identities, labels = np.unique(reader.index["identity"].to_numpy(), return_inverse=True)
         self.identities = len(identities)
         self.labels = labels.astype(np.int64)
@@ -39,6 +37,11 @@ class TrainingImages:
         self.datasets = np.zeros(len(labels), np.int64)
         if "dataset" in reader.index:
             self.datasets = reader.index["dataset"].to_numpy(np.int64)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the shards."""
+        return self._reader.index["key"].tolist()  # not kept: millions take half a gigabyte
 
     def __len__(self) -> int:
         return len(self._reader)

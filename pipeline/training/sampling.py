@@ -147,13 +147,17 @@ def _random_identity(
     sampled with replacement. A batch takes one portion each of P identities, uniformly among those
     that have one left.
     """
-    portions = [_portions(group, images, rng) for group in groups]
-    left = np.array([len(portion) for portion in portions])
+    each = [_portions(group, images, rng) for group in groups]
+    portions, left = np.concatenate(each), np.array([len(portion) for portion in each])
+    ends, available = np.cumsum(left), np.flatnonzero(left)
     picks: list[np.ndarray] = []
-    while len(available := np.flatnonzero(left)) >= people:
-        for group in rng.choice(available, people, replace=False):
-            picks.append(portions[group][-left[group]])
-            left[group] -= 1
+    while len(available) >= people:
+        places = rng.choice(len(available), people, replace=False)
+        chosen = available[places]
+        picks.extend(portions[ends[chosen] - left[chosen]])
+        left[chosen] -= 1
+        if not left[chosen].all():
+            available = np.delete(available, places[left[chosen] == 0])
     return picks
 
 

@@ -296,3 +296,15 @@ def test_invalid_hash_file_is_refused(shards: Path, text: str) -> None:
     (shards / "shards.json").write_text(text)
     with pytest.raises(InputError, match=r"shards\.json: .* make the shards again"):
         verify(shards)
+
+
+@pytest.mark.parametrize(("tars", "sizes"), [(100, [2, 2, 2, 2, 1]), (2, [5, 4])])
+def test_a_large_split_has_larger_shards(
+    ingested: Path, monkeypatch: pytest.MonkeyPatch, tars: int, sizes: list[int]
+) -> None:
+    """The training split has 9 images."""
+    monkeypatch.setattr("pipeline.data.shards.PER_SHARD", 2)
+    monkeypatch.setattr("pipeline.data.shards.TARS", tars)
+    run_shard(ingested)
+    index = ShardReader(ingested / "shards", "train").index
+    assert index["shard"].value_counts(sort=False).tolist() == sizes

@@ -80,9 +80,11 @@ def test_auc_covers_occluded_images_or_all_if_none_is(
 
 
 def test_an_image_without_masks_is_an_error(images: TrainingImages, tmp_path: Path) -> None:
-    key = images.keys[7]
-    images.keys[7] = "renamed"
     write_ground_truth(tmp_path / "ground_truth.npz", images, np.zeros(len(images), np.uint8))
-    images.keys[7] = key
+    with np.load(tmp_path / "ground_truth.npz") as file:
+        arrays = dict(file)
+    key = Path(arrays["name"][7]).stem
+    arrays["name"][7] = "bounding_box_train/renamed.jpg"
+    np.savez(tmp_path / "ground_truth.npz", **arrays)
     with pytest.raises(InputError, match=f"none of {key} and 0 more"):
         TokenQuality(images, tmp_path / "ground_truth.npz", OPTIONS)
