@@ -41,6 +41,7 @@ SET = (
     Part("heads", "--images 64", gpu=True),
     Part("training", "--images 64", gpu=True),
     Part("start"),
+    Part("memory"),
     Part("scale"),
 )
 """In the order of the table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 import zipfile
@@ -82,6 +83,12 @@ def _map_array(path: Path, header: int) -> np.ndarray:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         return np.memmap(path, dtype, "c", file.tell(), shape)
+
+
+def release(features: np.ndarray) -> None:
+    """Free the memory of mapped features, which are read again when they are used."""
+    if isinstance(features.base, mmap.mmap):
+        features.base.madvise(mmap.MADV_DONTNEED)
 
 
 def feature_names(arrays: dict[str, np.ndarray]) -> list[str]:

@@ -20,6 +20,7 @@ from pipeline.evaluation.features import (
     has_whole_queries,
     labels_of,
     read_features,
+    release,
 )
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
 from pipeline.evaluation.queries import write_queries
@@ -72,9 +73,16 @@ def _similarities(
 
 
 def _cosine(query: np.ndarray, gallery: np.ndarray) -> Similarity:
-    check_finite(query)
-    check_finite(gallery)
-    return lambda rows: cosine_similarity(query[rows], gallery)
+    for features in (query, gallery):
+        check_finite(features)
+        release(features)
+
+    def similarity(rows: slice) -> np.ndarray:
+        found = cosine_similarity(query[rows], gallery)
+        release(gallery)
+        return found
+
+    return similarity
 
 
 def _by_feature(

@@ -1,0 +1,14 @@
+"""The benchmark of memory, on a small scale."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import memory
+
+
+def test_measures_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "GALLERY", 50)
+    [row] = memory.main(["--queries", "5", "--dtype", "float16"])
+    assert row.value is not None
+    assert 0 < row.value < 3
