@@ -129,21 +129,27 @@ class Mask(NamedTuple):
 def decode_mask(annotation: dict[str, Any]) -> Mask:
     """Decode the mask of an SA-1B annotation; an empty mask has a box of one pixel."""
     whole = decode_rle(annotation["segmentation"])
-    columns, rows = np.flatnonzero(whole.any(0)), np.flatnonzero(whole.any(1))
-    x, right = (columns[0], columns[-1]) if len(columns) else (0, 0)
-    y, bottom = (rows[0], rows[-1]) if len(rows) else (0, 0)
+    x, y, right, bottom = bounding_box(whole)
     pixels = whole[y : bottom + 1, x : right + 1].copy()
     return Mask(
         pixels=pixels,
         size=(whole.shape[0], whole.shape[1]),
-        x=int(x),
-        y=int(y),
+        x=x,
+        y=y,
         area=int(pixels.sum()),
-        border=border_fraction(pixels, int(x), int(y), whole.shape),
+        border=border_fraction(pixels, x, y, whole.shape),
         predicted_iou=float(annotation["predicted_iou"]),
         stability=float(annotation["stability_score"]),
         crowd=bool(annotation.get("iscrowd", False)),
     )
+
+
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom pixel of a mask (H, W) bool; all 0 if it is empty."""
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 
 
 def border_fraction(pixels: np.ndarray, x: int, y: int, size: tuple[int, ...]) -> float:

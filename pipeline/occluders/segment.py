@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from segment_anything import SamAutomaticMaskGenerator
 from tqdm import tqdm
 
 from pipeline.device import choose_device
 from pipeline.files import exclusive, sha256, shipped
-from pipeline.occluders.generator import find_masks, make_generator
+from pipeline.occluders.generator import MaskGenerator
 from pipeline.occluders.images import check_images, list_images, read_image, report_problems, sample
 from pipeline.occluders.journal import Journal
 from pipeline.occluders.masks import Record, record_line, unreadable_record
@@ -43,7 +42,7 @@ def segment(
     report_problems(problems, source)
     torch.set_flush_denormal(True)
     device = choose_device(compute)
-    find = make_generator(build_sam(sam).to(device), generator)
+    find = MaskGenerator(build_sam(sam).to(device), generator)
     hashes = {name: sha256(images / name) for name in names}
     facts = {
         "sam": sam.model,
@@ -71,8 +70,8 @@ def segment(
     return {"device": device.type, "sources": {str(images): hashes}}
 
 
-def _segment_image(find: SamAutomaticMaskGenerator, images: Path, number: int, name: str) -> Record:
+def _segment_image(find: MaskGenerator, images: Path, number: int, name: str) -> Record:
     image = read_image(images, name)
     height, width = image.shape[:2]
     facts = {"image_id": number, "width": width, "height": height, "file_name": name}
-    return {"image": facts, "annotations": find_masks(find, image)}
+    return {"image": facts, "annotations": find(image)}

@@ -12,7 +12,7 @@ from segment_anything import SamPredictor
 from tqdm import tqdm
 
 from pipeline.files import sha256, write_json
-from pipeline.occluders.generator import find_masks, make_generator
+from pipeline.occluders.generator import MaskGenerator
 from pipeline.occluders.masks import decode_mask, mask_iou
 from pipeline.occluders.sam import build_sam
 from pipeline.occluders.select import KEPT, filter_verdicts
@@ -37,13 +37,13 @@ def report_sam(
     torch.set_flush_denormal(True)
     sam = build_sam(SamOptions(model="small", checkpoint=str(checkpoint)))
     options, predictor = OccluderOptions(), SamPredictor(sam)
-    generator = make_generator(sam, options.generator)
+    find = MaskGenerator(sam, options.generator)
     render = SceneMaker(body, [HELD_OUT, seed], RENDERED_SIDE)
     found: list[dict[str, list[float]]] = []
     for index in tqdm(range(scenes), "report SAM", mininterval=5, dynamic_ncols=True):
         scene = render(index)
         objects = _objects(scene)
-        masks = [decode_mask(annotation) for annotation in find_masks(generator, scene.image)]
+        masks = [decode_mask(annotation) for annotation in find(scene.image)]
         verdicts = filter_verdicts(masks, options.filters)
         kept = [m.full() for m, verdict in zip(masks, verdicts, strict=True) if verdict == KEPT]
         rng = np.random.default_rng([HELD_OUT, seed, index, 1])

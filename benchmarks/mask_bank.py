@@ -1,0 +1,164 @@
+"""Measure the search for the masks of an image against segment-anything's own generator.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.mask_bank                 # the shipped SAM
+    OMP_NUM_THREADS=1 python -m benchmarks.mask_bank --model vit_b --points-per-side 32 --images 1
+
+Both find the masks of the same rendered scenes in turn, and all masks and scores are compared. The
+options are the defaults. `vit_b` has random weights, spread so that about half of its masks pass.
+Times are CPU times of the process; the best round counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from segment_anything import SamAutomaticMaskGenerator, SamPredictor, sam_model_registry
+from segment_anything.modeling import MaskDecoder, Sam
+
+from pipeline.occluders.decoder import PointDecoder
+from pipeline.occluders.generator import MaskGenerator
+from pipeline.occluders.rle import decode_rle
+from pipeline.occluders.sam import build_sam
+from pipeline.options.occluders import GeneratorOptions, SamOptions
+from pipeline.world.scenes import SceneMaker
+
+WIDTH, HEIGHT = 640, 480
+BODY = Path("workflow/body/body.npz")
+STAGES = {
+    (SamPredictor, "set_image"): "image encoder",
+    (MaskDecoder, "forward"): "mask decoder",
+    (PointDecoder, "__call__"): "mask decoder",
+    (Sam, "postprocess_masks"): "upsampling",
+}
+REST = "scores, boxes, run lengths"
+TOTAL = "total"
+LOGIT_SCALE, IOU_SCALE = 20.0, 5.0
+"""Factors of a random network's last layers: otherwise all its masks are unstable."""
+
+Annotations = list[dict[str, Any]]
+Find = Callable[[np.ndarray], Annotations]
+
+
+def render_images(count: int) -> list[np.ndarray]:
+    """Render scenes (HEIGHT, WIDTH, 3) uint8: the lower part of square ones."""
+    render = SceneMaker(BODY, [0], WIDTH)
+    return [render(index).image[WIDTH - HEIGHT :] for index in range(count)]
+
+
+def random_sam(name: str, options: GeneratorOptions) -> Sam:
+    """Build an official model with random weights, about half of whose masks pass the filters."""
+    torch.manual_seed(0)
+    sam = sam_model_registry[name]().eval().requires_grad_(False)
+    for block in sam.image_encoder.blocks:
+        block.attn.rel_pos_h.normal_(std=0.1)
+        block.attn.rel_pos_w.normal_(std=0.1)
+    for network in sam.mask_decoder.output_hypernetworks_mlps:
+        network.layers[-1].weight.mul_(LOGIT_SCALE)
+    last = sam.mask_decoder.iou_prediction_head.layers[-1]
+    last.weight.mul_(IOU_SCALE)
+    last.bias.fill_(options.predicted_iou)
+    return sam
+
+
+def stock_generator(sam: Sam, options: GeneratorOptions) -> SamAutomaticMaskGenerator:
+    """Return segment-anything's generator with our options."""
+    return SamAutomaticMaskGenerator(
+        sam,
+        points_per_side=options.points_per_side,
+        pred_iou_thresh=options.predicted_iou,
+        stability_score_thresh=options.stability,
+        stability_score_offset=options.stability_offset,
+        box_nms_thresh=options.box_nms,
+        output_mode="uncompressed_rle",
+    )
+
+
+@contextmanager
+def stage_times() -> Iterator[Counter[str]]:
+    """Collect the CPU seconds of each stage while the block runs."""
+    times: Counter[str] = Counter()
+
+    def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        @wraps(function)
+        def run(*arguments: Any, **named: Any) -> Any:
+            start = time.process_time()
+            try:
+                return function(*arguments, **named)
+            finally:
+                times[stage] += time.process_time() - start
+
+        return run
+
+    with ExitStack() as stack:
+        for (owner, name), stage in STAGES.items():
+            function = timed(getattr(owner, name), stage)
+            stack.enter_context(mock.patch.object(owner, name, function))
+        start = time.process_time()
+        yield times
+        times[TOTAL] = time.process_time() - start
+        times[REST] = times[TOTAL] - sum(times[stage] for stage in set(STAGES.values()))
+
+
+def compare(expected: Annotations, found: Annotations) -> str:
+    """Say how two lists of masks differ."""
+    if found == expected:
+        return f"all {len(found)} masks equal to the bit"
+    if len(found) != len(expected):
+        return f"{len(found)} masks, expected {len(expected)}"
+    pairs = [
+        [decode_rle(annotation["segmentation"]) for annotation in pair]
+        for pair in zip(expected, found, strict=True)
+    ]
+    pixels = sum(int((one ^ two).sum()) for one, two in pairs)
+    ious = [(one & two).sum() / max(1, (one | two).sum()) for one, two in pairs]
+    return f"{pixels} pixels of {len(found)} masks differ; lowest IoU {min(ious):.6f}"
+
+
+def measure(finders: Sequence[Find], image: np.ndarray, rounds: int) -> list[Counter[str]]:
+    """Run all in turn, print how their masks differ, and return the times of the best rounds."""
+    best: list[Counter[str]] = [Counter() for _ in finders]
+    results: list[Annotations] = [[] for _ in finders]
+    for _ in range(rounds):
+        for i, find in enumerate(finders):
+            with stage_times() as times:
+                results[i] = find(image)
+            best[i] = min(best[i] or times, times, key=lambda one: one[TOTAL])
+    print(compare(*results), flush=True)
+    return best
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the comparison of each image, and the ratios of the times."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.mask_bank", description=(__doc__ or "").split("\n\n")[0]
+    )
+    parser.add_argument("--model", default="small", choices=["small", *sam_model_registry])
+    parser.add_argument("--points-per-side", type=int, default=10, help="default: 10")
+    parser.add_argument("--images", type=int, default=4, help="default: 4")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    given = parser.parse_args(arguments)
+    torch.set_flush_denormal(True)
+    options = GeneratorOptions(points_per_side=given.points_per_side)
+    sam = build_sam(SamOptions()) if given.model == "small" else random_sam(given.model, options)
+    finders = [stock_generator(sam, options).generate, MaskGenerator(sam, options)]
+    images = render_images(given.images)
+    times = [measure(finders, image, given.rounds) for image in images]
+    stock, ours = (sum(column, Counter()) for column in zip(*times, strict=True))
+    print(f"{len(images)} images of {WIDTH} x {HEIGHT}, {torch.get_num_threads()} threads")
+    for stage in (*dict.fromkeys(STAGES.values()), REST, TOTAL):
+        ratio = stock[stage] / max(ours[stage], 1e-9)
+        print(f"{stage:<28} stock {stock[stage]:8.3f} s, ours {ours[stage]:8.3f} s, {ratio:5.2f} x")
+
+
+if __name__ == "__main__":
+    main()
