@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_flush_denormal(True)
     options = GeneratorOptions(points_per_side=given.points_per_side)
     sam = build_sam(SamOptions()) if given.model == "small" else random_sam(given.model, options)
-    finders = [stock_generator(sam, options).generate, MaskGenerator(sam, options)]
+    finders = [stock_generator(sam, options).generate, MaskGenerator(deepcopy(sam), options)]
     images = render_images(given.images)
     times = [measure(finders, image, given.rounds) for image in images]
     stock, ours = (sum(column, Counter()) for column in zip(*times, strict=True))

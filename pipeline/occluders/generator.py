@@ -21,6 +21,7 @@ from segment_anything.utils.amg import (
 )
 from torchvision.ops import batched_nms
 
+from pipeline.occluders.attention import attend_in_blocks
 from pipeline.occluders.decoder import LowMasks, PointDecoder
 from pipeline.occluders.masks import bounding_box
 from pipeline.occluders.rle import encode_rle
@@ -42,10 +43,15 @@ class _Found(NamedTuple):
 
 
 class MaskGenerator:
-    """Finds the masks of an image from a grid of points."""
+    """Finds the masks of an image from a grid of points.
+
+    On a CPU the attention of the model then works in blocks, see pipeline.occluders.attention.
+    """
 
     def __init__(self, sam: Sam, options: GeneratorOptions) -> None:
         self._sam, self._options = sam, options
+        if sam.device.type == "cpu":
+            attend_in_blocks(sam.image_encoder)
         self._predictor = SamPredictor(sam)
         self._grid = build_point_grid(options.points_per_side)
 
