@@ -72,6 +72,16 @@ WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Error numbers that only writes raise: disk full, quota exceeded, file too large."""
 
 
+def explain_os_error(error: OSError) -> str:
+    """Return the message for a file that cannot be opened, read or written."""
+    if error.errno in WRITE_ERRORS:
+        return (
+            f"{error.filename}: cannot be written ({error.strerror}); partial output removed: "
+            "free disk space and run it again"
+        )
+    return f"{error.filename}: {error.strerror}: check the path and its permissions"
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Add the file's name to the system's error if a write fails."""

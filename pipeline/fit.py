@@ -37,6 +37,16 @@ def check_run_options(options: RunOptions, prefix: str) -> None:
     _check_blending(options.model, width, prefix)
 
 
+def check_split(training: TrainingOptions, gpus: int, prefix: str) -> None:
+    """Require a batch that `gpus` processes can share equally; `prefix` begins the message."""
+    batch = training.identities * training.images
+    if batch % gpus:
+        raise InputError(
+            f"{prefix}training: found batches of {batch} images (identities x images), but "
+            f"compute.gpus is {gpus}: give a multiple of it, or another number of GPUs"
+        )
+
+
 def uncovered_pixels(options: RunOptions) -> Iterator[str]:
     """Yield a warning for each side of the image with pixels outside all patches."""
     patch = options.backbone.patch_size

@@ -18,7 +18,7 @@ from typing import IO, Any, NoReturn
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
-from pipeline.files import WRITE_ERRORS
+from pipeline.files import explain_os_error
 from pipeline.provenance.record import recorded
 
 Stage = Callable[..., dict[str, Any] | None]
@@ -143,21 +143,11 @@ def run_stage(
         # an OSError without a file comes from a library: show its traceback
         if error.filename is None:
             raise
-        sys.exit(f"error: {_describe(error)}")
+        sys.exit(f"error: {explain_os_error(error)}")
     except KeyboardInterrupt:
         _exit(signal.SIGINT)
     finally:
         signal.signal(signal.SIGTERM, previous_handler)
-
-
-def _describe(error: OSError) -> str:
-    """Return the message for a file that cannot be opened, read or written."""
-    if error.errno in WRITE_ERRORS:
-        return (
-            f"{error.filename}: cannot be written ({error.strerror}); partial output removed: "
-            "free disk space and run it again"
-        )
-    return f"{error.filename}: {error.strerror}: check the path and its permissions"
 
 
 def _exit(number: int, frame: object = None) -> NoReturn:

@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import check_paths
 from pipeline.errors import InputError
-from pipeline.fit import check_run_options
+from pipeline.fit import check_run_options, check_split
 from pipeline.options.data import DataOptions
 from pipeline.options.explain import explain
 from pipeline.options.joint import JOIN
@@ -113,6 +113,7 @@ def _check_variant(config: Config, name: str) -> None:
     except ValidationError as error:
         raise InputError(explain(error, RunOptions, prefix)) from None
     check_run_options(options, prefix)
+    check_split(options.training, config.compute.gpus, prefix)
 
 
 def _keyed(data: DataOptions | list[DataOptions] | None, key: str) -> dict[str, DataOptions]:

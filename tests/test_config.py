@@ -66,6 +66,7 @@ def test_shipped_schema_is_up_to_date():
         ("training.epochs", "0", ["training.epochs", "greater than 0", "found 0"]),
         ("training.epochs", "1.5", ["training.epochs", "valid integer", "found 1.5"]),
         ("training.epochs", 1, ["training.warmup_epochs: found 1, but training.epochs is 1"]),
+        ("compute.gpus", 3, ["found batches of 32 images", "compute.gpus is 3"]),
         ("training.warmup_epochs", 9.5, ["training.warmup_epochs: found 9.5", "is 8, so that"]),
         (
             "training",

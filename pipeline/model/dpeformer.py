@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +18,18 @@ from pipeline.model.fbm import FeatureBlending
 CLASSIFIER_STD = 0.001
 CLASSIFIERS = ("global_classifier", "coarse_classifier", "blended_classifier", "part_classifiers")
 """Modules of the training identities, which no feature depends on."""
+
+
+class PooledTokens(NamedTuple):
+    """What the heads take of the tokens of B images; the last two are None without DPSM."""
+
+    class_token: Tensor
+    """(B, D)"""
+    stripes: Tensor
+    """(B, P, D): the means of all tokens of each stripe."""
+    parts: Tensor | None
+    """(B, P, D): the means of the selected tokens of each part."""
+    selection: Selection | None
 
 
 class Features(NamedTuple):
@@ -90,6 +103,8 @@ class DPEFormer(nn.Module):
     chunk: int | None = None
     """Images that the backbone takes at once in training (None: all); their activations are
     computed again in the backward pass, so that memory grows with the chunk, not with the batch."""
+    gather: Callable[[Any, int], Any] | None = None
+    """`Ranks.gather` of a training in several processes, whose images are parts of the batch."""
 
     def __init__(
         self,
@@ -144,19 +159,18 @@ class DPEFormer(nn.Module):
         `cameras` (B,) int64 are rows of the camera embedding; ignored without one. In training the
         batch has `views` equal parts, whose batch statistics `batch_norm` separates or joins.
         """
+        shift = None if self.camera_embedding is None else self.camera_embedding(cameras)
+        pooled = self._pool_tokens(*self._encode(images, shift))
+        if self.gather and self.training:
+            pooled = self.gather(pooled, views)
+        class_token, stripes, parts, selection = pooled
         if self.batch_norm == "joint":
             views = 1
-        shift = None if self.camera_embedding is None else self.camera_embedding(cameras)
-        class_token, patch_tokens = self._encode(images, shift)
-        stripes = self._pool(patch_tokens, None)  # (B, P, D)
         global_ = self.global_neck(class_token, views) if self.global_neck else class_token
         coarse = self.coarse_neck(stripes.flatten(1), views)  # (B, P D)
         if self.selection == "none":
             return Features(global_, coarse, None, None, None)
-        selection, parts = None, stripes
-        if self.selection == "dpsm":
-            selection = select_tokens(class_token, patch_tokens, **self._selecting)
-            parts = self._pool(patch_tokens, selection)
+        parts = stripes if parts is None else parts
         fused = self._fuse(parts, class_token)
         blended = self.blended_neck(fused.flatten(1), views)
         return Features(global_, coarse, blended.view_as(fused), blended, selection)
@@ -165,6 +179,12 @@ class DPEFormer(nn.Module):
         """Return the width of the feature coarse or blended."""
         neck = self.coarse_neck if feature == "coarse" else self.blended_neck
         return neck.num_features
+
+    def image_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters that `gather` comes after: their gradients are of the own images."""
+        yield from self.backbone.parameters()
+        if self.camera_embedding is not None:
+            yield from self.camera_embedding.parameters()
 
     def classify(self, features: Features) -> Logits:
         """Compute the identity logits of each feature present."""
@@ -185,6 +205,14 @@ class DPEFormer(nn.Module):
             for chunk, added in zip(images.split(self.chunk), shifts, strict=False)
         ]
         return tuple(torch.cat(parts) for parts in zip(*tokens, strict=True))
+
+    def _pool_tokens(self, class_token: Tensor, patch_tokens: Tensor) -> PooledTokens:
+        """Select and average the tokens of each image, which no other image affects."""
+        stripes = self._pool(patch_tokens, None)
+        if self.selection != "dpsm":
+            return PooledTokens(class_token, stripes, None, None)
+        selection = select_tokens(class_token, patch_tokens, **self._selecting)
+        return PooledTokens(class_token, stripes, self._pool(patch_tokens, selection), selection)
 
     def _fuse(self, parts: Tensor, class_token: Tensor) -> Tensor:
         """Fuse the class token (B, D) into the parts (B, P, D), as `fusion` says.

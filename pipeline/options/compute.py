@@ -15,8 +15,13 @@ class ComputeOptions(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the backbone. auto: bfloat16 if the device supports it in hardware."""
+    gpus: Positive = 1
+    """Processes that share a training, each with a GPU of this machine. Without a GPU, or with
+    device cpu, they are CPU processes."""
+    rank_timeout: Positive = 600
+    """Seconds after which a training on several GPUs ends because a process does not answer."""
     workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that decode and augment images; 0: the training process itself."""
+    """Processes that decode and augment images for each GPU; 0: the training process itself."""
     chunk: Positive | None = None
     """Images that the backbone takes at once in training, to save memory; null: both views of the
     batch. Activations are computed again for the backward pass; batch norm, losses and memory bank

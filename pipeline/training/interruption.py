@@ -10,9 +10,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Record the first stop signal while open; a second one ends the process at once."""
+    """Record the first stop signal while open; a second one ends the process at once.
 
-    def __init__(self) -> None:
+    Not so with `repeated`: a rank gets the signal from the terminal or the cluster, and again from
+    the process that started it.
+    """
+
+    def __init__(self, repeated: bool = False) -> None:
+        self._repeated = repeated
         self.signal: signal.Signals | None = None
         """The signal received; None so far."""
         self._previous: dict[signal.Signals, Any] = {}
@@ -23,6 +28,8 @@ class StopRequest:
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
+        if self._repeated:
+            return
         for stop_signal in SIGNALS:
             signal.signal(stop_signal, signal.SIG_DFL)
 

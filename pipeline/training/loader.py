@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
 from pipeline.errors import InputError
+from pipeline.ranks import ALONE, Ranks
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingBatch, TwoViews, View
 
@@ -23,12 +24,15 @@ _OUT_OF_MEMORY = re.compile("DataLoader worker(.|\n)*(MemoryError|allocate memor
 
 
 def load_batches(
-    views: TwoViews, sampler: PKBatchSampler, workers: int, pin: bool
+    views: TwoViews, sampler: PKBatchSampler, workers: int, pin: bool, ranks: Ranks = ALONE
 ) -> Iterator[TrainingBatch]:
-    """Yield the `TrainingBatch` of each item of `sampler`; 0 `workers` load in this process."""
+    """Yield the `TrainingBatch` of each item of `sampler`, or the rank's part of it.
+
+    0 `workers` load in this process.
+    """
     loader = DataLoader(
         views,
-        batch_sampler=sampler,
+        batch_sampler=(ranks.part(batch) for batch in sampler),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin,

@@ -23,6 +23,7 @@ from pipeline.files import atomic_file
 from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.run import LossOptions, RunOptions, TrainingOptions
+from pipeline.ranks import ALONE, Ranks
 from pipeline.training.checkpoint import History, HistoryRow, Progress
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
@@ -66,17 +67,21 @@ def start_memories(learner: Learner, images: TrainingImages) -> None:
     model, options, device = learner.model.eval(), learner.options, learner.device
     mean, std = options.image.mean, options.image.std
     batch = 2 * options.training.identities * options.training.images
-    features: dict[str, list[Tensor]] = {name: [] for name in learner.memories}
-    for start in range(0, len(images), batch):
+    features = {
+        name: torch.zeros(len(images), model.width_of(name), device=device)
+        for name in learner.memories
+    }
+    ranks = learner.ranks
+    for start in range(ranks.number * batch, len(images), ranks.count * batch):
         rows = range(start, min(start + batch, len(images)))
         pixels = torch.from_numpy(np.stack([images[i] for i in rows])).permute(0, 3, 1, 2)
         cameras = torch.from_numpy(images.cameras[rows.start : rows.stop]).to(device)
         output = model(normalise(pixels.to(device), mean, std), cameras)
-        for name, batches in features.items():
-            batches.append(getattr(output, name))
+        for name, values in features.items():
+            values[rows.start : rows.stop] = getattr(output, name)
     labels = torch.from_numpy(images.labels).to(device)
     for name, memory in learner.memories.items():
-        memory.start(torch.cat(features[name]), labels)
+        memory.start(ranks.sum(features[name]), labels)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Learner:
     device: torch.device
     average: AveragedModel | None = None
     """Running average of the weights; None without `training.ema`."""
+    ranks: Ranks = ALONE
+    """The processes that share the training; each has a learner."""
 
     @property
     def result(self) -> nn.Module:
@@ -100,11 +107,12 @@ class Learner:
     def step(self, batch: TrainingBatch) -> tuple[dict[str, Tensor], Tensor | None]:
         """Update once on both views of a batch, in one forward pass, without waiting for a GPU.
 
-        Returns the losses by name (scalars), and the number of tokens that DPSM kept in each clean
-        view, (B,) int64 (None without selection).
+        `batch` is the part of the rank. Returns the losses by name (scalars), and the number of
+        tokens that DPSM kept in each clean view, (B,) int64 (None without selection), of the whole
+        batch.
         """
         batch = TrainingBatch(*(part.to(self.device, non_blocking=True) for part in batch))
-        labels, cameras = batch.labels, batch.cameras.repeat(2)
+        labels, cameras = self.ranks.gather(batch.labels), batch.cameras.repeat(2)
         pixels = torch.cat([batch.clean, batch.second])
         image, weights = self.options.image, self.options.loss
         features = self.model(normalise(pixels, image.mean, image.std), cameras, views=2)
@@ -132,6 +140,7 @@ class Learner:
         return {name: loss.detach() for name, loss in losses.items()}, k
 
     def _update(self) -> None:
+        self.ranks.sum_gradients(self.model.image_parameters())
         if self.options.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.training.clip_norm)
         self.optimizer.step()
@@ -203,7 +212,13 @@ def run_steps(
     options, progress = learner.options.training, reader.progress
     total = len(sampler)
     schedule = Schedule(learner.optimizer, options, total)
-    with tqdm(total=total, initial=progress.step, mininterval=5, dynamic_ncols=True) as bar:
+    with tqdm(
+        total=total,
+        initial=progress.step,
+        mininterval=5,
+        dynamic_ncols=True,
+        disable=not learner.ranks.first,
+    ) as bar:
         while progress.step < total:
             epoch, step = sampler.locate(progress.step)
             steps = sampler.steps(epoch)

@@ -22,8 +22,10 @@ from pipeline.device import (
     make_deterministic,
     nondeterminism_warnings,
 )
+from pipeline.elastic import on_ranks
 from pipeline.evaluation.token_quality import TokenQuality
 from pipeline.files import sha256, write_json
+from pipeline.fit import check_split
 from pipeline.model.build import build_model, describe
 from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
@@ -31,7 +33,9 @@ from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
 from pipeline.provenance.code import fingerprint
 from pipeline.provenance.environment import current_environment
+from pipeline.ranks import Ranks, joined_ranks
 from pipeline.training.checkpoint import Checkpointer, Progress
+from pipeline.training.drop_path import split_drop_path
 from pipeline.training.interruption import StopRequest
 from pipeline.training.loader import explain_worker_errors, load_batches
 from pipeline.training.loop import (
@@ -53,6 +57,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+@on_ranks
 def train(
     shards: Path,
     weights: Path,
@@ -74,7 +79,8 @@ def train(
     epoch) and the record (JSON). The weights are those after the last epoch, or their running
     average with `training.ema`. Saves `checkpoint` every `compute.checkpoint_steps` and keeps the
     last one; an interrupted run resumes from it and ends with the weights of an uninterrupted one.
-    SIGTERM and Ctrl-C finish the step, save and exit with status 128 + signal number. Reads `bank`
+    SIGTERM and Ctrl-C finish the step, save and exit with status 128 + signal number. With
+    `compute.gpus` several processes share each batch, and the first one writes. Reads `bank`
     only if augment.occlusion is roa. With the `ground_truth` of a rendered benchmark, the history
     has the ROC AUC of DPSM's scores after each epoch (token_auc). `needs` are those of all compared
     variants: the first training fails where a later one would.
@@ -86,23 +92,26 @@ def train(
     environment = current_environment()  # now: the code may change while it trains
     if needs:
         check_trainable(shards, needs)
+    check_split(options.training, compute.gpus, "")
     device = choose_device(compute)
     make_deterministic(device)
     bank = bank if options.augment.occlusion == "roa" else None
     ground_truth = ground_truth if options.model.selection == "dpsm" else None
     with (
-        StopRequest() as stop,
+        joined_ranks(compute, device) as ranks,
+        StopRequest(repeated=ranks.count > 1) as stop,
         explain_worker_errors(compute.workers),
         nondeterminism_warnings() as warned,
     ):
         images = TrainingImages(ShardReader(shards, "train"), options.image)
         views = TwoViews(images, options.augment, _make_occluder(options, bank, images), seed)
-        learner = _make_learner(images, options, seed, compute, device)
+        learner = _make_learner(images, options, seed, compute, device, ranks)
         facts = run_facts(shards, bank, options, seed, ground_truth)
         facts |= {"device": device.type, "precision": learner.model.precision}
         facts |= {"chunk": compute.chunk, "compile": compute.compile}
         checkpointer = Checkpointer(checkpoint, fingerprint(facts), _checkpoint_parts(learner))
-        progress = checkpointer.restore(device)
+        with ranks.first_before_others():
+            progress = checkpointer.restore(device)
         if progress is None:
             progress = Progress(started)
             start_memories(learner, images)
@@ -112,24 +121,28 @@ def train(
         sampler = PKBatchSampler(
             images.labels, options.training, seed, progress.step, images.datasets
         )
-        batches = load_batches(views, sampler, compute.workers, pin=device.type == "cuda")
-        quality = TokenQuality(images, ground_truth, options) if ground_truth else None
+        batches = load_batches(views, sampler, compute.workers, device.type == "cuda", ranks)
+        measured = ground_truth if ranks.first else None
+        quality = TokenQuality(images, measured, options) if measured else None
         reader = LossReader(progress, options.training)
         with closing(run_steps(learner, batches, sampler, seed, reader)) as steps:
             for epoch_ended in steps:
-                if epoch_ended:
+                if epoch_ended and ranks.first:
                     token_auc = quality.measure(learner.model) if quality else ""
                     progress.history[-1]["token_auc"] = token_auc
                     write_history(history, progress.history)
                 progress.seconds = time.perf_counter() - clock
                 progress.deterministic &= not warned
-                if stop.signal or progress.step % compute.checkpoint_steps == 0:
+                stopping = ranks.agree(stop.signal or 0)
+                if stopping or progress.step % compute.checkpoint_steps == 0:
                     reader.read()
-                    checkpointer.save(progress)
-                if stop.signal:
-                    break
-        if stop.signal:
-            _exit_on_signal(stop.signal, checkpoint, progress.step)
+                    with ranks.first_before_others():
+                        if ranks.first:
+                            checkpointer.save(progress)
+                if stopping:
+                    _exit_on_signal(signal.Signals(stopping), checkpoint, progress.step)
+        if not ranks.first:
+            return {}
         checkpointer.finish(progress)
         write_history(history, progress.history)  # Snakemake deletes the outputs of a failed job
         save_weights(learner.result, weights, describe(options, images.camera_numbers))
@@ -175,6 +188,7 @@ def _make_learner(
     seed: int,
     compute: ComputeOptions,
     device: torch.device,
+    ranks: Ranks,
 ) -> Learner:
     """Build the untrained model, with empty memory banks; its random weights follow from `seed`."""
     torch.manual_seed(seed)
@@ -187,12 +201,15 @@ def _make_learner(
         device=device,
     )
     model.chunk = compute.chunk
+    if ranks.count > 1:
+        model.gather = ranks.gather
+        split_drop_path(model.backbone, ranks, views=1 if compute.chunk else 2)
     if compute.compile:
         model.compile()
     memories = make_memories(model, images.identities, options.loss, device)
     optimizer = make_optimizer(model, options.training)
     average = make_average(model, options.training)
-    return Learner(model, memories, optimizer, options, device, average)
+    return Learner(model, memories, optimizer, options, device, average, ranks)
 
 
 def _checkpoint_parts(learner: Learner) -> dict[str, Any]:

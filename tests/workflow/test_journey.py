@@ -142,8 +142,8 @@ def test_changed_variant_reruns_only_that_variant(finished):
     assert "rule segment" not in plan
 
 
-def test_changed_workers_and_checkpoint_steps_rerun_nothing(finished):
-    assert finished.planned_with(compute={"workers": 1, "checkpoint_steps": 1}) == set()
+def test_changed_numbers_of_processes_and_checkpoint_steps_rerun_nothing(finished):
+    assert finished.planned_with(compute={"workers": 1, "checkpoint_steps": 1, "gpus": 2}) == set()
 
 
 def test_changed_precision_reruns_training_but_not_segmentation(finished):

@@ -17,7 +17,7 @@ def outputs(plan: str) -> set[str]:
 
 
 def test_every_job_has_runtime_and_memory(project: Project) -> None:
-    project.configure(compute={"workers": 1})
+    project.configure(compute={"gpus": 2})
     collected = {"all", "export", "demo_weights", "shipped_weights_report", "synthetic_dataset"}
     plan = project.snakemake("--dry-run", *sorted(collected)).stdout
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", plan, re.MULTILINE)
@@ -26,7 +26,9 @@ def test_every_job_has_runtime_and_memory(project: Project) -> None:
     assert incomplete <= collected
     threads = {name for name, text in jobs if "threads: 2" in text}
     rendering = {"render_benchmark", "render_scenes", "render_people", "render_sam_scenes"}
-    assert threads == {"train", *rendering}  # in training, one for the loader process
+    assert threads == {"train", *rendering}  # in training, one for each process
+    gpus = {name for name, text in jobs if "gpu=2" in text}
+    assert gpus == {"train"}
 
 
 def test_catalog_snakefile_plans_the_same_rules(project: Project) -> None:

@@ -15,11 +15,12 @@ rule train:
     conda:
         "../../envs/pipeline.yaml"
     # one per loader process; torch itself always uses one thread
-    threads: 1 + CONFIG.compute.workers
+    threads: CONFIG.compute.gpus * (1 + CONFIG.compute.workers)
     resources:
         runtime=2880,  # minutes; an interrupted job resumes from its last checkpoint
-        mem_mb=12000,  # 10,000 occluders, and 0.5 GB of decoded images per process
-        gpu=1,
+        # 10,000 occluders, and 0.5 GB of decoded images per process
+        mem_mb=12000 * CONFIG.compute.gpus,
+        gpu=CONFIG.compute.gpus,
     params:
         CONFIG.compute.device,
         CONFIG.compute.precision,
