@@ -38,6 +38,7 @@ from tests.training.runs import (
     rows,
     step_of,
     stopped,
+    train_run,
     with_options,
 )
 
@@ -52,7 +53,7 @@ def fork(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.elastic, "START_METHOD", "fork")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def steps_options(options: RunOptions) -> RunOptions:
     """Options with a step per epoch, so that the history has the losses of each step.
 
@@ -61,6 +62,14 @@ def steps_options(options: RunOptions) -> RunOptions:
     options = with_options(options, "backbone", camera_embedding=1.0)
     one_batch = {"epochs": STEPS, "identities": 6, "optimizer": "sgd", "lr": 0.01}
     return with_options(options, "training", **one_batch, clip_norm=5.0)
+
+
+@pytest.fixture(scope="module")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, shards: Path, bank: Path, steps_options: RunOptions
+) -> Path:
+    """A run of `steps_options` by one process."""
+    return train_run(tmp_path_factory.mktemp("whole"), shards, bank, steps_options)
 
 
 def variant_options(options: RunOptions, variant: str, contrast: str | None) -> RunOptions:
@@ -101,18 +110,18 @@ def test_two_ranks_train_as_one_process(
     """With drop path: the ranks drop the images that one process drops."""
     options = variant_options(steps_options, *case)
     options = with_options(options, "training", ema=ema)
-    whole = run("whole", options=options)
-    assert len(rows(whole)) == STEPS
-    assert_equal_runs(run("split", options=options, compute=TWO), whole)
+    expected = run("whole", options=options)
+    assert len(rows(expected)) == STEPS
+    assert_equal_runs(run("split", options=options, compute=TWO), expected)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("values", [{"gpus": 3}, {"workers": 1}, {"gpus": 4, "workers": 1}])
 def test_any_number_of_ranks_and_loader_processes_train_as_one_process(
-    run: Runner, steps_options: RunOptions, values: dict[str, int]
+    run: Runner, steps_options: RunOptions, values: dict[str, int], whole: Path
 ) -> None:
     split = run("split", options=steps_options, compute=compute_with(**{"gpus": 2} | values))
-    assert_equal_runs(split, run("whole", options=steps_options))
+    assert_equal_runs(split, whole)
 
 
 @pytest.mark.long
@@ -134,14 +143,14 @@ def test_chunks_of_ranks_train_as_one_process(run: Runner, steps_options: RunOpt
 
 @pytest.mark.parametrize("counts", long_but([(1, 2), (2, 1), (2, 4)], (2, 1)))
 def test_a_stopped_training_resumes_on_another_number_of_ranks(
-    run: Runner, steps_options: RunOptions, tmp_path: Path, counts: tuple[int, int]
+    run: Runner, steps_options: RunOptions, tmp_path: Path, counts: tuple[int, int], whole: Path
 ) -> None:
     before, after = counts
     folder = tmp_path / "stopped"
     done = stopped(run, folder, options=steps_options, compute=compute_with(gpus=before))
     assert 4 <= done < STEPS
     run("stopped", options=steps_options, compute=compute_with(gpus=after))
-    assert_equal_runs(folder, run("whole", options=steps_options))
+    assert_equal_runs(folder, whole)
 
 
 @contextmanager
@@ -161,7 +170,7 @@ def rank_1_at_step(number: int, act: Callable[[], None]) -> Iterator[None]:
 
 
 def test_a_killed_rank_ends_the_training_which_resumes(
-    run: Runner, steps_options: RunOptions, tmp_path: Path
+    run: Runner, steps_options: RunOptions, tmp_path: Path, whole: Path
 ) -> None:
     message = r"^compute\.gpus: rank 1 of 2 was ended by SIGKILL: .* resumes from the last"
     killing = rank_1_at_step(6, lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -169,7 +178,7 @@ def test_a_killed_rank_ends_the_training_which_resumes(
         run("killed", options=steps_options, compute=TWO)
     assert step_of(tmp_path / "killed/checkpoint.pt") == 4
     run("killed", options=steps_options, compute=TWO)
-    assert_equal_runs(tmp_path / "killed", run("whole", options=steps_options))
+    assert_equal_runs(tmp_path / "killed", whole)
 
 
 @pytest.mark.long
@@ -209,7 +218,7 @@ def test_only_the_first_rank_writes(
 
 @pytest.mark.long
 def test_the_stage_starts_its_ranks_and_a_signal_stops_them(
-    shards: Path, bank: Path, steps_options: RunOptions, run: Runner, tmp_path: Path
+    shards: Path, bank: Path, steps_options: RunOptions, tmp_path: Path, whole: Path
 ) -> None:
     """As the workflow runs it: new processes, and Ctrl-C for all of them."""
     folder = tmp_path / "stopped"
@@ -225,7 +234,7 @@ def test_the_stage_starts_its_ranks_and_a_signal_stops_them(
     assert "Traceback" not in output
     assert "stopped by SIGINT after step" in output
     subprocess.run(words, check=True, capture_output=True)
-    assert_equal_runs(folder, run("whole", options=steps_options))
+    assert_equal_runs(folder, whole)
 
 
 def test_a_batch_that_the_ranks_cannot_share_is_an_error(run: Runner, options: RunOptions) -> None:
