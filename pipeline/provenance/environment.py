@@ -14,8 +14,18 @@ from pipeline import ROOT
 from pipeline.errors import warn
 
 PACKAGES = (
-    *("faiss-cpu", "filelock", "matplotlib", "mlflow", "numpy", "pandas", "pillow", "pydantic"),
-    *("requests", "safetensors", "scipy", "segment-anything", "snakemake", "sqlalchemy", "timm"),
+    *("faiss-cpu", "filelock", "matplotlib", "mlflow", "numpy", "nvidia-ml-py", "pandas"),
+    *(
+        "pillow",
+        "pydantic",
+        "requests",
+        "safetensors",
+        "scipy",
+        "segment-anything",
+        "snakemake",
+        "sqlalchemy",
+        "timm",
+    ),
     *("torch", "torchvision", "tqdm", "webdataset"),
 )
 """The dependencies in pyproject.toml, a file that may be missing at run time."""

@@ -39,6 +39,8 @@ class Progress:
     """Time spent in the steps of the current epoch."""
     seconds: float = 0.0
     """Time spent in the whole run, without steps that a kill has lost."""
+    joules: dict[str, float] = field(default_factory=dict)
+    """Energy that each device has used in that time, as far as the machine tells."""
     resumed: int = 0
     """Number of times the run was resumed."""
     environments: list[dict[str, Any]] = field(default_factory=list)

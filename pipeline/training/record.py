@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pipeline.data.shards import HASHES
 from pipeline.files import sha256, shipped
 from pipeline.options.run import RunOptions
@@ -54,3 +56,10 @@ def peak_memory_mib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return round(peak * unit / 2**20, 1)
+
+
+def peak_gpu_memory_mib() -> float | None:
+    """Return the peak memory of tensors on this process's GPU, in MiB; None without one."""
+    if not torch.cuda.is_initialized():
+        return None
+    return round(torch.cuda.max_memory_allocated() / 2**20, 1)

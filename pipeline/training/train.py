@@ -36,6 +36,7 @@ from pipeline.provenance.environment import current_environment
 from pipeline.ranks import Ranks, joined_ranks
 from pipeline.training.checkpoint import Checkpointer, Progress
 from pipeline.training.drop_path import split_drop_path
+from pipeline.training.energy import EnergyMeter
 from pipeline.training.interruption import StopRequest
 from pipeline.training.loader import explain_worker_errors, load_batches
 from pipeline.training.loop import (
@@ -48,7 +49,7 @@ from pipeline.training.loop import (
 )
 from pipeline.training.occlusion import Occluder, make_occluder
 from pipeline.training.optimizer import make_average, make_optimizer
-from pipeline.training.record import peak_memory_mib, run_facts
+from pipeline.training.record import peak_gpu_memory_mib, peak_memory_mib, run_facts
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TwoViews
 
@@ -84,7 +85,7 @@ def train(
     only if augment.occlusion is roa. With the `ground_truth` of a rendered benchmark, the history
     has the ROC AUC of DPSM's scores after each epoch (token_auc). `needs` are those of all compared
     variants: the first training fails where a later one would.
-    Returns device, precision, whether all kernels were deterministic, and the hours of the run.
+    Returns device, precision, whether all kernels were deterministic, and the device-hours.
     Raises InputError for damaged shards or a damaged bank, for fewer identities than a batch
     needs, for a non-finite loss or weight, and if a loader worker dies or runs out of memory.
     """
@@ -125,6 +126,7 @@ def train(
         measured = ground_truth if ranks.first else None
         quality = TokenQuality(images, measured, options) if measured else None
         reader = LossReader(progress, options.training)
+        energy = EnergyMeter(range(compute.gpus if device.type == "cuda" else 0), progress.joules)
         with closing(run_steps(learner, batches, sampler, seed, reader)) as steps:
             for epoch_ended in steps:
                 if epoch_ended and ranks.first:
@@ -135,6 +137,7 @@ def train(
                 progress.deterministic &= not warned
                 stopping = ranks.agree(stop.signal or 0)
                 if stopping or progress.step % compute.checkpoint_steps == 0:
+                    energy.update()
                     reader.read()
                     with ranks.first_before_others():
                         if ranks.first:
@@ -143,6 +146,7 @@ def train(
                     _exit_on_signal(signal.Signals(stopping), checkpoint, progress.step)
         if not ranks.first:
             return {}
+        energy.update()
         checkpointer.finish(progress)
         write_history(history, progress.history)  # Snakemake deletes the outputs of a failed job
         save_weights(learner.result, weights, describe(options, images.camera_numbers))
@@ -156,7 +160,7 @@ def train(
         write_json(record, facts)
     print(f"{weights}: {variant}, seed {seed}, {progress.step} steps in {progress.seconds:.1f} s")
     summary = {name: facts[name] for name in ("device", "precision", "deterministic")}
-    return summary | {"hours": round(progress.seconds / 3600, 4)}
+    return summary | {"hours": round(compute.gpus * progress.seconds / 3600, 4)}
 
 
 def _exit_on_signal(number: signal.Signals, checkpoint: Path, step: int) -> NoReturn:
@@ -179,6 +183,8 @@ def _execution_facts(progress: Progress, environment: dict[str, Any]) -> dict[st
         "resumed": progress.resumed,
         "deterministic": progress.deterministic,
         "peak_memory_mib": peak_memory_mib(),
+        "peak_gpu_memory_mib": peak_gpu_memory_mib(),
+        "energy_joules": progress.joules,
     }
 
 

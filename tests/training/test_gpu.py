@@ -33,7 +33,10 @@ def test_a_stopped_run_resumes_to_the_same_bytes(
     uninterrupted = run("uninterrupted", **given)
     assert stopped(run, tmp_path / "stopped", **given) < STEPS
     assert result(run("stopped", **given)) == result(uninterrupted)
-    assert read_json(uninterrupted / "run.json")["deterministic"]
+    record = read_json(uninterrupted / "run.json")
+    assert record["deterministic"]
+    assert record["peak_gpu_memory_mib"] > 1
+    assert record["energy_joules"]["gpu-0"] > 0
 
 
 @pytest.mark.parametrize("values", [{}, {"chunk": 5}, {"compile": True}])

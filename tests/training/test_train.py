@@ -157,6 +157,8 @@ def test_record_describes_the_run(
     assert record["started"] <= record["finished"]
     assert record["seconds"] > 0
     assert record["peak_memory_mib"] > 50
+    assert record["peak_gpu_memory_mib"] is None
+    assert all(joules > 0 for joules in record["energy_joules"].values())
     names = load_file(folder / "weights.safetensors")
     assert names["global_classifier.weight"].shape == (6, 32)
 

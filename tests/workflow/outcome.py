@@ -30,7 +30,7 @@ def _csv_without(*names: str) -> Callable[[Path], bytes]:
     return read
 
 
-VARYING = ("started", "finished", "seconds", "resumed", "peak_memory_mib")
+VARYING = ("started", "finished", "seconds", "resumed", "peak_memory_mib", "energy_joules")
 WITHOUT_TIMES = {
     "/run.json": _json_without(*VARYING, "hashes.history"),
     "/history.csv": _csv_without("seconds", "images_per_second"),
