@@ -115,7 +115,7 @@ def compare(expected: Annotations, found: Annotations) -> str:
     if found == expected:
         return f"all {len(found)} masks equal to the bit"
     if len(found) != len(expected):
-        return f"{len(found)} masks, expected {len(expected)}"
+        return f"{len(found)} masks found, expected {len(expected)}"
     pairs = [
         [decode_rle(annotation["segmentation"]) for annotation in pair]
         for pair in zip(expected, found, strict=True)

@@ -10,10 +10,10 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 _CACHED = 2**22
-"""Numbers of image tokens in a batch on the CPU: more take much longer to read and write."""
+"""Numbers of the image tokens of a batch on a CPU; more take longer to read and write."""
 _FEWEST, _MOST = 4, 64
-"""Points in a batch: the products of fewer are rounded in another way than those of the stock
-generator on the CPU, whose batch has 64."""
+"""Points of a batch. The stock generator takes 64; a CPU rounds the products of fewer than 4 in
+another way."""
 
 
 class LowMasks(NamedTuple):
