@@ -41,6 +41,8 @@ SET = (
     Part("heads", "--images 64", gpu=True),
     Part("training", "--images 64", gpu=True),
     Part("start"),
+    Part("mask_bank"),
+    Part("mask_bank", "--model vit_b --points-per-side 8 --images 1 --rounds 1"),
     Part("memory"),
     Part("scale"),
 )

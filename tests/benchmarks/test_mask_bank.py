@@ -20,7 +20,7 @@ def square(side: int, stability: float = 0.5) -> dict[str, Any]:
 
 def test_a_difference_is_told() -> None:
     masks = [square(2), square(3)]
-    assert compare(masks, [square(2), square(3)]) == "all 2 masks equal to the bit"
+    assert compare(masks, [square(2), square(3)]) == "same masks to the bit"
     assert compare(masks, masks[:1]) == "1 masks found, expected 2"
     differing = compare(masks, [square(2), square(2)])
     assert differing == "5 pixels of 2 masks differ; lowest IoU 0.444444"
@@ -29,9 +29,10 @@ def test_a_difference_is_told() -> None:
 
 
 def test_stages_add_up_to_the_total(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--points-per-side", "4", "--images", "1", "--rounds", "1"])
+    [row] = main(["--points-per-side", "4", "--images", "1", "--rounds", "1"])
+    assert row.unit.endswith("same masks to the bit")
     equal, images, *stages = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"all [1-9]\d* masks equal to the bit", equal)
+    assert re.fullmatch(r"[1-9]\d* masks: same masks to the bit", equal)
     assert images.startswith("1 images of 640 x 480")
     seconds = [list(map(float, re.findall(r"([\d.]+) s,", line))) for line in stages]
     assert all(second > 0 for row in seconds for second in row)
