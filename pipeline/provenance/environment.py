@@ -22,6 +22,7 @@ PACKAGES = (
         "safetensors",
         "scipy",
         "segment-anything",
+        "simplejpeg",
         "snakemake",
         "sqlalchemy",
         "timm",

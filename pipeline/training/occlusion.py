@@ -84,10 +84,11 @@ class RealisticOcclusion:
         else:
             h, w = round(fraction * height), width
         resized = cut_out.resize((w, h), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        pasted = np.asarray(resized)[:, ::-1] if flip else np.asarray(resized)
+        if flip:
+            resized = resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         top = height - h if bottom else 0
         left = width - w if right else 0
-        return _paste(image, pasted, top, left)
+        return _paste(image, np.asarray(resized), top, left)
 
 
 def _paste(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.ndarray:
@@ -95,12 +96,14 @@ def _paste(image: np.ndarray, cut_out: np.ndarray, top: int, left: int) -> np.nd
     result = image.copy()
     height, width = cut_out.shape[:2]
     window = result[top : top + height, left : left + width]
-    shaded = window * (255 - cut_out[..., 3:].astype(np.uint16))
-    shaded += 128
-    shaded += shaded >> 8  # with the next line: division by 255, rounded to nearest
-    shaded >>= 8
-    # no overflow: a premultiplied colour is at most its alpha
-    np.add(cut_out[..., :3], shaded, out=window, casting="unsafe")
+    see_through = 255 - cut_out[..., 3].astype(np.uint16)
+    for channel in range(3):  # loops over the last axis of length 3 are slow in numpy
+        shaded = window[..., channel] * see_through
+        shaded += 128
+        shaded += shaded >> 8  # with the next line: division by 255, rounded to nearest
+        shaded >>= 8
+        shaded += cut_out[..., channel]  # at most 255: a premultiplied colour is at most its alpha
+        window[..., channel] = shaded
     return result
 
 

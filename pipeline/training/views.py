@@ -6,6 +6,7 @@ number of workers, on earlier batches or on a restart.
 
 from __future__ import annotations
 
+from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.data.images import Size, resize
+from pipeline.data.images import Size
 from pipeline.data.training_images import TrainingImages
 from pipeline.options.run import AugmentOptions
 from pipeline.training.occlusion import Occluder
@@ -53,11 +54,11 @@ def clean_view(
     """Jitter colours, resize to `size`, flip, pad with black and crop at random; all uint8."""
     factors = rng.uniform(1 - options.colour_jitter, 1 + options.colour_jitter, 3)
     method = _RESAMPLING[options.resize]
+    view = Image.fromarray(image)  # an array again at the end only: both conversions copy
     if options.jitter_before_resize:
-        image = resize(_jitter(image, factors), size, method)
+        view = _jitter(view, factors).resize(size, method)
     else:
-        image = _jitter(resize(image, size, method), factors)
-    view = Image.fromarray(image)
+        view = _jitter(view.resize(size, method), factors)
     if rng.random() < options.flip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     left, top = rng.integers(-options.pad, options.pad + 1, 2).tolist()
@@ -65,15 +66,14 @@ def clean_view(
     return np.asarray(view.crop((left, top, left + view.width, top + view.height)))
 
 
-def _jitter(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _jitter(image: Image.Image, factors: np.ndarray) -> Image.Image:
     """Scale brightness, contrast and saturation by `factors` (3,).
 
     The three steps are one affine map of the colour, so they are applied and clipped together.
     """
     brightness, contrast, saturation = factors.tolist()
-    image = Image.fromarray(pixels)
     shades = image.convert("L").histogram()
-    mean = sum(shade * count for shade, count in enumerate(shades)) / sum(shades)
+    mean = sum(map(mul, shades, range(256))) / (image.width * image.height)
     offset = (1 - contrast) * brightness * mean
     gain = brightness * contrast
     matrix: list[float] = []
@@ -81,7 +81,7 @@ def _jitter(pixels: np.ndarray, factors: np.ndarray) -> np.ndarray:
         row = [gain * (1 - saturation) * weight for weight in _GREY]
         row[channel] += gain * saturation
         matrix += [*row, offset]
-    return np.asarray(image.convert("RGB", tuple(matrix)))
+    return image.convert("RGB", tuple(matrix))
 
 
 def two_views(
