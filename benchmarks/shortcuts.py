@@ -28,8 +28,15 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.data.names import JUNK, TEST_SPLITS
+from pipeline.data.shards import ShardReader
 from pipeline.errors import InputError
-from pipeline.evaluation.embed import ImageBatch, embed_split, load_trained, read_batches
+from pipeline.evaluation.embed import (
+    ImageBatch,
+    embed_batch,
+    load_trained,
+    read_batches,
+    split_labels,
+)
 from pipeline.evaluation.features import feature_names
 from pipeline.evaluation.metrics import Ranking
 from pipeline.evaluation.score import rank_features
@@ -112,12 +119,15 @@ def embed_painted(
     """Embed query and gallery with `parts` painted, as in a features file."""
     arrays: Arrays = {}
     for split in TEST_SPLITS:
+        reader = ShardReader(shards, split)
         painted = (
             paint(batch, ground_truth.labels[ground_truth.rows(batch.keys)], parts, image)
-            for batch in read_batches(shards, split, image)
+            for batch in read_batches(reader, image)
         )
-        batches = embed_split(model, painted, split, image)
-        arrays |= {name: np.concatenate(values) for name, values in batches.items()}
+        batches = [embed_batch(model, batch, image) for batch in painted]
+        features = {name: np.concatenate([each[name] for each in batches]) for name in batches[0]}
+        found = split_labels(reader) | features
+        arrays |= {f"{split}_{name}": values for name, values in found.items()}
     return arrays
 
 

@@ -1,4 +1,4 @@
-"""WebDataset shards with an index: streamed by stock webdataset, or read at random.
+"""WebDataset shards with an index: read at random here, and streamed by stock webdataset.
 
 A shard is a plain tar of `<key>.<suffix>` (the original encoded bytes) and `<key>.json` pairs.
 Beside the tars, index.csv has the offset of each image in its tar, and shards.json the hashes of
@@ -178,6 +178,7 @@ class ShardReader:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
+        self.name = name
         self.index = _read_index(folder, name)
         # arrays: a list of millions of tuples takes a gigabyte
         self._tar_of, self._tars = pd.factorize(self.index["shard"])
@@ -208,32 +209,6 @@ class ShardReader:
             with open(self.folder / shard, "rb") as file:
                 self._maps[shard] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._maps[shard]
-
-
-def stream(folder: Path, name: str) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
-    """Stream one split in order through stock webdataset: key, (H, W, 3) uint8 RGB, meta.
-
-    Decodes images and JSON only: webdataset's default decoders unpickle members. Raises InputError
-    as `ShardReader`, and for any other member.
-    """
-    import webdataset  # slow to import, and used nowhere else
-
-    tars = [str(folder / shard) for shard in _read_index(folder, name)["shard"].unique()]
-    for raw in webdataset.WebDataset(tars, shardshuffle=False):
-        yield _decode(raw)
-
-
-def _decode(raw: dict[str, Any]) -> tuple[str, np.ndarray, dict[str, Any]]:
-    key, prefix = raw["__key__"], f"{raw['__url__']}: {raw['__key__']}"
-    members = {suffix: data for suffix, data in raw.items() if not suffix.startswith("__")}
-    meta = json.loads(members.pop("json", b"{}"))
-    if len(members) != 1 or not set(members) <= SUFFIXES:
-        found = ", ".join(members) or "none"
-        raise InputError(
-            f"{prefix}: expected one image and its json, found {found}: make the shards again"
-        )
-    [(suffix, data)] = members.items()
-    return key, decode_image(data, f"{prefix}.{suffix}"), meta
 
 
 def shard(images: Path, manifest: Path, shards: Path) -> None:

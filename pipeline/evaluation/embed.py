@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from pipeline.data.images import resize
 from pipeline.data.joint import joint_cameras
 from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
-from pipeline.data.shards import HASHES, split_names, stream
+from pipeline.data.shards import HASHES, ShardReader, split_names
+from pipeline.data.workers import explain_worker_errors, share_in_worker
 from pipeline.device import choose_device, make_deterministic
 from pipeline.errors import InputError
-from pipeline.evaluation.features import write_array
+from pipeline.evaluation.features import write_array, write_split
 from pipeline.files import atomic_file, read_json, sha256
 from pipeline.model.backbone import normalise
 from pipeline.model.build import load_network
@@ -78,30 +80,57 @@ def check_weights(weights: Path, record: Path) -> None:
         )
 
 
+class _TestImages(Dataset[np.ndarray]):
+    """Dataset of the images of a split, resized for the network."""
+
+    def __init__(self, reader: ShardReader, image: ImageOptions) -> None:
+        self._reader = reader
+        self._size = (image.width, image.height)
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return resize(self._reader.image(i), self._size)
+
+
 def read_batches(
-    shards: Path, split: str, image: ImageOptions, size: int = BATCH
+    reader: ShardReader, image: ImageOptions, workers: int = 0, pin: bool = False
 ) -> Iterator[ImageBatch]:
-    """Yield the images of a split, resized for the network, in the order of the shards."""
-    batch: list[tuple[str, np.ndarray, dict[str, Any]]] = []
-    for key, pixels, meta in tqdm(
-        stream(shards, split), desc=split, mininterval=5, dynamic_ncols=True
-    ):
-        batch.append((key, resize(pixels, (image.width, image.height)), meta))
-        if len(batch) == size:
-            yield _collate(batch)
-            batch = []
-    if batch:
-        yield _collate(batch)
+    """Yield the images of a split, resized for the network, in the order of the shards.
 
-
-def _collate(samples: list[tuple[str, np.ndarray, dict[str, Any]]]) -> ImageBatch:
-    keys, images, metas = zip(*samples, strict=True)
-    return ImageBatch(
-        stack(images),
-        list(keys),
-        [meta["identity"] for meta in metas],
-        [meta["camera"] for meta in metas],
+    `workers` processes read and decode ahead, with 0 this one; batches do not depend on it. `pin`
+    keeps them in memory from which a GPU copies fast.
+    """
+    loader = DataLoader(
+        _TestImages(reader, image),
+        BATCH,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin,
+        generator=torch.Generator(),  # otherwise it advances the global generator
     )
+    first = 0
+    for images in tqdm(loader, reader.name, mininterval=5, dynamic_ncols=True):
+        rows = reader.index.iloc[first : first + len(images)]
+        yield ImageBatch(images, *(rows[name].tolist() for name in ("key", "identity", "camera")))
+        first += len(images)
+
+
+def split_labels(reader: ShardReader) -> dict[str, np.ndarray]:
+    """Return the keys (M,) text, identities and cameras (M,) int64 of a split."""
+    index = reader.index
+    return {
+        "keys": np.array(index["key"].tolist(), np.str_),
+        "identities": index["identity"].to_numpy(np.int64),
+        "cameras": index["camera"].to_numpy(np.int64),
+    }
+
+
+def _collate(images: Sequence[np.ndarray]) -> torch.Tensor:
+    batch = stack(images)
+    share_in_worker([batch])
+    return batch
 
 
 def stack(images: Sequence[np.ndarray]) -> torch.Tensor:
@@ -143,7 +172,7 @@ def embed_images(
     DPSM, k (B,) int64 is the number of kept tokens. `cameras` are those of `camera_rows`.
     """
     device = next(model.parameters()).device
-    pixels = normalise(images.to(device), image.mean, image.std)
+    pixels = normalise(images.to(device, non_blocking=True), image.mean, image.std)
     features = model(pixels, cameras)
     named = {"global": features.global_, "coarse": features.coarse, "blended": features.blended}
     if features.selection is not None:
@@ -151,27 +180,9 @@ def embed_images(
     return {name: value.cpu().numpy() for name, value in named.items() if value is not None}
 
 
-def embed_split(
-    model: DPEFormer,
-    batches: Iterator[ImageBatch],
-    split: str,
-    image: ImageOptions,
-    dtype: str = "float32",
-) -> dict[str, list[np.ndarray]]:
-    """Return the arrays of a split in parts: `<split>_keys`, `_identities`, `_cameras`, features.
-
-    Features have the type `dtype`. Nothing is concatenated: MSMT17's features are gigabytes.
-    """
-    columns: dict[str, list[Any]] = {"keys": [], "identities": [], "cameras": []}
-    parts: dict[str, list[np.ndarray]] = {}
-    for batch in batches:
-        for name, values in columns.items():
-            values.extend(getattr(batch, name))
-        for name, value in embed_batch(model, batch, image).items():
-            parts.setdefault(name, []).append(value if name == "k" else value.astype(dtype))
-    labels = {name: [np.array(columns[name], np.int64)] for name in ("identities", "cameras")}
-    arrays = {"keys": [np.array(columns["keys"], np.str_)]} | labels | parts
-    return {f"{split}_{name}": value for name, value in arrays.items()}
+def _round(arrays: dict[str, np.ndarray], dtype: str) -> dict[str, np.ndarray]:
+    """Convert the features to `dtype`; the number of kept tokens stays int64."""
+    return {name: value if name == "k" else value.astype(dtype) for name, value in arrays.items()}
 
 
 @torch.inference_mode()
@@ -188,10 +199,11 @@ def embed(
 
     Writes a NumPy archive. It has `<split>_keys` (M,) text, `<split>_identities` and
     `<split>_cameras` (M,) int64, `<split>_global`, `<split>_coarse` and, with the blended branch,
-    `<split>_blended` (M, F) of type `dtype`; with DPSM, `<split>_k` (M,) int64. Splits are query,
+    `<split>_blended` (M, F) of type `dtype`; with DPSM, `<split>_k` (M,) int64. `compute.workers`
+    decode the images; the bytes of the archive do not depend on them. Splits are query,
     gallery and, if `shards` have it, whole_query. `shards` () text is the hash of shards.json.
     Deletes the training's `checkpoint`. Returns the device. Raises InputError for weights that are
-    not those of `record`, for damaged shards and as `camera_rows` does.
+    not those of `record`, for damaged shards, if a loader worker dies and as `camera_rows` does.
     """
     device = choose_device(compute)
     make_deterministic(device)
@@ -201,11 +213,12 @@ def embed(
     whole = {WHOLE_QUERY} & split_names(shards)
     with atomic_file(features) as partial, zipfile.ZipFile(partial, "w") as archive:
         for split in (*TEST_SPLITS, *whole):
-            batches = read_batches(shards, split, image)
-            parts = embed_split(model, batches, split, image, dtype)
-            for name in list(parts):
-                write_array(archive, name, parts.pop(name))
-        write_array(archive, "shards", [np.array([sha256(shards / HASHES)])])
+            reader = ShardReader(shards, split)
+            batches = read_batches(reader, image, compute.workers, pin=device.type == "cuda")
+            arrays = (_round(embed_batch(model, batch, image), dtype) for batch in batches)
+            with explain_worker_errors(compute.workers):
+                write_split(archive, split, split_labels(reader), arrays)
+        write_array(archive, "shards", np.array(sha256(shards / HASHES)))
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return {"device": device.type}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -23,6 +26,8 @@ TABLE_FEATURES = tuple(name for plain in FEATURES for name in (plain, plain + RE
 """All rows that a table can have for a variant, in order."""
 LENGTHS = 26
 """Offset, in a local zip header of 30 bytes, of the lengths of its two last fields."""
+_CHUNK = 2**20
+"""Bytes that are copied at a time."""
 REQUIRED_ARRAYS = tuple(
     f"{split}_{name}"
     for split in TEST_SPLITS
@@ -64,15 +69,57 @@ def read_features(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def write_array(archive: zipfile.ZipFile, name: str, parts: Sequence[np.ndarray]) -> None:
-    """Add the concatenation of `parts` to an NPZ archive, as np.savez does, without copying it."""
-    header = np.lib.format.header_data_from_array_1_0(parts[0])
-    if parts[0].ndim:
-        header["shape"] = (sum(map(len, parts)), *parts[0].shape[1:])
+def write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    """Add an array to an NPZ archive, as np.savez does."""
     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for part in parts:
-            file.write(part.tobytes())
+        np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def write_split(
+    archive: zipfile.ZipFile,
+    split: str,
+    labels: Mapping[str, np.ndarray],
+    batches: Iterable[Mapping[str, np.ndarray]],
+) -> None:
+    """Add `labels` and the concatenated arrays of `batches` to an NPZ archive as `<split>_<name>`.
+
+    Each batch has the same names, types and widths. Batches are kept in unnamed temporary files
+    beside the archive: the features of MSMT17 are gigabytes.
+    """
+    for name, values in labels.items():
+        write_array(archive, f"{split}_{name}", values)
+    folder = Path(str(archive.filename)).parent
+    with ExitStack() as open_files:
+        spools: dict[str, _Spool] = {}
+        for batch in batches:
+            for name, rows in batch.items():
+                if name not in spools:
+                    file = open_files.enter_context(TemporaryFile(dir=folder))
+                    spools[name] = _Spool(file, rows)
+                spools[name].append(rows)
+        for name, spool in spools.items():
+            spool.write(archive, f"{split}_{name}")
+
+
+class _Spool:
+    """An array that grows by rows in a file."""
+
+    def __init__(self, file: IO[bytes], like: np.ndarray) -> None:
+        """Take an empty file and an array of the type and width of the rows."""
+        self._file = file
+        self._header = np.lib.format.header_data_from_array_1_0(like)
+        self._length = 0
+
+    def append(self, rows: np.ndarray) -> None:
+        self._file.write(rows.tobytes())
+        self._length += len(rows)
+
+    def write(self, archive: zipfile.ZipFile, name: str) -> None:
+        header = self._header | {"shape": (self._length, *self._header["shape"][1:])}
+        self._file.seek(0)
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            shutil.copyfileobj(self._file, file, _CHUNK)
 
 
 def _map_array(path: Path, header: int) -> np.ndarray:

@@ -26,7 +26,7 @@ ARTIFACTS = "artifacts"
 """Their folder in the model."""
 REQUIREMENTS = (
     *("faiss-cpu", "filelock", "mlflow", "numpy", "pandas", "pillow", "pydantic", "safetensors"),
-    *("simplejpeg", "timm", "torch", "torchvision", "tqdm", "webdataset"),
+    *("simplejpeg", "timm", "torch", "torchvision", "tqdm"),
 )
 """The packages that `pipeline.load` needs. The workflow itself is in no package index."""
 EXAMPLE_SIZE = (64, 128)

@@ -16,6 +16,7 @@ from pipeline.data.joint import read_parts
 from pipeline.data.shards import ShardReader
 from pipeline.data.trainable import check_trainable
 from pipeline.data.training_images import TrainingImages
+from pipeline.data.workers import explain_worker_errors
 from pipeline.device import (
     choose_device,
     choose_precision,
@@ -38,7 +39,7 @@ from pipeline.training.checkpoint import Checkpointer, Progress
 from pipeline.training.drop_path import split_drop_path
 from pipeline.training.energy import EnergyMeter
 from pipeline.training.interruption import StopRequest
-from pipeline.training.loader import explain_worker_errors, load_batches
+from pipeline.training.loader import load_batches
 from pipeline.training.loop import (
     Learner,
     LossReader,

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from pipeline.data.names import TEST_SPLITS
+from pipeline.data.shards import ShardReader
 from pipeline.evaluation.embed import read_batches
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
@@ -52,7 +53,7 @@ def embed_test_set(shards: Path, image: ImageOptions, embed: EmbedBoth) -> dict[
 
 def _embed_split(shards: Path, split: str, image: ImageOptions, embed: EmbedBoth) -> Embedded:
     identities, cameras, features = [], [], []
-    for batch in read_batches(shards, split, image):
+    for batch in read_batches(ShardReader(shards, split), image):
         features.append(embed(batch.images.permute(0, 2, 3, 1).numpy(), batch.keys))
         identities += batch.identities
         cameras += batch.cameras

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
 
@@ -46,6 +47,54 @@ def test_float_pixels_are_refused() -> None:
     image = Image.fromarray(np.zeros((3, 3), np.float32))
     with pytest.raises(InputError, match=r"deep\.tif.*8 or 16 bits"):
         decode_image(encode(image, "TIFF"), "deep.tif")
+
+
+def decode_by_pillow(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_jpeg_has_the_pixels_of_pillow(mode: str, progressive: bool, subsampling: int) -> None:
+    """Of every width modulo 16 and of odd heights, smooth and noisy."""
+    rng = np.random.default_rng(0)
+    for width in range(1, 34):
+        height = int(rng.integers(1, 70))
+        noise = Image.fromarray(rng.integers(0, 256, (9, 5, 3), dtype=np.uint8))
+        for image in (noise, noise.resize((width, height), Image.Resampling.BICUBIC)):
+            options = {"subsampling": subsampling} if mode == "RGB" else {}
+            data = encode(
+                image.convert(mode),
+                "JPEG",
+                quality=int(rng.integers(1, 101)),
+                progressive=progressive,
+                **options,
+            )
+            np.testing.assert_array_equal(decode_image(data, "x"), decode_by_pillow(data))
+
+
+@pytest.mark.parametrize("quality", [30, 95])
+def test_damaged_jpeg_is_what_pillow_makes_of_it(quality: int) -> None:
+    """Changed, missing and additional bytes; libjpeg survives some of them."""
+    rng = np.random.default_rng(quality)
+    colours = Image.fromarray(rng.integers(0, 256, (9, 5, 3), dtype=np.uint8))
+    data = encode(colours.resize((37, 61)), "JPEG", quality=quality)
+    readable = 0
+    for _ in range(300):
+        place = int(rng.integers(2, len(data)))
+        kept = place + int(rng.integers(0, 3))
+        damaged = data[:place] + rng.bytes(int(rng.integers(0, 3))) + data[kept:]
+        try:
+            expected = decode_by_pillow(damaged)
+        except Exception:
+            with pytest.raises(InputError, match=r"^x: expected a whole"):
+                decode_image(damaged, "x")
+            continue
+        readable += 1
+        np.testing.assert_array_equal(decode_image(damaged, "x"), expected)
+    assert 50 < readable < 290
 
 
 @pytest.mark.parametrize("missing", [1, 2, 50, 400])

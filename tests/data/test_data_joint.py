@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.data.joint import PARTS, join, joint_cameras, read_parts
-from pipeline.data.shards import HASHES, Sample, ShardReader, stream, write_index, write_shards
+from pipeline.data.shards import HASHES, Sample, ShardReader, write_index, write_shards
 from pipeline.data.training_images import TrainingImages
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
@@ -56,12 +58,14 @@ def test_identities_and_cameras_continue_from_dataset_to_dataset(joined: Path) -
 
 
 def test_pixels_and_metadata_are_those_of_the_datasets(parts: list[Path], joined: Path) -> None:
-    own = [image for part in parts for _, image, _ in stream(part, "train")]
-    index = ShardReader(joined, "train").index
-    for i, (key, image, meta) in enumerate(stream(joined, "train")):
-        np.testing.assert_array_equal(image, own[i])
-        row = index.iloc[i]
-        assert (key, meta) == (row["key"], {k: row[k] for k in ("identity", "camera", "dataset")})
+    readers = [ShardReader(part, "train") for part in parts]
+    own = [reader.image(i) for reader in readers for i in range(len(reader))]
+    reader = ShardReader(joined, "train")
+    for i, row in enumerate(reader.index.to_dict("records")):
+        np.testing.assert_array_equal(reader.image(i), own[i])
+        with tarfile.open(joined / row["shard"]) as tar:
+            meta = json.load(tar.extractfile(f"{row['key']}.json"))
+        assert meta == {name: row[name] for name in ("identity", "camera", "dataset")}
 
 
 def test_training_reads_the_dataset_of_each_image(parts: list[Path], joined: Path) -> None:

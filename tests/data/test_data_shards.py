@@ -20,7 +20,6 @@ from pipeline.data.shards import (
     ShardReader,
     image_keys,
     split_names,
-    stream,
     verify,
     write_index,
     write_shards,
@@ -66,12 +65,16 @@ def test_tar_headers_are_fixed(shards: Path) -> None:
             assert fixed == (0, 0, 0, "", "", 0o644)
 
 
+def stock_samples(shards: Path, split: str) -> list[dict]:
+    url = str(shards / f"{split}-000000.tar")
+    return list(webdataset.WebDataset(url, shardshuffle=False))
+
+
 @pytest.mark.parametrize("split", ["train", "query", "gallery"])
 def test_stock_webdataset_reads_shards(ingested: Path, shards: Path, split: str) -> None:
     table = read_manifest(ingested / "manifest.csv")
     rows = {Path(row.path).stem: row for row in table.itertuples() if row.split == split}
-    url = str(shards / f"{split}-000000.tar")
-    found = list(webdataset.WebDataset(url, shardshuffle=False))
+    found = stock_samples(shards, split)
     assert sorted(sample["__key__"] for sample in found) == sorted(rows)
     for sample in found:
         row = rows[sample["__key__"]]
@@ -127,39 +130,6 @@ def test_reader_survives_pickling(shards: Path) -> None:
     np.testing.assert_array_equal(copy.image(4), reader.image(4))
 
 
-def test_stream_and_reader_agree(tmp_path: Path, samples: list[Sample]) -> None:
-    write_index(tmp_path, write_shards(tmp_path, "gallery", samples, per_shard=3))
-    reader = ShardReader(tmp_path, "gallery")
-    found = list(stream(tmp_path, "gallery"))
-    assert [key for key, _, _ in found] == [sample.key for sample in samples]
-    assert [meta for _, _, meta in found] == [sample.meta for sample in samples]
-    for i, (_, image, _) in enumerate(found):
-        np.testing.assert_array_equal(image, reader.image(i))
-
-
-class _Trap:
-    """Creates a file when unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (self.path,)
-
-
-def test_stream_never_unpickles(tmp_path: Path) -> None:
-    trap = pickle.dumps(_Trap(tmp_path / "trace"))
-    sample = Sample("0001_c1", "jpg", picture(0), {"identity": 1})
-    rows = write_shards(tmp_path, "query", [sample])
-    with tarfile.open(tmp_path / "query-000000.tar", "a") as tar:
-        (tmp_path / "0001_c1.pyd").write_bytes(trap)
-        tar.add(tmp_path / "0001_c1.pyd", "0001_c1.pyd")
-    write_index(tmp_path, rows)
-    with pytest.raises(InputError, match="0001_c1: expected one image and its json"):
-        list(stream(tmp_path, "query"))
-    assert not (tmp_path / "trace").exists()
-
-
 @pytest.mark.parametrize("key", ["", "a.b", "a/b", "..", "a\\b"])
 def test_invalid_key_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(InputError, match="without dots and slashes"):
@@ -188,11 +158,7 @@ def test_repeated_key_unknown_suffix_and_reserved_meta_are_refused(tmp_path: Pat
 def test_damaged_shard_is_named(shards: Path, damage: Callable, reason: str) -> None:
     verify(shards)
     damage(shards / "query-000000.tar")
-    for check in (
-        lambda: verify(shards),
-        lambda: ShardReader(shards, "query"),
-        lambda: list(stream(shards, "query")),
-    ):
+    for check in (lambda: verify(shards), lambda: ShardReader(shards, "query")):
         with pytest.raises(InputError, match=rf"query-000000\.tar: .*{reason}"):
             check()
 
@@ -288,7 +254,7 @@ def test_same_stem_in_several_formats_is_sharded(tmp_path: Path, zip_with: Calla
     index = ShardReader(tmp_path / "shards", "query").index
     assert list(index["suffix"]) == ["jpg", "jpg", "png", "jpg"]
     assert list(index["key"])[1:3] == ["query-0001_c2s1_jfif", "query-0001_c2s1_png"]
-    assert len(list(stream(tmp_path / "shards", "query"))) == 4
+    assert len(stock_samples(tmp_path / "shards", "query")) == 4
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"train-000000.tar": {"samples": 9}}'])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from pipeline.data.shards import Sample, write_index, write_shards
+from pipeline.data.shards import Sample, ShardReader, write_index, write_shards
 from pipeline.errors import InputError
 from pipeline.evaluation.embed import embed, load_trained, read_batches
+from pipeline.evaluation.features import write_split
 from pipeline.files import read_json, sha256, write_json
 from pipeline.model.backbone import normalise
 from pipeline.model.build import build_model, describe
@@ -148,6 +151,44 @@ def test_same_inputs_give_the_same_bytes(tmp_path: Path, shards: Path) -> None:
     assert before == (tmp_path / "features.npz").read_bytes()
 
 
+def test_loader_processes_do_not_change_the_file(tmp_path: Path, shards: Path) -> None:
+    run_embed(tmp_path, shards)
+    weights, record = tmp_path / "weights.safetensors", tmp_path / "run.json"
+    embed(weights, record, shards, tmp_path / "two.npz", CPU.model_copy(update={"workers": 2}))
+    assert (tmp_path / "two.npz").read_bytes() == (tmp_path / "features.npz").read_bytes()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_image_that_does_not_decode_is_named(tmp_path: Path, workers: int) -> None:
+    weights, record = write_run(tmp_path, "dpsm")
+    shards = tmp_path / "bad"
+    shards.mkdir()
+    damaged = samples(1, 3)
+    damaged[1] = damaged[1]._replace(data=damaged[1].data[:60])
+    write_index(shards, write_shards(shards, "query", damaged))
+    compute = CPU.model_copy(update={"workers": workers})
+    message = r"^query-000000\.tar: s1_1\.png: expected a whole .*: fetch it again$"
+    with pytest.raises(InputError, match=message):
+        embed(weights, record, shards, tmp_path / "features.npz", compute)
+    assert not list(tmp_path.glob("*features.npz"))
+
+
+def test_features_are_written_without_keeping_them_in_memory(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((64, 1024), np.float32)  # 256 kB
+    tracemalloc.start()
+    with zipfile.ZipFile(tmp_path / "features.npz", "w") as archive:
+        labels = {"identities": np.arange(64 * 64)}
+        write_split(archive, "query", labels, ({"global": rows + i} for i in range(64)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * rows.nbytes
+    assert [path.name for path in tmp_path.iterdir()] == ["features.npz"]
+    with np.load(tmp_path / "features.npz") as arrays:
+        expected = np.concatenate([rows + i for i in range(64)])
+        np.testing.assert_array_equal(arrays["query_global"], expected, strict=True)
+        np.testing.assert_array_equal(arrays["query_identities"], labels["identities"])
+
+
 def test_float16_features_are_the_rounded_ones(tmp_path: Path, shards: Path) -> None:
     whole = run_embed(tmp_path, shards)
     weights, record = tmp_path / "weights.safetensors", tmp_path / "run.json"
@@ -219,7 +260,7 @@ def test_each_image_is_embedded_with_its_camera(tmp_path: Path, shards: Path) ->
     with np.load(tmp_path / "features.npz") as arrays:
         found, cameras = arrays["gallery_blended"], arrays["gallery_cameras"]
     image = ImageOptions(height=32, width=16)
-    batch = next(read_batches(shards, "gallery", image))
+    batch = next(read_batches(ShardReader(shards, "gallery"), image))
     assert cameras.tolist() == [2, 3, 2, 3, 2, 3, 2, 3, 2]
     with torch.inference_mode():
         right, wrong = (
