@@ -98,6 +98,7 @@ def join(parts: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
 
 def test_arrays_have_the_order_of_the_shards(tmp_path: Path, shards: Path) -> None:
     arrays = run_embed(tmp_path, shards)
+    assert str(arrays["shards"]) == sha256(shards / "shards.json")
     for split, seed, count in (("query", 1, QUERIES), ("gallery", 2, GALLERY)):
         expected = samples(seed, count)
         assert arrays[f"{split}_keys"].tolist() == [sample.key for sample in expected]

@@ -11,9 +11,10 @@ rule embed:
         f"results/logs/{TESTED_RUN.removeprefix('results/')}/embed.tsv"
     conda:
         "../../envs/pipeline.yaml"
+    threads: 1 + CONFIG.compute.workers
     resources:
         runtime=480,
-        mem_mb=8000,  # MSMT17 with the concatenated feature (estimate)
+        mem_mb=4000,  # the network, a batch and the loader's processes (estimate)
         gpu=1,
     params:
         CONFIG.compute.device,
