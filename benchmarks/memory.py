@@ -37,12 +37,12 @@ def write_features(path: Path, queries: int, dtype: str) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for split, count in (("query", queries), ("gallery", GALLERY)):
             keys = np.array([f"{split}{i:07d}" for i in range(count)])
-            write_array(archive, f"{split}_keys", [keys])
+            write_array(archive, f"{split}_keys", keys)
             for name, highest in (("identities", IDENTITIES), ("cameras", CAMERAS)):
-                write_array(archive, f"{split}_{name}", [rng.integers(1, highest + 1, count)])
+                write_array(archive, f"{split}_{name}", rng.integers(1, highest + 1, count))
             for name, width in WIDTHS.items():
                 features = rng.standard_normal((count, width), np.float32)
-                write_array(archive, f"{split}_{name}", [features.astype(dtype)])
+                write_array(archive, f"{split}_{name}", features.astype(dtype))
 
 
 def score_memory(path: Path) -> float:
