@@ -40,6 +40,7 @@ SET = (
     Part("heads", "--rounds 3"),
     Part("heads", "--images 64", gpu=True),
     Part("training", "--images 64", gpu=True),
+    Part("inputs"),
     Part("start"),
     Part("mask_bank"),
     Part("mask_bank", "--model vit_b --points-per-side 8 --images 1 --rounds 1"),

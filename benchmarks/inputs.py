@@ -1,24 +1,18 @@
-"""Time of decoding and augmenting training images, and memory of writing test features.
+"""Time of decoding training images and making their two views.
 
-    python -m benchmarks.inputs                     # both
-    python -m benchmarks.inputs --work views --images 400
-    python -m benchmarks.inputs --work features     # of MSMT17's size: 5 GB of disk
+    python -m benchmarks.inputs
+    python -m benchmarks.inputs --images 400 --rounds 20
 
-Views are compared, in turns and in CPU time, with the usual pipeline of the field: Pillow and
-torchvision's transforms. Images are random JPEGs of the given size, of quality 95; the occluders
-are random as well. Features are random; the code that writes them is that of the stage `embed`.
+Compared, in turns and in CPU time, with the usual pipeline of the field: Pillow and torchvision's
+transforms. Images are random JPEGs of quality 95; the occluders are random as well.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import resource
-import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -26,9 +20,8 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms.functional import pil_to_tensor
 
+from benchmarks.rows import Row
 from pipeline.data.images import Size, decode_image
-from pipeline.evaluation.embed import BATCH
-from pipeline.evaluation.features import write_split
 from pipeline.options.run import AugmentOptions
 from pipeline.training.occlusion import TALL, RealisticOcclusion
 from pipeline.training.views import two_views
@@ -36,10 +29,9 @@ from pipeline.training.views import two_views
 NETWORK: Size = (128, 256)
 SOURCES: dict[str, Size] = {"128 x 64": (64, 128), "256 x 128": NETWORK}
 """Sizes of the images, by name: those of Market-1501, and those of the network."""
-MSMT17 = {"query": 11_659, "gallery": 82_161}
-WIDTHS = {"global": 768, "coarse": 3072, "blended": 3072}
-"""Of the features of ViT-B with four parts."""
 QUALITY = 95
+GOALS = {"decode": "", "decode and two views": "at least 3", "two views": "at least 2"}
+"""Work and goal of the rows."""
 
 
 def random_picture(size: Size, rng: np.random.Generator, channels: int = 3) -> Image.Image:
@@ -116,8 +108,8 @@ def in_turns(
     return least
 
 
-def measure_views(name: str, count: int, rounds: int) -> None:
-    """Print the time of decoding, of both, and of the views of decoded images."""
+def measure_views(name: str, count: int, rounds: int) -> list[Row]:
+    """Measure decoding, decoding with views, and the views of decoded images."""
     options, bank = AugmentOptions(), random_bank()
     stock, occluder = StockViews(options, bank), RealisticOcclusion(bank)
     files = random_jpegs(SOURCES[name], count)
@@ -140,54 +132,24 @@ def measure_views(name: str, count: int, rounds: int) -> None:
         count,
         rounds,
     )
-    for work in ("decode", "decode and two views", "two views"):
-        ratio = least[f"{work}, stock"] / least[work]
-        print(f"{name}: {work:<22} {least[work]:8.0f} us, stock / ours {ratio:5.2f}", flush=True)
+    return [
+        Row(f"{work}, {name}", least[f"{work}, stock"] / least[work], "x as fast as stock", goal)
+        for work, goal in GOALS.items()
+    ]
 
 
-def random_features(images: int) -> Iterator[dict[str, np.ndarray]]:
-    """Yield batches of features."""
-    rng = np.random.default_rng(0)
-    for first in range(0, images, BATCH):
-        rows = min(BATCH, images - first)
-        yield {name: rng.random((rows, width), np.float32) for name, width in WIDTHS.items()}
-
-
-def measure_features(fraction: float) -> None:
-    """Write random features of a fraction of MSMT17 and print the memory that it took."""
-    before = peak_mebibytes()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        zipfile.ZipFile(Path(folder) / "features.npz", "w") as archive,
-    ):
-        for split, images in MSMT17.items():
-            count = round(fraction * images)
-            labels = {"identities": np.arange(count)}
-            write_split(archive, split, labels, random_features(count))
-        size = sum(info.file_size for info in archive.infolist()) / 2**20
-    print(f"features: {size:.0f} MiB on disk, {peak_mebibytes() - before:.0f} MiB more memory")
-
-
-def peak_mebibytes() -> float:
-    """Return the peak resident memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None) -> list[Row]:
+    """Measure, print and return the rows."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.inputs", description=(__doc__ or "").split("\n\n")[0]
     )
-    parser.add_argument("--work", choices=["views", "features"], help="only one of the two")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--fraction", type=float, default=1.0, help="of MSMT17's images")
     given = parser.parse_args(arguments)
-    if given.work != "views":  # first: the peak of memory only grows
-        measure_features(given.fraction)
-    if given.work != "features":
-        for name in SOURCES:
-            measure_views(name, given.images, given.rounds)
+    rows = [row for name in SOURCES for row in measure_views(name, given.images, given.rounds)]
+    for row in rows:
+        print(f"{row.work}: {row.measured}")
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
-"""The benchmark of the network's inputs prints times, ratios and memory."""
+"""The benchmark of the network's inputs compares our views with the usual ones."""
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
-import pytest
 
 from benchmarks.inputs import (
     NETWORK,
@@ -38,10 +35,7 @@ def test_both_decode_the_same_and_stock_views_differ_in_the_second() -> None:
         assert (clean != second).float().mean() > 0.2
 
 
-def test_measurements_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--images", "2", "--rounds", "1", "--fraction", "0.01"])
-    text = capsys.readouterr().out
-    found = re.search(r"features: (\d+) MiB on disk, (\d+) MiB more memory", text)
-    assert found is not None
-    assert int(found[1]) == pytest.approx(0.01 * 93_820 * 6912 * 4 / 2**20, abs=1)
-    assert len(re.findall(r"us, stock / ours +[\d.]+$", text, re.MULTILINE)) == 6
+def test_rows_are_ratios() -> None:
+    rows = main(["--images", "2", "--rounds", "1"])
+    assert len({row.work for row in rows}) == 6
+    assert all(row.value is not None and row.value > 0 for row in rows)
