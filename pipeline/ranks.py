@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from pipeline.errors import InputError
 from pipeline.options.compute import ComputeOptions
@@ -40,7 +39,7 @@ class Ranks:
         """Whether this rank writes the files."""
         return self.number == 0
 
-    def part(self, batch: Sequence[Any]) -> Sequence[Any]:
+    def part(self, batch: list[Any]) -> list[Any]:
         """Return this rank's part of a batch, whose length is a multiple of the number of ranks."""
         size = len(batch) // self.count
         return batch[self.number * size : (self.number + 1) * size]
@@ -71,11 +70,14 @@ class Ranks:
         return values
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add the gradients of all ranks."""
+        """Add the gradients of all ranks, all at once."""
         if self.count == 1:
             return
         gradients = [each.grad for each in parameters if each.grad is not None]
-        vector_to_parameters(self.sum(parameters_to_vector(gradients)), gradients)
+        sums = self.sum(torch.cat([each.reshape(-1) for each in gradients]))
+        parts = sums.split([each.numel() for each in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def agree(self, number: int) -> int:
         """Return the largest number of any rank; waits until all ranks have called it."""

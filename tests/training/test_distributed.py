@@ -6,6 +6,7 @@ does.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -35,6 +36,7 @@ from tests.training.runs import (
     Runner,
     command,
     compute_with,
+    result,
     rows,
     step_of,
     stopped,
@@ -49,8 +51,18 @@ TWO = compute_with(gpus=2)
 
 
 @pytest.fixture(autouse=True)
-def fork(monkeypatch: pytest.MonkeyPatch) -> None:
+def fork(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    launch = pipeline.elastic.elastic_launch
+
+    def frozen(*given: Any) -> Any:
+        gc.collect()
+        gc.freeze()  # a rank must not destroy objects whose threads it does not have
+        return launch(*given)
+
     monkeypatch.setattr(pipeline.elastic, "START_METHOD", "fork")
+    monkeypatch.setattr(pipeline.elastic, "elastic_launch", frozen)
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
@@ -102,17 +114,37 @@ CASES = [
 ]
 
 
+@pytest.fixture
+def writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the rank of each process that writes a file."""
+    original, writers = pipeline.files._partial_path, tmp_path / "writers"
+
+    def recorded(path: Path) -> Path:
+        with open(writers, "a") as file:
+            file.write(os.environ.get("RANK", "none") + "\n")
+        return original(path)
+
+    monkeypatch.setattr(pipeline.files, "_partial_path", recorded)
+    return writers
+
+
 @pytest.mark.parametrize("case", long_but(CASES, ("dpeformer", "both")))
 @pytest.mark.parametrize("ema", long_but([0.9, None], 0.9))
 def test_two_ranks_train_as_one_process(
-    run: Runner, steps_options: RunOptions, case: tuple[str, str | None], ema: float | None
+    run: Runner,
+    steps_options: RunOptions,
+    case: tuple[str, str | None],
+    ema: float | None,
+    writers: Path,
 ) -> None:
-    """With drop path: the ranks drop the images that one process drops."""
+    """With drop path: the ranks drop the images that one process drops. Only the first writes."""
     options = variant_options(steps_options, *case)
     options = with_options(options, "training", ema=ema)
     expected = run("whole", options=options)
     assert len(rows(expected)) == STEPS
+    writers.unlink()
     assert_equal_runs(run("split", options=options, compute=TWO), expected)
+    assert set(writers.read_text().split()) == {"0"}
 
 
 @pytest.mark.long
@@ -151,6 +183,17 @@ def test_a_stopped_training_resumes_on_another_number_of_ranks(
     assert 4 <= done < STEPS
     run("stopped", options=steps_options, compute=compute_with(gpus=after))
     assert_equal_runs(folder, whole)
+
+
+@pytest.mark.long
+def test_the_same_number_of_ranks_gives_the_same_bytes(
+    run: Runner, steps_options: RunOptions, tmp_path: Path
+) -> None:
+    """Also after an interruption."""
+    given = {"options": steps_options, "compute": TWO}
+    expected = run("uninterrupted", **given)
+    stopped(run, tmp_path / "stopped", **given)
+    assert result(run("stopped", **given)) == result(expected)
 
 
 @contextmanager
@@ -201,21 +244,6 @@ def test_an_error_of_a_rank_is_that_of_the_training(run: Runner, options: RunOpt
         run("diverged", options=options, compute=TWO)
 
 
-def test_only_the_first_rank_writes(
-    run: Runner, options: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original, writers = pipeline.files._partial_path, tmp_path / "writers"
-
-    def recorded(path: Path) -> Path:
-        with open(writers, "a") as file:
-            file.write(os.environ.get("RANK", "none") + "\n")
-        return original(path)
-
-    monkeypatch.setattr(pipeline.files, "_partial_path", recorded)
-    run("split", options=options, compute=TWO)
-    assert set(writers.read_text().split()) == {"0"}
-
-
 @pytest.mark.long
 def test_the_stage_starts_its_ranks_and_a_signal_stops_them(
     shards: Path, bank: Path, steps_options: RunOptions, tmp_path: Path, whole: Path
@@ -237,6 +265,7 @@ def test_the_stage_starts_its_ranks_and_a_signal_stops_them(
     assert_equal_runs(folder, whole)
 
 
+@pytest.mark.long
 def test_a_batch_that_the_ranks_cannot_share_is_an_error(run: Runner, options: RunOptions) -> None:
     with pytest.raises(InputError, match=r"found batches of 6 images.*compute\.gpus is 4"):
         run("uneven", options=options, compute=compute_with(gpus=4))
