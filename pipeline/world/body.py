@@ -188,12 +188,14 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
 
 def blend_transforms(skin: Skin, transforms: np.ndarray) -> np.ndarray:
     """Average the bones' `transforms` (B, 3, 4) for each vertex: (12, V) float32."""
-    flat = np.ascontiguousarray(transforms.reshape(len(transforms), 12).T)
-    bones, weights = skin.bones.T, skin.weights.T
-    total = flat.take(bones[0], 1) * weights[0]
-    for rank in range(1, len(bones)):
-        total += flat.take(bones[rank], 1) * weights[rank]
-    return total
+    flat = transforms.reshape(len(transforms), 12)
+    bones, weights = skin
+    total = flat.take(bones[:, 0], 0)
+    total *= weights[:, :1]
+    for rank in range(1, weights.shape[1]):
+        rows = np.flatnonzero(weights[:, rank])  # most vertices follow one or two bones
+        total[rows] += flat.take(bones[rows, rank], 0) * weights[rows, rank, None]
+    return np.ascontiguousarray(total.T)
 
 
 def skinned(vertices: np.ndarray, skin: Skin, transforms: np.ndarray) -> np.ndarray:
@@ -204,9 +206,14 @@ def skinned(vertices: np.ndarray, skin: Skin, transforms: np.ndarray) -> np.ndar
 def apply_blend(vectors: np.ndarray, blend: np.ndarray, directions: bool = False) -> np.ndarray:
     """Apply `blend` (12, V), from `blend_transforms`, to points or directions (V, 3)."""
     x, y, z = vectors.T
-    rows = blend.reshape(3, 4, -1)
-    shift = np.float32(not directions)
-    return np.stack([a * x + b * y + c * z + shift * d for a, b, c, d in rows]).T
+    out = np.empty((3, len(vectors)), np.result_type(vectors, blend))
+    for row, (a, b, c, d) in zip(out, blend.reshape(3, 4, -1), strict=True):
+        np.multiply(a, x, out=row)
+        row += b * y
+        row += c * z
+        if not directions:
+            row += d
+    return out.T
 
 
 def attached(points: np.ndarray, transforms: np.ndarray) -> np.ndarray:
@@ -216,10 +223,11 @@ def attached(points: np.ndarray, transforms: np.ndarray) -> np.ndarray:
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Return unit vertex normals (V, 3) float32: area-weighted means of the triangles' normals."""
-    a, b, c = np.ascontiguousarray(vertices.T).take(triangles.T, 1).swapaxes(0, 1)
+    corners = np.ascontiguousarray(triangles.T, np.intp)
+    a, b, c = np.ascontiguousarray(vertices.T).take(corners, 1).swapaxes(0, 1)
     total = np.zeros((3, len(vertices)))
-    for axis, component in enumerate(cross((b - a).T, (c - a).T).T):
-        for corner in triangles.T:
+    for axis, component in enumerate(cross((b - a).T, (c - a).T).T.astype(np.float64)):
+        for corner in corners:
             total[axis] += np.bincount(corner, component, len(vertices))
     return unit(total.astype(np.float32).T)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +33,8 @@ class Obstacle(NamedTuple):
     """At the origin."""
 
 
-class Standing(NamedTuple):
+@dataclass(frozen=True)
+class Standing:
     """An obstacle at its fixed spot before a camera."""
 
     kind: str
@@ -39,6 +42,13 @@ class Standing(NamedTuple):
     spot: Spot
     walk: float
     """Heading in radians of the people who pass it."""
+
+    @cached_property
+    def bearings(self) -> np.ndarray:
+        """(2,) float32: lowest and highest x / z."""
+        x, _, z = self.mesh.vertices.T
+        bearing = x / z
+        return np.stack([bearing.min(), bearing.max()])
 
 
 @dataclass(frozen=True)
@@ -104,13 +114,16 @@ def _beside_a_walk(
 
 def hides(standing: Standing, passer: Standpoint) -> bool:
     """Return whether an obstacle is before a passer, as the camera sees it, or at its spot."""
-    if meets(standing, passer):
+    sideways = standing.bearings * passer.z - passer.x  # metres, where the passer is
+    before = standing.mesh.mean_z > passer.z
+    if before and sideways.min() < _REACH and sideways.max() > -_REACH:
         return True
-    x, _, z = standing.mesh.vertices.T
-    sideways = x / z * passer.z - passer.x  # metres, where the passer is
-    return bool(z.mean() > passer.z and sideways.min() < _REACH and sideways.max() > -_REACH)
+    return meets(standing, passer)
 
 
 def meets(standing: Standing, passer: Standpoint) -> bool:
     """Return whether an obstacle and a passer are at the same spot."""
-    return overlap(Spot(passer.x, passer.z, 0, _REACH, _REACH), standing.spot)
+    spot = standing.spot
+    if math.hypot(passer.x - spot.x, passer.z - spot.z) > 2 * _REACH + spot.radius:
+        return False
+    return overlap(Spot(passer.x, passer.z, 0, _REACH, _REACH), spot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.world.objects import KINDS
 from pipeline.world.person import Person
 from pipeline.world.renderer import Frame, shade
 from pipeline.world.sensor import develop
-from pipeline.world.surfaces import PART, Surface
+from pipeline.world.surfaces import PART, Surface, boxes
 from pipeline.world.view import Framing, View
 
 Occlusion = Literal["obstacle", "person"] | None
@@ -28,6 +29,7 @@ _FREE = 0.9  # lowest visible fraction without an occlusion
 _TRIES = 200
 _BEHIND = (0.25, 0.7)  # metres from an obstacle to the person behind it
 _TURNED = 0.15  # fraction of people who do not head along their walk
+_SLACK = np.array([1, 1, 0.1], np.float32)  # pixels and metres of depth: more than rounding
 _TRIAL = (64, 32)  # pixels of the crop that measures the visible fraction of a try
 _CUT_OFF = 0.08  # fraction of the crops that miss the head or the feet
 _BODY = (0.6, 1.75)  # metres: width and height of a crop around nobody
@@ -104,10 +106,20 @@ def render_crop(
 
 def _visible(scene: _Scene) -> float:
     """Measure the visible fraction of the person."""
-    if scene.foreground == scene.own:
+    own = scene.surfaces[: scene.own]
+    others = _possible_occluders(scene)
+    if not others:
         return 1.0
-    geometry = Geometry(scene.view, scene.surfaces[: scene.foreground])
-    return geometry.visible_fraction(0, scene.own)
+    return Geometry(scene.view, [*own, *others]).visible_fraction(0, scene.own)
+
+
+def _possible_occluders(scene: _Scene) -> list[Surface]:
+    """Return the surfaces whose bounding boxes are before that of the person, in the image."""
+    surfaces = scene.surfaces[: scene.foreground]
+    low, high = scene.view.bounds(boxes(surfaces))
+    own_low, own_high = low[: scene.own].min(0), high[: scene.own].max(0)
+    before = (low < own_high + _SLACK).all(1) & (high[:, :2] > own_low[:2] - _SLACK[:2]).all(1)
+    return [surfaces[i] for i in range(scene.own, scene.foreground) if before[i]]
 
 
 def _compose(
@@ -125,12 +137,13 @@ def _compose(
     if occlusion == "person" and person is not None:
         surfaces += _in_front(other, rng, standpoint)
     view = View.around(framed, camera.place.eye, _TRIAL, _framing(rng))
-    standing = [s for s in camera.standing if view.shows(s.mesh.vertices)]
+    standing_boxes = boxes([s.mesh for s in camera.standing])
+    standing = list(compress(camera.standing, view.shows(standing_boxes)))
     kinds = {index: s.kind for index, s in enumerate(standing, start=len(surfaces))}
     surfaces += [s.mesh for s in standing]
     foreground = len(surfaces)
-    surfaces += [mesh for mesh in camera.place.props if view.shows(mesh.vertices)]
-    nearer = [i >= own and bool(s.vertices[:, 2].mean() > z) for i, s in enumerate(surfaces)]
+    surfaces += compress(camera.place.props, view.shows(boxes(camera.place.props)))
+    nearer = [i >= own and bool(s.mean_z > z) for i, s in enumerate(surfaces)]
     centre = np.array([x, 0, z], np.float32)
     return _Scene(surfaces, view, centre, nearer, own, foreground, kinds)
 

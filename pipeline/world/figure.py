@@ -12,7 +12,7 @@ from pipeline.world.body import Skin, apply_blend, blend_transforms, unit, verte
 from pipeline.world.clothes import Piece
 from pipeline.world.noise import fractal_noise
 from pipeline.world.patterns import Material
-from pipeline.world.surfaces import Paint, interpolate, turned
+from pipeline.world.surfaces import Extent, Paint, interpolate, turned
 
 _TILE = 64
 _WAVES = fractal_noise(np.random.default_rng(11), _TILE, 2, octaves=3, gain=0.6)
@@ -89,7 +89,7 @@ def _welded(normals: np.ndarray, twins: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Extent):
     """A person in one pose: a `Surface`."""
 
     assembly: Assembly
@@ -156,9 +156,9 @@ def pose_figure(
     return Figure(
         assembly=assembly,
         shown=shown,
-        triangles=assembly.triangles[shown],
-        two_sided=assembly.two_sided[shown],
-        parts=assembly.parts[shown],
+        triangles=assembly.triangles.take(shown, 0),
+        two_sided=assembly.two_sided.take(shown),
+        parts=assembly.parts.take(shown),
         vertices=vertices,
         normals=_welded(vertex_normals(folded, assembly.triangles), assembly.twins),
         shade=1 - np.float32(_DARKER) * deep,
@@ -168,14 +168,17 @@ def pose_figure(
 
 
 def _waves(assembly: Assembly, creases: int) -> np.ndarray:
-    """Return the relative height (V,) float32 of the folds, from -1 in a crease to 1."""
+    """Return the relative height (V,) float32 of the folds: -1 in a crease, 1, or 0 without."""
     rng = np.random.default_rng(creases)
-    shift = rng.integers(0, _TILE, (len(assembly.names), 2))[assembly.piece]
-    slant = rng.uniform(-0.6, 0.6, len(assembly.names)).astype(np.float32)[assembly.piece]
-    across, along = assembly.uvw[:, 0], assembly.uvw[:, 1]
-    column = (across + slant * along) * np.float32(_ACROSS) + shift[:, 0].astype(np.float32)
-    row = along * np.float32(_ALONG) + shift[:, 1].astype(np.float32)
-    waves = np.minimum(np.float32(1.8) * np.abs(_bilinear(row, column)) - 1, 1)
+    shift = rng.integers(0, _TILE, (len(assembly.names), 2)).astype(np.float32)
+    slant = rng.uniform(-0.6, 0.6, len(assembly.names)).astype(np.float32)
+    folded = np.flatnonzero(assembly.folds)
+    piece = assembly.piece[folded]
+    across, along = assembly.uvw[folded, 0], assembly.uvw[folded, 1]
+    column = (across + slant[piece] * along) * np.float32(_ACROSS) + shift[piece, 0]
+    row = along * np.float32(_ALONG) + shift[piece, 1]
+    waves = np.zeros(len(assembly.folds), np.float32)
+    waves[folded] = np.minimum(np.float32(1.8) * np.abs(_bilinear(row, column)) - 1, 1)
     one, other = assembly.twins.T
     waves[one] = waves[other] = (waves[one] + waves[other]) / 2
     return waves
@@ -184,9 +187,10 @@ def _waves(assembly: Assembly, creases: int) -> np.ndarray:
 def _bilinear(row: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Interpolate the periodic noise `_WAVES` at fractional rows and columns (V,)."""
     top, left = np.floor(row), np.floor(column)
-    down, right = (row - top)[:, None], (column - left)[:, None]
+    down, right = row - top, column - left
     y, x = top.astype(np.int64) % _TILE, left.astype(np.int64) % _TILE
     below, beside = (y + 1) % _TILE, (x + 1) % _TILE
-    upper = _WAVES[y, x][:, None] * (1 - right) + _WAVES[y, beside][:, None] * right
-    lower = _WAVES[below, x][:, None] * (1 - right) + _WAVES[below, beside][:, None] * right
-    return (upper * (1 - down) + lower * down)[:, 0]
+    y, below = y * _TILE, below * _TILE
+    upper = _WAVES.take(y + x) * (1 - right) + _WAVES.take(y + beside) * right
+    lower = _WAVES.take(below + x) * (1 - right) + _WAVES.take(below + beside) * right
+    return upper * (1 - down) + lower * down

@@ -8,11 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.world.raster import barycentric, fragments, nearest
-from pipeline.world.surfaces import Surface
+from pipeline.world.surfaces import Surface, boxes
 from pipeline.world.view import NEAR, View
 
 FINE = 2
 """Samples along each side of a pixel."""
+
+_SLACK = 1  # pixels by which the bounds of a surface are widened: more than rounding
+_NOTHING = np.zeros((0, 3), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+"""Points, cut and rows of a surface outside of the image."""
 
 
 class Geometry:
@@ -21,8 +25,7 @@ class Geometry:
     def __init__(self, view: View, surfaces: Sequence[Surface]) -> None:
         self.view, self.surfaces = view, surfaces
         self._fine = view.resized((view.size[0] * FINE, view.size[1] * FINE))
-        projected = [_project(self._fine, surface) for surface in surfaces]
-        self._stacked = stacked = _stack(projected, surfaces)
+        self._stacked = stacked = _stack(_projected(self._fine, surfaces))
         self._fragments = fragments(stacked.points, stacked.triangles, self._fine.size, stacked.cut)
         self.samples = nearest(self._fragments, self._fine.size)
         self.owner = stacked.items[self.samples.triangles]
@@ -69,8 +72,27 @@ class _Stacked(NamedTuple):
     """(T,) uint8 indices in `PARTS`."""
 
 
-def _project(view: View, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Return the projected vertices (V, 3), and the rows of the triangles that can be seen."""
+class _Projected(NamedTuple):
+    """One surface; without any vertices if it lies outside of the image."""
+
+    surface: Surface
+    points: np.ndarray
+    cut: np.ndarray
+    rows: np.ndarray
+    """Rows of the triangles that can be seen."""
+
+
+def _projected(view: View, surfaces: Sequence[Surface]) -> list[_Projected]:
+    low, high = view.bounds(boxes(surfaces))
+    size = np.array([view.size[1], view.size[0]], np.float32)
+    inside = ((high[:, :2] > -_SLACK) & (low[:, :2] < size + _SLACK)).all(1)
+    return [
+        _project(view, surface) if near else _Projected(surface, *_NOTHING)
+        for surface, near in zip(surfaces, inside, strict=True)
+    ]
+
+
+def _project(view: View, surface: Surface) -> _Projected:
     points = view.project(surface.vertices)
     corners = points.T.take(surface.triangles.T, 1)  # (xyz, 3, T)
     x, y, _ = corners
@@ -79,24 +101,25 @@ def _project(view: View, surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     height, width = view.size
     seen = (facing | surface.two_sided) & (low[2] > NEAR)
     seen &= (high[0] > 0) & (low[0] < width) & (high[1] > 0) & (low[1] < height)
-    return points, np.flatnonzero(seen)
+    return _Projected(surface, points, cut_of(surface), np.flatnonzero(seen))
 
 
-def _stack(
-    projected: Sequence[tuple[np.ndarray, np.ndarray]], surfaces: Sequence[Surface]
-) -> _Stacked:
-    offsets = np.cumsum([0, *(len(points) for points, _ in projected)])
-    first = np.cumsum([0, *(len(rows) for _, rows in projected)])
-    visible = [(s, rows) for s, (_, rows) in zip(surfaces, projected, strict=True)]
-    triangles = [s.triangles[rows] + o for (s, rows), o in zip(visible, offsets, strict=False)]
+def _stack(projected: Sequence[_Projected]) -> _Stacked:
+    offsets = np.cumsum([0, *(len(p.points) for p in projected)])
+    first = np.cumsum([0, *(len(p.rows) for p in projected)])
+    triangles = [
+        p.surface.triangles.take(p.rows, 0) + offset
+        for p, offset in zip(projected, offsets, strict=False)
+    ]
+    parts = [p.surface.parts.take(p.rows) for p in projected]
     return _Stacked(
-        points=np.concatenate([np.zeros((0, 3), np.float32), *(points for points, _ in projected)]),
+        points=np.concatenate([_NOTHING[0], *(p.points for p in projected)]),
         triangles=np.concatenate([np.zeros((0, 3), np.int64), *triangles]),
-        cut=np.concatenate([np.zeros(0, np.float32), *(cut_of(s) for s in surfaces)]),
+        cut=np.concatenate([_NOTHING[1], *(p.cut for p in projected)]),
         first=first,
-        items=np.repeat(np.arange(len(surfaces)), np.diff(first)),
-        rows=np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in visible)]),
-        parts=np.concatenate([np.zeros(0, np.uint8), *(s.parts[rows] for s, rows in visible)]),
+        items=np.repeat(np.arange(len(projected)), np.diff(first)),
+        rows=np.concatenate([_NOTHING[2], *(p.rows for p in projected)]),
+        parts=np.concatenate([np.zeros(0, np.uint8), *parts]),
     )
 
 

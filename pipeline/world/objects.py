@@ -5,6 +5,7 @@ Each stands on y = 0 about the origin, its longest side along x and its front to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -91,6 +92,11 @@ class Spot(NamedTuple):
     yaw: float
     half_x: float
     half_z: float
+
+    @property
+    def radius(self) -> float:
+        """Metres from its centre to its corners."""
+        return math.hypot(self.half_x, self.half_z)
 
 
 def overlap(one: Spot, other: Spot, gap: float = 0.0) -> bool:

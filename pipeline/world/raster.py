@@ -60,7 +60,7 @@ def fragments(
     corners = _corners(points, triangles)
     boxes = _boxes(corners, size)
     planes = _planes(corners.take(boxes.triangles, 2).astype(np.float64))
-    at_corners = None if cut is None else cut.take(triangles[boxes.triangles].T)
+    at_corners = None if cut is None else cut.take(triangles.take(boxes.triangles, 0)).T
     rows = _rows(boxes, planes, at_corners, size)
     row, offset = _expand(rows.length)
     places = (rows.y * size[1] + rows.left)[row] + offset
@@ -160,12 +160,13 @@ def _rows(
     owner, y = _expand(boxes.last - boxes.first + 1)
     y += boxes.first[owner]
     left, right = np.zeros(len(owner)), np.full(len(owner), float(size[1]))
+    middle = y + 0.5
     for plane in planes[:3]:
-        _narrow(left, right, plane.take(owner, 1), y)
+        _narrow(left, right, plane.take(owner, 1), middle)
     if cut is not None:
-        holed = np.flatnonzero((cut.min(0) < 0)[owner])
+        holed = np.flatnonzero((cut.min(0) < 0).take(owner))
         ends = left[holed], right[holed]
-        _narrow(*ends, _mix(planes, cut).take(owner[holed], 1), y[holed])
+        _narrow(*ends, _mix(planes, cut).take(owner[holed], 1), middle[holed])
         left[holed], right[holed] = ends
     start = np.minimum(np.ceil(left - 0.5), size[1]).astype(np.int64)  # `left` may be infinite
     end = np.clip(np.floor(right - 0.5), -1, size[1] - 1).astype(np.int64)
@@ -174,14 +175,15 @@ def _rows(
 
 
 def _narrow(left: np.ndarray, right: np.ndarray, plane: np.ndarray, y: np.ndarray) -> None:
-    """Shorten stretches of rows `y` (R,) in place to where a `plane` (3, R) is not below 0."""
+    """Shorten stretches at `y` (R,) in place to where a `plane` (3, R) is not below 0."""
     a, b, c = plane
-    rest = b * (y + 0.5) + c
+    rest = b * y + c
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = -rest / a
     np.maximum(left, np.where(a > 0, crossing - _EDGE, -np.inf), out=left)
     np.minimum(right, np.where(a < 0, crossing + _EDGE, np.inf), out=right)
-    right[(a == 0) & (rest < 0)] = -1
+    level = np.flatnonzero(a == 0)
+    right[level[rest[level] < 0]] = -1
 
 
 def _expand(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

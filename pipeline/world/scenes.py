@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from pipeline.world.person import Person
 from pipeline.world.places import Place, draw_place
 from pipeline.world.renderer import shade
 from pipeline.world.sensor import develop, draw_sensor
-from pipeline.world.surfaces import Surface
+from pipeline.world.surfaces import Surface, boxes
 from pipeline.world.view import Framing, View
 
 EASY_OVERLAP, HARD_OVERLAP = 0.12, 0.45
@@ -58,7 +59,7 @@ def render_scene(body: Body, place: Place, rng: Rng, size: int = 256, hard: bool
     width = float(rng.uniform(*_WIDTH))
     view = _view(place.eye, distance, width, rng)
     things, kinds = _furnish(body, view, partial(_spot, distance, width), rng, hard)
-    behind = [prop for prop in place.props if view.shows(prop.vertices)] if hard else []
+    behind = list(compress(place.props, view.shows(boxes(place.props)))) if hard else []
     geometry = Geometry(view.resized((size, size)), [*things, *behind])
     centre = np.array([0, 0, -distance], np.float32)
     casts = [index < len(things) for index in range(len(things) + len(behind))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -62,12 +64,34 @@ class Surface(Protocol):
     def cut(self) -> np.ndarray | None:
         """(V,) float32: where its interpolation is below 0 is a hole; None: no holes."""
 
+    @property
+    def box(self) -> np.ndarray:
+        """(2, 3) float32 metres: lowest and highest x, y and z."""
+
+    @property
+    def mean_z(self) -> np.floating:
+        """Mean z of the vertices."""
+
     def paint(self, triangles: np.ndarray, weights: np.ndarray) -> Paint:
         """Return the look of P points: rows of `triangles` (P,), barycentric `weights` (P, 3)."""
 
 
+class Extent:
+    """Extent of a surface, computed once: most surfaces of a camera are in all its crops."""
+
+    vertices: np.ndarray
+
+    @cached_property
+    def box(self) -> np.ndarray:
+        return np.stack([self.vertices.min(0), self.vertices.max(0)])
+
+    @cached_property
+    def mean_z(self) -> np.floating:
+        return self.vertices[:, 2].mean()
+
+
 @dataclass(frozen=True)
-class Mesh:
+class Mesh(Extent):
     """A solid object; its fields are those of `Surface` and the colours of its vertices."""
 
     vertices: np.ndarray
@@ -99,6 +123,11 @@ class Mesh:
         return Paint(albedo, interpolate(self.normals, rows, weights), gloss)
 
 
+def boxes(surfaces: Sequence[Surface]) -> np.ndarray:
+    """Return the boxes (N, 2, 3) of N surfaces."""
+    return np.array([surface.box for surface in surfaces], np.float32).reshape(-1, 2, 3)
+
+
 def interpolate(values: np.ndarray, triangles: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Interpolate `values` (V, K) at P points of `triangles` (P, 3) by `weights` (P, 3): (P, K)."""
     columns = np.ascontiguousarray(values.T)
@@ -124,7 +153,12 @@ def rotated(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Written out: a BLAS gives other last bits on other processors.
     """
     x, y, z = points.T
-    return np.stack([x * a + y * b + z * c for a, b, c in matrix]).T
+    out = np.empty((3, len(points)), np.result_type(points, matrix))
+    for row, (a, b, c) in zip(out, matrix, strict=True):
+        np.multiply(x, a, out=row)
+        row += y * b
+        row += z * c
+    return out.T
 
 
 def yaw_matrix(yaw: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -78,9 +79,9 @@ class View:
         """Return the view whose crop holds `points` (N, 3) as `framing` says."""
         low, high = points.min(0), points.max(0)
         rotation = _looking((low + high) / 2 - eye)
-        seen = rotated(points - eye, rotation)
-        flat = np.stack([seen[:, 0], -seen[:, 1]], 1) / -seen[:, 2:]
-        low, high = flat.min(0), flat.max(0)
+        x, y, z = rotated(points - eye, rotation).T
+        flat = np.stack([x, -y]) / -z
+        low, high = flat.min(1), flat.max(1)
         scale = float(size[0] * framing.fill / (high[1] - low[1]))
         x, y = (low + high) / 2 * scale
         right = size[1] * (0.5 + framing.right) - float(x)
@@ -93,24 +94,44 @@ class View:
         x, y = self.middle
         return View(self.eye, self.rotation, self.scale * factor, (x * factor, y * factor), size)
 
-    def shows(self, points: np.ndarray) -> bool:
-        """Return whether the bounding box of `points` (N, 3) may reach into the crop."""
-        low, high = points.min(0), points.max(0)
-        radius = float(np.linalg.norm(high - low)) / 2
-        x, y, depth = (float(v) for v in self.project((low + high)[None] / 2)[0])
-        if depth - radius < NEAR:
-            return depth + radius > NEAR
-        reach = radius * self.scale / (depth - radius)
+    def shows(self, boxes: np.ndarray) -> np.ndarray:
+        """Return whether the sphere around each of the `boxes` (N, 2, 3) reaches into the crop.
+
+        A box is its lowest and its highest x, y and z.
+        """
+        low, high = boxes.swapaxes(0, 1)
+        radius = np.array([np.linalg.norm(size) for size in high - low], np.float64) / 2
+        x, y, depth = self.project((low + high) / 2).T.astype(np.float64)
+        nearest = depth - radius
+        reach = radius * self.scale / np.maximum(nearest, NEAR)
         height, width = self.size
-        return -reach < x < width + reach and -reach < y < height + reach
+        inside = (-reach < x) & (x < width + reach) & (-reach < y) & (y < height + reach)
+        return np.where(nearest < NEAR, depth + radius > NEAR, inside)
+
+    def bounds(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and the highest x, y and depth (N, 3) of `boxes` (N, 2, 3).
+
+        x and y are infinite if the box reaches nearer than `NEAR`.
+        """
+        corners = np.stack([boxes[:, row, range(3)] for row in product((0, 1), repeat=3)], 1)
+        projected = self.project(corners.reshape(-1, 3)).reshape(-1, 8, 3)
+        low, high = projected.min(1), projected.max(1)
+        near = low[:, 2] < NEAR
+        low[near, :2], high[near, :2] = -np.inf, np.inf
+        return low, high
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project `points` (N, 3); return (N, 3) float32: x and y in pixels, depth in metres."""
-        x, y, z = rotated(points - self.eye, self.rotation).T
-        factor = np.float32(self.scale) / np.maximum(-z, np.float32(NEAR))
-        right = x * factor + np.float32(self.middle[0])
-        down = -y * factor + np.float32(self.middle[1])
-        return np.stack([right, down, -z]).T
+        projected = rotated(points - self.eye, self.rotation)
+        x, y, z = projected.T
+        np.negative(z, out=z)
+        factor = np.float32(self.scale) / np.maximum(z, np.float32(NEAR))
+        x *= factor
+        x += np.float32(self.middle[0])
+        np.negative(y, out=y)
+        y *= factor
+        y += np.float32(self.middle[1])
+        return projected
 
     def rays(self, pixels: np.ndarray) -> Rays:
         """Return the rays through the centres of `pixels` (P,), flat indices of the crop."""

@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.world import crops as crops_module
 from pipeline.world.body import Body
-from pipeline.world.cameras import Camera, Obstacle, draw_camera, draw_obstacles
+from pipeline.world.cameras import Camera, Obstacle, draw_camera, draw_obstacles, hides, meets
 from pipeline.world.crops import VISIBLE, Crop, NoRoomError, Occlusion, render_crop
-from pipeline.world.objects import overlap
+from pipeline.world.geometry import Geometry
+from pipeline.world.objects import Spot, overlap
 from pipeline.world.people import draw_identity
 from pipeline.world.person import Person
 from pipeline.world.surfaces import PART
@@ -160,3 +161,30 @@ def test_obstacles_stand_apart_before_their_camera(camera: Camera) -> None:
         assert one.mesh.vertices[:, 2].max() < -2
         for other in camera.standing[number + 1 :]:
             assert not overlap(one.spot, other.spot)
+
+
+@pytest.mark.parametrize("occlusion", OCCLUSIONS)
+def test_visible_fraction_is_that_of_all_surfaces(
+    camera: Camera, people: list[Person], occlusion: Occlusion
+) -> None:
+    """The test of bounding boxes leaves out only surfaces that hide nothing."""
+    for seed in range(12):
+        stream = rng(5, seed)
+        standpoint = crops_module._standpoint(camera, stream, occlusion)
+        scene = crops_module._compose(camera, stream, standpoint, people[0], occlusion, people[1])
+        everything = Geometry(scene.view, scene.surfaces)
+        foreground = Geometry(scene.view, scene.surfaces[: scene.foreground])
+        assert crops_module._visible(scene) == foreground.visible_fraction(0, scene.own)
+        assert everything.visible_fraction(0, scene.own) <= crops_module._visible(scene)
+
+
+def test_an_obstacle_hides_those_behind_some_of_its_vertices(camera: Camera) -> None:
+    stream = rng(6)
+    for passer in (camera.place.draw_standpoint(stream) for _ in range(60)):
+        for standing in camera.standing:
+            x, _, z = standing.mesh.vertices.T
+            sideways = x / z * passer.z - passer.x
+            before = z.mean() > passer.z and sideways.min() < 0.25 and sideways.max() > -0.25
+            assert hides(standing, passer) == (before or meets(standing, passer))
+            near = overlap(Spot(passer.x, passer.z, 0, 0.25, 0.25), standing.spot)
+            assert meets(standing, passer) == near

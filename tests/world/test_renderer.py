@@ -164,3 +164,31 @@ def test_a_larger_crop_shows_the_same():
     small = Geometry(view, [far, near])
     assert large.visible_fraction(0) == pytest.approx(small.visible_fraction(0), abs=0.02)
     assert large.fraction_of_crop(1) == pytest.approx(small.fraction_of_crop(1), abs=0.01)
+
+
+def test_bounds_hold_the_projected_corners_of_every_box():
+    points = np.random.default_rng(0).uniform([-4, 0, -9], [4, 3, 1], (40, 5, 3)).astype(np.float32)
+    view = view_of(board(0, -8, 1, 2))
+    low, high = view.bounds(np.stack([points.min(1), points.max(1)], 1))
+    for box, lowest, highest in zip(points, low, high, strict=True):
+        assert (view.project(box) >= lowest - 1e-3).all()
+        assert (view.project(box) <= highest + 1e-3).all()
+    assert np.isinf(high[:, 0]).any()
+    assert np.isfinite(high[:, 0]).any()
+
+
+def test_a_sphere_in_part_of_the_crop_is_shown():
+    view = view_of(board(0, -8, 1, 2))
+    boxes = [board(x, z, 1, 1).box for x, z in ((0, -8), (1.2, -8), (5, -8), (0, 3), (0, -0.5))]
+    assert view.shows(np.stack(boxes)).tolist() == [True, True, False, False, True]
+
+
+def test_a_surface_outside_of_the_crop_changes_only_the_numbers_of_the_others():
+    shown, aside, nearer = board(0, -8, 1, 2), board(30, -8, 1, 2), board(0.3, -7, 1, 1)
+    with_aside = Geometry(view_of(shown), [shown, aside, nearer])
+    without = Geometry(view_of(shown), [shown, nearer])
+    assert np.array_equal(with_aside.samples.places, without.samples.places)
+    assert np.array_equal(with_aside.owner, without.owner * 2)
+    assert np.array_equal(with_aside.rows, without.rows)
+    every = np.arange(len(without.rows))
+    assert np.array_equal(with_aside.weights(every), without.weights(every))
