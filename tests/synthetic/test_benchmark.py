@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.benchmark import render_benchmark
-from pipeline.synthetic.plan import OCCLUSIONS, TEST, plan_shots
-from pipeline.world.crops import VISIBLE
+from pipeline.synthetic.plan import OCCLUSIONS, TEST, Shot, plan_shots
+from pipeline.synthetic.studio import Studio
+from pipeline.world.crops import VISIBLE, Crop
 from pipeline.world.surfaces import PART
 from tests.synthetic.conftest import BODY, OPTIONS, Rendered
 
@@ -88,3 +90,20 @@ def test_impossible_options_leave_no_file(tmp_path: Path) -> None:
             BODY, tmp_path / "a.zip", tmp_path / "t.npz", BenchmarkOptions(gallery_images=1)
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_images_of_one_identity_are_rendered_in_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people: list[int] = []
+    take = Studio.take
+
+    def recorded(self: Studio, shot: Shot, frame: int) -> Crop:
+        people.append(shot.person)
+        return take(self, shot, frame)
+
+    monkeypatch.setattr(Studio, "take", recorded)
+    options = OPTIONS.model_copy(update={"train_images": 1, "distractor_images": 1})
+    render_benchmark(BODY, tmp_path / "a.zip", tmp_path / "t.npz", options)
+    identities = [person for person, _ in groupby(people) if person > 0]
+    assert sorted(identities) == list(range(1, 7))
