@@ -85,9 +85,9 @@ class _Projected(NamedTuple):
 def _projected(view: View, surfaces: Sequence[Surface]) -> list[_Projected]:
     low, high = view.bounds(boxes(surfaces))
     size = np.array([view.size[1], view.size[0]], np.float32)
-    inside = ((high[:, :2] > -_SLACK) & (low[:, :2] < size + _SLACK)).all(1)
+    inside = (high[:, :2] > -_SLACK) & (low[:, :2] < size + _SLACK)
     return [
-        _project(view, surface) if near else _Projected(surface, *_NOTHING)
+        _project(view, surface) if near.all() else _Projected(surface, *_NOTHING)
         for surface, near in zip(surfaces, inside, strict=True)
     ]
 
