@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
 from pipeline.files import explain_os_error
+from pipeline.provenance.bucket import fetch_records, store_record
 from pipeline.provenance.record import recorded
 
 Stage = Callable[..., dict[str, Any] | None]
@@ -40,8 +41,11 @@ def launch(job: Any) -> None:
     params are not passed: they only trigger reruns. Output also goes to the rule's log.
     """
     stage = load_stage(job.params.stage.partition("@")[0])
+    inputs, outputs = _paths(job.input), _paths(job.output)
     with _logged(Path(job.log[0])):
-        run_stage(stage, bind(stage, job), _paths(job.input), _paths(job.output))
+        fetch_records(inputs)
+        run_stage(stage, bind(stage, job), inputs, outputs)
+        store_record(outputs)
 
 
 def _paths(names: Sequence[str]) -> list[Path]:

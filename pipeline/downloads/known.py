@@ -8,9 +8,12 @@ from pipeline.data.datasets.occluded_duke import LISTS
 from pipeline.errors import InputError
 from pipeline.occluders.checkpoints import OFFICIAL
 from pipeline.options.downloads import DownloadOptions, FetchOptions
+from pipeline.storage import S3
 
 FOLDER = "results/downloads"
 """Folder of downloads: a path in it in the configuration requests the download."""
+COPIED = ("archive", "images", "annotations")
+"""Last parts of the keys that take such an address; the workflow copies the object."""
 
 _SAM = "https://dl.fbaipublicfiles.com/segment_anything"
 _TIMM = "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-vitjx"
@@ -81,13 +84,19 @@ def fetch_options(name: str, own: DownloadOptions | None) -> FetchOptions:
 def check_paths(paths: Iterable[tuple[str, str]], own: Mapping[str, DownloadOptions]) -> None:
     """Require paths, given with their keys, that exist or can be downloaded.
 
-    Raises InputError for a URL in the place of a path, and as `fetch_options` does.
+    Raises InputError for a URL in the place of a path, for an address of an object where none is
+    `COPIED`, and as `fetch_options` does.
     """
     for key, path in paths:
         if path.startswith(("http://", "https://")):
             raise InputError(
                 f"config: {key}: expected a path, found the URL {path}: add it to downloads as url "
                 f"of a new name, and give {FOLDER}/<name> here"
+            )
+        if path.startswith(S3) and key.rpartition(".")[2] not in COPIED:
+            raise InputError(
+                f"config: {key}: found {path}, expected a path of this machine: copy the object, "
+                f"and give its path; only {', '.join(COPIED)} of a dataset or of occluders take s3://"
             )
         if path.startswith(f"{FOLDER}/"):
             _check_name(key, path.removeprefix(f"{FOLDER}/").rstrip("/"), own)

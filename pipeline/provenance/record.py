@@ -24,6 +24,7 @@ from pipeline.errors import InputError, some
 from pipeline.files import folder_hashes, read_json, sha256, write_json
 from pipeline.provenance.code import code_hash
 from pipeline.provenance.environment import current_environment
+from pipeline.storage import plain_names
 
 FOLDER = ".provenance"
 SEAL = "seal"
@@ -151,6 +152,7 @@ def recorded(
     known = files | facts.pop("sources", {})
     job |= {"sources": {str(path): known.get(str(path)) or contents(path) for path in sources}}
     job |= {"facts": facts, "outputs": {path.name: contents(path) for path in outputs}}
+    job = plain_names(job)
     write_json(target, job | {SEAL: _json_hash(job)})
 
 

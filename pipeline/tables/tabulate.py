@@ -15,6 +15,7 @@ from pipeline.evaluation.features import RERANKED
 from pipeline.files import atomic_file, sha256
 from pipeline.options.evaluation import RerankOptions
 from pipeline.run import HEADLINES, Benchmark, Run
+from pipeline.storage import plain_names
 from pipeline.tables.published import published_rows
 from pipeline.tables.runs import TITLES, collect_runs, metric_titles
 
@@ -197,7 +198,8 @@ def run_row(run: Run, feature: str, names: Iterable[str]) -> dict[str, Any]:
         **run.benchmark._asdict(),
         **{"variant": run.variant, "seed": run.seed, "feature": feature},
         **{name: run.metrics[feature].get(name) for name in names},
-        **{"metrics": path.as_posix(), "metrics_sha256": sha256(path), "run": run.scores["run"]},
+        "metrics": plain_names(path.as_posix()),
+        **{"metrics_sha256": sha256(path), "run": run.scores["run"]},
     }
 
 

@@ -77,6 +77,14 @@ def test_a_folder_of_known_files_can_be_given(path: str) -> None:
     load(data={"archive": f"{FOLDER}/{path}"})
 
 
+def test_an_object_in_a_bucket_is_an_archive_or_the_images_of_occluders() -> None:
+    archive, images = "s3://data/Market.zip", "s3://data/photos"
+    config = load(data={"dataset": "market1501", "archive": archive}, occluders={"images": images})
+    assert (config.sources()["market1501"].archive, config.occluders.images) == (archive, images)
+    with pytest.raises(InputError, match=r"config: backbone.weights: found s3://data/vit.pth"):
+        load(backbone={"weights": "s3://data/vit.pth"})
+
+
 def test_an_address_is_not_a_path() -> None:
     with pytest.raises(InputError, match=f"config: backbone.weights: .* {MIRROR}: .*{FOLDER}/"):
         load(backbone={"weights": MIRROR})

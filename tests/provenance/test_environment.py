@@ -30,16 +30,19 @@ def parse(named: list[str]) -> dict[str, Requirement]:
 RUN = parse(PROJECT["dependencies"])
 DEV = parse(PROJECT["optional-dependencies"]["dev"])
 ONNX = parse(PROJECT["optional-dependencies"]["onnx"])
+S3 = parse(PROJECT["optional-dependencies"]["s3"])
+LONG = parse(PROJECT["optional-dependencies"]["long"])
 
 
-@pytest.mark.parametrize("name", [*RUN, *DEV])
+@pytest.mark.parametrize("name", [*RUN, *DEV, *LONG])
 def test_each_dependency_is_pinned_to_an_allowed_version(name: str) -> None:
-    requirement = RUN.get(name) or DEV[name]
+    requirement = (LONG | DEV | RUN)[name]
     assert requirement.specifier.contains(read_pins()[name])
 
 
 def test_packages_of_an_extra_are_installed_for_the_tests() -> None:
     assert set(ONNX) <= set(DEV)
+    assert set(S3) <= set(LONG)
 
 
 def test_conda_environment_has_the_same_packages_and_pins() -> None:
@@ -75,7 +78,7 @@ def packages() -> Mapping[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "declared"), [("pipeline", RUN | ONNX), ("benchmarks", RUN | DEV)]
+    ("folder", "declared"), [("pipeline", RUN | ONNX | S3), ("benchmarks", RUN | DEV)]
 )
 def test_imported_packages_are_declared(folder: str, declared: dict[str, Requirement]) -> None:
     own = {"pipeline", "benchmarks"}

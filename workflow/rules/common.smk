@@ -11,6 +11,7 @@ from pipeline.downloads.known import FOLDER
 from pipeline.files import shipped
 from pipeline.options.run import TrainingNeeds
 from pipeline.provenance.code import code_hash
+from pipeline.storage import S3, tell_jobs
 from pipeline.run import Benchmark
 from pipeline.tables.published import published_rows
 from pipeline.use.pictures import find_pictures
@@ -18,8 +19,27 @@ from pipeline.use.pictures import find_pictures
 # minutes and MB for a cluster, enough for the largest datasets; defaults: profiles/default
 HEAVY = {"runtime": 480, "mem_mb": 8000}
 
+# whether results are kept in a bucket (docs/storage.md)
+STORAGE = workflow.storage_settings
+REMOTE = STORAGE.default_storage_provider == "s3"
+tell_jobs(STORAGE.local_storage_prefix / "s3", STORAGE.default_storage_prefix if REMOTE else "")
+
+
+def source(path: str) -> str:
+    """Return the input for a shipped file, a download, or a path of the user; s3:// is copied.
+
+    If results are in a bucket, files of this machine are marked as such, and no reason to run
+    again: those of a new clone are always newer than the bucket.
+    """
+    if path.startswith(S3):
+        return storage(path)
+    path = shipped(path)
+    is_result = path.startswith("results/") and not path.startswith(f"{FOLDER}/")
+    return local(ancient(path)) if REMOTE and not is_result else path
+
+
 # shape and joints of all rendered people
-BODY = shipped("workflow/body/body.npz")
+BODY = source("workflow/body/body.npz")
 
 TRAINED_RUN = "results/{dataset}/{variant}/seed{seed}"
 # output of the evaluation; equals TRAINED_RUN unless the test set is another dataset
@@ -125,24 +145,25 @@ def has_verdicts(experiment: str) -> bool:
 
 def archive(wildcards) -> str:
     """Return the dataset's archive: the user's file, or the rendered one."""
-    source = CONFIG.sources()[wildcards.dataset]
-    if source.archive is None:
+    data = CONFIG.sources()[wildcards.dataset]
+    if data.archive is None:
         return f"results/{RENDERED}/archive.zip"
-    if not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
-        require_path(source.archive, DATASETS[source.dataset].missing_archive(source.archive))
-    return source.archive
+    if not REMOTE and not Path(f"results/{wildcards.dataset}/manifest.csv").exists():
+        require_path(data.archive, DATASETS[data.dataset].missing_archive(data.archive))
+    return source(data.archive)
 
 
 def require_path(path: str, message: str) -> None:
     """Exit with `message` alone if a user's path is missing: Snakemake's error has no cure."""
-    if not path.startswith(f"{FOLDER}/") and not Path(path).exists():
+    if not path.startswith((f"{FOLDER}/", S3)) and not Path(path).exists():
         sys.exit(f"error: {message}")
 
 
 def lists(wildcards) -> list[str]:
     """Return the lists that define the dataset, if any: single files, so that they are fetched."""
     folder = CONFIG.sources()[wildcards.dataset].lists
-    return expand(f"{folder}/{{split}}.list", split=("train", "query", "gallery")) if folder else []
+    splits = ("train", "query", "gallery")
+    return [source(f"{folder}/{split}.list") for split in splits] if folder else []
 
 
 def required_splits(wildcards, input) -> list[str]:
@@ -161,7 +182,7 @@ def occluder_images(wildcards) -> str:
         f"config: occluders.images: found no such folder {images}, expected a folder of images: "
         "correct the path, or give null for synthetic scenes",
     )
-    return images
+    return source(images)
 
 
 def coco_annotations(wildcards) -> str:
@@ -172,7 +193,7 @@ def coco_annotations(wildcards) -> str:
         f"config: occluders.coco.annotations: found no such file {path}, expected COCO's instance "
         "annotations: correct the path",
     )
-    return path
+    return source(path)
 
 
 def run_options(wildcards) -> str:
@@ -207,7 +228,7 @@ def configuration_text(**options) -> str:
 def pretrained(wildcards) -> list[str]:
     """Return the pretrained weights of a variant."""
     weights = CONFIG.run_options(wildcards.variant).backbone.weights
-    return [shipped(weights)] if weights else []
+    return [source(weights)] if weights else []
 
 
 def bank(wildcards) -> list[str]:

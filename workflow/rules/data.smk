@@ -1,6 +1,6 @@
 rule fetch:
     output:
-        file="results/downloads/{file}",
+        file=local("results/downloads/{file}"),
     log:
         "results/logs/downloads/{file}.log",
     wildcard_constraints:
@@ -49,7 +49,7 @@ rule publish_dataset:
     input:
         archive=f"results/{RENDERED}/archive.zip",
         ground_truth=f"results/{RENDERED}/ground_truth.npz",
-        datasheet=shipped("workflow/report/datasheet.md"),
+        datasheet=source("workflow/report/datasheet.md"),
     output:
         dataset=directory(f"results/{RENDERED}/dataset"),
     log:

@@ -27,7 +27,7 @@ if CONFIG.occluders.masks == "sam":
 
     rule segment:
         input:
-            shipped(CONFIG.occluders.sam.checkpoint),
+            source(CONFIG.occluders.sam.checkpoint),
             images=occluder_images,
         output:
             masks=f"{MASKS}.jsonl",

@@ -138,7 +138,7 @@ rule pretrain_sam:
 
 rule report_vit:
     input:
-        checkpoint=lambda wildcards: shipped(f"{WEIGHTS[wildcards.origin]}/small_vit.safetensors"),
+        checkpoint=lambda wildcards: source(f"{WEIGHTS[wildcards.origin]}/small_vit.safetensors"),
         held_out="results/demo_weights/people_held_out.npz",
         probe="results/demo_weights/people_probe.npz",
     output:
@@ -155,7 +155,7 @@ rule report_vit:
 
 rule report_sam:
     input:
-        checkpoint=lambda wildcards: shipped(f"{WEIGHTS[wildcards.origin]}/small_sam.safetensors"),
+        checkpoint=lambda wildcards: source(f"{WEIGHTS[wildcards.origin]}/small_sam.safetensors"),
         body=BODY,
     output:
         report="results/{origin}_weights/small_sam.json",
