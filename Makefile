@@ -39,6 +39,7 @@ bench: .venv/installed
 lint: .venv/installed
 	ruff check . && ruff format --check . && mypy
 	snakefmt --check Snakefile workflow && snakemake --lint
+	hadolint Dockerfile
 
 .venv/installed: pyproject.toml envs/constraints.txt
 	$(PYTHON) -m venv .venv

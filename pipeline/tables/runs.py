@@ -18,11 +18,31 @@ WHOLE_TITLES = {f"whole_{name}": f"whole {title}" for name, title in HEADLINES.i
 
 
 def collect_runs(runs: Sequence[Run], variants: Sequence[str]) -> list[Run]:
-    """Sort the runs of a table by variant, in the order given, then by seed.
+    """Sort the runs of a table as `sort_runs` does; InputError if a variant lacks a seed."""
+    found = sort_runs(runs, variants)
+    seeds = sorted({run.seed for run in found})
+    missing = missing_runs(found, variants, seeds)
+    if missing:
+        raise InputError(
+            f"runs: expected the seeds {', '.join(map(str, seeds))} of each variant, found no "
+            f"{', '.join(f'{name} seed {seed}' for name, seed in missing)}: train and score them"
+        )
+    return found
+
+
+def missing_runs(
+    runs: Sequence[Run], variants: Sequence[str], seeds: Sequence[int]
+) -> list[tuple[str, int]]:
+    """Return variant and seed of each run that is not in `runs`."""
+    known = {(run.variant, run.seed) for run in runs}
+    return [(name, seed) for name in variants for seed in seeds if (name, seed) not in known]
+
+
+def sort_runs(runs: Sequence[Run], variants: Sequence[str]) -> list[Run]:
+    """Sort runs by variant, in the order given, then by seed.
 
     Raises InputError if benchmark, re-ranking or whole-body queries differ between runs, if a
-    variant and seed occur twice, for a variant that is not in `variants`, and if a variant lacks a
-    seed of another one.
+    variant and seed occur twice, and for a variant that is not in `variants`.
     """
     _check_alike(runs)
     known: dict[tuple[str, int], Run] = {}
@@ -38,16 +58,7 @@ def collect_runs(runs: Sequence[Run], variants: Sequence[str]) -> list[Run]:
                 f"{run.folder}: expected a variant of the table ({', '.join(variants)}), found "
                 f"{run.variant}: leave the run out or add the variant"
             )
-    seeds = sorted({run.seed for run in runs})
-    missing = [
-        f"{name} seed {seed}" for name in variants for seed in seeds if (name, seed) not in known
-    ]
-    if missing:
-        raise InputError(
-            f"runs: expected the seeds {', '.join(map(str, seeds))} of each variant, found no "
-            f"{', '.join(missing)}: train and score them"
-        )
-    return [known[name, seed] for name in variants for seed in seeds]
+    return sorted(runs, key=lambda run: (variants.index(run.variant), run.seed))
 
 
 def _check_alike(runs: Sequence[Run]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv as csv_format
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -156,8 +156,11 @@ def over_seeds(seeds: int) -> str:
     return f"mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "a single seed"
 
 
-def _caption(benchmark: Benchmark, rows: Sequence[TableRow], rerank: RerankOptions | None) -> str:
-    caption = f"{benchmark}, in percent: {over_seeds(rows[0].seeds)}."
+def table_caption(
+    benchmark: Benchmark, numbers: str, rows: Sequence[TableRow], rerank: RerankOptions | None
+) -> str:
+    """Return the caption of a table whose `numbers` are, for example, those of `over_seeds`."""
+    caption = f"{benchmark}, in percent: {numbers}."
     if metric_titles(row.mean for row in rows) != TITLES:
         caption += " Columns marked as whole: queries without occlusion, against the same gallery."
     if published_rows(benchmark):
@@ -209,6 +212,15 @@ def csv_row(benchmark: Benchmark, row: TableRow, names: Iterable[str]) -> list[A
     return [*benchmark, row.variant, row.feature, row.seeds, *numbers]
 
 
+class TableFiles(NamedTuple):
+    """Outputs of `tabulate`."""
+
+    csv: Path
+    markdown: Path
+    latex: Path
+    each: Path
+
+
 def tabulate(
     runs: list[Run], csv: Path, markdown: Path, latex: Path, each: Path, variants: list[str]
 ) -> None:
@@ -220,15 +232,32 @@ def tabulate(
     Raises InputError as `collect_runs` and `summarise_runs` do.
     """
     found = collect_runs(runs, variants)
-    rows, benchmark, rerank = summarise_runs(found), found[0].benchmark, found[0].rerank
-    titles = metric_titles(row.mean for row in rows)
-    caption, align = _caption(benchmark, rows, rerank), "ll" + "r" * len(titles)
-    header = ["variant", "feature", *titles.values()]
+    rows = summarise_runs(found)
+    caption = table_caption(found[0].benchmark, over_seeds(rows[0].seeds), rows, found[0].rerank)
+    write_tables(TableFiles(csv, markdown, latex, each), found, rows, caption)
+
+
+def write_tables(
+    files: TableFiles,
+    runs: Sequence[Run],
+    rows: Sequence[TableRow],
+    caption: str,
+    missing_seeds: Mapping[str, str] | None = None,
+) -> None:
+    """Write the summary `rows` of `runs`, and the runs themselves.
+
+    `missing_seeds`, by variant, is a column of the CSV file if it is given.
+    """
+    titles, benchmark = metric_titles(row.mean for row in rows), runs[0].benchmark
+    header, align = ["variant", "feature", *titles.values()], "ll" + "r" * len(titles)
     own = [_cells(row, titles) for row in rows]
     published = _published_cells(benchmark, len(titles))
-    each_row = [run_row(run, feature, titles) for run in found for feature in run.metrics]
-    write_csv(each, pd.DataFrame(each_row))
-    write_markdown(markdown, caption, align, header, own + published)
-    write_text(latex, latex_table(caption, align, header, own, published))
+    each_row = [run_row(run, feature, titles) for run in runs for feature in run.metrics]
+    write_csv(files.each, pd.DataFrame(each_row))
+    write_markdown(files.markdown, caption, align, header, own + published)
+    write_text(files.latex, latex_table(caption, align, header, own, published))
     table = [csv_row(benchmark, row, titles) for row in rows]
-    write_csv(csv, pd.DataFrame(table, columns=table_columns(titles)))
+    summary = pd.DataFrame(table, columns=table_columns(titles))
+    if missing_seeds is not None:
+        summary["missing_seeds"] = [missing_seeds[row.variant] for row in rows]
+    write_csv(files.csv, summary)

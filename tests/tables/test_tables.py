@@ -16,6 +16,7 @@ from pipeline.evaluation.metrics import METRICS
 from pipeline.files import read_json, sha256, write_json
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 from pipeline.run import Benchmark, Run
+from pipeline.tables.partial import tabulate_partial
 from pipeline.tables.published import PUBLISHED, published_rows
 from pipeline.tables.tabulate import tabulate
 
@@ -58,16 +59,28 @@ def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = RENDERED) -> 
     ]
 
 
-def run_tabulate(
-    folder: Path, paths: list[Path], variants: tuple[str, ...] = ("baseline", "dpsm_fbm")
-) -> dict[str, Path]:
-    outputs = {
+def table_files(folder: Path) -> dict[str, Path]:
+    return {
         "csv": folder / "components.csv",
         "markdown": folder / "components.md",
         "latex": folder / "components.tex",
         "each": folder / "components_runs.csv",
     }
+
+
+def run_tabulate(
+    folder: Path, paths: list[Path], variants: tuple[str, ...] = ("baseline", "dpsm_fbm")
+) -> dict[str, Path]:
+    outputs = table_files(folder)
     tabulate(runs=[Run(path.parent) for path in paths], variants=list(variants), **outputs)
+    return outputs
+
+
+def run_partial(folder: Path, paths: list[Path]) -> dict[str, Path]:
+    """Tabulate some runs of three variants with three seeds."""
+    outputs, variants = table_files(folder), ["baseline", "roa", "dpsm_fbm"]
+    runs = [Run(path.parent) for path in paths]
+    tabulate_partial(runs=runs, variants=variants, seeds=[0, 1, 2], **outputs)
     return outputs
 
 
@@ -207,6 +220,33 @@ def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected a variant of the table .*, found dpsm_fbm"):
         run_tabulate(tmp_path, paths, "baseline")
     assert not (tmp_path / "components.csv").exists()
+
+
+def test_partial_table_names_the_missing_runs(tmp_path: Path) -> None:
+    """Missing are dpsm_fbm seed 0, and all runs of roa."""
+    outputs = run_partial(tmp_path, write_all(tmp_path)[1:])
+    rows = [row for row in rows_of(outputs["csv"]) if row["feature"] in ("coarse", "")]
+    found = [(row["variant"], row["seeds"], row["missing_seeds"]) for row in rows]
+    assert found == [("baseline", "3", ""), ("roa", "0", "0 1 2"), ("dpsm_fbm", "2", "0")]
+    assert rows[1]["map_mean"] == ""
+    note = "over the finished seeds. Missing runs: roa seed 0, 1, 2; dpsm_fbm seed 0."
+    assert note in outputs["markdown"].read_text()
+    assert note.replace("_", r"\_") in outputs["latex"].read_text()
+    assert "| roa |  | – |" in outputs["markdown"].read_text()
+
+
+def test_partial_table_of_all_runs_has_the_numbers_of_the_table(tmp_path: Path) -> None:
+    whole = write_all(tmp_path)
+    whole += [write_metrics(tmp_path, "roa", seed, BASELINE) for seed in range(3)]
+    rows = rows_of(run_tabulate(tmp_path, whole, ("baseline", "roa", "dpsm_fbm"))["csv"])
+    outputs = run_partial(tmp_path, whole)
+    assert rows_of(outputs["csv"]) == [row | {"missing_seeds": ""} for row in rows]
+    assert "No run is missing." in outputs["markdown"].read_text()
+
+
+def test_partial_table_needs_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found no finished run"):
+        run_partial(tmp_path, [])
 
 
 def test_seeds_of_a_variant_must_have_the_same_features(tmp_path: Path) -> None:

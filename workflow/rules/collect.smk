@@ -1,3 +1,7 @@
+# the table of the runs that are finished. Not part of `rule all`
+PARTIAL = f"{TABLE}_partial"
+
+
 rule tabulate:
     input:
         runs=runs("metrics.json"),
@@ -8,11 +12,33 @@ rule tabulate:
         each="results/{experiment}/tables/{table}_runs.csv",
     log:
         "results/logs/{experiment}/tabulate_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:
         stage=stage("pipeline.tables.tabulate:tabulate"),
         variants=CONFIG.compare,
+    script:
+        "../scripts/stage.py"
+
+
+rule tabulate_partial:
+    input:
+        runs=finished_runs,
+    output:
+        csv=f"{PARTIAL}.csv",
+        markdown=f"{PARTIAL}.md",
+        latex=f"{PARTIAL}.tex",
+        each=f"{PARTIAL}_runs.csv",
+    log:
+        "results/logs/{experiment}/tabulate_{table}_partial.log",
+    localrule: True  # too short for a queue
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        stage=stage("pipeline.tables.partial:tabulate_partial"),
+        variants=CONFIG.compare,
+        seeds=CONFIG.seeds,
     script:
         "../scripts/stage.py"
 
@@ -45,6 +71,7 @@ rule verdicts:
         markdown="results/{experiment}/tables/{table}_verdicts.md",
     log:
         "results/logs/{experiment}/verdicts_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -86,6 +113,7 @@ rule publish:
         receipt="results/{experiment}/tables/{table}_published.json",
     log:
         "results/logs/{experiment}/publish_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:

@@ -16,9 +16,6 @@ from pipeline.run import Benchmark
 from pipeline.tables.published import published_rows
 from pipeline.use.pictures import find_pictures
 
-# minutes and MB for a cluster, enough for the largest datasets; defaults: profiles/default
-HEAVY = {"runtime": 480, "mem_mb": 8000}
-
 # whether results are kept in a bucket (docs/storage.md)
 STORAGE = workflow.storage_settings
 REMOTE = STORAGE.default_storage_provider == "s3"
@@ -66,6 +63,15 @@ BLENDING = [
 ]
 
 
+def memory(mb: int):
+    """Return the MB that a job asks a cluster for: more with each attempt, up to three times."""
+    return lambda wildcards, attempt: mb * min(attempt, 3)
+
+
+# minutes and MB for a cluster, enough for the largest datasets; defaults: profiles/
+HEAVY = {"runtime": 480, "mem_mb": memory(8000)}
+
+
 def stage(name: str) -> str:
     """Return module:function@hash of the code; changed code reruns the rule."""
     return f"{name}@{code_hash(name.partition(':')[0])}"
@@ -89,6 +95,11 @@ def experiment_runs(experiment: str, *files: str) -> list[str]:
     """Return the files of all runs in the comparison, in the order of the table."""
     pairs = [(variant, seed) for variant in CONFIG.compare for seed in CONFIG.seeds]
     return [path for pair in pairs for path in run_files(experiment, *pair, files)]
+
+
+def finished_runs(wildcards) -> list[str]:
+    """Return the metrics of the runs in the comparison that are evaluated."""
+    return list(filter(os.path.exists, experiment_runs(wildcards.experiment, "metrics.json")))
 
 
 def evaluated(name: str):

@@ -14,6 +14,7 @@ rule tabulate_cross_domain:
         each=f"{MATRIX_TABLE}_runs.csv",
     log:
         f"results/logs/{TRAINED}/tabulate_{CONFIG.table}_cross_domain.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -35,6 +36,7 @@ rule draw_cross_domain:
         ),
     log:
         f"results/logs/{TRAINED}/draw_{CONFIG.table}_cross_domain.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:

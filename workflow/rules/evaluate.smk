@@ -14,7 +14,7 @@ rule embed:
     threads: 1 + CONFIG.compute.workers
     resources:
         runtime=480,
-        mem_mb=4000,  # the network, a batch and the loader's processes (estimate)
+        mem_mb=memory(4000),  # the network, a batch and the loader's processes (estimate)
         gpu=1,
     params:
         CONFIG.compute.device,
@@ -40,7 +40,7 @@ rule score:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=8000,  # MSMT17 with re-ranking (estimate); 3 GB without, in float16
+        mem_mb=memory(8000),  # MSMT17 with re-ranking (estimate); 3 GB without, in float16
     params:
         stage=stage("pipeline.evaluation.score:score"),
         dataset=tested_label,
@@ -61,7 +61,7 @@ rule open_set:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=12000,  # all features of MSMT17
+        mem_mb=memory(12000),  # all features of MSMT17
     params:
         stage=stage("pipeline.evaluation.open_set:open_set"),
         dataset=tested_label,

@@ -20,7 +20,7 @@ rule onnx:
         "../../envs/pipeline.yaml"
     resources:
         runtime=1440,  # both networks embed the test set on one core
-        mem_mb=12000,  # the features of MSMT17, twice
+        mem_mb=memory(12000),  # the features of MSMT17, twice
     params:
         stage=stage("pipeline.use.export:export_run"),
     script:
@@ -41,7 +41,7 @@ rule onnx_int8:
         "../../envs/pipeline.yaml"
     resources:
         runtime=1440,  # both networks embed the test set on one core
-        mem_mb=12000,  # the features of MSMT17, twice
+        mem_mb=memory(12000),  # the features of MSMT17, twice
     params:
         stage=stage("pipeline.use.export:quantise_run"),
     script:

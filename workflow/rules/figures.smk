@@ -12,6 +12,7 @@ rule ablation:
         figure=report_figure("ablation", "Evaluation", "mAP of each variant"),
     log:
         "results/logs/{experiment}/ablation_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -76,6 +77,7 @@ rule curves:
         figure=report_figure("curves", "Training", "Loss, learning rate and k"),
     log:
         "results/logs/{experiment}/curves_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -162,6 +164,7 @@ rule map_by_occlusion:
         table=f"{FIGURES}/{{table}}_map_by_occlusion.csv",
     log:
         "results/logs/{experiment}/map_by_occlusion_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:
@@ -177,6 +180,7 @@ rule open_set_curves:
         figure=report_figure("open_set", "Evaluation", "ROC, DET and open-set searches"),
     log:
         "results/logs/{experiment}/open_set_{table}.log",
+    localrule: True  # too short for a queue
     conda:
         "../../envs/pipeline.yaml"
     params:

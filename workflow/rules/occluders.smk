@@ -39,7 +39,7 @@ if CONFIG.occluders.masks == "sam":
             "../../envs/pipeline.yaml"
         resources:
             runtime=2880,  # SAM's ViT-H takes half a day on a GPU for 11,000 photographs
-            mem_mb=12000,  # ViT-H has 2.6 GB, and twice as much while loading
+            mem_mb=memory(12000),  # ViT-H has 2.6 GB, and twice as much while loading
             gpu=1,
         params:
             CONFIG.compute.device,

@@ -26,9 +26,38 @@ for number, (stems, experiments) in enumerate(SAME_TABLES.items()):
             "results/logs/{experiment}/pages_{table}.log",
         wildcard_constraints:
             experiment=one_of(experiments),
+        localrule: True  # too short for a queue
         conda:
             "../../envs/pipeline.yaml"
         params:
             stage=stage("pipeline.tables.pages:show_tables"),
         script:
             "../scripts/stage.py"
+
+
+rule page_partial:
+    input:
+        tables=[f"{PARTIAL}.csv"],
+    output:
+        pages=[
+            report(
+                page(PARTIAL),
+                caption="../report/captions/partial.rst",
+                category="Tables",
+                labels={"table": "Finished runs"},
+            )
+        ],
+    log:
+        "results/logs/{experiment}/page_{table}_partial.log",
+    localrule: True  # too short for a queue
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        stage=stage("pipeline.tables.pages:show_tables"),
+    script:
+        "../scripts/stage.py"
+
+
+rule partial:
+    input:
+        expand(page(PARTIAL), experiment=EXPERIMENTS, table=CONFIG.table),

@@ -19,7 +19,7 @@ rule train:
     resources:
         runtime=2880,  # minutes; an interrupted job resumes from its last checkpoint
         # 10,000 occluders, and 0.5 GB of decoded images per process
-        mem_mb=12000 * CONFIG.compute.gpus,
+        mem_mb=memory(12000 * CONFIG.compute.gpus),
         gpu=CONFIG.compute.gpus,
     params:
         CONFIG.compute.device,
