@@ -1,5 +1,6 @@
 """Functions and constants of several rules: options as JSON, run folders, inputs of a variant."""
 
+import functools
 import hashlib
 import json
 import os
@@ -52,8 +53,11 @@ PAIRED_TABLES = [f"{TABLE}_paired.csv", f"{TABLE}_paired.md"] if len(CONFIG.comp
 VERDICT_TABLES = [f"{TABLE}_verdicts.csv", f"{TABLE}_verdicts.md"]
 TRAINED_FILES = ("weights.safetensors", "history.csv", "run.json", "checkpoint.pt")
 
+# each variant is asked for in several inputs and params of each run
+variant_options = functools.cache(CONFIG.run_options)
+
 # run options of the compared variants; those that paste occluders, select patches and use FBM
-COMPARED = {name: CONFIG.run_options(name) for name in CONFIG.compare}
+COMPARED = {name: variant_options(name) for name in CONFIG.compare}
 PASTING = [name for name, options in COMPARED.items() if options.augment.occlusion == "roa"]
 SELECTING = [name for name, options in COMPARED.items() if options.model.selection == "dpsm"]
 BLENDING = [
@@ -209,7 +213,7 @@ def coco_annotations(wildcards) -> str:
 
 def run_options(wildcards) -> str:
     """Return the run options of a variant; a change reruns only this variant."""
-    options = CONFIG.run_options(wildcards.variant)
+    options = variant_options(wildcards.variant)
     joint = len(CONFIG.trained()) > 1 and wildcards.dataset == TRAINED
     return (options if joint else options.for_one_dataset()).model_dump_json()
 
@@ -238,13 +242,13 @@ def configuration_text(**options) -> str:
 
 def pretrained(wildcards) -> list[str]:
     """Return the pretrained weights of a variant."""
-    weights = CONFIG.run_options(wildcards.variant).backbone.weights
+    weights = variant_options(wildcards.variant).backbone.weights
     return [source(weights)] if weights else []
 
 
 def bank(wildcards) -> list[str]:
     """Return the occluder bank if the variant pastes occluders."""
-    occlusion = CONFIG.run_options(wildcards.variant).augment.occlusion
+    occlusion = variant_options(wildcards.variant).augment.occlusion
     return [BANK] if occlusion == "roa" else []
 
 
