@@ -36,6 +36,7 @@ WITHOUT_TIMES = {
     "/history.csv": _csv_without("seconds", "images_per_second"),
     # hashes of run.json and metrics.json
     "/metrics.json": _json_without("run"),
+    "/open_set.json": _json_without("run"),
     "_runs.csv": _csv_without("run", "metrics_sha256"),
     "_runs.html": lambda path: re.sub(r"\b[0-9a-f]{64}\b", "", path.read_text()).encode(),
 }
