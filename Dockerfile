@@ -15,7 +15,7 @@ WORKDIR /opt/dpeformer
 # before the code, which changes more often
 COPY pyproject.toml README.md LICENSE ./
 COPY envs envs
-RUN mkdir pipeline \
+RUN mkdir pipeline && touch pipeline/__init__.py \
     && pip install --no-cache-dir --constraint envs/constraints.txt \
     ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} --editable '.[onnx]' \
     && useradd --create-home --uid 1000 reid

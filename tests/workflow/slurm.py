@@ -77,8 +77,10 @@ def one_node_slurm(cpus: int = 4) -> Iterator[dict[str, str]]:
         for command in _daemons(folder):
             stack.enter_context(_running(command, environment))
         _wait_until_idle(environment)
-        yield variables
-        subprocess.run(["scancel", "--full", "--user", getpass.getuser()], env=environment)
+        try:
+            yield variables
+        finally:
+            subprocess.run(["scancel", "--full", "--user", getpass.getuser()], env=environment)
 
 
 def _write_configuration(folder: Path, cpus: int) -> dict[str, str]:
