@@ -23,6 +23,7 @@ from pipeline.options.occluders import OccluderOptions
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.options.run import RunOptions
 from pipeline.options.search import SearchOptions
+from pipeline.options.tracking import TrackingOptions
 
 
 class Pair(NamedTuple):
@@ -63,6 +64,7 @@ class Config(RunOptions):
     evaluation: EvaluationOptions = EvaluationOptions()
     figures: FigureOptions = FigureOptions()
     search: SearchOptions = SearchOptions()
+    tracking: TrackingOptions = TrackingOptions()
 
     def run_options(self, variant: str) -> RunOptions:
         """Return the sections of a training run with the patch of `variant` applied."""

@@ -41,6 +41,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
         config = Config.model_validate(dict(values))
     except ValidationError as error:
         raise InputError(explain(error, Config, "config: ")) from None
+    config.tracking.destination("")  # checks the environment variable too
     _check_table(config)
     for name in config.variants:
         _check_variant(config, name)
@@ -228,7 +229,7 @@ def _check_downloads(config: Config) -> None:
     """Require a URL for each file of results/downloads that the configuration uses."""
     for name in config.downloads:
         config.fetch_options(name)
-    check_paths(_strings(config.model_dump(exclude={"downloads"})), config.downloads)
+    check_paths(_strings(config.model_dump(exclude={"downloads", "tracking"})), config.downloads)
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

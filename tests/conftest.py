@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: waiting threads occupy other cores
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # the tests must not publish to a user's server
 
 import pytest
 from xdist.remote import Producer

@@ -1,5 +1,6 @@
 """The configuration: validation, error messages, and what stages derive from it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -452,3 +453,36 @@ def test_bank_path_depends_on_options_and_masks_are_shared(values):
 def occluder_paths(values):
     occluders = load_config(values).occluders
     return [occluders.scenes_path(), occluders.masks_path(), occluders.bank_path()]
+
+
+@pytest.mark.parametrize("variable", [False, True], ids=["uri", "variable"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://user-5d0c7b:password-9f21aa@mlflow.example.org",
+        "https://user-5d0c7b@mlflow.example.org",
+        "https://mlflow.example.org?token=password-9f21aa",
+        "postgresql://user-5d0c7b:password-9f21aa@127.0.0.1/mlflow",
+    ],
+)
+def test_address_of_a_server_has_no_credentials_and_no_message_repeats_them(
+    values, monkeypatch, uri, variable
+):
+    if variable:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    else:
+        put(values, "tracking.uri", uri)
+    with pytest.raises(InputError, match=r"tracking\.uri or MLFLOW_TRACKING_URI: found") as error:
+        load_config(values)
+    assert not re.search("5d0c7b|9f21aa", str(error.value))
+
+
+def test_runs_are_sent_to_the_configured_server_or_to_that_of_the_environment(values, monkeypatch):
+    assert load_config(values).tracking.destination("synthetic") is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000/")
+    put(values, "tracking.experiment_prefix", "alice-")
+    found = load_config(values).tracking.destination("synthetic")
+    assert (found.uri, found.experiment) == ("http://127.0.0.1:5000", "alice-synthetic")
+    put(values, "tracking.uri", "https://mlflow.example.org")
+    found = load_config(values).tracking.destination("synthetic")
+    assert found.uri == "https://mlflow.example.org"

@@ -20,8 +20,10 @@ PACKAGE = "pipeline"
 IGNORED = (
     *("errors", "launcher", "provenance"),
     *("data.checks", "data.trainable", "training.interruption"),
+    *("options.tracking", "tracking.live"),
 )
-"""Modules and packages that no result depends on: messages, launcher, records, checks, signals."""
+"""Modules and packages that no result depends on: messages, launcher, records, checks, signals,
+live tracking."""
 _IGNORED = tuple(f"{PACKAGE}.{name}." for name in IGNORED)
 STORED = f"{PACKAGE}/__pycache__/code.json"
 """Summaries of the modules, which take seconds to make: as Python stores their bytecode."""

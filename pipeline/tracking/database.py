@@ -27,8 +27,7 @@ def explaining(database: Path) -> Iterator[None]:
 
     # MLflow logs tracebacks of errors that are raised anyway
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    for name in ("alembic", "mlflow.pyfunc"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:

@@ -1,84 +1,112 @@
-"""The runs of an experiment in MLflow's sqlite database."""
+"""The runs of an experiment in MLflow."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pipeline.files import exclusive, naming
-from pipeline.tracking.database import create_database, explaining
-from pipeline.tracking.relocate import artifact_folder, correct_locations
 from pipeline.tracking.view import TAG, results_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Metric, Run
+    from mlflow.entities.model_registry import ModelVersion
 
 KEY = "key"
 """Tag with the hash of the files that a run was published from."""
+LIVE = "live"
+"""Tag of a run that has only the curves of a training (see `pipeline.tracking.live`)."""
+CURVE = "loss"
+"""The metric that every epoch has."""
+
+
+def find_experiment(client: MlflowClient, name: str, artifacts: str | None = None) -> str:
+    """Return the id of the experiment `name`; creates it if missing, restores it if deleted.
+
+    `artifacts` is where a new one keeps its artifacts; None: where the server does.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return _create_experiment(client, name, artifacts)
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    if TAG not in found.tags:  # it can be edited in the UI
+        client.set_experiment_tag(found.experiment_id, TAG, results_view())
+    return str(found.experiment_id)
+
+
+def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    # otherwise the UI shows language models first
+    tags = {"mlflow.experimentKind": "custom_model_development", TAG: results_view()}
+    try:
+        return str(client.create_experiment(name, artifacts, tags))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return find_experiment(client, name)  # another process has just created it
+
+
+def runs_named(client: MlflowClient, experiment: str, name: str) -> list[Run]:
+    """Return the runs `name` of an experiment, by their ids."""
+    found = client.search_runs([experiment], f"attributes.run_name = '{name}'")
+    return sorted(found, key=lambda run: str(run.info.run_id))
+
+
+def epochs_of(client: MlflowClient, run: str) -> set[int]:
+    """Return the epochs that the curves of a run have."""
+    return {metric.step for metric in client.get_metric_history(run, CURVE)}
 
 
 class Experiment:
     """An MLflow experiment whose runs are identified by name and the tag `key`."""
 
-    def __init__(self, client: MlflowClient, name: str, database: Path) -> None:
+    def __init__(self, client: MlflowClient, name: str, artifacts: str | None = None) -> None:
+        """Open or create the experiment (see `find_experiment`)."""
         self.client = client
         self.name = name
-        self.database = database
-        self.artifacts = artifacts = artifact_folder(database)
-        self.id = self._find(name) or client.create_experiment(
-            name,
-            artifact_location=artifacts.as_uri(),
-            # otherwise the UI shows language models first
-            tags={"mlflow.experimentKind": "custom_model_development"},
-        )
-        if TAG not in client.get_experiment(self.id).tags:  # it can be edited in the UI
-            client.set_experiment_tag(self.id, TAG, results_view())
-
-    def _find(self, name: str) -> str | None:
-        """Return the id of an experiment, restored if it was deleted; None if there is none."""
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            return None
-        if found.lifecycle_stage == "deleted":
-            self.client.restore_experiment(found.experiment_id)
-        return found.experiment_id
-
-    def _named(self, name: str) -> list[Run]:
-        return self.client.search_runs([self.id], f"attributes.run_name = '{name}'")
+        self.id = find_experiment(client, name, artifacts)
 
     def _delete(self, run: str) -> None:
-        """Delete a run, its models and its artifacts, which are copies."""
+        """Delete a run and its models; the server keeps their artifacts until `mlflow gc`."""
         for model in self._models_of(run):
-            shutil.rmtree(self.artifacts / "models" / model.model_id, ignore_errors=True)
             self.client.delete_logged_model(model.model_id)
-        shutil.rmtree(self.artifacts / run, ignore_errors=True)
         self.client.delete_run(run)
 
     def published(self, name: str, key: str) -> str | None:
         """Return the id of the run `name` if it was published with `key`, else None."""
-        for run in self._named(name):
+        for run in runs_named(self.client, self.id, name):
             if run.data.tags.get(KEY) == key:
-                return run.info.run_id
+                return str(run.info.run_id)
         return None
 
     @contextmanager
     def replacing(self, name: str, key: str, start: int, end: int) -> Iterator[str]:
-        """Replace the runs `name` by a new one; yields its id.
+        """Replace the runs `name` by the live one of this training, or by a new one; yields its id.
 
         `start` and `end` are Unix times in milliseconds. The key is set last, so that an
         interrupted run is replaced the next time.
         """
-        for old in self._named(name):
-            self._delete(old.info.run_id)
-        run = self.client.create_run(self.id, start, run_name=name).info.run_id
+        run = self._take_live(name, start)
+        for old in runs_named(self.client, self.id, name):
+            if old.info.run_id != run:
+                self._delete(old.info.run_id)
+        run = run or self.client.create_run(self.id, start, run_name=name).info.run_id
         yield run
         self.client.set_terminated(run, end_time=end)
         self.client.set_tag(run, KEY, key)
+
+    def _take_live(self, name: str, start: int) -> str | None:
+        """Return the live run that started then, no longer marked as one; None without it."""
+        for run in runs_named(self.client, self.id, name):
+            if LIVE in run.data.tags and run.info.start_time == start:
+                self.client.delete_tag(run.info.run_id, LIVE)
+                return str(run.info.run_id)
+        return None
 
     def log(
         self,
@@ -100,9 +128,18 @@ class Experiment:
         from mlflow.entities import LoggedModelOutput
 
         model = self.client.create_logged_model(self.id, name, run, model_type="DPEFormer")
-        yield model.model_id, self.artifacts / "models" / model.model_id / "artifacts"
+        with self._model_folder(model.model_id) as folder:
+            yield model.model_id, folder
         self.client.finalize_logged_model(model.model_id, "READY")
         self.client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+
+    @contextmanager
+    def _model_folder(self, model: str) -> Iterator[Path]:
+        """Yield the folder, still missing, for the files of a model, which are then uploaded."""
+        with TemporaryDirectory() as folder:
+            files = Path(folder) / "model"
+            yield files
+            self.client.log_model_artifacts(model, str(files))
 
     def model_of(self, run: str) -> LoggedModel:
         """Return the model of a run."""
@@ -115,26 +152,28 @@ class Experiment:
         )
         return found
 
+    def add_version(self, name: str, model: LoggedModel, tags: Mapping[str, str]) -> ModelVersion:
+        """Add a version to the registered model `name`."""
+        return self.client.create_model_version(
+            name,
+            model.artifact_location,
+            model.source_run_id,
+            dict(tags),
+            await_creation_for=0,  # it is there at once, and waiting is logged
+            model_id=model.model_id,
+        )
+
+    def move_version(
+        self, version: ModelVersion, model: LoggedModel, tags: Mapping[str, str]
+    ) -> ModelVersion:
+        """Point a version at another copy of the same model; returns the version.
+
+        It gets a new number: MLflow has no call that keeps the old one.
+        """
+        self.client.delete_model_version(version.name, version.version)
+        return self.add_version(version.name, model, tags)
+
     def copy(self, run: str, files: Sequence[Path], folder: str | None = None) -> None:
         """Copy files to the artifacts of a run, into `folder`."""
         for file in files:
             self.client.log_artifact(run, str(file), folder)
-
-
-@contextmanager
-def open_experiment(database: Path, name: str) -> Iterator[Experiment]:
-    """Open the experiment `name` of a sqlite file; creates both if missing.
-
-    Artifacts are in `mlflow_artifacts` beside the file. Works offline; other processes wait. Raises
-    InputError for a file that stays locked, is damaged, cannot be written or finds no space.
-    """
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"
-    from mlflow import MlflowClient
-
-    database = database.parent.resolve() / database.name
-    artifacts = artifact_folder(database)
-    with exclusive(database), explaining(database), naming(artifacts):
-        if not database.exists():
-            create_database(database)
-        correct_locations(database)
-        yield Experiment(MlflowClient(f"sqlite:///{database}"), name, database)

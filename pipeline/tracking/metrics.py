@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,27 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 
-def epoch_metrics(history: pd.DataFrame, start: int, end: int) -> Iterator[Metric]:
-    """Yield the values of each column per epoch, with times evenly spaced over the run."""
+def milliseconds(time: str) -> int:
+    """Convert an ISO 8601 time to Unix time in milliseconds."""
+    return round(datetime.fromisoformat(time).timestamp() * 1000)
+
+
+def epoch_metrics(
+    history: pd.DataFrame, start: int, end: int, sent: Set[int] = frozenset()
+) -> Iterator[Metric]:
+    """Yield the values of each column per epoch, at `start` + time spent in steps, at most `end`.
+
+    Both are Unix times in milliseconds. The epochs `sent` are left out. An epoch has the same time
+    whoever sends it, and MLflow stores the same value at the same time once.
+    """
     from mlflow.entities import Metric
 
-    for number, row in enumerate(history.to_dict("records"), start=1):
-        time = start + (end - start) * number // len(history)
+    times = start + (1000 * history["seconds"].cumsum()).round().astype(int)
+    for time, row in zip(times.clip(upper=end), history.to_dict("records"), strict=True):
+        epoch = int(row.pop("epoch"))
         for name, value in row.items():
-            if name != "epoch" and pd.notna(value):
-                yield Metric(str(name), float(value), time, int(row["epoch"]))
+            if epoch not in sent and pd.notna(value):
+                yield Metric(str(name), float(value), int(time), epoch)
 
 
 def final_values(run: Run) -> dict[str, float]:

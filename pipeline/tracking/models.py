@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ def save_model(run: Run, folder: Path, model_id: str, run_id: str) -> None:
 
     from pipeline.tracking import model_code
 
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
     model = Model(run_id=run_id, model_id=model_id, model_uuid=model_id)
     pyfunc.save_model(
         folder,

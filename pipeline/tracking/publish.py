@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,15 @@ from tqdm import tqdm
 from pipeline.errors import InputError
 from pipeline.files import checked_folder, sha256, write_json
 from pipeline.options.base import flatten
+from pipeline.options.tracking import Destination
 from pipeline.run import Run
 from pipeline.tracking.datasets import dataset_inputs
-from pipeline.tracking.experiment import Experiment, open_experiment
-from pipeline.tracking.metrics import epoch_metrics, final_values, headlines
+from pipeline.tracking.experiment import Experiment, epochs_of
+from pipeline.tracking.local import open_local
+from pipeline.tracking.metrics import epoch_metrics, final_values, headlines, milliseconds
 from pipeline.tracking.models import MODEL_FILES, embeds_without_labels, save_model
 from pipeline.tracking.registry import Published, register
+from pipeline.tracking.server import open_on_server
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -29,11 +31,6 @@ KEY_FILES = ("run.json", "metrics.json", "open_set.json")
 """Their hashes identify a run: they contain the hashes of its other files."""
 LAYOUT = "registry"
 """Part of every key: another value publishes all runs again."""
-
-
-def milliseconds(time: str) -> int:
-    """Convert an ISO 8601 time to Unix time in milliseconds."""
-    return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def _span(record: dict[str, Any]) -> tuple[int, int]:
@@ -78,7 +75,8 @@ def _publish_run(experiment: Experiment, found: Run) -> dict[str, str]:
                 Metric(label, value, end, 0, model, tested.name, tested.digest, run)
                 for label, value in final_values(found).items()
             ]
-            values = [*epoch_metrics(found.history, start, end), *final]
+            sent = epochs_of(experiment.client, run)
+            values = [*epoch_metrics(found.history, start, end, sent), *final]
             experiment.log(run, values, _params(record, found.scores), _tags(record, found.scores))
             experiment.copy(run, [found.path(file) for file in RUN_FILES])
     return {"name": name, "run_id": run, "key": key}
@@ -141,21 +139,24 @@ def publish(
     tables: list[Path],
     figures: list[Path],
     bank: Path | None = None,
+    server: Destination | None = None,
 ) -> None:
     """Publish scored runs with their tables and figures to MLflow.
 
-    `database` is MLflow's sqlite file (see `open_experiment`). Runs are named `<variant>-seed<n>`
-    and `table-<table>`; each has its datasets, and a training its weights as a model, registered as
-    `<experiment>-<variant>`. A run that was published from other files is replaced. `receipt`
-    (JSON) lists name, run_id and key of each.
-    Raises InputError for a missing file and for runs of several datasets.
+    They go to `experiment` in `database`, MLflow's sqlite file, or to `server` if given. Runs are
+    named `<variant>-seed<n>` and `table-<table>`; each has its datasets, and a training its weights
+    as a model, registered as `<experiment>-<variant>`. A run that was published from other files is
+    replaced. `receipt` (JSON) lists name, run_id and key of each.
+    Raises InputError for a missing file, for runs of several datasets, and as `open_local` and
+    `open_on_server` do.
     """
     groups = {"tables": sorted(tables), "figures": sorted(figures)}
     if bank is not None:
         groups["bank"] = [bank / "table.csv", bank / "summary.json"]
     _check(runs, groups)
     end = max(_span(run.record)[1] for run in runs)
-    with open_experiment(database, experiment) as opened:
+    place = open_on_server(server, receipt.parent) if server else open_local(database, experiment)
+    with place as opened:
         entries = [_publish_run(opened, run) for run in tqdm(runs, "publish", mininterval=5)]
         pairs = zip(runs, entries, strict=True)
         _register_models(opened, [Published(run, entry["run_id"]) for run, entry in pairs])

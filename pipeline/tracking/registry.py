@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.run import Run
 from pipeline.tracking.experiment import Experiment
-from pipeline.tracking.relocate import point_version
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -35,8 +34,9 @@ class Published(NamedTuple):
 def register(experiment: Experiment, name: str, published: Sequence[Published]) -> None:
     """Make the versions of the registered model `name` those of the runs of one variant.
 
-    A version is known by its weights: if they were scored again, it keeps its number. A version of
-    the same seed with other weights is deleted. Versions of other seeds stay.
+    A version is known by its weights: if they were scored again, the database keeps its number, and
+    a server gives it a new one. A version of the same seed with other weights is deleted. Versions
+    of other seeds stay.
     """
     _create(experiment, name, published[0].run)
     by_weights = {version.tags[WEIGHTS]: version for version in _versions(experiment, name)}
@@ -72,17 +72,15 @@ def _register(
     """Create the version of a run, or point the one with its weights at the run."""
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-    client, (run, run_id) = experiment.client, published
+    run, run_id = published
     model = experiment.model_of(run_id)
     if version is None:
-        version = client.create_model_version(name, model.artifact_location, run_id, _tags(run))
+        version = experiment.add_version(name, model, _tags(run))
     elif version.run_id != run_id:
-        for key, value in _tags(run).items():
-            client.set_model_version_tag(name, version.version, key, value)
-        point_version(experiment.database, version, model.artifact_location, run_id)
+        version = experiment.move_version(version, model, _tags(run))
     shown = json.dumps([{"name": name, "version": version.version}])
     if model.tags.get(MLFLOW_MODEL_VERSIONS) != shown:
-        client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: shown})
+        experiment.client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: shown})
 
 
 def _weights(run: Run) -> str:

@@ -55,7 +55,7 @@ def correct_locations(database: Path) -> None:
                 connection.execute(statement, (old, here))
 
 
-def point_version(database: Path, version: ModelVersion, location: str, run: str) -> None:
+def point_version(database: Path, version: ModelVersion, location: str, run: str | None) -> None:
     """Point a model version at another copy of the same model; MLflow has no call for it."""
     values = (location, location, run, version.name, version.version)
     with closing(sqlite3.connect(database, PATIENCE)) as connection, connection:
@@ -69,7 +69,7 @@ def point_version(database: Path, version: ModelVersion, location: str, run: str
 def relocate(database: Path) -> None:
     """Correct the locations of all experiments to the artifacts beside `database`, if it exists.
 
-    Raises InputError as `open_experiment` does.
+    Raises InputError as `open_local` does.
     """
     if database.exists():
         with exclusive(database), explaining(database):

@@ -32,9 +32,11 @@ from pipeline.model.weights import save_weights
 from pipeline.occluders.bank import load_bank
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
+from pipeline.options.tracking import Destination
 from pipeline.provenance.code import fingerprint
 from pipeline.provenance.environment import current_environment
 from pipeline.ranks import Ranks, joined_ranks
+from pipeline.tracking.live import Training, live_tracking
 from pipeline.training.checkpoint import Checkpointer, Progress
 from pipeline.training.drop_path import split_drop_path
 from pipeline.training.energy import EnergyMeter
@@ -74,6 +76,7 @@ def train(
     bank: Path | None = None,
     ground_truth: Path | None = None,
     needs: TrainingNeeds | None = None,
+    server: Destination | None = None,
 ) -> dict[str, Any]:
     """Train DPEFormer (arXiv 2402.10435) or one of its variants on the split `train` of `shards`.
 
@@ -85,7 +88,8 @@ def train(
     `compute.gpus` several processes share each batch, and the first one writes. Reads `bank`
     only if augment.occlusion is roa. With the `ground_truth` of a rendered benchmark, the history
     has the ROC AUC of DPSM's scores after each epoch (token_auc). `needs` are those of all compared
-    variants: the first training fails where a later one would.
+    variants: the first training fails where a later one would. `server` shows the history while it
+    grows.
     Returns device, precision, whether all kernels were deterministic, and the device-hours.
     Raises InputError for damaged shards or a damaged bank, for fewer identities than a batch
     needs, for a non-finite loss or weight, and if a loader worker dies or runs out of memory.
@@ -128,7 +132,11 @@ def train(
         quality = TokenQuality(images, measured, options) if measured else None
         reader = LossReader(progress, options.training)
         energy = EnergyMeter(range(compute.gpus if device.type == "cuda" else 0), progress.joules)
-        with closing(run_steps(learner, batches, sampler, seed, reader)) as steps:
+        shown = Training(variant, seed, progress.started, history)
+        with (
+            live_tracking(server if ranks.first else None, shown),
+            closing(run_steps(learner, batches, sampler, seed, reader)) as steps,
+        ):
             for epoch_ended in steps:
                 if epoch_ended and ranks.first:
                     token_auc = quality.measure(learner.model) if quality else ""

@@ -223,9 +223,10 @@ def test_only_stages_that_run_the_network_depend_on_the_model():
     assert not any(map(is_ignored, imported))
 
 
-def test_training_does_not_depend_on_checks_and_dataset_names():
+def test_training_does_not_depend_on_checks_dataset_names_and_tracking():
     trained = required_modules("pipeline.training.train")
     assert not [name for name in trained if name.startswith("pipeline.options.data")]
+    assert not [name for name in trained if "tracking" in name]
     assert "pipeline.data.checks" not in required_modules("pipeline.data.ingest")
 
 

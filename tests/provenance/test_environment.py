@@ -31,6 +31,7 @@ RUN = parse(PROJECT["dependencies"])
 DEV = parse(PROJECT["optional-dependencies"]["dev"])
 ONNX = parse(PROJECT["optional-dependencies"]["onnx"])
 S3 = parse(PROJECT["optional-dependencies"]["s3"])
+SERVER = parse(PROJECT["optional-dependencies"]["server"])
 LONG = parse(PROJECT["optional-dependencies"]["long"])
 
 
@@ -42,7 +43,7 @@ def test_each_dependency_is_pinned_to_an_allowed_version(name: str) -> None:
 
 def test_packages_of_an_extra_are_installed_for_the_tests() -> None:
     assert set(ONNX) <= set(DEV)
-    assert set(S3) <= set(LONG)
+    assert set(S3 | SERVER) <= set(LONG)
 
 
 def test_conda_environment_has_the_same_packages_and_pins() -> None:
@@ -78,7 +79,7 @@ def packages() -> Mapping[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "declared"), [("pipeline", RUN | ONNX | S3), ("benchmarks", RUN | DEV)]
+    ("folder", "declared"), [("pipeline", RUN | ONNX | S3 | SERVER), ("benchmarks", RUN | DEV)]
 )
 def test_imported_packages_are_declared(folder: str, declared: dict[str, Requirement]) -> None:
     own = {"pipeline", "benchmarks"}

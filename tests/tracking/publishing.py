@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files import read_json, sha256
+from pipeline.options.tracking import Destination
 from pipeline.run import Run
 from pipeline.tracking.publish import publish
 
@@ -51,8 +52,8 @@ def make_run(folder: Path, variant: str, seed: int, dataset: str = "drawn") -> P
         },
     }
     (folder / "run.json").write_text(json.dumps(record))
-    lines = [f"{epoch},{0.1 * epoch},{10 - epoch - seed},\n" for epoch in range(EPOCHS)]
-    (folder / "history.csv").write_text("epoch,lr,loss,k_q50\n" + "".join(lines))
+    lines = [f"{epoch},30.0,{0.1 * epoch},{10 - epoch - seed},\n" for epoch in range(EPOCHS)]
+    (folder / "history.csv").write_text("epoch,seconds,lr,loss,k_q50\n" + "".join(lines))
     set_map(folder, 50 + seed)
     (folder / "queries.csv").write_text("feature,query\n")
     write_open_set(folder)
@@ -91,6 +92,17 @@ def set_map(folder: Path, value: float, feature: str = "coarse") -> None:
     (folder / "metrics.json").write_text(json.dumps(values))
 
 
+def publish_training(folder: Path, server: Destination | None = None) -> str:
+    """Publish a real training, with made-up scores, and return the id of its run."""
+    set_map(folder, 50.0)
+    (folder / "queries.csv").write_text("feature,query\n")
+    write_open_set(folder)
+    results = folder.parents[1]
+    receipt = results / "receipt.json"
+    publish(results / "mlflow.db", receipt, "toy", "x", [Run(folder)], [], [], server=server)
+    return str(read_json(receipt)[0]["run_id"])
+
+
 def client_of(folder: Path) -> MlflowClient:
     from mlflow import MlflowClient  # only after `publish` has turned its telemetry off
 
@@ -98,10 +110,12 @@ def client_of(folder: Path) -> MlflowClient:
 
 
 class Project:
-    """A folder of results, published to a database."""
+    """A folder of results, published to a database or a server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: Destination | None = None) -> None:
         self.folder = folder
+        self.server = server
+        self.experiment = server.experiment if server else "drawn"
         self.runs = [folder / variant / f"seed{n}" for variant in VARIANTS for n in SEEDS]
         self.table, self.figure = folder / "components.csv", folder / "curves.png"
         self.bank = folder / "bank"
@@ -129,17 +143,20 @@ class Project:
         words += ["--database", self.folder / "mlflow.db"]
         words += ["--receipt", self.folder / "receipt.json"]
         words += ["--runs", *self.runs, "--tables", self.table, "--figures", self.figure]
+        words += ["--server", self.server.model_dump_json()] if self.server else []
         return [str(word) for word in [*words, "--bank", self.bank]]
 
     def publish(self, runs: list[Path] | None = None) -> list[dict[str, str]]:
         receipt = self.folder / "receipt.json"
         chosen = [Run(folder) for folder in (self.runs if runs is None else runs)]
-        files = ([self.table], [self.figure], self.bank)
+        files = ([self.table], [self.figure], self.bank, self.server)
         publish(self.folder / "mlflow.db", receipt, "drawn", "components", chosen, *files)
         return read_json(receipt)
 
     def client(self) -> MlflowClient:
-        return client_of(self.folder)
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.server.uri) if self.server else client_of(self.folder)
 
     def artifacts(self) -> set[str]:
         """Ids of the runs and models that have artifacts."""
@@ -149,7 +166,7 @@ class Project:
 
     def models(self) -> dict[str, str]:
         """Ids of the models that MLflow shows, by name; each run but a table's has one."""
-        experiment = self.client().get_experiment_by_name("drawn").experiment_id
+        experiment = self.client().get_experiment_by_name(self.experiment).experiment_id
         found = self.client().search_logged_models([experiment])
         runs = {self.client().get_run(model.source_run_id).info.run_name for model in found}
         assert runs == {model.name for model in found}
@@ -157,12 +174,13 @@ class Project:
 
     def versions(self) -> dict[tuple[str, int], ModelVersion]:
         """The versions of registered models, by the model's name and the number."""
-        found = self.client().search_model_versions()
+        own = f"name LIKE '{self.experiment}-%'" if self.server else None
+        found = self.client().search_model_versions(own)
         return {(version.name, version.version): version for version in found}
 
     def active(self) -> dict[str, str]:
         """Ids of the runs that MLflow shows, by name; no two may have the same."""
-        experiment = self.client().get_experiment_by_name("drawn").experiment_id
+        experiment = self.client().get_experiment_by_name(self.experiment).experiment_id
         runs = self.client().search_runs([experiment])
         found = {run.info.run_name: run.info.run_id for run in runs}
         assert len(found) == len(runs)

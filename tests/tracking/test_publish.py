@@ -253,8 +253,8 @@ def test_nothing_to_relocate_is_no_error(project: Project, tmp_path: Path) -> No
 
 def test_more_values_than_mlflow_takes_at_once_all_arrive(project: Project, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", "baseline", 0, dataset="long")
-    lines = "".join(f"{epoch},{epoch},{epoch * 2}\n" for epoch in range(700))
-    (run / "history.csv").write_text("epoch,lr,loss\n" + lines)
+    lines = "".join(f"{epoch},1.0,{epoch},{epoch * 2}\n" for epoch in range(700))
+    (run / "history.csv").write_text("epoch,seconds,lr,loss\n" + lines)
     record = read_json(run / "run.json")
     record["options"] |= {f"key{i}": i for i in range(250)}
     (run / "run.json").write_text(json.dumps(record))

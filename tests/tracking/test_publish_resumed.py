@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from pipeline.files import read_json
-from pipeline.run import Run
-from pipeline.tracking.publish import milliseconds, publish
-from tests.tracking.publishing import client_of, set_map, write_open_set
+from pipeline.tracking.metrics import milliseconds
+from tests.tracking.publishing import client_of, publish_training
 from tests.training.runs import EPOCHS, STEPS, stopped, train_run, with_options
 from tests.training.tiny_data import make_bank, make_shards, tiny_options
 
@@ -34,10 +33,7 @@ def train_in_two_parts(folder: Path, shards: Path, bank: Path) -> None:
 def test_an_interrupted_training_is_one_run_with_one_curve(tmp_path: Path) -> None:
     run = tmp_path / "tiny" / "seed0"
     train_in_two_parts(run, make_shards(tmp_path / "shards"), make_bank(tmp_path / "bank"))
-    set_map(run, 50.0)
-    (run / "queries.csv").write_text("feature,query\n")
-    write_open_set(run)
-    publish(tmp_path / "mlflow.db", tmp_path / "receipt.json", "toy", "one", [Run(run)], [], [])
+    publish_training(run)
     client = client_of(tmp_path)
     experiment = client.get_experiment_by_name("toy").experiment_id
     [shown] = client.search_runs([experiment], "attributes.run_name = 'tiny-seed0'")

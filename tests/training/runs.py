@@ -19,6 +19,7 @@ import torch
 from pipeline.files import sha256
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions, TrainingNeeds
+from pipeline.options.tracking import Destination
 from pipeline.training.checkpoint import read_checkpoint
 from pipeline.training.train import train
 
@@ -55,10 +56,12 @@ def train_run(
     compute: ComputeOptions = CPU,
     seed: int = 0,
     needs: TrainingNeeds | None = None,
+    server: Destination | None = None,
 ) -> Path:
     """Train into `folder` and return it."""
     inputs = {"shards": shards, "bank": bank, "options": options, "compute": compute}
-    train(**files(folder), **inputs, dataset="toy", variant="tiny", seed=seed, needs=needs)
+    inputs |= {"needs": needs, "server": server}
+    train(**files(folder), **inputs, dataset="toy", variant="tiny", seed=seed)
     return folder
 
 

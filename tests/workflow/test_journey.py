@@ -146,6 +146,11 @@ def test_changed_numbers_of_processes_and_checkpoint_steps_rerun_nothing(finishe
     assert finished.planned_with(compute={"workers": 1, "checkpoint_steps": 1, "gpus": 2}) == set()
 
 
+def test_another_tracking_server_only_publishes_again(finished):
+    there = {"uri": "http://127.0.0.1:9", "experiment_prefix": "alice-"}
+    assert finished.planned_with(tracking=there) == {"publish", "all"}
+
+
 def test_changed_precision_reruns_training_but_not_segmentation(finished):
     planned = finished.planned_with(compute={"precision": "bfloat16"})
     assert "train" in planned

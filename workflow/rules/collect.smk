@@ -91,10 +91,10 @@ rule configuration:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        configuration_text(exclude={"compute", "search"}),
+        configuration_text(exclude={"compute", "search", "tracking"}),
         stage=stage("pipeline.config:write_configuration"),
         # not tracked: a change of `compute` alone reruns nothing
-        configuration=lambda wildcards, input: configuration_text(exclude={"search"}),
+        configuration=lambda wildcards, input: configuration_text(exclude={"search", "tracking"}),
     script:
         "../scripts/stage.py"
 
@@ -119,5 +119,6 @@ rule publish:
     params:
         stage=stage("pipeline.tracking.publish:publish"),
         database="results/mlflow.db",
+        server=lambda wildcards: destination(wildcards.experiment),
     script:
         "../scripts/stage.py"

@@ -235,6 +235,12 @@ def compute_options(wildcards, input) -> str:
     return CONFIG.compute.model_dump_json()
 
 
+def destination(folder: str) -> str:
+    """Return where the runs of a folder in results/ are sent, as JSON; empty: to the database."""
+    found = CONFIG.tracking.destination(folder)
+    return found.model_dump_json() if found else ""
+
+
 def configuration_text(**options) -> str:
     """Return the configuration as JSON with sorted keys: the order of variants has no effect."""
     return json.dumps(CONFIG.model_dump(mode="json", **options), sort_keys=True)

@@ -29,6 +29,8 @@ rule train:
         compute=compute_options,
         needs=training_needs,
         dataset=lambda wildcards: CONFIG.label(wildcards.dataset),
+        # not tracked: where a run is shown reruns nothing
+        server=lambda wildcards, input: destination(wildcards.dataset),
         # not an output: Snakemake must not delete it when the job is interrupted
         checkpoint=f"{TRAINED_RUN}/checkpoint.pt",
     script:
