@@ -152,6 +152,7 @@ def train(
                         if ranks.first:
                             checkpointer.save(progress)
                 if stopping:
+                    steps.close()  # ends the progress bar: the message is the last line
                     _exit_on_signal(signal.Signals(stopping), checkpoint, progress.step)
         if not ranks.first:
             return {}
