@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import Row
-from pipeline.evaluation.embed import BATCH
 from pipeline.evaluation.features import read_features, write_split
 from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.score import rank_features
@@ -31,6 +30,8 @@ GALLERY, IDENTITIES, CAMERAS = 82_161, 3060, 15
 """Of MSMT17's test set."""
 WIDTHS = {"global": 768, "coarse": 3072, "blended": 3072}
 """Of a ViT-B's features with four parts."""
+BATCH = 128
+"""Images of a batch; importing the stage for it would take timm and its memory."""
 
 
 def write_features(path: Path, queries: int, dtype: str) -> float:
