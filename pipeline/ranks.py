@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -21,6 +21,7 @@ from torch import Tensor, distributed, nn
 from pipeline.errors import InputError
 from pipeline.options.compute import ComputeOptions
 
+T = TypeVar("T")
 GRACE = 3.0
 """Seconds that a rank waits before it reports a lost one: the first to end is named as cause."""
 
@@ -61,6 +62,23 @@ class Ranks:
         parts[self.number] = values
         by_view = zip(*(part.chunk(views) for part in parts), strict=True)
         return torch.cat([part for view in by_view for part in view])
+
+    def in_turn(self, own: Iterator[T]) -> Iterator[T]:
+        """Yield the items of all ranks: the first of each, then the second of each, and so on.
+
+        Every rank has as many as the next one, or one more.
+        """
+        if self.count == 1:
+            yield from own
+            return
+        while True:
+            found: list[T | None] = [None] * self.count
+            item = next(own, None)
+            with self._answered():
+                distributed.all_gather_object(found, item)
+            yield from (each for each in found if each is not None)
+            if None in found:
+                return
 
     def sum(self, values: Tensor) -> Tensor:
         """Add the tensors of all ranks, in place."""

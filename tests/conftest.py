@@ -1,8 +1,10 @@
 """Options and session fixtures that keep the suite fast; see tests/README.md."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: waiting threads occupy other cores
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # the tests must not publish to a user's server
@@ -58,6 +60,24 @@ def warm() -> Iterator[Path]:
     else:
         with warm_python() as own:
             yield own
+
+
+@pytest.fixture
+def forked_ranks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let ranks be forks, which need not import torch again."""
+    from pipeline import elastic
+
+    launch = elastic.elastic_launch
+
+    def frozen(*given: Any) -> Any:
+        gc.collect()
+        gc.freeze()  # a rank must not destroy objects whose threads it does not have
+        return launch(*given)
+
+    monkeypatch.setattr(elastic, "START_METHOD", "fork")
+    monkeypatch.setattr(elastic, "elastic_launch", frozen)
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from pipeline.data.names import TEST_SPLITS, WHOLE_QUERY
 from pipeline.data.shards import HASHES, ShardReader, split_names
 from pipeline.data.workers import explain_worker_errors, share_in_worker
 from pipeline.device import choose_device, make_deterministic
+from pipeline.elastic import on_ranks
 from pipeline.errors import InputError
 from pipeline.evaluation.features import write_array, write_split
 from pipeline.files import atomic_file, read_json, sha256
@@ -26,6 +28,7 @@ from pipeline.model.build import load_network
 from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions
+from pipeline.ranks import ALONE, Ranks, joined_ranks
 
 BATCH = 128
 
@@ -95,26 +98,32 @@ class _TestImages(Dataset[np.ndarray]):
 
 
 def read_batches(
-    reader: ShardReader, image: ImageOptions, workers: int = 0, pin: bool = False
+    reader: ShardReader,
+    image: ImageOptions,
+    workers: int = 0,
+    pin: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Iterator[ImageBatch]:
     """Yield the images of a split, resized for the network, in the order of the shards.
 
     `workers` processes read and decode ahead, with 0 this one; batches do not depend on it. `pin`
-    keeps them in memory from which a GPU copies fast.
+    keeps them in memory from which a GPU copies fast. Of several `ranks` each has every n-th batch.
     """
+    rows = range(len(reader))
+    spans = [rows[first : first + BATCH] for first in rows[::BATCH]]
+    own = spans[ranks.number :: ranks.count]
     loader = DataLoader(
         _TestImages(reader, image),
-        BATCH,
+        batch_sampler=map(list, own),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin,
         generator=torch.Generator(),  # otherwise it advances the global generator
     )
-    first = 0
-    for images in tqdm(loader, reader.name, mininterval=5, dynamic_ncols=True):
-        rows = reader.index.iloc[first : first + len(images)]
-        yield ImageBatch(images, *(rows[name].tolist() for name in ("key", "identity", "camera")))
-        first += len(images)
+    bar = tqdm(loader, reader.name, mininterval=5, dynamic_ncols=True, disable=not ranks.first)
+    for batch, images in zip(own, bar, strict=True):
+        labels = reader.index.iloc[batch.start : batch.stop]
+        yield ImageBatch(images, *(labels[name].tolist() for name in ("key", "identity", "camera")))
 
 
 def split_labels(reader: ShardReader) -> dict[str, np.ndarray]:
@@ -185,6 +194,7 @@ def _round(arrays: dict[str, np.ndarray], dtype: str) -> dict[str, np.ndarray]:
     return {name: value if name == "k" else value.astype(dtype) for name, value in arrays.items()}
 
 
+@on_ranks
 @torch.inference_mode()
 def embed(
     weights: Path,
@@ -199,26 +209,36 @@ def embed(
 
     Writes a NumPy archive. It has `<split>_keys` (M,) text, `<split>_identities` and
     `<split>_cameras` (M,) int64, `<split>_global`, `<split>_coarse` and, with the blended branch,
-    `<split>_blended` (M, F) of type `dtype`; with DPSM, `<split>_k` (M,) int64. `compute.workers`
-    decode the images; the bytes of the archive do not depend on them. Splits are query,
+    `<split>_blended` (M, F) of type `dtype`; with DPSM, `<split>_k` (M,) int64. Splits are query,
     gallery and, if `shards` have it, whole_query. `shards` () text is the hash of shards.json.
-    Deletes the training's `checkpoint`. Returns the device. Raises InputError for weights that are
-    not those of `record`, for damaged shards, if a loader worker dies and as `camera_rows` does.
+    `compute.workers` processes decode the images for each of `compute.gpus` processes, which share
+    the batches; the bytes of the archive depend on neither. Deletes the training's `checkpoint`.
+    Returns the device. Raises InputError for weights that are not those of `record`, for damaged
+    shards, if a process dies and as `camera_rows` does.
     """
     device = choose_device(compute)
     make_deterministic(device)
     torch.backends.cudnn.allow_tf32 = False  # float32 as on the CPU, see `load_network`
     model, image = load_trained(weights, record, shards)
-    model.to(device)
-    whole = {WHOLE_QUERY} & split_names(shards)
-    with atomic_file(features) as partial, zipfile.ZipFile(partial, "w") as archive:
-        for split in (*TEST_SPLITS, *whole):
-            reader = ShardReader(shards, split)
-            batches = read_batches(reader, image, compute.workers, pin=device.type == "cuda")
-            arrays = (_round(embed_batch(model, batch, image), dtype) for batch in batches)
-            with explain_worker_errors(compute.workers):
-                write_split(archive, split, split_labels(reader), arrays)
-        write_array(archive, "shards", np.array(sha256(shards / HASHES)))
+    splits = (*TEST_SPLITS, *({WHOLE_QUERY} & split_names(shards)))
+    with joined_ranks(compute, device) as ranks, explain_worker_errors(compute.workers):
+        model.to(device)
+
+        def embedded(reader: ShardReader) -> Iterator[dict[str, np.ndarray]]:
+            pin = device.type == "cuda"
+            batches = read_batches(reader, image, compute.workers, pin, ranks)
+            own = (_round(embed_batch(model, batch, image), dtype) for batch in batches)
+            return ranks.in_turn(own)
+
+        if not ranks.first:
+            for split in splits:
+                deque(embedded(ShardReader(shards, split)), maxlen=0)
+            return {}
+        with atomic_file(features) as partial, zipfile.ZipFile(partial, "w") as archive:
+            for split in splits:
+                reader = ShardReader(shards, split)
+                write_split(archive, split, split_labels(reader), embedded(reader))
+            write_array(archive, "shards", np.array(sha256(shards / HASHES)))
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return {"device": device.type}

@@ -16,8 +16,8 @@ class ComputeOptions(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the backbone. auto: bfloat16 if the device supports it in hardware."""
     gpus: Positive = 1
-    """Processes that share a training, each with a GPU of this machine. Without a GPU, or with
-    device cpu, they are CPU processes."""
+    """Processes that share a training or an embedding, each with a GPU of this machine. Without a
+    GPU, or with device cpu, they are CPU processes."""
     rank_timeout: Positive = 600
     """Seconds after which a training on several GPUs ends because a process does not answer."""
     workers: Annotated[int, Field(ge=0)] = 0

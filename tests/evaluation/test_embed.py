@@ -25,6 +25,7 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.model.weights import save_weights
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions, ModelOptions, RunOptions
+from tests.cases import long_but
 from tests.faults import flip_byte
 from tests.miniatures import encode
 from tests.tiny import tiny_backbone
@@ -111,6 +112,24 @@ def test_arrays_have_the_order_of_the_shards(tmp_path: Path, shards: Path) -> No
             assert feature.shape == (count, width)
             assert feature.dtype == np.float32
             assert np.ptp(feature, axis=0).min() > 0  # every image has features of its own
+
+
+@pytest.mark.parametrize("workers", long_but([0, 1], 0))
+def test_processes_share_the_batches_without_a_change_of_bytes(
+    forked_ranks: None,
+    tmp_path: Path,
+    shards: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+) -> None:
+    """Two batches of query images and five of the gallery, for two processes."""
+    monkeypatch.setattr("pipeline.evaluation.embed.BATCH", 2)
+    weights, record = write_run(tmp_path, "dpsm")
+    one, two = tmp_path / "one.npz", tmp_path / "two.npz"
+    embed(weights, record, shards, one, CPU)
+    shared = CPU.model_copy(update={"gpus": 2, "workers": workers})
+    assert embed(weights, record, shards, two, shared) == {"device": "cpu"}
+    assert two.read_bytes() == one.read_bytes()
 
 
 def test_whole_body_queries_are_embedded_where_there_are_some(tmp_path: Path, shards: Path) -> None:

@@ -6,7 +6,6 @@ does.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
@@ -44,25 +43,11 @@ from tests.training.runs import (
     with_options,
 )
 
-pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
+# no coverage: slower by half, and other tests reach these lines
+pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("forked_ranks")]
 
 STEPS = 20
 TWO = compute_with(gpus=2)
-
-
-@pytest.fixture(autouse=True)
-def fork(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    launch = pipeline.elastic.elastic_launch
-
-    def frozen(*given: Any) -> Any:
-        gc.collect()
-        gc.freeze()  # a rank must not destroy objects whose threads it does not have
-        return launch(*given)
-
-    monkeypatch.setattr(pipeline.elastic, "START_METHOD", "fork")
-    monkeypatch.setattr(pipeline.elastic, "elastic_launch", frozen)
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

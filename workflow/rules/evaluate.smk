@@ -11,11 +11,12 @@ rule embed:
         f"results/logs/{TESTED_RUN.removeprefix('results/')}/embed.tsv"
     conda:
         "../../envs/pipeline.yaml"
-    threads: 1 + CONFIG.compute.workers
+    threads: CONFIG.compute.gpus * (1 + CONFIG.compute.workers)
     resources:
         runtime=480,
-        mem_mb=memory(4000),  # the network, a batch and the loader's processes (estimate)
-        gpu=1,
+        # the network, a batch and the loader's processes (estimate)
+        mem_mb=memory(4000 * CONFIG.compute.gpus),
+        gpu=CONFIG.compute.gpus,
     params:
         CONFIG.compute.device,
         stage=stage("pipeline.evaluation.embed:embed"),
