@@ -30,6 +30,7 @@ def train_in_two_parts(folder: Path, shards: Path, bank: Path) -> None:
     assert read_json(folder / "run.json")["resumed"] == 1
 
 
+@pytest.mark.long
 def test_an_interrupted_training_is_one_run_with_one_curve(tmp_path: Path) -> None:
     run = tmp_path / "tiny" / "seed0"
     train_in_two_parts(run, make_shards(tmp_path / "shards"), make_bank(tmp_path / "bank"))

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lin
     ("recipe", "steps"),
     [
         ({"optimizer": "adamw", "ema": 0.9}, 3),
-        ({"optimizer": "sgd"}, 4),
+        pytest.param({"optimizer": "sgd"}, 4, marks=pytest.mark.long),
         pytest.param({"optimizer": "adamw", "ema": 0.9}, 4, marks=pytest.mark.long),
         pytest.param({"optimizer": "sgd"}, 3, marks=pytest.mark.long),
     ],

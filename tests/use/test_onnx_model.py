@@ -79,7 +79,7 @@ def check(embedder: Embedder, path: Path) -> None:
     assert np.abs(found - found[0]).max() > 0.01  # the images differ
 
 
-@pytest.mark.parametrize("variant", long_but(VARIANTS, "concatenation"))
+@pytest.mark.parametrize("variant", long_but(VARIANTS))
 def test_features_equal_those_of_pytorch(variant: str, tmp_path: Path) -> None:
     check(random_network(tmp_path, **VARIANTS[variant]), tmp_path / "model.onnx")
 

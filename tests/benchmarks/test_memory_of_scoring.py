@@ -7,6 +7,7 @@ import pytest
 from benchmarks import memory
 
 
+@pytest.mark.long
 def test_measures_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "GALLERY", 50)
     rows = memory.main(["--queries", "5", "--dtype", "float16"])
