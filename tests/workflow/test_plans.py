@@ -26,9 +26,9 @@ def test_every_job_has_runtime_and_memory(project: Project) -> None:
     assert incomplete <= collected
     threads = {name for name, text in jobs if "threads: 2" in text}
     rendering = {"render_benchmark", "render_scenes", "render_people", "render_sam_scenes"}
-    assert threads == {"train", *rendering}  # in training, one for each process
+    assert threads == {"train", "embed", *rendering}  # of the first two, one for each process
     gpus = {name for name, text in jobs if "gpu=2" in text}
-    assert gpus == {"train"}
+    assert gpus == {"train", "embed"}
 
 
 def test_catalog_snakefile_plans_the_same_rules(project: Project) -> None:
