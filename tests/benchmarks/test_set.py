@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import __main__ as benchmarks
-from benchmarks.__main__ import SET, Part
+from benchmarks import set as benchmarks
+from benchmarks.set import SET, Part
 from pipeline.files import read_json
 
 SMALL = (
