@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.modeling import Sam
 
+from benchmarks.mask_bank import stock_generator
 from pipeline.occluders.generator import MaskGenerator
 from pipeline.occluders.sam import build_sam, small_sam
 from pipeline.options.occluders import GeneratorOptions, SamOptions
@@ -33,18 +32,6 @@ def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
 
 
-def stock_masks(sam: Sam, options: GeneratorOptions, image: np.ndarray) -> list[dict[str, Any]]:
-    return SamAutomaticMaskGenerator(
-        sam,
-        points_per_side=options.points_per_side,
-        pred_iou_thresh=options.predicted_iou,
-        stability_score_thresh=options.stability,
-        stability_score_offset=options.stability_offset,
-        box_nms_thresh=options.box_nms,
-        output_mode="uncompressed_rle",
-    ).generate(image)
-
-
 @pytest.mark.parametrize("stability", [0.0, 0.1])
 @pytest.mark.parametrize("predicted_iou", [0.0, 0.3])
 def test_masks_equal_those_of_the_stock_generator(
@@ -57,7 +44,7 @@ def test_masks_equal_those_of_the_stock_generator(
         stability_offset=1e-4,
         box_nms=1.0,
     )
-    expected = stock_masks(sam, options, image)
+    expected = stock_generator(sam, options).generate(image)
     assert len(expected) > 1
     assert MaskGenerator(sam, options)(image) == expected
 
@@ -66,7 +53,7 @@ def test_masks_of_the_shipped_sam_equal_those_of_the_stock_generator() -> None:
     """The mask bank of the default workflow."""
     sam, options = build_sam(SamOptions()), GeneratorOptions()
     scene = SceneMaker(BODY, [3], 128)(0)
-    expected = stock_masks(sam, options, scene.image)
+    expected = stock_generator(sam, options).generate(scene.image)
     assert expected
     assert MaskGenerator(sam, options)(scene.image) == expected
 

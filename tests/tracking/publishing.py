@@ -185,3 +185,18 @@ class Project:
         found = {run.info.run_name: run.info.run_id for run in runs}
         assert len(found) == len(runs)
         return found
+
+
+def check_runs(project: Project) -> None:
+    """Require one finished run of each name, with its result, its model and its version."""
+    client, active = project.client(), project.active()
+    names = {f"{run.parent.name}-{run.name}": run for run in project.runs}
+    assert set(active) == {*names, "table-components"}
+    for name, run in names.items():
+        shown = client.get_run(active[name])
+        assert shown.info.status == "FINISHED"
+        result = read_json(run / "metrics.json")["features"]["coarse"]["map"]
+        assert shown.data.metrics["coarse_map"] == result
+    assert set(project.models()) == set(names)
+    versions = project.versions().values()
+    assert {version.run_id for version in versions} == {active[name] for name in names}

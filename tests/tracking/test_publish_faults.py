@@ -21,7 +21,7 @@ from pipeline.launcher import main
 from pipeline.tracking import relocate
 from tests.cases import long_but
 from tests.faults import FULL, READ_ONLY, file_limit, on_disk
-from tests.tracking.publishing import STARTED_MS, Project
+from tests.tracking.publishing import STARTED_MS, Project, check_runs
 
 pytestmark = pytest.mark.no_cover  # slower by half; other tests reach these lines
 
@@ -46,19 +46,9 @@ def project(published: Path, tmp_path: Path) -> Project:
 
 def check_whole(project: Project) -> None:
     """One run of each name, finished, of the files that are there, and no other artifacts."""
-    client, active = project.client(), project.active()
-    expected = {f"{run.parent.name}-{run.name}" for run in project.runs} | {"table-components"}
-    assert set(active) == expected
-    for run in project.runs:
-        shown = client.get_run(active[f"{run.parent.name}-{run.name}"])
-        assert shown.info.status == "FINISHED"
-        result = read_json(run / "metrics.json")["features"]["coarse"]["map"]
-        assert shown.data.metrics["coarse_map"] == result
-    assert set(project.models()) == set(active) - {"table-components"}
+    check_runs(project)
+    active = project.active()
     assert project.artifacts() == {*active.values(), *project.models().values()}
-    assert {version.run_id for version in project.versions().values()} == {
-        active[name] for name in project.models()
-    }
     assert not list(project.folder.glob(".partial-*"))
     receipt = read_json(project.folder / "receipt.json")
     assert {entry["name"]: entry["run_id"] for entry in receipt} == active
