@@ -17,6 +17,7 @@ import platform
 import re
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -71,8 +72,9 @@ def run_set(parts: Sequence[Part]) -> list[Row]:
     os.environ["OMP_NUM_THREADS"] = "1"
     context, rows = multiprocessing.get_context("spawn"), []
     for part in parts:
-        with context.Pool(1) as pool:
-            rows += pool.apply(measure, (part,))
+        # not a Pool, whose processes may not start others
+        with ProcessPoolExecutor(1, context) as pool:
+            rows += pool.submit(measure, part).result()
     return rows
 
 
