@@ -1,4 +1,4 @@
-"""Run the set of benchmarks; see `benchmarks.set`, whose functions other processes can import."""
+"""Run all benchmarks. The code is in `benchmarks.set`: other processes cannot import `__main__`."""
 
 from benchmarks.set import main
 

@@ -61,7 +61,7 @@ def render_images(count: int) -> list[np.ndarray]:
 
 
 def random_sam(name: str, options: GeneratorOptions) -> Sam:
-    """Build an official model with random weights, some of whose masks pass the filters."""
+    """Build an official model with random weights; some of its masks pass the filters."""
     torch.manual_seed(0)
     sam = sam_model_registry[name]().eval().requires_grad_(False)
     for block in sam.image_encoder.blocks:

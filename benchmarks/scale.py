@@ -35,7 +35,7 @@ READS = 20_000
 
 
 def write_made_up_index(folder: Path, images: int) -> None:
-    """Write index.csv and shards.json of a training split whose tars do not exist."""
+    """Write index.csv and shards.json of a training split, but no tars."""
     rng = np.random.default_rng(0)
     numbers = np.arange(images)
     table = pd.DataFrame(

@@ -72,7 +72,7 @@ def run_set(parts: Sequence[Part]) -> list[Row]:
     os.environ["OMP_NUM_THREADS"] = "1"
     context, rows = multiprocessing.get_context("spawn"), []
     for part in parts:
-        # not a Pool, whose processes may not start others
+        # a process of multiprocessing.Pool must not start processes; one of this pool may
         with ProcessPoolExecutor(1, context) as pool:
             rows += pool.submit(measure, part).result()
     return rows

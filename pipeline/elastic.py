@@ -101,11 +101,11 @@ def _explain(rank: int, failure: ProcessFailure, count: int) -> BaseException:
     if failure.exitcode < 0:
         return InputError(
             f"compute.gpus: rank {rank} of {count} was ended by "
-            f"{signal.Signals(-failure.exitcode).name}: memory may be full: the same command "
-            "resumes from the last checkpoint"
+            f"{signal.Signals(-failure.exitcode).name}: memory may be full: run the same command "
+            "again; a training resumes from its last checkpoint"
         )
     message: Any = failure.message
-    if isinstance(message, str):  # it exited by itself, as after a signal to it alone
+    if isinstance(message, str):  # it exited, for example after a signal that no other rank got
         return SystemExit(failure.exitcode)
     kind, _, text = message["message"].partition(": ")
     if kind == InputError.__name__:

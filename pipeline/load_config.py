@@ -20,7 +20,9 @@ from pipeline.options.names import check_name
 from pipeline.options.occluders import OccluderOptions
 from pipeline.options.run import RunOptions, TrainingOptions
 
-TABLE_SUFFIXES = ("_runs", "_paired", "_verdicts", "_config", "_published", "_cross_domain")
+TABLE_SUFFIXES = (
+    *("_runs", "_paired", "_verdicts", "_config", "_published", "_partial", "_cross_domain"),
+)
 """Suffixes of the files that accompany a table."""
 FOLDERS = ("images", "shards", "tables", "figures")
 """Other folders beside the variants in results/<dataset>."""

@@ -1,7 +1,8 @@
-"""The processes of one training, called ranks: each computes a part of every batch.
+"""The processes that share a training or an embedding, called ranks.
 
-The backbone runs on the rank's own part. `Ranks.gather` joins the parts, so heads, losses, memory
-banks and optimiser compute the same values from the whole batch on every rank, as one process does.
+In training, each rank runs the backbone on its part of a batch. `Ranks.gather` joins the parts, so
+heads, losses, memory banks and optimiser compute the same values from the whole batch on every
+rank, as one process does. In embedding, each rank has every n-th batch.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ GRACE = 3.0
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among the ranks of a training; by default it is the only one."""
+    """This process among the ranks; by default it is the only one."""
 
     number: int = 0
     count: int = 1
@@ -125,8 +126,8 @@ class Ranks:
             found = str(error).splitlines()[0]
             raise InputError(
                 f"compute.gpus: rank {self.number} of {self.count} expected an answer from every "
-                f"other rank within {self.timeout} s (compute.rank_timeout), found: {found}: the "
-                "same command resumes from the last checkpoint"
+                f"other rank within {self.timeout} s (compute.rank_timeout), found: {found}: run "
+                "the same command again; a training resumes from its last checkpoint"
             ) from None
 
 

@@ -114,7 +114,7 @@ def read_batches(
     own = spans[ranks.number :: ranks.count]
     loader = DataLoader(
         _TestImages(reader, image),
-        batch_sampler=map(list, own),
+        batch_sampler=[list(span) for span in own],  # a list, so that the progress has a total
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=pin,

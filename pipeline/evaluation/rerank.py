@@ -94,7 +94,7 @@ def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     nearest, cosines, largest = [], [], []
     for rows in blocks(len(features), len(features)):
         block = _cosines(features[rows], features)
-        found = _highest_of_each(block, count)
+        found = highest_of_each(block, count)
         nearest.append(found)
         cosines.append(np.take_along_axis(block, found, axis=1))
         largest.append(_squared_distance(block.min(axis=1)))
@@ -106,7 +106,7 @@ def _nearest(features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, 
     )
 
 
-def _highest_of_each(scores: np.ndarray, count: int) -> np.ndarray:
+def highest_of_each(scores: np.ndarray, count: int) -> np.ndarray:
     """Apply `highest` to each row of `scores` (B, N): (B, K) int64."""
     best, indices = torch.topk(torch.from_numpy(scores), min(count + 1, scores.shape[1]))
     values, columns = best.numpy(), indices.numpy()

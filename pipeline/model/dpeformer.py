@@ -104,7 +104,7 @@ class DPEFormer(nn.Module):
     """Images that the backbone takes at once in training (None: all); their activations are
     computed again in the backward pass, so that memory grows with the chunk, not with the batch."""
     gather: Callable[[Any, int], Any] | None = None
-    """`Ranks.gather` of a training in several processes, whose images are parts of the batch."""
+    """Joins the tokens of all processes that share a batch (`Ranks.gather`); None: there is one."""
 
     def __init__(
         self,

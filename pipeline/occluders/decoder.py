@@ -28,7 +28,7 @@ class LowMasks(NamedTuple):
 
 
 class PointDecoder:
-    """Decodes the masks of an image whose predicted IoU is above `threshold`; 0: all.
+    """Decodes the masks of an image with a predicted IoU above `threshold` (0: all masks).
 
     `features` (1, C, h, w) is the embedding of the image. The points share it; the stock decoder
     copies it for each and projects each copy. Only points with such a mask are upscaled.

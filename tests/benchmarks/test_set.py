@@ -18,7 +18,7 @@ SMALL = (
 )
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU would measure ViT-B")
 def test_table_has_each_row_and_says_what_was_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,7 @@ def test_processes_share_the_batches_without_a_change_of_bytes(
     tmp_path: Path,
     shards: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
     workers: int,
 ) -> None:
     """Two batches of query images and five of the gallery, for two processes."""
@@ -130,6 +131,7 @@ def test_processes_share_the_batches_without_a_change_of_bytes(
     shared = CPU.model_copy(update={"gpus": 2, "workers": workers})
     assert embed(weights, record, shards, two, shared) == {"device": "cpu"}
     assert two.read_bytes() == one.read_bytes()
+    assert "compute.gpus: 2 CPU processes" in capfd.readouterr().err
 
 
 def test_whole_body_queries_are_embedded_where_there_are_some(tmp_path: Path, shards: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.evaluation import similarity
 from pipeline.evaluation.features import Labels
-from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
-from pipeline.evaluation.rerank import Reranking
+from pipeline.evaluation.metrics import Ranking, highest, rank_similarities, summarise
+from pipeline.evaluation.rerank import Reranking, highest_of_each
 from pipeline.evaluation.similarity import blocks, cosine_similarity
 from pipeline.options.evaluation import RerankOptions
 
@@ -118,3 +118,11 @@ def test_identical_images_give_finite_distances() -> None:
     query, gallery = np.ones((3, 4), np.float32), np.ones((20, 4), np.float32)
     found = rerank(query, gallery, RerankOptions(k1=2, k2=2))
     assert np.isfinite(found).all()
+
+
+def test_neighbours_of_each_row_are_its_highest_with_ties_by_index() -> None:
+    """Few different scores, so that neighbours tie with each other and with the next one."""
+    scores = np.random.default_rng(4).integers(0, 4, (50, 12)).astype(np.float32)
+    for count in (1, 5, 12, 20):
+        expected = [highest(row, count).tolist() for row in scores]
+        assert highest_of_each(scores, count).tolist() == expected

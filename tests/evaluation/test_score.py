@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.evaluation import similarity
-from pipeline.evaluation.features import labels_of, read_features
+from pipeline.evaluation.features import labels_of, read_features, release
 from pipeline.evaluation.metrics import Ranking, l2_normalise, rank_similarities, summarise
 from pipeline.evaluation.queries import read_queries
 from pipeline.evaluation.score import rank_features, score
@@ -294,3 +296,22 @@ def test_reranked_rows_follow_the_test_feature(tmp_path: Path) -> None:
     assert metrics["evaluation"]["rerank"] == {"k1": 2, "k2": 2, "lambda_value": 0.3}
     feature, _ = read_queries(tmp_path / "queries.csv")
     assert feature == "coarse"  # figures and paired tables use the plain ranking
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory in /proc")
+def test_released_features_take_no_memory_and_are_read_again(tmp_path: Path) -> None:
+    written = np.arange(2**24, dtype=np.float32).reshape(-1, 64)  # 64 MiB
+    file, _ = write_run(tmp_path, gallery_global=written)
+    features = read_features(file)["gallery_global"]
+    features.sum()
+    read = mapped_mib()
+    release(features)
+    assert mapped_mib() < read - 60
+    np.testing.assert_array_equal(features, written)
+
+
+def mapped_mib() -> float:
+    """Return the memory of this process that shows files."""
+    found = re.search(r"RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
