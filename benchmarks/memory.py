@@ -20,14 +20,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rows import Row
+from pipeline.data.datasets import DATASETS
 from pipeline.evaluation.features import read_features, write_split
 from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.score import rank_features
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.training.record import peak_memory_mib
 
-GALLERY, IDENTITIES, CAMERAS = 82_161, 3060, 15
-"""Of MSMT17's test set."""
+MSMT17 = DATASETS["msmt17"]
+GALLERY = MSMT17.counts["gallery"].images
+HIGHEST = {"identities": MSMT17.counts["gallery"].identities, "cameras": len(MSMT17.cameras)}
 WIDTHS = {"global": 768, "coarse": 3072, "blended": 3072}
 """Of a ViT-B's features with four parts."""
 BATCH = 128
@@ -43,7 +45,7 @@ def write_features(path: Path, queries: int, dtype: str) -> float:
     with zipfile.ZipFile(path, "w") as archive:
         for split, count in (("query", queries), ("gallery", GALLERY)):
             labels = {"keys": np.array([f"{split}{i:07d}" for i in range(count)])}
-            for name, highest in (("identities", IDENTITIES), ("cameras", CAMERAS)):
+            for name, highest in HIGHEST.items():
                 labels[name] = rng.integers(1, highest + 1, count)
             write_split(archive, split, labels, random_batches(count, dtype, rng))
     return peak_memory_mib() / 1024

@@ -43,6 +43,7 @@ SET = (
     Part("training", "--images 64", gpu=True),
     Part("inputs"),
     Part("start"),
+    Part("plan"),
     Part("mask_bank"),
     Part("mask_bank", "--model vit_b --points-per-side 8 --images 1 --rounds 1"),
     Part("memory"),

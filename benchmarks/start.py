@@ -39,13 +39,14 @@ def cpu_seconds(code: str, rounds: int) -> float:
     """Return the CPU time of an interpreter that runs `code`, the least of some rounds."""
     times = []
     for _ in range(rounds):
-        before = _children()
+        before = children_seconds()
         subprocess.run([sys.executable, "-c", code], check=True)
-        times.append(_children() - before)
+        times.append(children_seconds() - before)
     return min(times)
 
 
-def _children() -> float:
+def children_seconds() -> float:
+    """Return the CPU time of all processes that this one has started and waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -41,7 +41,7 @@ rule score:
         "../../envs/pipeline.yaml"
     resources:
         runtime=480,
-        mem_mb=memory(8000),  # MSMT17 with re-ranking (estimate); 3 GB without, in float16
+        mem_mb=memory(8000),  # MSMT17 with re-ranking (estimate); 2 GB without
     params:
         stage=stage("pipeline.evaluation.score:score"),
         dataset=tested_label,
