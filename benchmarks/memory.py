@@ -27,7 +27,7 @@ from pipeline.evaluation.score import rank_features
 from pipeline.options.evaluation import EvaluationOptions
 from pipeline.training.record import peak_memory_mib
 
-MSMT17 = DATASETS["msmt17"]
+MSMT17 = DATASETS["msmt17_train"]
 GALLERY = MSMT17.counts["gallery"].images
 HIGHEST = {"identities": MSMT17.counts["gallery"].identities, "cameras": len(MSMT17.cameras)}
 WIDTHS = {"global": 768, "coarse": 3072, "blended": 3072}
