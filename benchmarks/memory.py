@@ -36,14 +36,11 @@ BATCH = 128
 """Images of a batch; importing the stage for it would take timm and its memory."""
 
 
-def write_features(path: Path, queries: int, dtype: str) -> float:
-    """Write random features of `queries` queries and MSMT17's gallery.
-
-    Returns the peak memory of this process in GiB.
-    """
+def write_features(path: Path, queries: int, gallery: int, dtype: str) -> float:
+    """Write random features; returns the peak memory of this process in GiB."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
-        for split, count in (("query", queries), ("gallery", GALLERY)):
+        for split, count in (("query", queries), ("gallery", gallery)):
             labels = {"keys": np.array([f"{split}{i:07d}" for i in range(count)])}
             for name, highest in HIGHEST.items():
                 labels[name] = rng.integers(1, highest + 1, count)
@@ -76,16 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
         prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("--queries", type=int, default=1000, help="default: 1000")
+    parser.add_argument("--gallery", type=int, default=GALLERY, help="default: MSMT17's")
     parser.add_argument("--dtype", choices=["float32", "float16"], default="float32")
     given = parser.parse_args(arguments)
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name, "features.npz")
         with context.Pool(1) as pool:
-            written = pool.apply(write_features, (path, given.queries, given.dtype))
+            sizes = given.queries, given.gallery
+            written = pool.apply(write_features, (path, *sizes, given.dtype))
         with context.Pool(1) as pool:
             scored = pool.apply(score_memory, (path,))
-    size = f"{given.queries:,} x {GALLERY:,}, five features of up to 3,840 {given.dtype}: memory"
+    test_set = " x ".join(f"{count:,}" for count in sizes)
+    size = f"{test_set}, five features of up to 3,840 {given.dtype}: memory"
     rows = [
         Row(f"writing {size} without the network's", written, "GiB", "below 3"),
         Row(f"scoring {size}", scored, "GiB", "below 3"),
