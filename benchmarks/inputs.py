@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import io
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from torchvision import transforms
 from torchvision.transforms.functional import pil_to_tensor
 
 from benchmarks.rows import Row
+from benchmarks.timing import least_times
 from pipeline.data.images import Size, decode_image
 from pipeline.options.run import AugmentOptions
 from pipeline.training.occlusion import TALL, RealisticOcclusion
@@ -94,18 +95,9 @@ def decode_by_pillow(data: bytes) -> Image.Image:
         return image.convert("RGB")
 
 
-def in_turns(
-    works: dict[str, Callable[[int], object]], count: int, rounds: int
-) -> dict[str, float]:
-    """Return the least CPU microseconds for an image of each work, over `rounds` of `count`."""
-    least = dict.fromkeys(works, float("inf"))
-    for _ in range(rounds):
-        for name, work in works.items():
-            started = time.process_time()
-            for i in range(count):
-                work(i)
-            least[name] = min(least[name], (time.process_time() - started) / count * 1e6)
-    return least
+def _for_all(work: Callable[[int], object], count: int) -> None:
+    for i in range(count):
+        work(i)
 
 
 def measure_views(name: str, count: int, rounds: int) -> list[Row]:
@@ -120,18 +112,15 @@ def measure_views(name: str, count: int, rounds: int) -> list[Row]:
         return two_views(image, NETWORK, options, occluder, np.random.default_rng([0, 1, i]))
 
     rng = np.random.default_rng(2)
-    least = in_turns(
-        {
-            "decode, stock": lambda i: np.asarray(decode_by_pillow(files[i])),
-            "decode": lambda i: decode_image(files[i], name),
-            "decode and two views, stock": lambda i: stock(decode_by_pillow(files[i]), rng),
-            "decode and two views": lambda i: ours(decode_image(files[i], name), i),
-            "two views, stock": lambda i: stock(pictures[i], rng),
-            "two views": lambda i: ours(pixels[i], i),
-        },
-        count,
-        rounds,
-    )
+    works: dict[str, Callable[[int], object]] = {
+        "decode, stock": lambda i: np.asarray(decode_by_pillow(files[i])),
+        "decode": lambda i: decode_image(files[i], name),
+        "decode and two views, stock": lambda i: stock(decode_by_pillow(files[i]), rng),
+        "decode and two views": lambda i: ours(decode_image(files[i], name), i),
+        "two views, stock": lambda i: stock(pictures[i], rng),
+        "two views": lambda i: ours(pixels[i], i),
+    }
+    least = least_times({key: partial(_for_all, works[key], count) for key in works}, rounds)
     return [
         Row(f"{work}, {name}", least[f"{work}, stock"] / least[work], "x as fast as stock", goal)
         for work, goal in GOALS.items()

@@ -13,8 +13,10 @@ import cProfile
 import pstats
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from benchmarks.timing import least_times
 from pipeline.options.rendered import BenchmarkOptions
 from pipeline.synthetic.plan import TRAIN, Shot
 from pipeline.synthetic.studio import Studio
@@ -32,17 +34,6 @@ STAGES = {
     "develop": "sensor",
 }
 """Functions of `pipeline.world`, and what they do."""
-
-
-def best_times(renders: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Return the CPU seconds of each function, the least of some rounds."""
-    best = [float("inf")] * len(renders)
-    for _ in range(rounds):
-        for index, render in enumerate(renders):
-            start = time.process_time()
-            render()
-            best[index] = min(best[index], time.process_time() - start)
-    return best
 
 
 def stage_fractions(renders: Sequence[Callable[[], object]]) -> dict[str, float]:
@@ -68,14 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     for height in HEIGHTS:
         studio = Studio(BODY, BenchmarkOptions(height=height, train_identities=PEOPLE))
-        renders = [_shot(studio, frame) for frame in range(given.crops)]
-        best_times(renders, 1)  # makes the people
-        mean = sum(best_times(renders, given.rounds)) / given.crops
+        renders = {frame: _shot(studio, frame) for frame in range(given.crops)}
+        least_times(renders, 1)  # makes the people
+        mean = sum(least_times(renders, given.rounds).values()) / given.crops
         print(f"{height} x {height // 2}: {1e3 * mean:.1f} ms, {60 / mean:.0f} crops a minute")
-        for name, fraction in stage_fractions(renders).items():
+        for name, fraction in stage_fractions(list(renders.values())).items():
             print(f"  {fraction:4.0%} {name}: {STAGES[name]}")
-    people = [lambda number=number: studio._draw_person(number) for number in range(PEOPLE)]
-    print(f"a new person: {1e3 * sum(best_times(people, given.rounds)) / PEOPLE:.1f} ms")
+    people = {number: partial(studio._draw_person, number) for number in range(PEOPLE)}
+    spent = sum(least_times(people, given.rounds).values())
+    print(f"a new person: {1e3 * spent / PEOPLE:.1f} ms")
 
 
 def _shot(studio: Studio, frame: int) -> Callable[[], object]:

@@ -8,21 +8,12 @@ from benchmarks.inputs import (
     NETWORK,
     StockViews,
     decode_by_pillow,
-    in_turns,
     main,
     random_bank,
     random_jpegs,
 )
 from pipeline.data.images import decode_image
 from pipeline.options.run import AugmentOptions
-
-
-def test_works_take_turns() -> None:
-    order: list[str] = []
-    works = {name: lambda i, name=name: order.append(f"{name}{i}") for name in "ab"}
-    least = in_turns(works, 2, 2)
-    assert order == ["a0", "a1", "b0", "b1"] * 2
-    assert all(0 <= value < 1e6 for value in least.values())
 
 
 def test_both_decode_the_same_and_stock_views_differ_in_the_second() -> None:
