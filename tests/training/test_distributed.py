@@ -200,7 +200,7 @@ def rank_1_at_step(number: int, act: Callable[[], None]) -> Iterator[None]:
 def test_a_killed_rank_ends_the_training_which_resumes(
     run: Runner, steps_options: RunOptions, tmp_path: Path, whole: Path
 ) -> None:
-    message = r"^compute\.gpus: rank 1 of 2 was ended by SIGKILL: .* resumes from the last"
+    message = r"^compute\.gpus: rank 1 of 2 was ended by SIGKILL: .* resumes from its last"
     killing = rank_1_at_step(6, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(InputError, match=message), killing:
         run("killed", options=steps_options, compute=TWO)
