@@ -2,10 +2,12 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.mask_bank                 # the shipped SAM
     OMP_NUM_THREADS=1 python -m benchmarks.mask_bank --model vit_b --points-per-side 32 --images 1
+    python -m benchmarks.mask_bank --model vit_h --points-per-side 32 --device cuda
 
 Both find the masks of the same rendered scenes in turn, and all masks and scores are compared. The
 options are the defaults. The official models have random weights, scaled so that masks pass the
-filters, and keep overlapping masks. Times are CPU times of the process; the best round counts.
+filters, and keep overlapping masks. Times are CPU times of the process, on a GPU elapsed ones; the
+best round counts.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor, sam_model_
 from segment_anything.modeling import MaskDecoder, Sam
 
 from benchmarks.rows import Row
+from pipeline.device import choose_device
 from pipeline.occluders.decoder import PointDecoder
 from pipeline.occluders.generator import MaskGenerator
 from pipeline.occluders.rle import decode_rle
 from pipeline.occluders.sam import build_sam
+from pipeline.options.compute import ComputeOptions
 from pipeline.options.occluders import GeneratorOptions, SamOptions
 from pipeline.world.scenes import SceneMaker
 
@@ -42,7 +46,7 @@ STAGES = {
     (PointDecoder, "__call__"): "mask decoder",
     (Sam, "postprocess_masks"): "upsampling",
 }
-GOALS = {"small": ">= 5 x", "vit_b": ">= 2 x"}
+GOALS = {"cpu": {"small": ">= 5 x", "vit_b": ">= 2 x"}, "cuda": {}}
 REST = "scores, boxes, run lengths"
 TOTAL = "total"
 LOGIT_SCALE, IOU_SCALE = 20.0, 5.0
@@ -50,7 +54,7 @@ LOGIT_SCALE, IOU_SCALE = 20.0, 5.0
 
 Annotations = list[dict[str, Any]]
 Times = defaultdict[str, float]
-"""CPU seconds by stage."""
+"""Seconds by stage."""
 Find = Callable[[np.ndarray], Annotations]
 
 
@@ -88,19 +92,31 @@ def stock_generator(sam: Sam, options: GeneratorOptions) -> SamAutomaticMaskGene
     )
 
 
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Return a clock of seconds: CPU time, or with a GPU the time when its work has ended."""
+    if device.type == "cpu":
+        return time.process_time
+
+    def now() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return now
+
+
 @contextmanager
-def stage_times() -> Iterator[Times]:
-    """Collect the CPU seconds of each stage while the block runs."""
+def stage_times(clock: Callable[[], float]) -> Iterator[Times]:
+    """Collect the seconds of each stage while the block runs."""
     times: Times = defaultdict(float)
 
     def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         @wraps(function)
         def run(*arguments: Any, **named: Any) -> Any:
-            start = time.process_time()
+            start = clock()
             try:
                 return function(*arguments, **named)
             finally:
-                times[stage] += time.process_time() - start
+                times[stage] += clock() - start
 
         return run
 
@@ -108,9 +124,9 @@ def stage_times() -> Iterator[Times]:
         for (owner, name), stage in STAGES.items():
             function = timed(getattr(owner, name), stage)
             stack.enter_context(mock.patch.object(owner, name, function))
-        start = time.process_time()
+        start = clock()
         yield times
-        times[TOTAL] = time.process_time() - start
+        times[TOTAL] = clock() - start
         times[REST] = times[TOTAL] - sum(times[stage] for stage in set(STAGES.values()))
 
 
@@ -129,13 +145,15 @@ def compare(expected: Annotations, found: Annotations) -> str:
     return f"{pixels} pixels of {len(found)} masks differ; lowest IoU {min(ious):.6f}"
 
 
-def measure(finders: Sequence[Find], image: np.ndarray, rounds: int) -> tuple[list[Times], str]:
+def measure(
+    finders: Sequence[Find], image: np.ndarray, rounds: int, device: torch.device
+) -> tuple[list[Times], str]:
     """Run both in turn; return the times of their best rounds and how their masks differ."""
     best: list[Times] = [defaultdict(float) for _ in finders]
     results: list[Annotations] = [[] for _ in finders]
     for _ in range(rounds):
         for i, find in enumerate(finders):
-            with stage_times() as times:
+            with stage_times(clock_of(device)) as times:
                 results[i] = find(image)
             best[i] = min(best[i] or times, times, key=lambda one: one[TOTAL])
     agreement = compare(*results)
@@ -152,7 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     parser.add_argument("--points-per-side", type=int, default=10, help="default: 10")
     parser.add_argument("--images", type=int, default=4, help="default: 4")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     given = parser.parse_args(arguments)
+    device = choose_device(ComputeOptions(device=given.device))
     torch.set_flush_denormal(True)
     options = GeneratorOptions(points_per_side=given.points_per_side)
     if given.model == "small":
@@ -160,20 +180,23 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     else:  # random masks all have the box of the image
         options = options.model_copy(update={"box_nms": 1.0})
         sam = random_sam(given.model, options)
+    sam = sam.to(device)
     finders = [stock_generator(sam, options).generate, MaskGenerator(deepcopy(sam), options)]
     images = render_images(given.images)
     times, agreements = zip(
-        *(measure(finders, image, given.rounds) for image in images), strict=True
+        *(measure(finders, image, given.rounds, device) for image in images), strict=True
     )
     stages = (*dict.fromkeys(STAGES.values()), REST, TOTAL)
     stock, ours = ({stage: sum(one[i][stage] for one in times) for stage in stages} for i in (0, 1))
-    print(f"{len(images)} images of {WIDTH} x {HEIGHT}, {torch.get_num_threads()} threads")
+    where = f"{device.type}, {torch.get_num_threads()} threads"
+    print(f"{len(images)} images of {WIDTH} x {HEIGHT}, {where}")
     for stage in stages:
         ratio = stock[stage] / max(ours[stage], 1e-9)
         print(f"{stage:<28} stock {stock[stage]:8.3f} s, ours {ours[stage]:8.3f} s, {ratio:5.2f} x")
     work = f"masks of a {WIDTH} x {HEIGHT} image, {given.model} SAM, {options.points_per_side**2}"
     unit = f"x the speed of segment-anything's generator, {', '.join(sorted(set(agreements)))}"
-    return [Row(f"{work} points", stock[TOTAL] / ours[TOTAL], unit, GOALS.get(given.model, ""))]
+    work += f" points, {device.type}"
+    return [Row(work, stock[TOTAL] / ours[TOTAL], unit, GOALS[device.type].get(given.model, ""))]
 
 
 if __name__ == "__main__":

@@ -52,6 +52,14 @@ def test_losses_are_those_of_the_cpu(
         assert float(other["loss"]) == pytest.approx(float(row["loss"]), rel=1e-3)
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="NCCL needs a GPU for each rank")
+def test_two_gpus_train_as_one(run: Runner, options: RunOptions) -> None:
+    one = rows(run("one", options=options, compute=gpu("float32")))
+    two = rows(run("two", options=options, compute=gpu("float32", gpus=2)))
+    for row, other in zip(one, two, strict=True):
+        assert float(other["loss"]) == pytest.approx(float(row["loss"]), rel=1e-3)
+
+
 @pytest.mark.parametrize("variant", ["baseline", *CONFIG.variants])
 def test_a_step_never_waits_for_the_gpu(variant: str) -> None:
     options, device = scaled(variant), torch.device("cuda")
