@@ -72,11 +72,9 @@ def measure(backbone: str, images: int, rounds: int, compute: ComputeOptions) ->
         options, IDENTITIES, pretrained=False, precision=compute.precision, device=device
     )
     model.chunk = compute.chunk
-    if compute.compile:
-        model.compile()
     memories = make_memories(model, IDENTITIES, options.loss, device)
     optimizer = make_optimizer(model, options.training)
-    learner = Learner(model.train(), memories, optimizer, options, device)
+    learner = Learner(model.train(), memories, optimizer, options, device, compiled=compute.compile)
     batch = random_batch(images, options)
     if device.type == "cuda":
         batch = type(batch)(*(part.pin_memory() for part in batch))

@@ -27,7 +27,8 @@ class ComputeOptions(Section):
     batch. Activations are computed again for the backward pass; batch norm, losses and memory bank
     still see the whole batch."""
     compile: bool = False
-    """Whether torch.compile makes kernels for the model in training; worth it on a GPU."""
+    """Whether torch.compile makes kernels for the training steps, and on one GPU a CUDA graph of
+    them. Takes a minute at the start; worth it in bfloat16 on a GPU."""
     checkpoint_steps: Positive = 2000
     """Steps between two checkpoints: the most that a killed training loses. ViT-B's checkpoint
     exceeds 1 GB; saving it more often takes over 1 % of the time."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.device import strictly_deterministic
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 from pipeline.model.backbone import normalise
-from pipeline.model.dpeformer import DPEFormer
+from pipeline.model.dpeformer import DPEFormer, Features
 from pipeline.options.run import LossOptions, RunOptions, TrainingOptions
 from pipeline.ranks import ALONE, Ranks
 from pipeline.training.checkpoint import History, HistoryRow, Progress
@@ -98,6 +99,18 @@ class Learner:
     """Running average of the weights; None without `training.ema`."""
     ranks: Ranks = ALONE
     """The processes that share the training; each has a learner."""
+    compiled: bool = False
+    """Whether torch.compile makes kernels of the forward and backward pass, and on one GPU a CUDA
+    graph of them, so that the host does not start each kernel."""
+
+    @cached_property
+    def forward(self) -> Callable[..., Features]:
+        """The model as `step` calls it; others are too few calls to pay for compiling."""
+        if not self.compiled:
+            return self.model
+        mode = "reduce-overhead" if self.ranks.count == 1 else "default"
+        forward: Callable[..., Features] = torch.compile(self.model, mode=mode)
+        return forward
 
     @property
     def result(self) -> nn.Module:
@@ -115,7 +128,7 @@ class Learner:
         labels, cameras = self.ranks.gather(batch.labels), batch.cameras.repeat(2)
         pixels = torch.cat([batch.clean, batch.second])
         image, weights = self.options.image, self.options.loss
-        features = self.model(normalise(pixels, image.mean, image.std), cameras, views=2)
+        features = self.forward(normalise(pixels, image.mean, image.std), cameras, views=2)
         logits = self.model.classify(features)
         clean, second = slice(None, len(labels)), slice(len(labels), None)
         occluded = self.options.augment.occlusion != "none"
@@ -136,7 +149,8 @@ class Learner:
         self._update()
         for name, memory in self.memories.items():
             memory.update(getattr(features, name)[clean].detach(), labels)
-        k = None if features.selection is None else features.selection.k[clean]
+        # a CUDA graph writes its outputs to the same memory at each step
+        k = None if features.selection is None else features.selection.k[clean].clone()
         return {name: loss.detach() for name, loss in losses.items()}, k
 
     def _update(self) -> None:

@@ -220,12 +220,12 @@ def _make_learner(
     if ranks.count > 1:
         model.gather = ranks.gather
         split_drop_path(model.backbone, ranks, views=1 if compute.chunk else 2)
-    if compute.compile:
-        model.compile()
     memories = make_memories(model, images.identities, options.loss, device)
     optimizer = make_optimizer(model, options.training)
     average = make_average(model, options.training)
-    return Learner(model, memories, optimizer, options, device, average, ranks)
+    return Learner(
+        model, memories, optimizer, options, device, average, ranks, compiled=compute.compile
+    )
 
 
 def _checkpoint_parts(learner: Learner) -> dict[str, Any]:

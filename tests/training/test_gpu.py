@@ -25,11 +25,12 @@ def gpu(precision: str, **values: object) -> ComputeOptions:
     return ComputeOptions.model_validate(values)
 
 
+@pytest.mark.parametrize("compile_", [False, True])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_stopped_run_resumes_to_the_same_bytes(
-    run: Runner, long_options: RunOptions, tmp_path: Path, precision: str
+    run: Runner, long_options: RunOptions, tmp_path: Path, precision: str, compile_: bool
 ) -> None:
-    given = {"options": long_options, "compute": gpu(precision)}
+    given = {"options": long_options, "compute": gpu(precision, compile=compile_)}
     uninterrupted = run("uninterrupted", **given)
     assert stopped(run, tmp_path / "stopped", **given) < STEPS
     assert result(run("stopped", **given)) == result(uninterrupted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from pipeline.training.checkpoint import Progress
 from pipeline.training.loop import READ_EVERY, LossReader
 from tests.cases import long_but
 from tests.model.test_variants import CONFIG, scaled
-from tests.training.runs import Runner, with_options
+from tests.training.runs import Runner, compute_with, result, with_options
 
 
 def random_images(count: int, seed: int) -> Tensor:
@@ -89,6 +90,23 @@ def test_every_variant_compiles_without_a_graph_break(variant: str) -> None:
     torch.manual_seed(0)
     found = compiled(images, views=2)
     torch.testing.assert_close(found.coarse, expected.coarse)
+
+
+def test_only_steps_are_compiled(
+    run: Runner, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_, modes = torch.compile, []
+
+    def eager(model: torch.nn.Module, mode: str) -> Any:
+        modes.append(mode)
+        return compile_(model, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", eager)
+    plain = run("plain", options=options)
+    assert modes == []
+    compiled = run("compiled", options=options, compute=compute_with(compile=True))
+    assert modes == ["reduce-overhead"]
+    assert result(compiled) == result(plain)
 
 
 def add_steps(reader: LossReader, losses: list[float]) -> None:
