@@ -46,7 +46,11 @@ SET = (
     Part("plan"),
     Part("mask_bank"),
     Part("mask_bank", "--model vit_b --points-per-side 8 --images 1 --rounds 1"),
-    Part("mask_bank", "--model vit_b --points-per-side 32 --images 1 --rounds 1 --device cuda", gpu=True),
+    Part(
+        "mask_bank",
+        "--model vit_b --points-per-side 32 --images 1 --rounds 1 --device cuda",
+        gpu=True,
+    ),
     Part("memory"),
     Part("scale"),
 )

@@ -9,8 +9,9 @@ and ranks the gallery for the occluded queries by their test feature, as `pipeli
 1. mAP of the original images, and with background or obstacles of all query and gallery images
    painted in the network's mean colour by the exact masks. Background is everything behind the
    person: ground, buildings, objects. Obstacles are everything in front, other people too. The
-   outline of the visible part remains. The network was not trained on painted images. Intervals are
-   from the paired bootstrap over identities and runs in `pipeline.tables.compare`.
+   outline of the visible part remains. The network was not trained on painted images; those of
+   `--trained-painted` were (see benchmarks.painted). Intervals are from the paired bootstrap over
+   identities and runs in `pipeline.tables.compare`.
 2. Properties that the wrong images among the first five share with the query, compared with all
    wrong images of the gallery (with distractors, without junk). The obstacle of an image is the
    standing one that covers most pixels in front of the person.
@@ -50,12 +51,14 @@ from pipeline.tables.published import Benchmark
 from pipeline.world.surfaces import PART
 
 ORIGINAL = "original images"
+ALL_BUT_PERSON = ("background", "obstacle")
 PAINTED_PARTS: dict[str, tuple[str, ...]] = {
     ORIGINAL: (),
     "background painted": ("background",),
-    "background and obstacles painted": ("background", "obstacle"),
+    "background and obstacles painted": ALL_BUT_PERSON,
 }
 """Parts that are painted over in each condition."""
+TRAINED = "the same, trained on such images"
 TOP = 5
 _NAME = 40  # columns of a line's name
 Arrays = dict[str, np.ndarray]
@@ -228,25 +231,25 @@ def print_shared(
         print(f"{name:<{_NAME}} {found:6.1%} {expected:6.1%} {ratio[0]:6.2f} {interval}")
 
 
-def measure(benchmark: Path, runs: Sequence[Path]) -> None:
-    """Embed and rank in each condition, and print."""
+def measure(benchmark: Path, runs: Sequence[Path], trained: Sequence[Path]) -> None:
+    """Embed and rank in each condition, and print; `trained` are runs on painted images."""
     ground_truth = read_ground_truth(benchmark)
-    for run in runs:
-        checked_folder(run, "weights.safetensors", "run.json")
-    networks = [load_trained(run / "weights.safetensors", run / "run.json") for run in runs]
-    embedded = {
-        condition: [
-            embed_painted(model, image, benchmark / "shards", ground_truth, parts)
-            for model, image in networks
-        ]
-        for condition, parts in PAINTED_PARTS.items()
-    }
+
+    def embed(runs: Sequence[Path], parts: Sequence[str]) -> list[Arrays]:
+        found = []
+        for run in runs:
+            checked_folder(run, "weights.safetensors", "run.json")
+            network = load_trained(run / "weights.safetensors", run / "run.json")
+            found.append(embed_painted(*network, benchmark / "shards", ground_truth, parts))
+        return found
+
+    embedded = {condition: embed(runs, parts) for condition, parts in PAINTED_PARTS.items()}
+    if trained:
+        embedded[TRAINED] = embed(trained, ALL_BUT_PERSON)
     rankings = {
         condition: [rank(arrays) for arrays in found] for condition, found in embedded.items()
     }
-    print_painted(
-        [collect_answers(name, embedded[name][0], rankings[name]) for name in PAINTED_PARTS]
-    )
+    print_painted([collect_answers(name, embedded[name][0], rankings[name]) for name in embedded])
     original, arrays = rankings[ORIGINAL], embedded[ORIGINAL][0]
     print_shared(original, arrays, shared_properties(arrays, ground_truth))
 
@@ -258,9 +261,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("benchmark", type=Path, help="its folder in results/")
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs of one variant")
+    parser.add_argument(
+        "--trained-painted",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="as many runs of that variant on painted images",
+    )
     given = parser.parse_args(arguments)
     try:
-        measure(given.benchmark, given.runs)
+        measure(given.benchmark, given.runs, given.trained_painted)
     except InputError as error:
         parser.error(str(error))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks import painted
 from benchmarks.shortcuts import (
     PAINTED_PARTS,
+    TRAINED,
     Arrays,
     GroundTruth,
     embed_painted,
@@ -221,7 +225,7 @@ def test_ranking_by_the_property_has_the_largest_ratio() -> None:
 def test_prints_each_condition_and_property(
     benchmark: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main([str(benchmark), str(run)])
+    main([str(benchmark), str(run), "--trained-painted", str(run)])
     printed = capsys.readouterr().out
     assert "mAP of 8 occluded queries by coarse, 1 runs" in printed
     number = r"[+-]?[\d.]+"
@@ -234,5 +238,28 @@ def test_prints_each_condition_and_property(
         line = re.search(rf"^{condition} .* ({number}) {interval}$", printed, re.MULTILINE)
         difference = maps[condition] - maps["original images"]
         assert float(line[1]) == pytest.approx(difference, abs=0.11)
+    same_network = maps["background and obstacles painted"]
+    assert re.search(rf"^{TRAINED} +{same_network}   ", printed, re.MULTILINE)
     for name in ("is occluded", "is of the query's camera"):
         assert re.search(rf"^{name} +{number}% +{number}% +{number} {interval}$", printed, re.M)
+
+
+def test_a_painted_dataset_shows_people_alone(
+    benchmark: Path, ground_truth: GroundTruth, tmp_path: Path
+) -> None:
+    folder = tmp_path / "painted"
+    painted.main([str(benchmark), str(folder)])
+    with open(folder / "images.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    archive = read_archive(benchmark / "archive.zip")
+    splits = Counter(row["split"] for row in rows)
+    assert splits == {"train": 2, "query": 8, "gallery": len(archive) - 10}
+    for row in rows:
+        key = Path(row["path"]).stem
+        assert key.startswith(f"{row['id']}_c{row['camera']}")
+        labels = ground_truth.labels[ground_truth.keys.index(key)]
+        hidden = np.isin(labels, [PART["background"], PART["obstacle"]])
+        pixels = np.asarray(Image.open(folder / row["path"]))
+        assert (pixels[hidden] == 128).all()
+        original = next(image for name, image in archive.items() if Path(name).stem == key)
+        np.testing.assert_array_equal(pixels[~hidden], original[~hidden])
