@@ -32,7 +32,13 @@ PER_SHARD = 1000
 """Images of a shard."""
 TARS = 100
 """Largest number of shards of a split: 4 million images of 20 kB give shards of 0.8 GB."""
-_LOCATION = {"shard": "str", "key": "str", "suffix": "str", "offset": "int64", "size": "int64"}
+_LOCATION = {
+    "shard": "category",  # a number instead of a text for each of millions of images
+    "key": "str",
+    "suffix": "category",
+    "offset": "int64",
+    "size": "int64",
+}
 """The columns of the index that locate an image, and their types."""
 
 
@@ -160,8 +166,9 @@ def _read_index(folder: Path, name: str) -> pd.DataFrame:
     """Verify the shards and return the index rows of `<name>-*.tar`, in the order of writing."""
     verify(folder)
     table = pd.read_csv(folder / INDEX, dtype=_LOCATION, keep_default_na=False)
-    own = [tar for tar in table["shard"].unique() if tar.rpartition("-")[0] == name]
+    own = [tar for tar in table["shard"].cat.categories if tar.rpartition("-")[0] == name]
     table = table[table["shard"].isin(own)].reset_index(drop=True)
+    table["shard"] = table["shard"].cat.remove_unused_categories()
     if table.empty:
         raise InputError(f"{folder}: found no shards {name}-*.tar: add images of the split {name}")
     return table
@@ -181,7 +188,8 @@ class ShardReader:
         self.name = name
         self.index = _read_index(folder, name)
         # arrays: a list of millions of tuples takes a gigabyte
-        self._tar_of, self._tars = pd.factorize(self.index["shard"])
+        shards = self.index["shard"].cat
+        self._tar_of, self._tars = shards.codes.to_numpy(), shards.categories.tolist()
         self._offsets = self.index["offset"].to_numpy()
         self._sizes = self.index["size"].to_numpy()
         # columns: pandas takes longer to select a row than to read its image

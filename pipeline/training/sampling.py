@@ -109,7 +109,7 @@ def _sample(
     """Sample an epoch's batches of `people` identities each, (steps, people, K)."""
     if len(groups) < people:
         raise InputError(too_few_identities(people, len(groups)))
-    picks = np.stack(_SAMPLERS[options.sampler](groups, people, options.images, rng))
+    picks = _SAMPLERS[options.sampler](groups, people, options.images, rng)
     return picks.reshape(-1, people, options.images)
 
 
@@ -140,7 +140,7 @@ def _balanced(
 
 def _random_identity(
     groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+) -> np.ndarray:
     """Sample as TransReID's RandomIdentitySampler (its datasets/sampler.py).
 
     Each identity's shuffled images are cut into portions of K; an identity with fewer images is
@@ -154,11 +154,11 @@ def _random_identity(
     while len(available) >= people:
         places = rng.choice(len(available), people, replace=False)
         chosen = available[places]
-        picks.extend(portions[ends[chosen] - left[chosen]])
+        picks.append(ends[chosen] - left[chosen])
         left[chosen] -= 1
         if not left[chosen].all():
             available = np.delete(available, places[left[chosen] == 0])
-    return picks
+    return portions[np.concatenate(picks)]
 
 
 def _portions(group: np.ndarray, images: int, rng: np.random.Generator) -> np.ndarray:
@@ -170,16 +170,16 @@ def _portions(group: np.ndarray, images: int, rng: np.random.Generator) -> np.nd
 
 def _each_once(
     groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+) -> np.ndarray:
     """Take each identity once; leave out those that do not fill a last batch."""
     chosen = rng.permutation(len(groups))[: len(groups) // people * people]
     # np.resize repeats the permutation when the identity has too few images
-    return [np.resize(rng.permutation(groups[group]), images) for group in chosen]
+    return np.stack([np.resize(rng.permutation(groups[group]), images) for group in chosen])
 
 
 def _spread_portions(
     groups: list[np.ndarray], people: int, images: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+) -> np.ndarray:
     """Take each identity once per K images, spread over batches without repeats.
 
     An identity with fewer images has one portion, which repeats them in turn.
@@ -201,7 +201,7 @@ def _spread_portions(
         for group in rng.permutation(np.concatenate([due, sampled])):
             left[group] -= 1
             picks.append(portions[group][left[group]])
-    return picks
+    return np.stack(picks)
 
 
 def _steps(turns: np.ndarray, people: int) -> int:
