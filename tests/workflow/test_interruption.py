@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.provenance.trace import trace
+from tests.cases import long_but
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.outcome import outcome
 
@@ -34,7 +35,7 @@ class Stop(NamedTuple):
 
 KILL, ORPHAN = Stop(signal.SIGKILL, True), Stop(signal.SIGKILL, False)
 CTRL_C, TERMINATE = Stop(signal.SIGINT, True), Stop(signal.SIGTERM, False)
-ONCE_EACH = (KILL, CTRL_C, TERMINATE, ORPHAN)
+SEQUENCES = [(KILL, CTRL_C), (TERMINATE, ORPHAN, KILL)]
 MANY, PER_PROJECT = 25, 9
 
 
@@ -108,14 +109,15 @@ def attempts() -> Iterator[list[Attempts]]:
         each.end()
 
 
+@pytest.mark.parametrize("stops", long_but(SEQUENCES, SEQUENCES[0]))
 def test_stopped_workflow_resumes_to_identical_files(
-    finished: Project, tmp_path: Path, attempts: list[Attempts]
+    finished: Project, tmp_path: Path, attempts: list[Attempts], stops: tuple[Stop, ...]
 ) -> None:
     """SIGKILL to all processes or to snakemake alone, Ctrl-C and SIGTERM, in sequence."""
     assert finished.of_one_run().snakemake(TABLE).returncode == 0
     attempts.append(Attempts(copy_project(tmp_path / "stopped", finished.warm).of_one_run(), TABLE))
     rng = random.Random(5)
-    stopped = [stop for stop in ONCE_EACH if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
+    stopped = [stop for stop in stops if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
     assert KILL in stopped
     attempts[0].finish()
     compare(attempts[0].project, finished)
