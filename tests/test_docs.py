@@ -93,7 +93,8 @@ def is_made(target: str, config: Config) -> bool:
         caption = ROOT / f"workflow/report/captions/{match[2]}.rst"
         return match[1] in experiments and caption.exists()
     run_files = r"metrics\.json|model\.int8\.onnx"
-    if match := re.fullmatch(rf"results/(\w+)/(\w+)/seed\d+/({run_files})", target):
+    seed = r"seed(\d+|\{[\d,]+\})"  # braces of the shell too
+    if match := re.fullmatch(rf"results/(\w+)/(\w+)/{seed}/({run_files})", target):
         return match[1] in experiments and match[2] in config.variants
     rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
     return re.search(rf"^rule {target}:", "\n".join(rules), re.MULTILINE) is not None
