@@ -178,15 +178,27 @@ def measure_ranking(case: Case, peers: bool, rounds: int) -> list[Row]:
 
 
 def measure_reranking(case: Case, peers: bool) -> list[Row]:
-    """Print the time of re-ranking without the distances, beside the dense algorithm's."""
-    products: list[float] = []
+    """Print the time of re-ranking without the distances, beside the dense algorithm's.
 
-    def timed(*arrays: np.ndarray) -> None:
-        products.append(seconds(lambda: multiply(*arrays))[0])
+    Unit features and their products make up the distances, which the dense algorithm is given.
+    """
+    parts: list[float] = []
 
-    with mock.patch("pipeline.evaluation.rerank.multiply", timed):
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arrays: np.ndarray) -> Any:
+            spent, result = seconds(lambda: function(*arrays))
+            parts.append(spent)
+            return result
+
+        return run
+
+    with mock.patch.multiple(
+        "pipeline.evaluation.rerank",
+        multiply=timed(multiply),
+        l2_normalise=timed(l2_normalise),
+    ):
         ours, found = seconds(lambda: rerank(case, keep=peers))
-    base = sum(products)
+    base = sum(parts)
     report("distances alone", base, base)
     report("distances and re-ranking", ours, base)
     if not peers:
@@ -197,7 +209,7 @@ def measure_reranking(case: Case, peers: bool) -> list[Row]:
     report("dense re-ranking of given distances", dense, base)
     ratio, aim = dense / (ours - base), LIMITS["re-ranking"]
     print(f"re-ranking without the distances: dense / ours {ratio:.1f} (aim: {aim})")
-    compare(*(rank_similarities(scores, *case[2:]) for scores in (found, -expected)))
+    compare(*(rank_similarities(each, *case[2:]) for each in (np.concatenate(found), -expected)))
     size = f"{len(case.query):,} x {len(case.gallery):,}"
     return [
         Row(
@@ -222,14 +234,14 @@ def all_distances(features: np.ndarray) -> np.ndarray:
     return np.maximum(products, 0, out=products)
 
 
-def rerank(case: Case, keep: bool) -> np.ndarray:
-    """Re-rank all queries; return the similarity (Q, G) if `keep`, else of the last block."""
+def rerank(case: Case, keep: bool) -> list[np.ndarray]:
+    """Re-rank all queries; return the blocks of the similarity (Q, G) if `keep`, else the last."""
     reranking = Reranking(case.query, case.gallery, RERANK)
     found = []
     for rows in case.blocks():
         found.append(reranking.similarity(rows))
         del found[: 0 if keep else -1]
-    return np.concatenate(found)
+    return found
 
 
 def report(name: str, value: float, base: float, note: str = "") -> None:
