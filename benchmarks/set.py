@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 SET = (
     Part("ranking", "--queries 2210 --gallery 17661 --work ranking"),
-    Part("ranking", "--work re-ranking"),
+    Part("ranking", "--queries 3368 --gallery 15913 --work re-ranking"),
     Part("heads", "--rounds 3"),
     Part("heads", "--images 64", gpu=True),
     Part("training", "--images 64", gpu=True),
@@ -45,7 +45,7 @@ SET = (
     Part("start"),
     Part("plan"),
     Part("mask_bank"),
-    Part("mask_bank", "--model vit_b --points-per-side 8 --images 1 --rounds 1"),
+    Part("mask_bank", "--model vit_b --points-per-side 16 --images 1 --rounds 1"),
     Part(
         "mask_bank",
         "--model vit_b --points-per-side 32 --images 1 --rounds 1 --device cuda",
