@@ -51,8 +51,8 @@ def measure(model: Path, folder: Path, repeats: int) -> None:
         times = cpu_times([partial(run, images[:size]) for run in runs], repeats)
         by_torch, by_onnx, by_int8 = (1e3 * time / size for time in times)
         print(
-            f"batch {size}: PyTorch {by_torch:.1f} ms an image, ONNX Runtime {by_onnx:.1f} "
-            f"({by_torch / by_onnx:.2f} x as fast), 8 bits {by_int8:.1f} "
+            f"batch {size}: PyTorch {by_torch:#.3g} ms an image, ONNX Runtime {by_onnx:#.3g} "
+            f"({by_torch / by_onnx:.2f} x as fast), 8 bits {by_int8:#.3g} "
             f"({by_torch / by_int8:.2f} x)"
         )
 
