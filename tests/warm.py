@@ -105,10 +105,16 @@ def serve(address: str) -> dict[str, Any]:
 def _fork(client: socket.socket, waiting: selectors.BaseSelector) -> dict[str, Any] | None:
     """Fork for a client's command and watch both; returns the command, in the fork only."""
     _, files, *_ = socket.recv_fds(client, 1, 3)
-    job = json.loads(client.makefile("rb").readline())
+    line = client.makefile("rb").readline()
+    if not line.endswith(b"\n"):  # the client was killed before it had sent all
+        _close(files)
+        client.close()
+        return None
+    job = json.loads(line)
     running = Running(os.fork(), client, tuple(files))
     if running.process:
-        client.sendall(f"{running.process}\n".encode())
+        with suppress(OSError):  # a client that was killed since is noticed by `serve`
+            client.sendall(f"{running.process}\n".encode())
         waiting.register(os.pidfd_open(running.process), selectors.EVENT_READ, running)
         waiting.register(client, selectors.EVENT_READ, running)
         return None
