@@ -42,6 +42,7 @@ def command(project: Project, stage: str, disk: Path) -> list[str]:
     """Return the command that runs `stage` as in its record, but with all outputs on `disk`."""
     record = record_of(project.folder / OUTPUTS[stage])
     outputs = {str(Path(OUTPUTS[stage]).with_name(name)) for name in record["outputs"]}
+    outputs.add(f"{OCCLUDERS.masks_path()}.checkpoint.jsonl")  # of the segmentation
     words = [sys.executable, "-m", "pipeline.launcher", f"{record['stage']}:{stage}"]
     for name, value in record["arguments"].items():
         values = value if isinstance(value, list) else [value]

@@ -35,7 +35,7 @@ class Stop(NamedTuple):
 
 KILL, ORPHAN = Stop(signal.SIGKILL, True), Stop(signal.SIGKILL, False)
 CTRL_C, TERMINATE = Stop(signal.SIGINT, True), Stop(signal.SIGTERM, False)
-SEQUENCES = [(KILL, CTRL_C), (TERMINATE, ORPHAN, KILL)]
+SEQUENCES = [(KILL, CTRL_C), (TERMINATE, ORPHAN)]
 MANY, PER_PROJECT = 25, 9
 
 
@@ -118,7 +118,7 @@ def test_stopped_workflow_resumes_to_identical_files(
     attempts.append(Attempts(copy_project(tmp_path / "stopped", finished.warm).of_one_run(), TABLE))
     rng = random.Random(5)
     stopped = [stop for stop in stops if attempt(attempts[0], stop, rng.uniform(0.5, 4))]
-    assert KILL in stopped
+    assert stops[0] in stopped  # the last may come too late
     attempts[0].finish()
     compare(attempts[0].project, finished)
 
