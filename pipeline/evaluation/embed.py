@@ -30,7 +30,7 @@ from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import ImageOptions
 from pipeline.ranks import ALONE, Ranks, joined_ranks
 
-BATCH = 128
+BATCH = 64
 
 
 class ImageBatch(NamedTuple):

@@ -50,4 +50,4 @@ def _collate(views: list[View]) -> TrainingBatch:
 
 
 def _stack(images: tuple[np.ndarray, ...]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
+    return torch.from_numpy(np.stack([image.transpose(2, 0, 1) for image in images]))

@@ -67,7 +67,7 @@ def start_memories(learner: Learner, images: TrainingImages) -> None:
         return
     model, options, device = learner.model.eval(), learner.options, learner.device
     mean, std = options.image.mean, options.image.std
-    batch = 2 * options.training.identities * options.training.images
+    batch = options.training.identities * options.training.images
     features = {
         name: torch.zeros(len(images), model.width_of(name), device=device)
         for name in learner.memories

@@ -13,6 +13,7 @@ from pipeline.model.backbone import normalise
 from pipeline.options.run import AugmentOptions, ImageOptions, RunOptions
 from pipeline.training.loader import load_batches
 from pipeline.training.occlusion import make_occluder
+from pipeline.training.planes import resize_planes, to_planes
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingBatch, TwoViews, clean_view, two_views
 
@@ -72,7 +73,7 @@ def test_jitter_is_brightness_contrast_and_saturation(image: np.ndarray) -> None
     options = STILL.model_copy(update={"colour_jitter": 0.2})
     grey = np.array([0.299, 0.587, 0.114])
     for seed in range(20):
-        b, c, s = np.random.default_rng(seed).uniform(0.8, 1.2, 3)
+        b, c, s = 0.8 + 0.4 * np.random.default_rng(seed).random(3)
         expected = image * b
         expected = c * expected + (1 - c) * (expected @ grey).mean()
         expected = s * expected + (1 - s) * (expected @ grey)[..., None]
@@ -89,10 +90,9 @@ def test_jitter_and_resize_follow_their_options(before: bool, method: str) -> No
         colour_jitter=0.4, flip=0.0, pad=0, resize=method, jitter_before_resize=before
     )
     jitter = options.model_copy(update={"jitter_before_resize": True})
-    resampling = Image.Resampling[method.upper()]
 
     def scale(pixels: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(pixels).resize(SIZE, resampling))
+        return resize_planes(to_planes(pixels), SIZE, method).permute(1, 2, 0).numpy()
 
     def jittered(pixels: np.ndarray) -> np.ndarray:
         own = pixels.shape[1::-1]
@@ -103,6 +103,35 @@ def test_jitter_and_resize_follow_their_options(before: bool, method: str) -> No
     assert np.array_equal(found, expected)
     other = jittered(scale(large)) if before else scale(jittered(large))
     assert not np.array_equal(found, other)
+
+
+@pytest.mark.parametrize("method", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [(31, 47), (128, 256), (90, 20)])
+def test_resizing_is_that_of_pillow_to_one_level(method: str, size: tuple[int, int]) -> None:
+    """Of these colours, for bicubic values beyond 0..255 are cut off between the passes."""
+    pixels = np.random.default_rng(3).integers(80, 176, (128, 64, 3), dtype=np.uint8)
+    found = resize_planes(to_planes(pixels), size, method).permute(1, 2, 0).numpy()
+    resampling = Image.Resampling[method.upper()]
+    expected = np.asarray(Image.fromarray(pixels).resize(size, resampling))
+    difference = np.abs(found.astype(int) - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.25
+
+
+def test_colours_do_not_depend_on_the_order_of_sums() -> None:
+    """float32 holds every sum of the jitter exactly: equals the same sums in float64."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    options = STILL.model_copy(update={"colour_jitter": 1.0})
+    grey = (0.299, 0.587, 0.114)
+    for seed in range(50):
+        b, c, s = 2 * np.random.default_rng(seed).random(3)
+        matrix = np.rint(4096 * b * c * (1 - s) * np.array([grey] * 3))
+        matrix += np.rint(4096 * b * c * s) * np.eye(3)
+        mean = (pixels.mean((0, 1)) * grey).sum()
+        offset = np.rint(4096 * ((1 - c) * b * mean + 0.5))
+        expected = np.clip((pixels @ matrix.T + offset) / 4096, 0, 255).astype(np.uint8)
+        found = clean_view(pixels, (30, 40), options, np.random.default_rng(seed))
+        assert np.array_equal(found, expected)
 
 
 def test_both_views_share_their_geometry_and_colours(image: np.ndarray) -> None:
