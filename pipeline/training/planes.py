@@ -12,7 +12,7 @@ from pipeline.data.images import Size
 
 def to_planes(image: np.ndarray) -> Tensor:
     """Copy an image (h, w, C) to (C, h, w)."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
 def resize_planes(planes: Tensor, size: Size, method: str) -> Tensor:

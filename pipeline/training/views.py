@@ -68,9 +68,9 @@ def clean_view(
         planes = _jitter(resize_planes(planes, size, options.resize), factors)
     if flip < options.flip:
         planes = planes.flip(2)
-    x, y = (int(draw * (2 * options.pad + 1)) - options.pad for draw in (left, top))
-    planes = functional.pad(planes, (-x, x, -y, y))  # negative padding crops
-    return planes.numpy().transpose(1, 2, 0)
+    x, y = (int(draw * (2 * options.pad + 1)) for draw in (left, top))
+    padded = functional.pad(planes, (options.pad,) * 4)
+    return padded[:, y : y + size[1], x : x + size[0]].numpy().transpose(1, 2, 0)
 
 
 def _jitter(planes: Tensor, factors: Sequence[float]) -> Tensor:

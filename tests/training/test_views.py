@@ -67,6 +67,13 @@ def test_pad_and_crop_is_a_window_of_the_padded_image(image: np.ndarray) -> None
     assert {windows[view.tobytes()] for view in views} == set(windows.values())
 
 
+def test_padding_may_exceed_the_image(image: np.ndarray) -> None:
+    options = STILL.model_copy(update={"pad": 40})
+    views = [clean_view(image, SIZE, options, np.random.default_rng(seed)) for seed in range(50)]
+    assert {view.shape for view in views} == {image.shape}
+    assert any(not view.any() for view in views)
+
+
 def test_jitter_is_brightness_contrast_and_saturation(image: np.ndarray) -> None:
     """Equals the three steps one by one, without rounding; these colours need no clipping."""
     image = image // 4 + 90
