@@ -2,7 +2,7 @@
 
     python -m benchmarks.plan     # 20 variants, 5 seeds and 3 test sets: 300 runs
 
-All is done in a folder of empty files that `snakemake --touch` has taken for results.
+Where all is done, the outputs are empty files that `snakemake --touch` has marked as up to date.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def snakemake(folder: Path, *words: str) -> tuple[str, float]:
 
 
 def write_outputs(folder: Path, plan: str) -> None:
-    """Make every file and folder that `plan`, what a dry run printed, names as an output."""
+    """Create every output that `plan`, the printout of a dry run, names."""
     for line in re.findall(r"^    output: (.*)$", plan, re.MULTILINE):
         for name in line.split(", "):
             path = folder / name

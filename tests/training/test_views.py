@@ -67,6 +67,14 @@ def test_pad_and_crop_is_a_window_of_the_padded_image(image: np.ndarray) -> None
     assert {windows[view.tobytes()] for view in views} == set(windows.values())
 
 
+def test_planes_are_a_copy(image: np.ndarray) -> None:
+    planar = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+    for source in (image, planar):
+        planes = to_planes(source)
+        assert not np.shares_memory(planes.numpy(), source)
+        assert np.array_equal(planes.permute(1, 2, 0).numpy(), source)
+
+
 def test_padding_may_exceed_the_image(image: np.ndarray) -> None:
     options = STILL.model_copy(update={"pad": 40})
     views = [clean_view(image, SIZE, options, np.random.default_rng(seed)) for seed in range(50)]
@@ -115,7 +123,7 @@ def test_jitter_and_resize_follow_their_options(before: bool, method: str) -> No
 @pytest.mark.parametrize("method", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(31, 47), (128, 256), (90, 20)])
 def test_resizing_is_that_of_pillow_to_one_level(method: str, size: tuple[int, int]) -> None:
-    """Of these colours, for bicubic values beyond 0..255 are cut off between the passes."""
+    """Of these colours; bicubic values beyond 0..255 are cut off by the first of two passes."""
     pixels = np.random.default_rng(3).integers(80, 176, (128, 64, 3), dtype=np.uint8)
     found = resize_planes(to_planes(pixels), size, method).permute(1, 2, 0).numpy()
     resampling = Image.Resampling[method.upper()]
