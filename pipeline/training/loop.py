@@ -1,14 +1,11 @@
-"""The training loop: steps, epochs and their history."""
+"""The training loop: steps and epochs."""
 
 from __future__ import annotations
 
-import csv
-import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,24 +16,16 @@ from tqdm import tqdm
 
 from pipeline.data.training_images import TrainingImages
 from pipeline.device import strictly_deterministic
-from pipeline.errors import InputError
-from pipeline.files import atomic_file
 from pipeline.model.backbone import normalise
 from pipeline.model.dpeformer import DPEFormer, Features
-from pipeline.options.run import LossOptions, RunOptions, TrainingOptions
+from pipeline.options.run import LossOptions, RunOptions
 from pipeline.ranks import ALONE, Ranks
-from pipeline.training.checkpoint import History, HistoryRow, Progress
+from pipeline.training.history import LossReader, history_row
 from pipeline.training.losses import training_loss
 from pipeline.training.memory import MemoryBank, contrasted_features
 from pipeline.training.optimizer import Schedule
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingBatch
-
-QUANTILES = (10, 25, 50, 75, 90)
-"""Percentiles of k in the history."""
-READ_EVERY = 20
-"""Steps between two readings of the losses from the device."""
-_ADVICE = "lower training.lr (now {lr:g}), set training.clip_norm or give compute.precision float32"
 
 
 def index_batch(values: Any, rows: slice) -> Any:
@@ -162,52 +151,6 @@ class Learner:
             self.average.update_parameters(self.model)
 
 
-class LossReader:
-    """Adds the losses and k values of the steps to the progress of a run.
-
-    It reads them some steps late: reading waits for a GPU, which would be idle after each step.
-    """
-
-    def __init__(self, progress: Progress, options: TrainingOptions) -> None:
-        self.progress = progress
-        self.loss = math.nan
-        """Total loss of the last step that was read."""
-        self._options = options
-        self._unread: list[tuple[str, dict[str, Tensor], Tensor | None]] = []
-
-    def add(self, position: str, losses: dict[str, Tensor], k: Tensor | None) -> None:
-        """Take the result of `Learner.step` at `position`, which an error names."""
-        self._unread.append((position, losses, k))
-        if len(self._unread) == READ_EVERY:
-            self.read()
-
-    def read(self) -> None:
-        """Read all steps added so far; InputError with the position if a loss is not finite."""
-        if not self._unread:
-            return
-        positions, losses, k_values = zip(*self._unread, strict=True)
-        self._unread = []
-        values = torch.stack([torch.stack(list(step.values())) for step in losses]).tolist()
-        for position, names, step in zip(positions, losses, values, strict=True):
-            self._add(position, dict(zip(names, step, strict=True)))
-        if k_values[0] is not None:
-            self.progress.k_values += torch.cat(k_values).tolist()
-
-    def _add(self, position: str, losses: dict[str, float]) -> None:
-        terms_first = sorted(losses, key=lambda name: name == "total")  # a term explains the total
-        for name in terms_first:
-            if not math.isfinite(losses[name]):
-                raise self.error(position, f"the loss {name} is {losses[name]}")
-        sums = self.progress.losses
-        self.progress.losses = {name: sums.get(name, 0.0) + loss for name, loss in losses.items()}
-        self.loss = losses["total"]
-
-    def error(self, position: str, found: str) -> InputError:
-        """Describe a training that diverged."""
-        advice = _ADVICE.format(lr=self._options.lr)
-        return InputError(f"training: {position}: {found}, expected finite numbers: {advice}")
-
-
 def run_steps(
     learner: Learner,
     batches: Iterator[TrainingBatch],
@@ -268,39 +211,6 @@ def _end_epoch(learner: Learner, reader: LossReader, position: str, steps: int) 
         if not bool(torch.isfinite(parameter).all()):
             raise reader.error(position, f"the weights {name} are not finite after the last step")
     progress = reader.progress
-    progress.history.append(_history_row(learner, progress, steps))
+    lr = learner.optimizer.param_groups[0]["lr"]
+    progress.history.append(history_row(progress, learner.options.training, steps, lr))
     progress.losses, progress.k_values, progress.epoch_seconds = {}, [], 0.0
-
-
-def _history_row(learner: Learner, progress: Progress, steps: int) -> HistoryRow:
-    """Summarise a finished epoch; `lr` is the backbone's in the last step."""
-    options = learner.options.training
-    means = {name: value / steps for name, value in progress.losses.items()}
-    images = steps * options.identities * options.images
-    return {
-        "epoch": len(progress.history) + 1,
-        "lr": learner.optimizer.param_groups[0]["lr"],
-        "seconds": round(progress.epoch_seconds, 3),
-        "images_per_second": round(images / progress.epoch_seconds, 1),
-        **_k_quantiles(progress.k_values),
-        "loss": means.pop("total"),
-        **means,
-    }
-
-
-def _k_quantiles(k_values: list[int]) -> HistoryRow:
-    """Compute the `QUANTILES` of k; values are empty without selection."""
-    names = (f"k_q{percent}" for percent in QUANTILES)
-    values = np.percentile(k_values, QUANTILES).tolist() if k_values else [""] * len(QUANTILES)
-    return dict(zip(names, values, strict=True))
-
-
-def write_history(path: Path, history: History) -> None:
-    """Write history.csv, one row per epoch."""
-    with (
-        atomic_file(path) as partial,
-        open(partial, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, list(history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)

@@ -40,16 +40,10 @@ from pipeline.tracking.live import Training, live_tracking
 from pipeline.training.checkpoint import Checkpointer, Progress
 from pipeline.training.drop_path import split_drop_path
 from pipeline.training.energy import EnergyMeter
+from pipeline.training.history import LossReader, write_history
 from pipeline.training.interruption import StopRequest
 from pipeline.training.loader import load_batches
-from pipeline.training.loop import (
-    Learner,
-    LossReader,
-    make_memories,
-    run_steps,
-    start_memories,
-    write_history,
-)
+from pipeline.training.loop import Learner, make_memories, run_steps, start_memories
 from pipeline.training.occlusion import Occluder, make_occluder
 from pipeline.training.optimizer import make_average, make_optimizer
 from pipeline.training.record import peak_gpu_memory_mib, peak_memory_mib, run_facts

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.tracking import live
 from pipeline.tracking.live import Training, _LiveRun
-from pipeline.training.loop import write_history
+from pipeline.training.history import write_history
 from tests.tracking.mlflow_server import MlflowServer
 from tests.tracking.publishing import publish_training
 from tests.training.runs import EPOCHS, STEPS, stopped, train_run, with_options

@@ -18,7 +18,7 @@ from pipeline.model.dpeformer import DPEFormer
 from pipeline.options.compute import ComputeOptions
 from pipeline.options.run import RunOptions
 from pipeline.training.checkpoint import Progress
-from pipeline.training.loop import READ_EVERY, LossReader
+from pipeline.training.history import READ_EVERY, LossReader
 from tests.cases import long_but
 from tests.model.test_variants import CONFIG, scaled
 from tests.training.runs import Runner, compute_with, result, with_options
