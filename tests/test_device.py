@@ -18,8 +18,8 @@ def test_auto_selects_the_gpu_if_available() -> None:
     assert choose_device(ComputeOptions(device="cpu")) == CPU
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so none is missing")
-def test_missing_gpu_is_an_error() -> None:
+def test_missing_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"compute\.device: found cuda"):
         choose_device(ComputeOptions(device="cuda"))
 

@@ -114,7 +114,7 @@ def _open_zip(archive: Path) -> zipfile.ZipFile:
         raise InputError(
             f"{archive}: expected member names in UTF-8, found other bytes: pack it again"
         ) from None
-    # NotImplementedError: a later version of the format
+    # zipfile raises NotImplementedError for a later version of the format
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise _damaged(archive, error) from None
 

@@ -50,4 +50,5 @@ def _collate(views: list[View]) -> TrainingBatch:
 
 
 def _stack(images: tuple[np.ndarray, ...]) -> Tensor:
+    """Stack images (H, W, 3), stored channel by channel, to (B, 3, H, W)."""
     return torch.from_numpy(np.stack([image.transpose(2, 0, 1) for image in images]))

@@ -78,7 +78,7 @@ class RealisticOcclusion:
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
-        which, extent, flip, bottom, right = rng.random(5).tolist()  # one call: each takes 5 us
+        which, extent, flip, bottom, right = rng.random(5).tolist()  # one call: a call takes 5 us
         cut_out = self._objects[int(which * len(self._objects))]
         fraction = 0.5 + 0.25 * extent
         if cut_out.shape[1] / cut_out.shape[2] > TALL:

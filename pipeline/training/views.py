@@ -59,7 +59,7 @@ def clean_view(
 
     The result (H, W, 3) is stored channel by channel.
     """
-    *draws, flip, left, top = rng.random(6).tolist()  # one call: each takes 5 to 20 us
+    *draws, flip, left, top = rng.random(6).tolist()  # one call: a call takes 5 to 20 us
     factors = [1 + options.colour_jitter * (2 * draw - 1) for draw in draws]
     planes = to_planes(image)
     if options.jitter_before_resize:
@@ -80,7 +80,7 @@ def _jitter(planes: Tensor, factors: Sequence[float]) -> Tensor:
     """
     brightness, contrast, saturation = factors
     colours = planes.float()
-    sums = colours.sum(2).sum(1, dtype=torch.float64).tolist()  # a row is exact
+    sums = colours.sum(2).sum(1, dtype=torch.float64).tolist()  # float32 holds the sum of a row
     mean = sum(map(mul, sums, _GREY)) / planes[0].numel()
     gain = brightness * contrast
     matrix = [[_on_grid(gain * (1 - saturation) * weight) for weight in _GREY] for _ in range(3)]
@@ -88,12 +88,12 @@ def _jitter(planes: Tensor, factors: Sequence[float]) -> Tensor:
         matrix[channel][channel] += _on_grid(gain * saturation)
     offset = _on_grid((1 - contrast) * brightness * mean + 0.5)  # 0.5: rounds to nearest
     jittered = torch.addmm(torch.tensor([[offset]]), torch.tensor(matrix), colours.flatten(1))
-    whole = jittered.clamp_(0, 255).numpy().astype(np.uint8)  # torch takes 6 times as long
+    whole = jittered.clamp_(0, 255).numpy().astype(np.uint8)  # torch would take 6 times as long
     return torch.from_numpy(whole).view_as(planes)
 
 
 def _on_grid(value: float) -> float:
-    """Round to a multiple of 1 / `_GRID`: inexact sums would depend on the machine's order."""
+    """Round to a multiple of 1 / `_GRID`: exact sums do not depend on the order of adding."""
     return round(value * _GRID) / _GRID
 
 

@@ -123,7 +123,7 @@ def test_jitter_and_resize_follow_their_options(before: bool, method: str) -> No
 @pytest.mark.parametrize("method", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(31, 47), (128, 256), (90, 20)])
 def test_resizing_is_that_of_pillow_to_one_level(method: str, size: tuple[int, int]) -> None:
-    """Of these colours; bicubic values beyond 0..255 are cut off by the first of two passes."""
+    """These colours stay within 0..255 between the two passes, whose order differs."""
     pixels = np.random.default_rng(3).integers(80, 176, (128, 64, 3), dtype=np.uint8)
     found = resize_planes(to_planes(pixels), size, method).permute(1, 2, 0).numpy()
     resampling = Image.Resampling[method.upper()]
