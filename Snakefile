@@ -58,6 +58,11 @@ include: "workflow/rules/weights.smk"
 include: "workflow/rules/body.smk"
 
 
+onstart:
+    # Snakemake's limit on the jobs started a second makes it select jobs n times a second after n jobs
+    workflow.scheduler.job_rate_limiter = None
+
+
 rule all:
     default_target: True
     input:

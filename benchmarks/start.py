@@ -60,9 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     rounds = parser.parse_args(arguments).rounds
     rows = []
     for module, libraries in STARTS:
-        imported = f"import pipeline.launcher, {module}; {HASH.format(module)}"
+        name = f"{module}:{module.rpartition('.')[2]}"
+        imported = f"from pipeline.launcher import load_stage; load_stage('{name}')"
         base = cpu_seconds(f"import {libraries}", rounds)
-        start = cpu_seconds(imported, rounds + 1)
+        start = cpu_seconds(f"{imported}; {HASH.format(module)}", rounds + 1)
         print(f"{module}: {start:.2f} s, {start / base:.2f} x its libraries ({libraries})")
         rows.append(Row(f"start of {module}", start / base, f"x the import of {libraries}"))
     return rows

@@ -13,10 +13,10 @@ from pipeline.launcher import load_stage
 def test_times_are_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "STARTS", (start.Start("pipeline.provenance.canonical", "ast"),))
+    monkeypatch.setattr(start, "STARTS", (start.Start("pipeline.downloads.fetch", "ast"),))
     start.main(["--rounds", "1"])
     assert re.fullmatch(
-        r"pipeline\.provenance\.canonical: [\d.]+ s, [\d.]+ x its libraries \(ast\)\n",
+        r"pipeline\.downloads\.fetch: [\d.]+ s, [\d.]+ x its libraries \(ast\)\n",
         capsys.readouterr().out,
     )
 

@@ -22,6 +22,11 @@ STORAGE = workflow.storage_settings
 REMOTE = STORAGE.default_storage_provider == "s3"
 tell_jobs(STORAGE.local_storage_prefix / "s3", STORAGE.default_storage_prefix if REMOTE else "")
 
+# Jobs inherit these settings of glibc's malloc: a freed tensor's memory is used for the next one,
+# instead of asking the kernel for new pages at each step
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))  # the largest that glibc accepts
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
+
 
 def source(path: str) -> str:
     """Return the input for a shipped file, a download, or a path of the user; s3:// is copied.

@@ -7,8 +7,6 @@ rule embed:
         features=f"{TESTED_RUN}/features.npz",
     log:
         f"results/logs/{TESTED_RUN.removeprefix('results/')}/embed.log",
-    benchmark:
-        f"results/logs/{TESTED_RUN.removeprefix('results/')}/embed.tsv"
     conda:
         "../../envs/pipeline.yaml"
     threads: CONFIG.compute.gpus * (1 + CONFIG.compute.workers)

@@ -10,8 +10,6 @@ rule train:
         record=f"{TRAINED_RUN}/run.json",
     log:
         f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.log",
-    benchmark:
-        f"results/logs/{TRAINED_RUN.removeprefix('results/')}/train.tsv"
     conda:
         "../../envs/pipeline.yaml"
     # one per loader process; torch itself always uses one thread
