@@ -25,6 +25,7 @@ from benchmarks.timing import least_times
 from pipeline.data.images import Size, decode_image
 from pipeline.options.run import AugmentOptions
 from pipeline.training.occlusion import TALL, RealisticOcclusion
+from pipeline.training.pixels import stack_planes
 from pipeline.training.views import two_views
 
 NETWORK: Size = (128, 256)
@@ -109,7 +110,8 @@ def measure_views(name: str, count: int, rounds: int) -> list[Row]:
     pixels = [decode_image(data, name) for data in files]
 
     def ours(image: np.ndarray, i: int) -> object:
-        return two_views(image, NETWORK, options, occluder, np.random.default_rng([0, 1, i]))
+        views = two_views(image, NETWORK, options, occluder, np.random.default_rng([0, 1, i]))
+        return [stack_planes([view]) for view in views]
 
     rng = np.random.default_rng(2)
     works: dict[str, Callable[[int], object]] = {

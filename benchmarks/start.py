@@ -29,7 +29,7 @@ class Start(NamedTuple):
 
 STARTS = (
     Start("pipeline.training.train", "timm, torch"),
-    Start("pipeline.evaluation.score", "pandas, scipy.sparse, torch"),
+    Start("pipeline.evaluation.score", "scipy.sparse, torch"),
     Start("pipeline.tables.compare", "pandas"),
     Start("pipeline.data.ingest", "PIL.Image, pandas, pydantic"),
 )

@@ -6,15 +6,17 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.evaluation.features import FEATURES, labels_of
 from pipeline.evaluation.metrics import Ranking
 from pipeline.files import atomic_file, checked_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     *("feature", "query", "identity", "camera"),
@@ -56,6 +58,8 @@ def read_queries(path: Path) -> tuple[str, pd.DataFrame]:
     Columns are `COLUMNS` without feature and query; ap, inp and first_match are NaN without a
     match, top10 is a list of gallery keys. Raises InputError for a missing or damaged file.
     """
+    import pandas as pd  # writing, in each scoring, needs none
+
     checked_folder(path.parent, path.name)
     try:
         # a key may be NA, or digits with leading zeros: it stays text

@@ -14,10 +14,10 @@ from pipeline import ROOT
 from pipeline.errors import warn
 
 PACKAGES = (
-    *("faiss-cpu", "filelock", "matplotlib", "mlflow", "numpy", "nvidia-ml-py", "pandas"),
-    *("pillow", "pydantic", "requests", "safetensors", "scipy", "segment-anything"),
-    *("simplejpeg", "snakemake", "sqlalchemy", "timm", "torch", "torchvision", "tqdm"),
-    "webdataset",
+    *("faiss-cpu", "filelock", "matplotlib", "mlflow", "numpy", "nvidia-ml-py"),
+    *("opencv-python-headless", "pandas", "pillow", "pydantic", "requests", "safetensors"),
+    *("scipy", "segment-anything", "simplejpeg", "snakemake", "sqlalchemy", "timm"),
+    *("torch", "torchvision", "tqdm", "webdataset"),
 )
 """The dependencies in pyproject.toml, a file that may be missing at run time."""
 _PIN = re.compile(r"^([\w.-]+)==([^\s;#]+)", re.MULTILINE)

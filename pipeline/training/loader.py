@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pipeline.data.workers import share_in_worker
 from pipeline.ranks import ALONE, Ranks
+from pipeline.training.pixels import stack_planes
 from pipeline.training.sampling import PKBatchSampler
 from pipeline.training.views import TrainingBatch, TwoViews, View
 
@@ -43,12 +42,7 @@ def _start_process_group(worker: int) -> None:
 def _collate(views: list[View]) -> TrainingBatch:
     clean, second, labels, cameras = zip(*views, strict=True)
     batch = TrainingBatch(
-        _stack(clean), _stack(second), torch.tensor(labels), torch.tensor(cameras)
+        stack_planes(clean), stack_planes(second), torch.tensor(labels), torch.tensor(cameras)
     )
     share_in_worker(batch)
     return batch
-
-
-def _stack(images: tuple[np.ndarray, ...]) -> Tensor:
-    """Stack images (H, W, 3), stored channel by channel, to (B, 3, H, W)."""
-    return torch.from_numpy(np.stack([image.transpose(2, 0, 1) for image in images]))

@@ -10,12 +10,13 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.options.run import AugmentOptions, ErasingOptions, ImageOptions
-from pipeline.training.planes import resize_planes, to_planes
+from pipeline.training.pixels import resize_antialiased
 
 TALL = 2.0
 """Ratio of height to width above which an object covers the full height of the image."""
@@ -74,36 +75,34 @@ class RealisticOcclusion:
     def __init__(self, bank: Sequence[np.ndarray]) -> None:
         # premultiplied once: resizing must not bleed the colour of transparent pixels into the edge
         premultiplied = (Image.fromarray(cut_out).convert("RGBa") for cut_out in bank)
-        self._objects = [to_planes(np.asarray(cut_out)) for cut_out in premultiplied]
+        self._objects = [np.array(cut_out) for cut_out in premultiplied]
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
         which, extent, flip, bottom, right = rng.random(5).tolist()  # one call: a call takes 5 us
         cut_out = self._objects[int(which * len(self._objects))]
         fraction = 0.5 + 0.25 * extent
-        if cut_out.shape[1] / cut_out.shape[2] > TALL:
+        if cut_out.shape[0] / cut_out.shape[1] > TALL:
             h, w = height, round(fraction * width)
         else:
             h, w = round(fraction * height), width
-        resized = resize_planes(cut_out, (w, h), "bilinear")
+        resized = resize_antialiased(cut_out, (w, h), "bilinear")
         if flip < 0.5:
-            resized = resized.flip(2)
+            resized = cv2.flip(resized, 1)
         top = height - h if bottom < 0.5 else 0
         left = width - w if right < 0.5 else 0
-        result = image.copy(order="K")
-        _paste(result[top : top + h, left : left + w].transpose(2, 0, 1), resized.numpy())
+        result = image.copy()
+        _paste(result[top : top + h, left : left + w], resized)
         return result
 
 
 def _paste(window: np.ndarray, cut_out: np.ndarray) -> None:
-    """Paste `cut_out` (4, h, w) uint8, with premultiplied colours, into `window` (3, h, w)."""
-    colours, alpha = cut_out[:3], cut_out[3]
-    shaded = np.multiply(window, 255 - alpha, dtype=np.uint16)
-    shaded += 128
-    shaded += shaded >> 8  # with the next line: division by 255, rounded to nearest
-    shaded >>= 8
-    shaded += colours  # at most 255: a premultiplied colour is at most its alpha
-    window[...] = shaded
+    """Paste `cut_out` (h, w, 4) uint8, with premultiplied colours, into `window` (h, w, 3)."""
+    clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(cut_out, 3)), cv2.COLOR_GRAY2RGB)
+    # of a window with gaps between its rows, OpenCV's own copy takes 100 us
+    shaded = cv2.multiply(np.ascontiguousarray(window), clear, scale=1 / 255)  # to nearest
+    # at most 255: a premultiplied colour is at most its alpha
+    window[...] = cv2.add(shaded, cv2.cvtColor(cut_out, cv2.COLOR_RGBA2RGB))
 
 
 class RandomErasing:
@@ -117,7 +116,7 @@ class RandomErasing:
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noise = self._options.fill == "noise"
         # the other fills exceed the range of uint8, and a batch has one dtype
-        result = image.copy(order="K") if noise else image.astype(np.float32)
+        result = image.copy() if noise else image.astype(np.float32)
         if rng.random() < self._options.probability:
             top, left, height, width = random_box(image.shape, self._options, rng)
             pixels = self._pixels((height, width, 3), rng)
@@ -147,7 +146,7 @@ class CutAndPaste:
         top, left, height, width = random_box(image.shape, PASTED, rng)
         y = int(rng.integers(image.shape[0] - height + 1))
         x = int(rng.integers(image.shape[1] - width + 1))
-        result = image.copy(order="K")
+        result = image.copy()
         patch = other[y : y + height, x : x + width]
         result[top : top + height, left : left + width] = patch
         return result
