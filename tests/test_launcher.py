@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import signal
 import subprocess
@@ -15,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
-from pipeline.launcher import bind, run_stage, stage_parser
+from pipeline.launcher import bind, load_stage, run_stage, stage_parser
 from pipeline.options.run import ModelOptions
 from pipeline.run import Run
 
@@ -42,6 +44,18 @@ def test_command_line_arguments_are_converted():
         "bank": Path("c"),
         "name": "x",
     }
+
+
+@pytest.mark.parametrize("name", ["pipeline.downloads.fetch:fetch", "pipeline.no_such_module:x"])
+def test_the_garbage_collector_skips_what_was_imported_and_runs_again(name: str):
+    gc.unfreeze()
+    try:
+        with contextlib.suppress(ModuleNotFoundError):
+            load_stage(name)
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_input_error_exits_with_one_line():
