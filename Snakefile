@@ -59,7 +59,8 @@ include: "workflow/rules/body.smk"
 
 
 onstart:
-    # Snakemake's limit on the jobs started a second makes it select jobs n times a second after n jobs
+    # with its limit on job starts, Snakemake adds a timer for each job that ends, and each timer selects
+    # jobs once a second
     workflow.scheduler.job_rate_limiter = None
 
 

@@ -110,8 +110,8 @@ def measure_views(name: str, count: int, rounds: int) -> list[Row]:
     pixels = [decode_image(data, name) for data in files]
 
     def ours(image: np.ndarray, i: int) -> object:
-        views = two_views(image, NETWORK, options, occluder, np.random.default_rng([0, 1, i]))
-        return [stack_planes([view]) for view in views]
+        rng = np.random.default_rng([0, 1, i])
+        return stack_planes(two_views(image, NETWORK, options, occluder, rng))
 
     rng = np.random.default_rng(2)
     works: dict[str, Callable[[int], object]] = {

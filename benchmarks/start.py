@@ -23,15 +23,15 @@ HASH = "from pipeline.provenance.code import code_hash; code_hash('{0}')"
 class Start(NamedTuple):
     """A stage and the libraries that it cannot do without."""
 
-    module: str
+    stage: str
     libraries: str
 
 
 STARTS = (
-    Start("pipeline.training.train", "timm, torch"),
-    Start("pipeline.evaluation.score", "scipy.sparse, torch"),
-    Start("pipeline.tables.compare", "pandas"),
-    Start("pipeline.data.ingest", "PIL.Image, pandas, pydantic"),
+    Start("pipeline.training.train:train", "timm, torch"),
+    Start("pipeline.evaluation.score:score", "scipy.sparse, torch"),
+    Start("pipeline.tables.compare:compare", "pandas"),
+    Start("pipeline.data.ingest:ingest", "PIL.Image, pandas, pydantic"),
 )
 
 
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     rounds = parser.parse_args(arguments).rounds
     rows = []
-    for module, libraries in STARTS:
-        name = f"{module}:{module.rpartition('.')[2]}"
-        imported = f"from pipeline.launcher import load_stage; load_stage('{name}')"
+    for stage, libraries in STARTS:
+        module = stage.partition(":")[0]
+        imported = f"from pipeline.launcher import load_stage; load_stage('{stage}')"
         base = cpu_seconds(f"import {libraries}", rounds)
         start = cpu_seconds(f"{imported}; {HASH.format(module)}", rounds + 1)
         print(f"{module}: {start:.2f} s, {start / base:.2f} x its libraries ({libraries})")

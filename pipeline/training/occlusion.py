@@ -99,8 +99,8 @@ class RealisticOcclusion:
 def _paste(window: np.ndarray, cut_out: np.ndarray) -> None:
     """Paste `cut_out` (h, w, 4) uint8, with premultiplied colours, into `window` (h, w, 3)."""
     clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(cut_out, 3)), cv2.COLOR_GRAY2RGB)
-    # of a window with gaps between its rows, OpenCV's own copy takes 100 us
-    shaded = cv2.multiply(np.ascontiguousarray(window), clear, scale=1 / 255)  # to nearest
+    # OpenCV itself takes 100 us to copy a window with gaps between its rows
+    shaded = cv2.multiply(np.ascontiguousarray(window), clear, scale=1 / 255)  # rounded
     # at most 255: a premultiplied colour is at most its alpha
     window[...] = cv2.add(shaded, cv2.cvtColor(cut_out, cv2.COLOR_RGBA2RGB))
 

@@ -1,4 +1,4 @@
-"""Fast operations on uint8 images (h, w, C): resizing, and the channels of a batch apart.
+"""Resize training images, and stack them for the network, by OpenCV and torch.
 
 numpy and torch are slow over a last axis of length 3; OpenCV is not.
 """

@@ -77,7 +77,7 @@ def _jitter(image: np.ndarray, factors: Sequence[float]) -> np.ndarray:
     grey = [gain * (1 - saturation) * weight for weight in _GREY]
     matrix = np.array([[*grey, (1 - contrast) * brightness * mean]] * 3, np.float32)
     matrix[:, :3] += gain * saturation * np.eye(3, dtype=np.float32)
-    return cv2.transform(image, matrix)  # in whole numbers, by multiples of 1 / 1024
+    return cv2.transform(image, matrix)  # rounds the matrix to multiples of 1 / 1024
 
 
 def two_views(

@@ -13,7 +13,7 @@ from pipeline.launcher import load_stage
 def test_times_are_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "STARTS", (start.Start("pipeline.downloads.fetch", "ast"),))
+    monkeypatch.setattr(start, "STARTS", (start.Start("pipeline.downloads.fetch:fetch", "ast"),))
     start.main(["--rounds", "1"])
     assert re.fullmatch(
         r"pipeline\.downloads\.fetch: [\d.]+ s, [\d.]+ x its libraries \(ast\)\n",
@@ -21,6 +21,6 @@ def test_times_are_printed(
     )
 
 
-@pytest.mark.parametrize("module", [each.module for each in start.STARTS])
-def test_stages_exist(module: str) -> None:
-    assert load_stage(f"{module}:{module.split('.')[-1]}")
+@pytest.mark.parametrize("stage", [each.stage for each in start.STARTS])
+def test_stages_exist(stage: str) -> None:
+    assert load_stage(stage)

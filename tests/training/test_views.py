@@ -127,7 +127,7 @@ def test_jitter_and_resize_follow_their_options(before: bool, method: str) -> No
 @pytest.mark.parametrize("method", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(31, 47), (128, 256), (90, 20)])
 def test_resizing_is_that_of_pillow_to_one_level(method: str, size: tuple[int, int]) -> None:
-    """These colours stay within 0..255 between the two passes, whose order differs."""
+    """Both scale one axis after the other; these colours stay within 0..255 in between."""
     pixels = np.random.default_rng(3).integers(80, 176, (128, 64, 3), dtype=np.uint8)
     found = resize_antialiased(pixels, size, method)
     resampling = Image.Resampling[method.upper()]

@@ -24,7 +24,7 @@ tell_jobs(STORAGE.local_storage_prefix / "s3", STORAGE.default_storage_prefix if
 
 # Jobs inherit these settings of glibc's malloc: a freed tensor's memory is used for the next one,
 # instead of asking the kernel for new pages at each step
-os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))  # the largest that glibc accepts
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))  # older versions take no more
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
 
 
