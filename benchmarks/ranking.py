@@ -23,11 +23,12 @@ import numpy as np
 import torch
 
 from benchmarks.rows import Row
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import Ranking, l2_normalise, rank_similarities
 from pipeline.evaluation.rerank import Reranking
 from pipeline.evaluation.score import rank_features
-from pipeline.evaluation.similarity import blocks, cosine_similarity, multiply
+from pipeline.evaluation.similarity import cosine_similarity, multiply
 from pipeline.options.evaluation import EvaluationOptions, RerankOptions
 
 IMAGES = 20

@@ -67,6 +67,19 @@ def test_imports_are_not_searched_for_garbage(
         sys.modules.pop("many_objects")
 
 
+@pytest.mark.parametrize(
+    "stage", ["data.shards:shard", "evaluation.open_set:open_set", "tables.tabulate:tabulate"]
+)
+def test_a_stage_without_a_network_starts_without_torch(stage: str):
+    code = f"""
+import sys
+from pipeline.launcher import load_stage
+load_stage("pipeline.{stage}")
+sys.exit("torch" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_input_error_exits_with_one_line():
     def stage() -> None:
         raise InputError("photo.jpg: truncated")

@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.data.names import DISTRACTOR, TEST_SPLITS, WHOLE_QUERY
 from pipeline.errors import InputError
+from pipeline.evaluation.blocks import blocks
 
 FEATURES = ("blended", "coarse", "global", "blended_global", "coarse_global")
 """In the order of the tables; the first one that a variant has is its test feature."""
@@ -159,4 +160,13 @@ def check_people(labels: Labels, split: str) -> None:
         raise InputError(
             f"{split}: expected persons, found identity {labels.identities.min()}: "
             "move distractors (0) and junk (-1) to the gallery"
+        )
+
+
+def check_finite(features: np.ndarray) -> None:
+    """Raise InputError if one of the features (M, F) is not finite."""
+    if not all(np.isfinite(features[rows]).all() for rows in blocks(*features.shape)):
+        raise InputError(
+            "expected finite features, found NaN or infinity: train the run again, or embed it "
+            "with evaluation.feature_dtype float32"
         )

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import InputError, no_match
-from pipeline.evaluation.features import check_people, feature_names, labels_of, read_features
+from pipeline.evaluation.features import (
+    check_finite,
+    check_people,
+    feature_names,
+    labels_of,
+    read_features,
+)
 from pipeline.evaluation.operating import (
     OperatingPoint,
     Scores,
@@ -24,7 +30,6 @@ from pipeline.evaluation.operating import (
 from pipeline.evaluation.pairs import CameraPair, Embedded, PairScores, embedded, score_pairs
 from pipeline.evaluation.result import result_header
 from pipeline.evaluation.searches import SearchScores, score_searches
-from pipeline.evaluation.similarity import check_finite
 from pipeline.files import write_json
 
 SEARCH_RATE = 1e-3

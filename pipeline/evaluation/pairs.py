@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.data.names import JUNK
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import l2_normalise
 from pipeline.evaluation.operating import BINS, TAIL, Scores
-from pipeline.evaluation.similarity import blocks
 
 MAX_CAMERAS = 32
 """More cameras have too few pairs each: without a camera, every image counts as its own."""

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from scipy.sparse import csc_array, csr_array
 
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.metrics import highest, l2_normalise
-from pipeline.evaluation.similarity import blocks, multiply
+from pipeline.evaluation.similarity import multiply
 from pipeline.options.evaluation import RerankOptions
 
 QUERIES = 64

@@ -10,11 +10,13 @@ import numpy as np
 
 from pipeline.data.names import WHOLE_QUERY
 from pipeline.errors import InputError
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.features import (
     FEATURES,
     RERANKED,
     TABLE_FEATURES,
     Labels,
+    check_finite,
     check_people,
     feature_names,
     has_whole_queries,
@@ -24,9 +26,8 @@ from pipeline.evaluation.features import (
 )
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
 from pipeline.evaluation.queries import write_queries
-from pipeline.evaluation.rerank import Reranking
 from pipeline.evaluation.result import result_header
-from pipeline.evaluation.similarity import blocks, check_finite, cosine_similarity
+from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.files import write_json
 from pipeline.options.evaluation import EvaluationOptions
 
@@ -67,6 +68,8 @@ def _similarities(
     }
     found = {name: _cosine(*pair) for name, pair in pairs.items()}
     if options.rerank is not None:
+        from pipeline.evaluation.rerank import Reranking  # imports scipy, which few runs need
+
         name = feature_names(arrays)[0]
         found[name + RERANKED] = Reranking(*pairs[name], options.rerank).similarity
     return found

@@ -1,35 +1,12 @@
-"""Similarity of query and gallery features, in blocks of bounded memory."""
+"""Similarity of query and gallery features."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import torch
 
-from pipeline.errors import InputError
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.metrics import l2_normalise
-
-BLOCK = 2**25
-"""Entries of a block: 128 MB of float32."""
-
-
-def blocks(count: int, width: int) -> Iterator[slice]:
-    """Yield slices that cover `count` rows of `width` entries, about equal, `BLOCK` at most."""
-    number = min(-(-count * width // BLOCK), count)
-    edges = np.linspace(0, count, number + 1).astype(int).tolist()
-    for start, stop in pairwise(edges):  # none is small: MKL rounds few rows in another way
-        yield slice(start, stop)
-
-
-def check_finite(features: np.ndarray) -> None:
-    """Raise InputError if one of the features (M, F) is not finite."""
-    if not all(np.isfinite(features[rows]).all() for rows in blocks(*features.shape)):
-        raise InputError(
-            "expected finite features, found NaN or infinity: train the run again, or embed it "
-            "with evaluation.feature_dtype float32"
-        )
 
 
 def cosine_similarity(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:

@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.data.names import TEST_SPLITS
 from pipeline.data.shards import ShardReader
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.embed import read_batches
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
-from pipeline.evaluation.similarity import blocks, cosine_similarity
+from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.options.run import ImageOptions
 
 EmbedBoth: TypeAlias = Callable[[np.ndarray, Sequence[str]], tuple[np.ndarray, np.ndarray]]

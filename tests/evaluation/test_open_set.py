@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from pipeline.errors import InputError
-from pipeline.evaluation import operating, similarity
+from pipeline.evaluation import operating
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import l2_normalise
 from pipeline.evaluation.open_set import open_set
@@ -66,7 +66,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similarity, "BLOCK", 3000)
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", 3000)
 
 
 class Pairs:
@@ -230,7 +230,7 @@ def test_block_size_changes_nothing(
     arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports = [report_of(tmp_path, arrays)]
-    monkeypatch.setattr(similarity, "BLOCK", 500)
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", 500)
     reports.append(report_of(tmp_path, arrays))
     for report in reports:
         for point in report["verification"]["points"]:
@@ -361,6 +361,6 @@ def peak_bytes(queries: int, gallery: int) -> int:
 
 
 def test_memory_does_not_hold_all_similarities(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similarity, "BLOCK", 100_000)
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", 100_000)
     similarities = 4 * 600 * 2000
     assert peak_bytes(800, 2000) - peak_bytes(200, 2000) < similarities / 2

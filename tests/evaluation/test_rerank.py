@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation import similarity
+from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import Ranking, highest, rank_similarities, summarise
 from pipeline.evaluation.rerank import Reranking, highest_of_each
-from pipeline.evaluation.similarity import blocks, cosine_similarity
+from pipeline.evaluation.similarity import cosine_similarity
 from pipeline.options.evaluation import RerankOptions
 
 
@@ -74,7 +74,7 @@ def people(seed: int, identities: int, width: int = 6) -> tuple[np.ndarray, ...]
 def test_distances_equal_plain_loops(
     options: RerankOptions, lengths: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similarity, "BLOCK", 7 * 32)  # 7 queries at once
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", 7 * 32)  # 7 queries at once
     query, gallery, *_ = people(0, 8)
     found = -rerank(query * lengths, gallery, options)
     expected = plain_rerank(query, gallery, options)
@@ -96,7 +96,7 @@ def rank(scores: np.ndarray, owners: list[np.ndarray]) -> Ranking:
 def test_results_do_not_depend_on_the_block(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     query, gallery, *_ = people(3, 100, width=64)
     expected = rerank(query, gallery, RerankOptions())
-    monkeypatch.setattr(similarity, "BLOCK", rows * 600)
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", rows * 600)
     np.testing.assert_array_equal(rerank(query, gallery, RerankOptions()), expected)
 
 

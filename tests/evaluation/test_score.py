@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.evaluation import similarity
 from pipeline.evaluation.features import labels_of, read_features, release
 from pipeline.evaluation.metrics import Ranking, l2_normalise, rank_similarities, summarise
 from pipeline.evaluation.queries import read_queries
@@ -207,7 +206,7 @@ def test_rankings_do_not_depend_on_blocks_and_threads(
     arrays, options = random_arrays("float32"), EvaluationOptions(rerank=RerankOptions())
     threads = torch.get_num_threads()
     expected = rank_features(arrays, options)
-    monkeypatch.setattr(similarity, "BLOCK", block)
+    monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", block)
     try:
         torch.set_num_threads(3 - min(threads, 2))
         found = rank_features(arrays, options)
