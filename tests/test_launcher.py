@@ -80,6 +80,37 @@ sys.exit("torch" in sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+JOB = """
+import atexit, sys
+from types import SimpleNamespace
+from pipeline.launcher import launch
+
+class Named(dict):
+    stage = "pipeline.config:write_configuration@hash"
+    def __iter__(self):
+        return iter(self.values())
+
+class Large:
+    def __del__(self):
+        print("freed")
+
+large = Large()
+atexit.register(lambda: print("at exit", len(sys.path) - len(set(sys.path)), end=""))
+sys.path += sys.path
+job = SimpleNamespace(input=Named(), output=Named(output="out.json"), wildcards={}, threads=1)
+job.params = Named(stage=Named.stage, configuration="{}")
+job.rule, job.log = "configuration", ["job.log"]
+launch(job)
+"""
+
+
+def test_a_job_ends_without_freeing_its_objects(tmp_path: Path):
+    command = [sys.executable, "-c", JOB]
+    found = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert found.stdout == "at exit 0"
+    assert (tmp_path / "out.json").is_file()
+
+
 def test_input_error_exits_with_one_line():
     def stage() -> None:
         raise InputError("photo.jpg: truncated")

@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 
@@ -22,9 +26,6 @@ CURE = (
 @contextmanager
 def explaining(database: Path) -> Iterator[None]:
     """Raise InputError for database errors; other errors pass."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     # MLflow logs tracebacks of errors that are raised anyway
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -39,8 +40,6 @@ def explaining(database: Path) -> Iterator[None]:
 
 def create_database(database: Path) -> None:
     """Create an empty MLflow database atomically."""
-    from mlflow import MlflowClient
-
     # a killed process would leave a half-migrated file
     with atomic_file(database) as partial:
         MlflowClient(f"sqlite:///{partial}").search_experiments()

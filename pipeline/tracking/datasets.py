@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from pipeline.data.names import WHOLE_QUERY
-
-if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
 
 DIGEST = 8
 """Digits of a hash that are shown; more would hide the dataset's use in the run table."""
@@ -43,8 +42,6 @@ def _train_counts(part: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _input(name: str, context: str, shards: str, counts: dict[str, int]) -> DatasetInput:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
     images = sum(count for split, count in counts.items() if split.endswith("_images"))
     folder = name.rpartition(":")[2]  # label is dataset or dataset:folder
     source = {"uri": f"results/{folder}/shards", "sha256": {"shards": shards}}

@@ -6,24 +6,21 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel
+from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.files import exclusive, naming
 from pipeline.tracking.database import create_database, explaining
 from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.relocate import artifact_folder, correct_locations, point_version
 
-if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel
-    from mlflow.entities.model_registry import ModelVersion
-
 
 class LocalExperiment(Experiment):
     """An experiment whose artifacts are in a folder beside the database."""
 
     def __init__(self, database: Path, name: str) -> None:
-        from mlflow import MlflowClient
-
         self.database = database
         self.artifacts = artifact_folder(database)
         super().__init__(MlflowClient(f"sqlite:///{database}"), name, self.artifacts.as_uri())

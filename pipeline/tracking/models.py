@@ -6,16 +6,18 @@ import io
 import logging
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow import pyfunc
+from mlflow.models import Model, ModelSignature
+from mlflow.pyfunc import model as keys
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from PIL import Image
 
 from pipeline.run import Run
-
-if TYPE_CHECKING:
-    from mlflow.models import Model, ModelSignature
+from pipeline.tracking import model_code
 
 MODEL_FILES = {
     "weights": "weights.safetensors",
@@ -48,11 +50,6 @@ def save_model(run: Run, folder: Path, model_id: str, run_id: str) -> None:
     if not embeds_without_labels(run):
         _copy_files(run, folder)
         return
-    from mlflow import pyfunc
-    from mlflow.models import Model
-
-    from pipeline.tracking import model_code
-
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
     model = Model(run_id=run_id, model_id=model_id, model_uuid=model_id)
     pyfunc.save_model(
@@ -79,9 +76,6 @@ def _complete(model: Model, folder: Path) -> None:
 
     MLflow itself would copy the weights twice and raise its own error for a full disk.
     """
-    from mlflow import pyfunc
-    from mlflow.pyfunc import model as keys
-
     flavor = model.flavors[pyfunc.FLAVOR_NAME]
     flavor[pyfunc.MODEL_CODE_PATH] = Path(flavor[pyfunc.MODEL_CODE_PATH]).name
     paths = {name: f"{ARTIFACTS}/{file}" for name, file in MODEL_FILES.items()}
@@ -101,21 +95,14 @@ def requirements(versions: dict[str, str | None]) -> list[str]:
 
 
 def _signature() -> ModelSignature:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-
-    from pipeline.tracking.model_code import IMAGE
-
     features = TensorSpec(np.dtype(np.float32), (-1, -1), "features")
-    return ModelSignature(Schema([ColSpec(DataType.binary, IMAGE)]), Schema([features]))
+    return ModelSignature(Schema([ColSpec(DataType.binary, model_code.IMAGE)]), Schema([features]))
 
 
 def _example() -> pd.DataFrame:
-    from pipeline.tracking.model_code import IMAGE
-
     data = io.BytesIO()
     Image.linear_gradient("L").resize(EXAMPLE_SIZE).save(data, "PNG")
-    return pd.DataFrame({IMAGE: [data.getvalue()]})
+    return pd.DataFrame({model_code.IMAGE: [data.getvalue()]})
 
 
 def _metadata(run: Run) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlflow.entities import DatasetInput, Metric
 from tqdm import tqdm
 
 from pipeline.errors import InputError
@@ -21,9 +22,6 @@ from pipeline.tracking.metrics import epoch_metrics, final_values, headlines, mi
 from pipeline.tracking.models import MODEL_FILES, embeds_without_labels, save_model
 from pipeline.tracking.registry import Published, register
 from pipeline.tracking.server import open_on_server
-
-if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
 
 RUN_FILES = ("run.json", "history.csv", "metrics.json", "queries.csv", "open_set.json")
 """Artifacts of a run."""
@@ -56,8 +54,6 @@ def _tags(record: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
 
 
 def _publish_run(experiment: Experiment, found: Run) -> dict[str, str]:
-    from mlflow.entities import Metric
-
     record = found.record
     name = f"{found.variant}-seed{found.seed}"
     hashes = "".join(sha256(found.path(file)) for file in KEY_FILES)
@@ -100,8 +96,6 @@ def _publish_table(
     inputs: list[DatasetInput],
 ) -> dict[str, str]:
     """Publish a table as a run: files in a folder per group, the tables' headlines as metrics."""
-    from mlflow.entities import Metric
-
     content = [(group, path.name, sha256(path)) for group in groups for path in groups[group]]
     key = hashlib.sha256(json.dumps([LAYOUT, *content]).encode()).hexdigest()
     run = experiment.published(name, key)

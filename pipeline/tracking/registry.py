@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from pipeline.run import Run
 from pipeline.tracking.experiment import Experiment
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
 
 BEST = "best"
 """Alias of the version with the highest mAP of the test feature; ties: the smallest seed."""
@@ -70,8 +70,6 @@ def _register(
     experiment: Experiment, name: str, published: Published, version: ModelVersion | None
 ) -> None:
     """Create the version of a run, or point the one with its weights at the run."""
-    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
-
     run, run_id = published
     model = experiment.model_of(run_id)
     if version is None:
