@@ -68,7 +68,7 @@ def test_imports_are_not_searched_for_garbage(
 
 
 @pytest.mark.parametrize(
-    "stage", ["data.shards:shard", "evaluation.open_set:open_set", "tables.tabulate:tabulate"]
+    "stage", ["data.shards:shard", "evaluation.score:score", "evaluation.open_set:open_set"]
 )
 def test_a_stage_without_a_network_starts_without_torch(stage: str):
     code = f"""

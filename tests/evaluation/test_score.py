@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from pipeline.errors import InputError
 from pipeline.evaluation.features import labels_of, read_features, release
@@ -198,23 +201,57 @@ def assert_same(found: dict[str, Ranking], expected: dict[str, Ranking]) -> None
             np.testing.assert_array_equal(column, wanted)
 
 
+@pytest.mark.parametrize("small", [0, 2**32])  # products by torch; by numpy in float64
 @pytest.mark.parametrize("block", long_but([700 * 75, 700 * 100, 700 * 299], 700 * 75))
 def test_rankings_do_not_depend_on_blocks_and_threads(
-    block: int, monkeypatch: pytest.MonkeyPatch
+    block: int, small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Copies of an image tie, wherever they are in a block."""
+    monkeypatch.setattr("pipeline.evaluation.similarity.SMALL", small)
     arrays, options = random_arrays("float32"), EvaluationOptions(rerank=RerankOptions())
     threads = torch.get_num_threads()
     expected = rank_features(arrays, options)
     monkeypatch.setattr("pipeline.evaluation.blocks.BLOCK", block)
+    other = 3 - min(threads, 2)
     try:
-        torch.set_num_threads(3 - min(threads, 2))
-        found = rank_features(arrays, options)
+        torch.set_num_threads(other)
+        with threadpool_limits(other):
+            found = rank_features(arrays, options)
     finally:
         torch.set_num_threads(threads)
     assert_same(found, expected)
     for ranking in expected.values():
         np.testing.assert_array_equal(ranking.top[:, 1::2], ranking.top[:, ::2] + 350)
+
+
+def test_similarities_by_torch_and_by_numpy_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = random_arrays("float32")
+    by_numpy = cosine_similarity(arrays["query_global"], arrays["gallery_global"])
+    monkeypatch.setattr("pipeline.evaluation.similarity.SMALL", 0)
+    by_torch = cosine_similarity(arrays["query_global"], arrays["gallery_global"])
+    assert (by_torch != by_numpy).any()
+    np.testing.assert_allclose(by_torch, by_numpy, rtol=0, atol=5e-7)
+
+
+COPIES = """
+import numpy as np
+from threadpoolctl import threadpool_limits
+from pipeline.evaluation.similarity import cosine_similarity
+
+rng = np.random.default_rng(0)
+query, gallery = rng.normal(size=(60, 96)), rng.normal(size=(177, 96))
+for threads in (1, 2):
+    with threadpool_limits(threads):
+        similarity = cosine_similarity(query, np.concatenate([gallery, gallery]))
+    np.testing.assert_array_equal(similarity[:, :177], similarity[:, 177:])
+"""
+
+
+@pytest.mark.parametrize("processor", ["Haswell", "SkylakeX"])
+def test_copies_tie_with_the_products_of_every_processor(processor: str) -> None:
+    """In float32, OpenBLAS for AVX2 rounds a product by its position."""
+    environment = os.environ | {"OPENBLAS_CORETYPE": processor}
+    subprocess.run([sys.executable, "-c", COPIES], env=environment, check=True)
 
 
 def test_joined_features_rank_as_joined_unit_vectors() -> None:
