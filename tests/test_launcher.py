@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -81,7 +82,9 @@ sys.exit("torch" in sys.modules)
 
 
 JOB = """
-import atexit, sys
+import atexit, sys, time
+from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from pipeline.launcher import launch
 
@@ -94,7 +97,12 @@ class Large:
     def __del__(self):
         print("freed")
 
+def work():
+    time.sleep(0.2)
+    Path("by_thread").touch()
+
 large = Large()
+Thread(target=work).start()
 atexit.register(lambda: print("at exit", len(sys.path) - len(set(sys.path)), end=""))
 sys.path += sys.path
 job = SimpleNamespace(input=Named(), output=Named(output="out.json"), wildcards={}, threads=1)
@@ -104,11 +112,24 @@ launch(job)
 """
 
 
-def test_a_job_ends_without_freeing_its_objects(tmp_path: Path):
+def run_job(folder: Path, **streams: Any) -> str:
+    """Run JOB in `folder` with its output in a pipe; returns the output."""
     command = [sys.executable, "-c", JOB]
-    found = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert found.stdout == "at exit 0"
-    assert (tmp_path / "out.json").is_file()
+    # with PYTHONUNBUFFERED, a missing flush would not be seen
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    found = subprocess.run(command, cwd=folder, env=environment, check=True, text=True, **streams)
+    assert (folder / "out.json").is_file()
+    assert (folder / "by_thread").is_file()
+    return found.stdout
+
+
+def test_a_job_ends_without_freeing_its_objects(tmp_path: Path):
+    assert run_job(tmp_path, stdout=subprocess.PIPE) == "at exit 0"
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_job_ends_well_without_a_standard_stream(tmp_path: Path, stream: int):
+    run_job(tmp_path, stdout=subprocess.PIPE, preexec_fn=lambda: os.close(stream))
 
 
 def test_input_error_exits_with_one_line():

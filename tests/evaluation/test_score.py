@@ -233,6 +233,14 @@ def test_similarities_by_torch_and_by_numpy_agree(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(by_torch, by_numpy, rtol=0, atol=5e-7)
 
 
+def test_a_small_gallery_needs_no_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it is an error
+    run_score(tmp_path)
+    monkeypatch.setattr("pipeline.evaluation.similarity.SMALL", 0)
+    with pytest.raises(ImportError):
+        run_score(tmp_path)
+
+
 COPIES = """
 import numpy as np
 from threadpoolctl import threadpool_limits
