@@ -2,7 +2,8 @@
 
     python -m benchmarks.start
 
-Each row is a new interpreter, the best of `--rounds`. The first interpreter of a row stores the
+Each row is a new interpreter, the best of `--rounds`. What a stage imports later is not counted: scoring
+imports torch for a large gallery. The first interpreter of a row stores the
 bytecode and the summaries of the modules, as the first job of a workflow does.
 """
 

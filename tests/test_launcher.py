@@ -86,7 +86,11 @@ import atexit, sys, time
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
+from pipeline import config
 from pipeline.launcher import launch
+
+write = config.write_json
+config.write_json = lambda *values: (print("written"), write(*values))
 
 class Named(dict):
     stage = "pipeline.config:write_configuration@hash"
@@ -101,7 +105,7 @@ def work():
     time.sleep(0.2)
     Path("by_thread").touch()
 
-large = Large()
+atexit.large = Large()  # in a module that gc.freeze does not keep
 Thread(target=work).start()
 atexit.register(lambda: print("at exit", len(sys.path) - len(set(sys.path)), end=""))
 sys.path += sys.path
@@ -120,11 +124,12 @@ def run_job(folder: Path, **streams: Any) -> str:
     found = subprocess.run(command, cwd=folder, env=environment, check=True, text=True, **streams)
     assert (folder / "out.json").is_file()
     assert (folder / "by_thread").is_file()
+    assert (folder / "job.log").read_text() == "written\n"
     return found.stdout
 
 
 def test_a_job_ends_without_freeing_its_objects(tmp_path: Path):
-    assert run_job(tmp_path, stdout=subprocess.PIPE) == "at exit 0"
+    assert run_job(tmp_path, stdout=subprocess.PIPE) == "written\nat exit 0"
 
 
 @pytest.mark.parametrize("stream", [1, 2])

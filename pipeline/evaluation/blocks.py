@@ -15,5 +15,5 @@ def blocks(count: int, width: int) -> Iterator[slice]:
     """Yield slices that cover `count` rows of `width` entries, about equal, `BLOCK` at most."""
     number = min(-(-count * width // BLOCK), count)
     edges = np.linspace(0, count, number + 1).astype(int).tolist()
-    for start, stop in pairwise(edges):  # none is small: MKL rounds few rows in another way
+    for start, stop in pairwise(edges):  # none is small: torch's MKL rounds few rows in another way
         yield slice(start, stop)

@@ -27,7 +27,7 @@ from pipeline.evaluation.features import (
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
 from pipeline.evaluation.queries import write_queries
 from pipeline.evaluation.result import result_header
-from pipeline.evaluation.similarity import cosine_similarity
+from pipeline.evaluation.similarity import choose_product, cosine_similarity
 from pipeline.files import write_json
 from pipeline.options.evaluation import EvaluationOptions
 
@@ -68,7 +68,7 @@ def _similarities(
     }
     found = {name: _cosine(*pair) for name, pair in pairs.items()}
     if options.rerank is not None:
-        from pipeline.evaluation.rerank import Reranking  # imports scipy, which few runs need
+        from pipeline.evaluation.rerank import Reranking  # imports torch and scipy: a second
 
         name = feature_names(arrays)[0]
         found[name + RERANKED] = Reranking(*pairs[name], options.rerank).similarity
@@ -79,9 +79,10 @@ def _cosine(query: np.ndarray, gallery: np.ndarray) -> Similarity:
     for features in (query, gallery):
         check_finite(features)
         release(features)
+    multiply = choose_product(query, gallery)
 
     def similarity(rows: slice) -> np.ndarray:
-        found = cosine_similarity(query[rows], gallery)
+        found = cosine_similarity(query[rows], gallery, multiply)
         release(gallery)
         return found
 

@@ -30,8 +30,8 @@ def token_auc(scores: Tensor, person: Tensor) -> Tensor:
     """
     pairs = person[:, :, None] & ~person[:, None]  # (B, N, N): a token of the person, another one
     gap = scores[:, :, None] - scores[:, None]
-    halves = (gap.sign() + 1) * pairs  # 2 for a win, 1 for a tie
-    return halves.sum(dim=(1, 2), dtype=torch.float64) / (2 * pairs.sum(dim=(1, 2)))
+    wins, ties = ((each & pairs).sum(dim=(1, 2)) for each in (gap > 0, gap == 0))
+    return (wins + 0.5 * ties.double()) / pairs.sum(dim=(1, 2))
 
 
 class TokenQuality:

@@ -99,16 +99,28 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout
 
 
+def _instruction_set() -> str | None:
+    """Return the largest that torch or numpy uses: it changes the order of sums, and last digits.
+
+    None if neither is imported.
+    """
+    if torch := sys.modules.get("torch"):
+        return str(torch.backends.cpu.get_cpu_capability())
+    if numpy := sys.modules.get("numpy"):
+        known = numpy.show_config(mode="dicts")["SIMD Extensions"]
+        return str([*known["baseline"], *known["found"]][-1])
+    return None
+
+
 def current_environment() -> dict[str, Any]:
-    """Return versions, Python, platform and commit; also CPU features and GPU if torch is used."""
+    """Return versions, Python, platform and commit; CPU features and GPU if they are used."""
     head, dirty = commit()
     torch = sys.modules.get("torch")
     return {
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        # the instruction set changes the order of sums, and thus the last digits
-        "cpu": torch.backends.cpu.get_cpu_capability() if torch else None,
+        "cpu": _instruction_set(),
         "gpu": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
         "commit": head,
         "dirty": dirty,

@@ -14,7 +14,7 @@ from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.embed import read_batches
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import Ranking, rank_similarities, summarise
-from pipeline.evaluation.similarity import cosine_similarity
+from pipeline.evaluation.similarity import cosine_similarity, multiply
 from pipeline.options.run import ImageOptions
 
 EmbedBoth: TypeAlias = Callable[[np.ndarray, Sequence[str]], tuple[np.ndarray, np.ndarray]]
@@ -68,8 +68,8 @@ def compare_rankings(query: Embedded, gallery: Embedded) -> Comparison:
     swaps = []
     for rows in blocks(len(query.first), len(gallery.first)):
         labels = Labels(*(column[rows] for column in query.labels))
-        first = cosine_similarity(query.first[rows], gallery.first)
-        second = cosine_similarity(query.second[rows], gallery.second)
+        first = cosine_similarity(query.first[rows], gallery.first, multiply)
+        second = cosine_similarity(query.second[rows], gallery.second, multiply)
         ranked = (rank_similarities(each, labels, gallery.labels) for each in (first, second))
         rankings.append((next(ranked), next(ranked)))
         swaps.append(largest_swaps(first, second))

@@ -44,6 +44,12 @@ def test_token_auc_equals_a_plain_loop_over_pairs() -> None:
     np.testing.assert_allclose(token_auc(scores, person), expected)
 
 
+def test_a_score_that_is_not_finite_wins_no_pair() -> None:
+    scores = torch.tensor([[torch.nan, 1.0, 0.0, 2.0], [torch.inf, 1.0, torch.inf, 0.0]])
+    person = torch.tensor([[True, True, False, False]] * 2)
+    np.testing.assert_array_equal(token_auc(scores, person), [0.25, 0.5])
+
+
 def write_ground_truth(path: Path, images: TrainingImages, occluded: np.ndarray) -> np.ndarray:
     """Write masks of random patches of the person, (M, 4, 2) bool; others alternate."""
     rng = np.random.default_rng(0)

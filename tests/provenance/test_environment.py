@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -119,3 +120,15 @@ def test_no_drift_gives_no_warning(monkeypatch, capsys) -> None:
     monkeypatch.setattr(environment, "read_pins", lambda: {"numpy": numpy.__version__})
     environment.warn_of_drift()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("libraries", ["numpy", "numpy, torch"])
+def test_the_instruction_set_is_known_with_and_without_torch(libraries: str) -> None:
+    code = f"""
+import {libraries}
+from pipeline.provenance.environment import current_environment
+print(current_environment()["cpu"])
+"""
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    assert found not in {"None", ""}
