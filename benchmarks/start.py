@@ -2,9 +2,9 @@
 
     python -m benchmarks.start
 
-Each row is a new interpreter, the best of `--rounds`. What a stage imports later is not counted: scoring
-imports torch for a large gallery. The first interpreter of a row stores the
-bytecode and the summaries of the modules, as the first job of a workflow does.
+Each row is a new interpreter, the best of `--rounds`. The first interpreter of a row stores the
+bytecode and the summaries of the modules, as the first job of a workflow does. What a stage imports
+later is not counted: scoring imports torch for a large gallery.
 """
 
 from __future__ import annotations
