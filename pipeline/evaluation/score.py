@@ -79,10 +79,10 @@ def _cosine(query: np.ndarray, gallery: np.ndarray) -> Similarity:
     for features in (query, gallery):
         check_finite(features)
         release(features)
-    multiply = choose_product(query, gallery)
+    product = choose_product(query, gallery)
 
     def similarity(rows: slice) -> np.ndarray:
-        found = cosine_similarity(query[rows], gallery, multiply)
+        found = cosine_similarity(query[rows], gallery, product)
         release(gallery)
         return found
 

@@ -68,6 +68,7 @@ def compare_rankings(query: Embedded, gallery: Embedded) -> Comparison:
     swaps = []
     for rows in blocks(len(query.first), len(gallery.first)):
         labels = Labels(*(column[rows] for column in query.labels))
+        # by torch, which the networks have imported: every block by the same product
         first = cosine_similarity(query.first[rows], gallery.first, multiply)
         second = cosine_similarity(query.second[rows], gallery.second, multiply)
         ranked = (rank_similarities(each, labels, gallery.labels) for each in (first, second))

@@ -9,7 +9,6 @@ from sklearn.metrics import average_precision_score
 from pipeline.errors import InputError
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import highest, rank_similarities, summarise
-from pipeline.evaluation.similarity import cosine_similarity
 
 
 def random_case(seed: int, ties: bool) -> tuple[np.ndarray, Labels, Labels]:
@@ -95,30 +94,11 @@ def test_summary_ignores_queries_without_a_match() -> None:
     )
 
 
-def test_the_lengths_of_the_vectors_do_not_matter() -> None:
-    """Features on a grid have exact products."""
-    rng = np.random.default_rng(0)
-    queries, size = 60, 40
-    directions = np.eye(16, dtype=np.float32)
-    features = directions[rng.integers(0, 16, queries)] * rng.uniform(1, 9, (queries, 1))
-    others = directions[rng.integers(0, 16, size)] * rng.uniform(1, 9, (size, 1))
-    same = features.argmax(axis=1)[:, None] == others.argmax(axis=1)
-    np.testing.assert_array_equal(cosine_similarity(features, others), same)
-
-
 @pytest.mark.parametrize("count", [1, 3, 20, 99])
 def test_the_highest_are_sorted_with_ties_by_index(count: int) -> None:
     scores = np.random.default_rng(count).integers(0, 5, 40).astype(np.float32)
     expected = sorted(range(40), key=lambda i: (-scores[i], i))[:count]
     assert highest(scores, count).tolist() == expected
-
-
-def test_cosine_ranks_as_euclidean_distance_of_unit_vectors() -> None:
-    rng = np.random.default_rng(1)
-    features, others = rng.normal(size=(1, 8)), rng.normal(size=(30, 8))
-    unit, units = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (features, others))
-    expected = np.argsort(np.linalg.norm(units - unit, axis=1))
-    assert highest(cosine_similarity(features, others)[0], 30).tolist() == expected.tolist()
 
 
 def test_no_query_with_a_match_is_an_error() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -224,41 +222,12 @@ def test_rankings_do_not_depend_on_blocks_and_threads(
         np.testing.assert_array_equal(ranking.top[:, 1::2], ranking.top[:, ::2] + 350)
 
 
-def test_similarities_by_torch_and_by_numpy_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    arrays = random_arrays("float32")
-    by_numpy = cosine_similarity(arrays["query_global"], arrays["gallery_global"])
-    monkeypatch.setattr("pipeline.evaluation.similarity.SMALL", 0)
-    by_torch = cosine_similarity(arrays["query_global"], arrays["gallery_global"])
-    assert (by_torch != by_numpy).any()
-    np.testing.assert_allclose(by_torch, by_numpy, rtol=0, atol=5e-7)
-
-
 def test_a_small_gallery_needs_no_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it is an error
     run_score(tmp_path)
     monkeypatch.setattr("pipeline.evaluation.similarity.SMALL", 0)
     with pytest.raises(ImportError):
         run_score(tmp_path)
-
-
-COPIES = """
-import numpy as np
-from threadpoolctl import threadpool_limits
-from pipeline.evaluation.similarity import cosine_similarity
-
-rng = np.random.default_rng(0)
-query, gallery = rng.normal(size=(60, 96)), rng.normal(size=(177, 96))
-for threads in (1, 2):
-    with threadpool_limits(threads):
-        similarity = cosine_similarity(query, np.concatenate([gallery, gallery]))
-    np.testing.assert_array_equal(similarity[:, :177], similarity[:, 177:])
-"""
-
-
-def test_copies_tie_where_float32_products_depend_on_the_position() -> None:
-    """With AVX2, OpenBLAS rounds a float32 product by its position."""
-    environment = os.environ | {"OPENBLAS_CORETYPE": "Haswell"}
-    subprocess.run([sys.executable, "-c", COPIES], env=environment, check=True)
 
 
 def test_blocks_of_a_large_product_are_not_small(monkeypatch: pytest.MonkeyPatch) -> None:
