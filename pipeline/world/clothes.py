@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pipeline.world.body import Skin
+from pipeline.world.fabrics import RIGID, TRUNK, Colour, Fabric
+from pipeline.world.materials import Material, Painted
 from pipeline.world.meshes import quads
-from pipeline.world.patterns import RIGID, TRUNK, Colour, Fabric, Material, Painted
 from pipeline.world.surfaces import PART, Mesh
 from pipeline.world.tubes import Tailor
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pipeline.world.fabrics import Colour
 from pipeline.world.finishes import finish
-from pipeline.world.patterns import Colour
 
 Rng = np.random.Generator
 Weights = Mapping[str, float]

@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.world.body import Skin, apply_blend, blend_transforms, unit, vertex_normals
 from pipeline.world.clothes import Piece
+from pipeline.world.materials import Material
 from pipeline.world.noise import fractal_noise
-from pipeline.world.patterns import Material
 from pipeline.world.surfaces import Extent, Paint, interpolate, turned
 
 _TILE = 64

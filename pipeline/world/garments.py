@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.world.body import AHEAD, DOWN, LEFT, SIDES, Skin
 from pipeline.world.clothes import Piece, Shoes, Skirt, Trousers, UpperGarment, tube_piece
-from pipeline.world.patterns import LEG, SLEEVE, Leather
+from pipeline.world.fabrics import LEG, SLEEVE
+from pipeline.world.materials import Leather
 from pipeline.world.tubes import (
     UPRIGHT,
     Frame,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.world.clothes import Piece, rigid_piece
+from pipeline.world.fabrics import Fabric
 from pipeline.world.finishes import Finish
+from pipeline.world.materials import Strands
 from pipeline.world.noise import fractal_noise
-from pipeline.world.patterns import Fabric, Strands
 from pipeline.world.skull import COLUMNS, HEAD_HEIGHT, POLAR, TURN, UPWARD, Skull
 from pipeline.world.solids import ellipsoid, loft, tube
 from pipeline.world.tubes import smoothstep

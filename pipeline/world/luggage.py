@@ -8,10 +8,11 @@ import numpy as np
 
 from pipeline.world.body import SIDES
 from pipeline.world.clothes import Piece, mesh_piece, rigid_piece
+from pipeline.world.fabrics import Colour
 from pipeline.world.finishes import Finish
 from pipeline.world.garments import trunk_skin
+from pipeline.world.materials import Painted
 from pipeline.world.meshes import join, quads
-from pipeline.world.patterns import Colour, Painted
 from pipeline.world.solids import box, ellipsoid, tube
 from pipeline.world.tubes import Tailor, smoothstep
 

@@ -13,7 +13,7 @@ from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.dyes import COLOUR_NAMES, Rng, choice, colour_name, shade_of
 from pipeline.world.heads import Hair, Headwear
 from pipeline.world.luggage import Bag
-from pipeline.world.patterns import Complexion, Strands
+from pipeline.world.materials import Complexion, Strands
 
 _FEMALE, _CHILD, _OLD = 0.45, 0.02, 0.12  # fractions of people
 _OUTER, _TIGHTS, _GLASSES = 0.62, 0.75, 0.2  # probability of wearing them

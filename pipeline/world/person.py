@@ -10,11 +10,11 @@ import numpy as np
 from pipeline.world.body import SIDES, Body, attached
 from pipeline.world.carried import Carried
 from pipeline.world.cycles import Ridden, ridden_bicycle
+from pipeline.world.fabrics import TRUNK
 from pipeline.world.figure import Figure, assemble, pose_figure
 from pipeline.world.looks import Look
 from pipeline.world.meshes import moved
 from pipeline.world.outfit import OVERLAP, Outfit
-from pipeline.world.patterns import TRUNK
 from pipeline.world.people import Identity, draw_identity
 from pipeline.world.poses import Pose, rotations, sitting, walking
 from pipeline.world.rides import riding, scooter

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pipeline.world.clothes import Piece, tube_piece
-from pipeline.world.patterns import Material
+from pipeline.world.materials import Material
 from pipeline.world.tubes import Tailor, hull_radii, smoothed, smoothstep, unit_circle
 
 COLUMNS = 28

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pipeline.world import dyes
 from pipeline.world.clothes import Shoes, Skirt, Trousers, UpperGarment
 from pipeline.world.dyes import Rng, Weights, choice, contrasting, dye, mixed, shade_of
+from pipeline.world.fabrics import Fabric
 from pipeline.world.heads import Headwear
 from pipeline.world.luggage import Bag
-from pipeline.world.patterns import Fabric
 
 _TOPS = {
     "female": {"tshirt": 30, "shirt": 12, "sweater": 28, "hoodie": 18, "dress": 6},

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.world.patterns import SLEEVE, Fabric, Leather, trim_strength
+from pipeline.world.fabrics import SLEEVE, Fabric, trim_strength
+from pipeline.world.materials import Leather
 
 PLAIN = Fabric((0.2, 0.2, 0.2), (0.6, 0.6, 0.6), grain=0.0)
 
