@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,12 +117,20 @@ launch(job)
 """
 
 
-def run_job(folder: Path, **streams: Any) -> str:
-    """Run JOB in `folder` with its output in a pipe; returns the output."""
+def run_job(folder: Path, prepare: Callable[[], None] | None = None) -> str:
+    """Run JOB in `folder`, in a process that calls `prepare` first; returns its output."""
     command = [sys.executable, "-c", JOB]
     # with PYTHONUNBUFFERED, a missing flush would not be seen
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    found = subprocess.run(command, cwd=folder, env=environment, check=True, text=True, **streams)
+    found = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        preexec_fn=prepare,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
     assert (folder / "out.json").is_file()
     assert (folder / "by_thread").is_file()
     assert (folder / "job.log").read_text() == "written\n"
@@ -129,12 +138,12 @@ def run_job(folder: Path, **streams: Any) -> str:
 
 
 def test_a_job_ends_without_freeing_its_objects(tmp_path: Path):
-    assert run_job(tmp_path, stdout=subprocess.PIPE) == "written\nat exit 0"
+    assert run_job(tmp_path) == "written\nat exit 0"
 
 
 @pytest.mark.parametrize("stream", [1, 2])
 def test_a_job_ends_well_without_a_standard_stream(tmp_path: Path, stream: int):
-    run_job(tmp_path, stdout=subprocess.PIPE, preexec_fn=lambda: os.close(stream))
+    run_job(tmp_path, lambda: os.close(stream))
 
 
 def test_input_error_exits_with_one_line():

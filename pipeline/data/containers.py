@@ -114,8 +114,10 @@ def _open_zip(archive: Path) -> zipfile.ZipFile:
         raise InputError(
             f"{archive}: expected member names in UTF-8, found other bytes: pack it again"
         ) from None
-    # zipfile raises NotImplementedError for a later version of the format
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:  # the latter: too new a format version
         raise _damaged(archive, error) from None
 
 

@@ -113,7 +113,7 @@ def _instruction_set() -> str | None:
 
 
 def current_environment() -> dict[str, Any]:
-    """Return versions, Python, platform and commit; CPU features and GPU if they are used."""
+    """Return versions, Python, platform, instruction set of the CPU, GPU if torch has one, commit."""
     head, dirty = commit()
     torch = sys.modules.get("torch")
     return {
