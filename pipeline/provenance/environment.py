@@ -113,7 +113,7 @@ def _instruction_set() -> str | None:
 
 
 def current_environment() -> dict[str, Any]:
-    """Return versions, Python, platform, instruction set of the CPU, GPU if torch has one, commit."""
+    """Return versions, Python, platform and commit; instruction set and GPU of the libraries."""
     head, dirty = commit()
     torch = sys.modules.get("torch")
     return {
