@@ -93,6 +93,10 @@ def loader_processes() -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the loader processes in /proc")
+@pytest.mark.filterwarnings(  # torch may raise once more while the loader's iterator is freed
+    "ignore:Exception ignored in.*_MultiProcessingDataLoaderIter:"
+    "pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
