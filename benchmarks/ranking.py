@@ -5,9 +5,10 @@
     python -m benchmarks.ranking --queries 11659 --gallery 82161 --width 256 --ours    # MSMT17
 
 Random features around a centre for each identity. The works run in one process, on the same
-features; times are CPU seconds, the best of `--rounds`. Peers: the algorithm of torchreid's and
-fast-reid's evaluation, and re-ranking with dense arrays as in the authors' release, both rewritten
-from their description. `--ours` leaves the peers out and prints the peak memory.
+features; times are CPU seconds. Rankings take turns, and the best of `--rounds` counts. Peers: the
+algorithm of torchreid's and fast-reid's evaluation, and re-ranking with dense arrays as in the
+authors' release, both rewritten from their description. `--ours` leaves the peers out and prints
+the peak memory.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.rows import Row
+from benchmarks.timing import least_times
 from pipeline.evaluation.blocks import blocks
 from pipeline.evaluation.features import Labels
 from pipeline.evaluation.metrics import Ranking, l2_normalise, rank_similarities
@@ -52,6 +54,14 @@ class Case(NamedTuple):
     def blocks(self) -> Iterator[slice]:
         """Yield the rows of the queries."""
         return blocks(len(self.query), len(self.gallery))
+
+    def arrays(self, *features: str) -> dict[str, np.ndarray]:
+        """Return the arrays of a features file in which all `features` are the same."""
+        found: dict[str, np.ndarray] = {}
+        for split, values, labels in zip(("query", "gallery"), self[:2], self[2:], strict=True):
+            found |= {f"{split}_identities": labels.identities, f"{split}_cameras": labels.cameras}
+            found |= {f"{split}_{name}": values for name in features}
+        return found
 
     def distances(self, rows: slice) -> np.ndarray:
         """Compute minus the cosine similarity of the queries `rows`, (B, G) float32."""
@@ -137,45 +147,41 @@ def _dense_jaccard(encoded: np.ndarray, queries: int) -> np.ndarray:
     return jaccard
 
 
-def seconds(work: Callable[[], Any], rounds: int = 1) -> tuple[float, Any]:
-    """Return the least CPU seconds of some rounds, and the result of the last one."""
-    times = []
-    for _ in range(rounds):
-        started = time.process_time()
-        result = work()
-        times.append(time.process_time() - started)
-    return min(times), result
+def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the CPU seconds of a work, and its result."""
+    started = time.process_time()
+    result = work()
+    return time.process_time() - started, result
 
 
 def measure_ranking(case: Case, peers: bool, rounds: int) -> list[Row]:
     """Print the time of ranking by one feature and by five, as multiples of the distances'."""
     size = f"{len(case.query):,} x {len(case.gallery):,}"
-    arrays: dict[str, np.ndarray] = {}
-    for split, features, labels in zip(("query", "gallery"), case[:2], case[2:], strict=True):
-        arrays |= {f"{split}_identities": labels.identities, f"{split}_cameras": labels.cameras}
-        arrays[f"{split}_global"] = features
-    base, _ = seconds(lambda: [case.distances(rows) for rows in case.blocks()], rounds)
-    ours, found = seconds(lambda: rank_features(arrays, PLAIN)["global"], rounds)
-    report("distances alone", base, base)
-    report("distances and ranking", ours, base, f"aim: {LIMITS['ranking']}")
-    parts = {
-        f"{split}_{part}": arrays[f"{split}_global"]
-        for split in ("query", "gallery")
-        for part in ("coarse", "blended")
+    one, five = case.arrays("global"), case.arrays("global", "coarse", "blended")
+    works: dict[str, Callable[[], object]] = {
+        "distances": lambda: [case.distances(rows) for rows in case.blocks()],
+        "one": lambda: rank_features(one, PLAIN),
+        "five": lambda: rank_features(five, PLAIN),
     }
-    five, _ = seconds(lambda: rank_features(arrays | parts, PLAIN), rounds)
-    report("five features", five, 3 * base, "of three distances")
-    rows = [
-        Row(f"distances and ranking, {size}", ours / base, "x the distances", LIMITS["ranking"]),
-        Row(f"the same for five features, {size}", five / base / 3, "x three distances"),
-    ]
     if peers:
-        other, precision = seconds(lambda: np.concatenate([case.peers(r) for r in case.blocks()]))
-        report("distances and the peers' ranking", other, base)
-        difference = np.nanmax(np.abs(precision - found.average_precision))
-        print(f"largest difference in average precision: {difference:.1e}")
-        rows.append(Row(f"torchreid's and fast-reid's, {size}", other / base, "x the distances"))
-    return rows
+        works["peers"] = lambda: [case.peers(rows) for rows in case.blocks()]
+    times = least_times(works, rounds)
+    base, limit = times["distances"], LIMITS["ranking"]
+    report("distances alone", base, base)
+    report("distances and ranking", times["one"], base, f"aim: {limit}")
+    report("five features", times["five"], 3 * base, "of three distances")
+    rows = [
+        Row(f"distances and ranking, {size}", times["one"] / base, "x the distances", limit),
+        Row(f"the same for five features, {size}", times["five"] / base / 3, "x three distances"),
+    ]
+    if not peers:
+        return rows
+    report("distances and the peers' ranking", times["peers"], base)
+    ours = rank_features(one, PLAIN)["global"].average_precision
+    theirs = np.concatenate([case.peers(rows) for rows in case.blocks()])
+    print(f"largest difference in average precision: {np.nanmax(np.abs(theirs - ours)):.1e}")
+    name = f"torchreid's and fast-reid's, {size}"
+    return [*rows, Row(name, times["peers"] / base, "x the distances")]
 
 
 def measure_reranking(case: Case, peers: bool) -> list[Row]:

