@@ -33,6 +33,7 @@ rule render_benchmark:
         f"results/logs/{RENDERED}/render_benchmark.log",
     benchmark:
         f"results/logs/{RENDERED}/render_benchmark.tsv"
+    priority: 1  # before the scenes: while one core segments them, the other can train
     conda:
         "../../envs/pipeline.yaml"
     threads: 2
