@@ -172,7 +172,12 @@ def measure_ranking(case: Case, peers: bool, rounds: int) -> list[Row]:
     report("five features", times["five"], 3 * base, "of three distances")
     rows = [
         Row(f"distances and ranking, {size}", times["one"] / base, "x the distances", limit),
-        Row(f"the same for five features, {size}", times["five"] / base / 3, "x three distances"),
+        Row(
+            f"the same for five features, {size}",
+            times["five"] / base / 3,
+            "x three distances",
+            limit,
+        ),
     ]
     if not peers:
         return rows

@@ -38,7 +38,7 @@ class Part(NamedTuple):
 SET = (
     Part("ranking", "--queries 2210 --gallery 17661 --work ranking"),
     Part("ranking", "--queries 3368 --gallery 15913 --work re-ranking"),
-    Part("heads", "--rounds 3"),
+    Part("heads"),
     Part("heads", "--images 64", gpu=True),
     Part("training", "--images 64", gpu=True),
     Part("inputs"),
