@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from benchmarks.rows import Row, markdown
 from pipeline.files import atomic_file, write_json
+from pipeline.malloc import keep_freed_memory
 
 
 class Part(NamedTuple):
@@ -74,8 +75,9 @@ def measure(part: Part) -> list[Row]:
 
 
 def run_set(parts: Sequence[Part]) -> list[Row]:
-    """Run each benchmark in a process of its own; returns the rows of all."""
+    """Run each benchmark in a process of its own, with the settings of jobs; returns all rows."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    keep_freed_memory()
     context, rows = multiprocessing.get_context("spawn"), []
     for part in parts:
         # a process of multiprocessing.Pool must not start processes; one of this pool may

@@ -10,6 +10,7 @@ import sys
 from pipeline.data.datasets import DATASETS
 from pipeline.downloads.known import FOLDER
 from pipeline.files import shipped
+from pipeline.malloc import keep_freed_memory
 from pipeline.options.run import TrainingNeeds
 from pipeline.provenance.code import code_hash
 from pipeline.storage import S3, tell_jobs
@@ -22,10 +23,7 @@ STORAGE = workflow.storage_settings
 REMOTE = STORAGE.default_storage_provider == "s3"
 tell_jobs(STORAGE.local_storage_prefix / "s3", STORAGE.default_storage_prefix if REMOTE else "")
 
-# Jobs inherit these settings of glibc's malloc: a freed tensor's memory is used for the next one,
-# instead of asking the kernel for new pages at each step
-os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))  # older versions take no more
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 << 20))
+keep_freed_memory()  # jobs inherit the environment
 
 
 def source(path: str) -> str:
