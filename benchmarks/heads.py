@@ -11,13 +11,13 @@ Needs only torch, timm, numpy, pillow and pydantic.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, optim
 
 from benchmarks.rows import Row
+from benchmarks.timing import clock_of
 from pipeline.device import choose_device, choose_precision, make_deterministic
 from pipeline.model.backbone import encode
 from pipeline.model.build import build_model
@@ -120,20 +120,14 @@ def _loss(model: DPEFormer, features: Features, labels: Tensor, memories: Memori
 
 def time_in_turns(work: Work, rounds: int, device: torch.device) -> dict[str, float]:
     """Return the least seconds of each piece of work in the rounds after a warm-up round."""
+    clock = clock_of(device)
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds + 1):
         for name, function in work.items():
-            _synchronise(device)
-            started = time.perf_counter()
+            started = clock()
             function()
-            _synchronise(device)
-            times[name].append(time.perf_counter() - started)
+            times[name].append(clock() - started)
     return {name: min(seconds[1:]) for name, seconds in times.items()}
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -13,7 +13,6 @@ best round counts.
 from __future__ import annotations
 
 import argparse
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,6 +28,7 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor, sam_model_
 from segment_anything.modeling import MaskDecoder, Sam
 
 from benchmarks.rows import Row
+from benchmarks.timing import clock_of
 from pipeline.device import choose_device
 from pipeline.occluders.decoder import PointDecoder
 from pipeline.occluders.generator import MaskGenerator
@@ -90,18 +90,6 @@ def stock_generator(sam: Sam, options: GeneratorOptions) -> SamAutomaticMaskGene
         box_nms_thresh=options.box_nms,
         output_mode="uncompressed_rle",
     )
-
-
-def clock_of(device: torch.device) -> Callable[[], float]:
-    """Return a clock of seconds: CPU time, or with a GPU the time when its work has ended."""
-    if device.type == "cpu":
-        return time.process_time
-
-    def now() -> float:
-        torch.cuda.synchronize(device)
-        return time.perf_counter()
-
-    return now
 
 
 @contextmanager

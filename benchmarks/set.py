@@ -39,7 +39,7 @@ class Part(NamedTuple):
 SET = (
     Part("ranking", "--queries 2210 --gallery 17661 --work ranking"),
     Part("ranking", "--queries 3368 --gallery 15913 --work re-ranking"),
-    Part("heads"),
+    Part("heads", "--rounds 8"),
     Part("heads", "--images 64", gpu=True),
     Part("training", "--images 64", gpu=True),
     Part("inputs"),

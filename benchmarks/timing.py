@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import torch
+
 Key = TypeVar("Key")
 
 
@@ -18,3 +20,15 @@ def least_times(works: Mapping[Key, Callable[[], object]], rounds: int) -> dict[
             work()
             least[key] = min(least[key], time.process_time() - started)
     return least
+
+
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Return a clock of seconds: CPU time, or with a GPU the time when its work has ended."""
+    if device.type == "cpu":
+        return time.process_time
+
+    def now() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return now
