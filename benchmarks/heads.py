@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, optim
 
 from benchmarks.rows import Row
-from benchmarks.timing import clock_of
+from benchmarks.timing import clock_of, least_times
 from pipeline.device import choose_device, choose_precision, make_deterministic
 from pipeline.model.backbone import encode
 from pipeline.model.build import build_model
@@ -118,18 +118,6 @@ def _loss(model: DPEFormer, features: Features, labels: Tensor, memories: Memori
     )["total"]
 
 
-def time_in_turns(work: Work, rounds: int, device: torch.device) -> dict[str, float]:
-    """Return the least seconds of each piece of work in the rounds after a warm-up round."""
-    clock = clock_of(device)
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(rounds + 1):
-        for name, function in work.items():
-            started = clock()
-            function()
-            times[name].append(clock() - started)
-    return {name: min(seconds[1:]) for name, seconds in times.items()}
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.heads", description=(__doc__ or "").split("\n\n")[0]
@@ -159,8 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Row]:
         f"{what}, torch {torch.__version__}, {torch.get_num_threads()} threads; the best of "
         f"{given.rounds} rounds"
     )
-    times = time_in_turns(step_work(learner, batch), given.rounds, device)
-    times |= time_in_turns(head_work(learner, batch), given.rounds, device)
+    clock = clock_of(device)
+    times = least_times(step_work(learner, batch), given.rounds, clock)
+    times |= least_times(head_work(learner, batch), given.rounds, clock)
     base, ratio = times["backbone"], times["step"] / times["backbone"]
     for name, seconds in times.items():
         print(f"{name:<24} {1e3 * seconds:10.2f} ms {100 * seconds / base:7.2f} % of the backbone")

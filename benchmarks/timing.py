@@ -1,4 +1,4 @@
-"""CPU times that can be compared: works take turns, and the best round of each counts."""
+"""Times that can be compared: works take turns, and the best round of each counts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import torch
 Key = TypeVar("Key")
 
 
-def least_times(works: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:
-    """Return the least CPU seconds of each work; in a round, one follows the other."""
+def least_times(
+    works: Mapping[Key, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[Key, float]:
+    """Return the least seconds of each work by `clock`; in a round, one follows the other."""
     least = dict.fromkeys(works, float("inf"))
     for _ in range(rounds):
         for key, work in works.items():
-            started = time.process_time()
+            started = clock()
             work()
-            least[key] = min(least[key], time.process_time() - started)
+            least[key] = min(least[key], clock() - started)
     return least
 
 

@@ -114,7 +114,10 @@ def _open_zip(archive: Path) -> zipfile.ZipFile:
         raise InputError(
             f"{archive}: expected member names in UTF-8, found other bytes: pack it again"
         ) from None
-    except (zipfile.BadZipFile, NotImplementedError) as error:  # or too new a version of zip
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:  # the latter if a damaged version is too high
         raise _damaged(archive, error) from None
 
 

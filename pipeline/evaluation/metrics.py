@@ -12,7 +12,7 @@ from pipeline.evaluation.features import Labels
 
 TOP = 10
 GROUP = 128
-"""Scores of which only the highest is sorted, to find the highest of all: a quarter of the time."""
+"""Scores in a group; to find the highest scores, `highest` compares those of groups first."""
 CMC_RANKS = (1, 5, 10, 20)
 METRICS = (*(f"rank{rank}" for rank in CMC_RANKS), "map", "minp")
 
@@ -81,7 +81,7 @@ def highest(scores: np.ndarray, count: int) -> np.ndarray:
     count = min(count, len(scores))
     width = min(GROUP, len(scores) // count)
     maxima = scores[: len(scores) // width * width].reshape(-1, width).max(axis=1)
-    least = np.partition(maxima, -count)[-count]  # `count` scores or more are as high
+    least = np.partition(maxima, -count)[-count]  # at least `count` scores reach it
     candidates = np.flatnonzero(scores >= least)
     order = np.argsort(-scores[candidates], kind="stable")
     return candidates[order[:count]]

@@ -102,7 +102,7 @@ def _by_feature(
         if name in found:
             yield name, found[name]
         elif part in found:
-            found[part] += found["global"]  # ranks as half of it; the part's own row was before
+            found[part] += found["global"]  # ranks as half of it
             yield name, found[part]
 
 

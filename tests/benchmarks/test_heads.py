@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
-from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
-
-from benchmarks.heads import time_in_turns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OTHER = ["snakemake", "mlflow", "webdataset", "pandas", "matplotlib", "segment_anything", "sklearn"]
@@ -22,23 +17,6 @@ for name in {OTHER}:
 from benchmarks.heads import main
 main()
 """
-
-
-def test_work_alternates_and_the_best_round_after_the_first_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    order: list[str] = []
-    seconds, now = iter([1, 1, 5, 3, 4, 2, 6, 7]), 0
-
-    def work(name: str) -> None:
-        nonlocal now
-        order.append(name)
-        now += next(seconds)
-
-    monkeypatch.setattr(time, "process_time", lambda: now)
-    works = {name: partial(work, name) for name in "ab"}
-    assert time_in_turns(works, 3, torch.device("cpu")) == {"a": 4, "b": 2}
-    assert order == list("abababab")
 
 
 def test_prints_the_ratio_without_other_packages_of_the_workflow(warm: Path) -> None:

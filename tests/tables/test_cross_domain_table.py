@@ -13,7 +13,7 @@ from pipeline.files import read_json, sha256, write_json
 from pipeline.run import Benchmark
 from pipeline.tables.cross_domain import tabulate_cross_domain
 from pipeline.tables.tabulate import read_table
-from tests.tables.test_tables import BASELINE, FULL, write_metrics
+from tests.tables.runs import BASELINE, FULL, write_metrics
 
 TRAINED, TESTED = ("a", "folder:b", "a+folder:b"), ("folder:b", "c")
 VARIANTS = {"dpsm": FULL, "baseline": BASELINE}

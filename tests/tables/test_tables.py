@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 import statistics
@@ -13,80 +12,21 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.evaluation.metrics import METRICS
-from pipeline.files import read_json, sha256, write_json
-from pipeline.options.evaluation import EvaluationOptions, RerankOptions
-from pipeline.run import Benchmark, Run
-from pipeline.tables.partial import tabulate_partial
+from pipeline.files import sha256
+from pipeline.options.evaluation import RerankOptions
+from pipeline.run import Benchmark
 from pipeline.tables.published import PUBLISHED, published_rows
-from pipeline.tables.tabulate import tabulate
-
-RENDERED = Benchmark("synthetic", "synthetic")
-MARKET = Benchmark("market1501", "market1501")
-OCCLUDED_DUKE = Benchmark("occluded_duke", "occluded_duke")
-BASELINE = ("coarse", "global", "coarse_global")
-FULL = ("blended", "coarse", "global", "blended_global", "coarse_global")
-
-
-def write_metrics(
-    folder: Path,
-    variant: str,
-    seed: int,
-    features: tuple[str, ...],
-    benchmark: Benchmark = RENDERED,
-    rerank: RerankOptions | None = None,
-) -> Path:
-    """Metrics of a run whose numbers differ by variant, seed, feature and metric."""
-    path = folder / benchmark.dataset / variant / f"seed{seed}" / "metrics.json"
-    values = {
-        feature: {
-            name: 40 + len(variant) + (seed * 7 + i * i) % 5 + 0.3 * k + 0.0123
-            for k, name in enumerate(METRICS)
-        }
-        for i, feature in enumerate(features)
-    }
-    head = {"variant": variant, "seed": seed, "run": f"hash-{variant}-{seed}"}
-    evaluation = EvaluationOptions(rerank=rerank).model_dump()
-    head |= {"evaluation": evaluation, "features": values}
-    write_json(path, benchmark._asdict() | head)
-    return path
-
-
-def write_all(folder: Path, seeds: int = 3, benchmark: Benchmark = RENDERED) -> list[Path]:
-    return [
-        write_metrics(folder, variant, seed, features, benchmark)
-        for variant, features in (("dpsm_fbm", FULL), ("baseline", BASELINE))
-        for seed in range(seeds)
-    ]
-
-
-def table_files(folder: Path) -> dict[str, Path]:
-    return {
-        "csv": folder / "components.csv",
-        "markdown": folder / "components.md",
-        "latex": folder / "components.tex",
-        "each": folder / "components_runs.csv",
-    }
-
-
-def run_tabulate(
-    folder: Path, paths: list[Path], variants: tuple[str, ...] = ("baseline", "dpsm_fbm")
-) -> dict[str, Path]:
-    outputs = table_files(folder)
-    tabulate(runs=[Run(path.parent) for path in paths], variants=list(variants), **outputs)
-    return outputs
-
-
-def run_partial(folder: Path, paths: list[Path]) -> dict[str, Path]:
-    """Tabulate some runs of three variants with three seeds."""
-    outputs, variants = table_files(folder), ["baseline", "roa", "dpsm_fbm"]
-    runs = [Run(path.parent) for path in paths]
-    tabulate_partial(runs=runs, variants=variants, seeds=[0, 1, 2], **outputs)
-    return outputs
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+from tests.tables.runs import (
+    BASELINE,
+    FULL,
+    MARKET,
+    OCCLUDED_DUKE,
+    RENDERED,
+    rows_of,
+    run_tabulate,
+    write_all,
+    write_metrics,
+)
 
 
 def test_means_and_deviations_equal_those_of_the_runs(tmp_path: Path) -> None:
@@ -222,33 +162,6 @@ def test_missing_seeds_and_variants_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "components.csv").exists()
 
 
-def test_partial_table_names_the_missing_runs(tmp_path: Path) -> None:
-    """Missing are dpsm_fbm seed 0, and all runs of roa."""
-    outputs = run_partial(tmp_path, write_all(tmp_path)[1:])
-    rows = [row for row in rows_of(outputs["csv"]) if row["feature"] in ("coarse", "")]
-    found = [(row["variant"], row["seeds"], row["missing_seeds"]) for row in rows]
-    assert found == [("baseline", "3", ""), ("roa", "0", "0 1 2"), ("dpsm_fbm", "2", "0")]
-    assert rows[1]["map_mean"] == ""
-    note = "over the finished seeds. Missing runs: roa seed 0, 1, 2; dpsm_fbm seed 0."
-    assert note in outputs["markdown"].read_text()
-    assert note.replace("_", r"\_") in outputs["latex"].read_text()
-    assert "| roa |  | – |" in outputs["markdown"].read_text()
-
-
-def test_partial_table_of_all_runs_has_the_numbers_of_the_table(tmp_path: Path) -> None:
-    whole = write_all(tmp_path)
-    whole += [write_metrics(tmp_path, "roa", seed, BASELINE) for seed in range(3)]
-    rows = rows_of(run_tabulate(tmp_path, whole, ("baseline", "roa", "dpsm_fbm"))["csv"])
-    outputs = run_partial(tmp_path, whole)
-    assert rows_of(outputs["csv"]) == [row | {"missing_seeds": ""} for row in rows]
-    assert "No run is missing." in outputs["markdown"].read_text()
-
-
-def test_partial_table_needs_a_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="found no finished run"):
-        run_partial(tmp_path, [])
-
-
 def test_seeds_of_a_variant_must_have_the_same_features(tmp_path: Path) -> None:
     paths = write_all(tmp_path)
     write_metrics(tmp_path, "baseline", 1, FULL)
@@ -288,70 +201,6 @@ def test_runs_that_are_reranked_with_other_options_are_refused(tmp_path: Path) -
     ]
     with pytest.raises(InputError, match=r"one evaluation\.rerank, found k1=20 .*; k1=50 "):
         run_tabulate(tmp_path, paths, ("baseline",))
-
-
-def add_whole_queries(path: Path) -> Path:
-    """Add whole-body queries with twice the numbers of a run, without re-ranked ones."""
-    metrics = read_json(path)
-    doubled = {
-        feature: {name: 2 * value for name, value in values.items()}
-        for feature, values in metrics["features"].items()
-        if not feature.endswith("_reranked")
-    }
-    write_json(path, metrics | {"whole_query": {"features": doubled}})
-    return path
-
-
-@pytest.fixture
-def whole(tmp_path: Path) -> list[Path]:
-    """Two variants with whole-body queries over two seeds; one has a re-ranked row."""
-    features = {"baseline": BASELINE, "dpsm_fbm": ("blended", "blended_reranked", *FULL[1:])}
-    return [
-        add_whole_queries(write_metrics(tmp_path, name, seed, given, MARKET))
-        for name, given in features.items()
-        for seed in (0, 1)
-    ]
-
-
-def test_csv_has_columns_of_whole_body_queries(tmp_path: Path, whole: list[Path]) -> None:
-    outputs = run_tabulate(tmp_path, whole)
-    names = [f"whole_{name}_{part}" for name in ("rank1", "map") for part in ("mean", "std")]
-    rows = rows_of(outputs["csv"])
-    assert list(rows[0])[-4:] == names
-    for row in rows:
-        found = [row[name] for name in names]
-        if row["feature"] == "blended_reranked":
-            assert found == [""] * 4
-        else:
-            doubled = [2 * float(row[name.removeprefix("whole_")]) for name in names]
-            assert [float(value) for value in found] == pytest.approx(doubled, abs=1e-3)
-    for run in rows_of(outputs["each"]):
-        reranked = run["feature"] == "blended_reranked"
-        assert run["whole_map"] == ("" if reranked else str(2 * float(run["map"])))
-
-
-def test_markdown_and_latex_have_columns_of_whole_body_queries(
-    tmp_path: Path, whole: list[Path]
-) -> None:
-    outputs = run_tabulate(tmp_path, whole)
-    lines = outputs["markdown"].read_text().splitlines()
-    assert "whole: queries without occlusion" in lines[0]
-    assert lines[2].endswith("| whole Rank-1 | whole mAP |")
-    assert {line.count("|") for line in lines[2:]} == {11}
-    assert next(line for line in lines if "reranked |" in line).endswith("| – | – |")
-    [row, *_] = rows_of(outputs["csv"])
-    cell = f"{float(row['whole_map_mean']):.1f} ± {float(row['whole_map_std']):.1f}"
-    assert lines[4].endswith(f"| {cell} |")
-    latex = outputs["latex"].read_text().splitlines()
-    assert {line.count("&") for line in latex if "&" in line} == {9}
-
-
-def test_runs_with_and_without_whole_body_queries_are_refused(
-    tmp_path: Path, whole: list[Path]
-) -> None:
-    write_metrics(tmp_path, "baseline", 1, BASELINE, MARKET)
-    with pytest.raises(InputError, match="whole-body queries in all runs or in none"):
-        run_tabulate(tmp_path, whole)
 
 
 def test_published_rows_do_not_depend_on_the_name_of_the_results(tmp_path):

@@ -25,6 +25,10 @@ use rule * from ours as ours_*
 rule mine:
     default_target: True
     input: "results/synthetic/tables/components.csv"
+
+rule setting:
+    output: "setting.txt"
+    shell: "echo $MALLOC_TRIM_THRESHOLD_ > {{output}}"
 """
 
 
@@ -73,5 +77,6 @@ def test_workflow_is_usable_as_a_module(clone: Path, elsewhere: Path, warm: Path
     planned = snakemake(warm, elsewhere, "--dry-run")
     assert "ours_train" in planned
     assert f"{clone}/workflow/weights/small_sam.safetensors" in planned
-    snakemake(warm, elsewhere, OCCLUDERS.scenes_path())
+    snakemake(warm, elsewhere, OCCLUDERS.scenes_path(), "setting.txt")
     assert (elsewhere / OCCLUDERS.scenes_path()).is_dir()
+    assert (elsewhere / "setting.txt").read_text() == f"{512 << 20}\n"  # `keep_freed_memory`
